@@ -1,0 +1,37 @@
+# Install rules: library and public headers, package files for find_package and pkg-config.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rodgrad)
+install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN *.h)
+install(EXPORT rodgrad FILE rodgradTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/rodgradConfig.cmake.in rodgradConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(rodgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfigVersion.cmake cmake/FindLAPACKE.cmake
+        DESTINATION ${package_dir})
+
+# a static archive names nothing it needs: list what was found, for pkg-config --static
+set(private_libs "")
+foreach(library IN LISTS LAPACKE_LIBRARY LAPACKE_BLAS_LIBRARIES OpenMP_C_LIBRARIES)
+    if(IS_ABSOLUTE "${library}")
+        get_filename_component(folder "${library}" DIRECTORY)
+        get_filename_component(base "${library}" NAME_WE)
+        string(REGEX REPLACE "^lib" "" base "${base}")
+        if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+            list(APPEND private_libs -L${folder})
+        endif()
+        list(APPEND private_libs -l${base})
+    else()
+        list(APPEND private_libs -l${library})
+    endif()
+endforeach()
+list(APPEND private_libs -lm)
+list(REMOVE_DUPLICATES private_libs)
+list(JOIN private_libs " " RODGRAD_LIBS_PRIVATE)
+file(RELATIVE_PATH RODGRAD_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" RODGRAD_PREFIX_FROM_PC "${RODGRAD_PREFIX_FROM_PC}")
+configure_file(cmake/rodgrad.pc.in rodgrad.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

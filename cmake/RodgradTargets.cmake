@@ -1,0 +1,53 @@
+# What every target of this project is compiled with, and the objects made of kernels/cpu/pack.c.
+
+if(RODGRAD_SANITIZE)
+    add_compile_options(-fsanitize=${RODGRAD_SANITIZE} -fno-sanitize-recover=all
+                        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${RODGRAD_SANITIZE})
+endif()
+if(RODGRAD_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "RODGRAD_FUZZ needs clang (libFuzzer); set CMAKE_C_COMPILER=clang.")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# rodgrad_configure_target(<target>): language, warnings and include folders, kept out of the export
+function(rodgrad_configure_target target)
+    set_target_properties(${target} PROPERTIES C_STANDARD 17 C_STANDARD_REQUIRED ON
+                          C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+    target_compile_definitions(${target} PRIVATE _DEFAULT_SOURCE)
+    target_compile_options(${target} PRIVATE
+        -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wcast-qual -Wmissing-prototypes
+        -Wstrict-prototypes -fno-math-errno $<$<BOOL:${RODGRAD_WERROR}>:-Werror>)
+    target_include_directories(${target} PRIVATE
+        ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/kernels)
+endfunction()
+
+# rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set, added to
+# the library. Contraction is allowed where the instruction set has fused multiply-add: results differ
+# between instruction sets, never between runs on one.
+function(rodgrad_add_pack isa)
+    cmake_parse_arguments(pack "" "" "DEFINITIONS;OPTIONS" ${ARGN})
+    set(target rodgrad_pack_${isa})
+    add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/kernels/cpu/pack.c)
+    rodgrad_configure_target(${target})
+    target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${isa} ${pack_DEFINITIONS})
+    target_compile_options(${target} PRIVATE -Wno-psabi ${pack_OPTIONS}
+        -ffp-contract=$<IF:$<BOOL:${pack_OPTIONS}>,fast,off>)
+    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_C)
+    target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
+endfunction()
+
+# rodgrad_embed(<variable> <file>...): generated/report_assets.{c,h} with the files' bytes; the path
+# of the source is left in <variable> (see cmake/embed.cmake)
+function(rodgrad_embed variable)
+    set(output ${PROJECT_BINARY_DIR}/generated/report_assets.c)
+    list(JOIN ARGN "|" inputs)
+    add_custom_command(OUTPUT ${output} ${PROJECT_BINARY_DIR}/generated/report_assets.h VERBATIM
+        COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DINPUTS=${inputs}
+                -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+        DEPENDS ${ARGN} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+        COMMENT "Embedding the report's page")
+    set(${variable} ${output} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,281 @@
+/* cli/fit.c: rodgrad fit: identify a rod's parameters from recordings.
+ *
+ * Progress goes to stderr. After every iteration the fit's state is in OUTPUT.checkpoint; the same
+ * command goes on from there with the same bits after an interrupt, and removes it at the end. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/fit_result.h"
+#include "io/checkpoint.h"
+
+static const char usage[] =
+    "rodgrad fit RECORDING... -o model.json [options]\n\n"
+    "All recordings are of one rod. --fit sets what is fitted, GROUP=along|uniform|held,...: along has "
+    "one\nvalue per marker (or marker interval). Groups: bend_stiffness, bend_anisotropy, "
+    "natural_curvature,\ntwist_stiffness, natural_twist, stretch_stiffness, rest_length, bend_relaxation, "
+    "twist_relaxation,\nstretch_relaxation, bend_memory, bend_memory_time, drag, mass_per_length, "
+    "marker_mass, marker_offset.";
+
+typedef struct arguments {
+    rgc_common common;
+    const char *start, *max_time, *seed, *fit, *iterations, *starts;
+} arguments;
+
+/* "bend_stiffness=along,drag=held" */
+static int parse_groups(const char *text, rg_fit_opts *opts)
+{
+    static const char *const modes[] = {"held", "uniform", "along"};
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        size_t name = strcspn(text, "=,");
+        int group = 0, mode = 0;
+        while (group < RG_GROUP_COUNT && (strlen(rg_group_name((rg_group)group)) != name ||
+                                          strncmp(text, rg_group_name((rg_group)group), name) != 0))
+            group++;
+        if (group == RG_GROUP_COUNT)
+            return rgc_complain("fit", RGC_USAGE,
+                                "--fit: there is no group \"%.*s\"; rodgrad fit --help lists them.",
+                                (int)name, text);
+        const char *value = text + name + 1;
+        size_t size = name < length ? length - name - 1 : 0;
+        while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0)) mode++;
+        if (mode == 3)
+            return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.", (int)name,
+                                text);
+        opts->modes[group] = (rg_group_mode)mode;
+        text += length + (text[length] == ',');
+    }
+    return RGC_DONE;
+}
+
+static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time, int *first,
+                 int *last)
+{
+    const rgc_option extra[] = {
+        {"start", &a->start, NULL, "model.json to start from; its mesh and held fields stay"},
+        {"max-time", &a->max_time, NULL, "stop after so many seconds, best so far (100; 0: no limit)"},
+        {"seed", &a->seed, NULL, "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
+        {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
+        {"iterations", &a->iterations, NULL, "at most so many in the last stage (40)"},
+        {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
+    };
+    int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
+    if (code != RGC_DONE || a->common.help) return code;
+    long number = 0;
+    *max_time = 100.0;
+    if (a->max_time && (code = rgc_number("--max-time", a->max_time, 0.0, 1e9, max_time))) return code;
+    if (a->seed) {
+        if ((code = rgc_integer("--seed", a->seed, 0, 1L << 40, &number))) return code;
+        opts->seed = (unsigned long long)number;
+    }
+    if (a->iterations) {
+        if ((code = rgc_integer("--iterations", a->iterations, 1, 100000, &number))) return code;
+        opts->max_iterations = (int)number;
+    }
+    if (a->starts) {
+        if ((code = rgc_integer("--starts", a->starts, 0, 15, &number))) return code;
+        opts->starts = (int)number;
+    }
+    if (a->fit && (code = parse_groups(a->fit, opts))) return code;
+    if (a->common.refine > 0) opts->refine = a->common.refine;
+    if (*last - *first < 1)
+        return rgc_complain("fit", RGC_USAGE,
+                            "no recording is given; usage: rodgrad fit RECORDING... -o model.json");
+    if (!a->common.output)
+        return rgc_complain("fit", RGC_USAGE, "-o model.json is missing: where should the model go?");
+    return RGC_DONE;
+}
+
+/* what the checkpoint belongs to: recordings and the options that change the result */
+static char *job_key(const rg_recording *recordings, size_t n, const arguments *a)
+{
+    size_t room = 512 + n * 80 + (a->fit ? strlen(a->fit) : 0) + (a->start ? strlen(a->start) : 0);
+    char *key = malloc(room);
+    if (!key) return NULL;
+    size_t used = (size_t)snprintf(key, room, "fit %s %s %s %s", a->fit ? a->fit : "-",
+                                   a->start ? a->start : "-", a->starts ? a->starts : "-",
+                                   a->common.isa ? a->common.isa : rg_cpu_isa());
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)snprintf(key + used, room - used, " %s", recordings[i].sha256);
+    for (char *c = key; *c; c++)
+        if (*c == '\n') *c = ' ';
+    return key;
+}
+
+/* numbers kept beside the fit's own: wall time so far and the last progress */
+enum { EXTRA = 5 };
+
+static rg_status save(const char *path, const char *key, const rgc_fit_job *job, double *numbers,
+                      size_t count, rg_error *err)
+{
+    const double extra[EXTRA] = {job->wall_s, job->progress.stage, job->progress.n_stages,
+                                 job->progress.iteration, job->progress.train_l1_m};
+    memcpy(numbers, extra, sizeof extra);
+    rg_fit_state(job->fit, numbers + EXTRA, NULL);
+    return rgi_checkpoint_save(path, key, numbers, count + EXTRA, err);
+}
+
+static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_error *err)
+{
+    double *numbers = NULL;
+    size_t count = 0;
+    RG_TRY(rgi_checkpoint_load(path, key, &numbers, &count, err));
+    if (!numbers) return RG_OK;
+    rg_status status = count > EXTRA ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
+                                     : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
+    if (status == RG_OK) {
+        job->wall_s = numbers[0];
+        job->progress.stage = (int)numbers[1];
+        job->progress.n_stages = (int)numbers[2];
+        job->progress.iteration = (int)numbers[3];
+        job->progress.train_l1_m = numbers[4];
+        fprintf(stderr, "goes on from %s after iteration %d\n", path, job->progress.iteration);
+    } else {
+        /* of another job: start anew, and say so */
+        fprintf(stderr, "rodgrad fit: %s does not fit this job (%s); starting anew\n", path, err->text);
+        memset(err, 0, sizeof *err);
+        status = RG_OK;
+    }
+    free(numbers);
+    return status;
+}
+
+/* iterate until done, out of time, or interrupted (RG_ERR_INTERRUPTED, with a checkpoint) */
+static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, double max_time,
+                         rg_error *err)
+{
+    size_t count = 0;
+    rg_fit_state(job->fit, NULL, &count);
+    double *numbers = malloc((count + EXTRA) * sizeof *numbers);
+    if (!numbers) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the checkpoint.");
+    rg_status status = RG_OK;
+    double before = job->wall_s, began = rgc_seconds();
+    while (status == RG_OK && !job->progress.done) {
+        status = rg_fit_step(job->fit, &job->progress, err);
+        job->wall_s = before + rgc_seconds() - began;
+        if (status != RG_OK) break;
+        rgc_progress("stage %d of %d, iteration %d: mean |error| %.3f mm, cost %.4g, %.0f s%s",
+                     job->progress.stage + 1, job->progress.n_stages, job->progress.iteration,
+                     1e3 * job->progress.train_l1_m, job->progress.cost, job->wall_s,
+                     job->progress.failed_rods ? ", some rods failed" : "");
+        if (job->progress.done) break;
+        status = save(path, key, job, numbers, count, err);
+        if (status != RG_OK) break;
+        if (rgc_interrupted())
+            status = RG_FAIL(err, RG_ERR_INTERRUPTED,
+                             "interrupted after iteration %d; the same command goes on from %s.",
+                             job->progress.iteration, path);
+        else if (max_time > 0.0 && job->wall_s > max_time && job->progress.stage + 1 == job->progress.n_stages) {
+            job->out_of_time = 1;
+            break;
+        }
+    }
+    rgc_progress_clear();
+    free(numbers);
+    return status;
+}
+
+static json_t *answer(const rgc_fit_job *job, const json_t *fit, const char *output)
+{
+    json_t *object = json_pack("{s:o}", "output", rgc_json_text(output));
+    static const char *const members[] = {"wall_s", "iterations", "train_l1_m", "parameters", "status",
+                                          "notes"};
+    for (size_t i = 0; object && i < sizeof members / sizeof *members; i++)
+        json_object_set(object, members[i], json_object_get(fit, members[i]));
+    if (object) json_object_set_new(object, "recordings", json_integer((json_int_t)job->n));
+    return object;
+}
+
+static rg_status save_model(rgc_fit_job *job, const arguments *a, json_t **fit, rg_error *err)
+{
+    rgi_model_file file;
+    memset(&file, 0, sizeof file);
+    RG_TRY(rgc_fit_result(job, fit, err));
+    rg_status status = rg_model_copy(rg_fit_model(job->fit), &file.model, err);
+    if (status == RG_OK) {
+        file.rollout = job->opts->rollout;
+        file.dt_s = job->recordings[0].dt_s;
+        file.fit = json_incref(*fit);
+        status = rgi_model_file_save(a->common.output, &file, err);
+    }
+    rgi_model_file_clear(&file);
+    return status;
+}
+
+static int run(const arguments *a, const rg_fit_opts *opts, double max_time, const char *const *paths,
+               size_t n_paths, const char *command)
+{
+    rg_error err = {0};
+    rgi_model_file start;
+    rg_recording *recordings = NULL;
+    rgc_fit_job job;
+    json_t *fit = NULL;
+    char *key = NULL, *path = malloc(strlen(a->common.output) + 16);
+    int code = RGC_DONE;
+    memset(&start, 0, sizeof start);
+    memset(&job, 0, sizeof job);
+    job.opts = opts;
+    job.command = command;
+    rg_status status = path ? RG_OK : RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
+    if (path) sprintf(path, "%s.checkpoint", a->common.output);
+    if (status == RG_OK && a->start) {
+        status = rgi_model_file_load(a->start, &start, &err);
+        if (status == RG_OK)
+            status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings, &job.n, &err);
+    } else if (status == RG_OK) {
+        status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
+    }
+    job.recordings = recordings;
+    if (status == RG_OK) status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
+    if (status == RG_OK && !(key = job_key(recordings, job.n, a)))
+        status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
+    if (status == RG_OK) {
+        rgc_catch_signals();
+        status = resume(path, key, &job, &err);
+    }
+    if (status == RG_OK) status = iterate(&job, path, key, max_time, &err);
+    if (status == RG_OK) status = save_model(&job, a, &fit, &err);
+    if (status != RG_OK) {
+        code = rgc_fail("fit", &err);
+    } else {
+        char text[256];
+        (void)remove(path);
+        rgc_fit_status(&job, text, sizeof text);
+        if (!a->common.json) rgc_fit_table(&job);
+        fprintf(stderr, "%s: %d iterations, %.1f s, mean |error| of the free markers %.3f mm over %zu "
+                "recordings, status %s\n", a->common.output, job.progress.iteration, job.wall_s,
+                1e3 * job.progress.train_l1_m, job.n, text);
+        if (a->common.json) code = rgc_print_json("fit", answer(&job, fit, a->common.output));
+        if (code == RGC_DONE && strcmp(text, "ok") != 0) code = RGC_FAILED;
+    }
+    json_decref(fit);
+    rg_fit_destroy(&job.fit);
+    rgi_recordings_free(recordings, job.n);
+    rgi_model_file_clear(&start);
+    free(key);
+    free(path);
+    return code;
+}
+
+int rgc_fit(int argc, char **argv)
+{
+    arguments a;
+    rg_fit_opts opts = rg_fit_opts_default();
+    double max_time = 0.0;
+    int first = 0, last = 0;
+    char command[4096] = "rodgrad";
+    memset(&a, 0, sizeof a);
+    for (int i = 0; i < argc; i++) {
+        size_t used = strlen(command);
+        snprintf(command + used, sizeof command - used, " %s", argv[i]);
+    }
+    int code = parse(argc, argv, &a, &opts, &max_time, &first, &last);
+    if (code != RGC_DONE || a.common.help) return code;
+    rgi_model_file none;
+    memset(&none, 0, sizeof none);
+    none.rollout = opts.rollout;
+    opts.rollout = rgc_rollout_opts(&a.common, &none);
+    return run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first), command);
+}

@@ -1,0 +1,47 @@
+/* cli/inputs.h: a model, and the recordings that it is to predict. */
+#ifndef RGC_INPUTS_H
+#define RGC_INPUTS_H
+
+#include "cli/cli.h"
+#include "rodgrad/recording.h"
+#include "rodgrad/rollout.h"
+
+/* Read the recordings under n paths for the model that was loaded from model_path: clamps and frame
+ * interval are the model's where the command line does not give them. RG_ERR_SHAPE when a recording
+ * has other markers or clamps than the model, or fewer than 3 frames, and RG_ERR_UNSUPPORTED when
+ * --refine asks for another mesh; else as rgi_recordings_read. Free with rgi_recordings_free. */
+rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common,
+                              const rgi_model_file *file, const char *model_path,
+                              rg_recording **out, size_t *n_out, rg_error *err);
+
+/* What a batch of simulated recordings took and came to. */
+typedef struct rgc_batch {
+    double **predicted;      /* [n][n_frames_i][n_markers][3]; owned */
+    rg_rod_status *statuses; /* [n]; owned */
+    size_t n;
+    double wall_s;           /* of the simulation alone */
+    double steps;            /* over all rods */
+} rgc_batch;
+
+/* rg_simulate with arrays of its own. *batch is zeroed on failure. */
+rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recordings, size_t n,
+                           const rg_rollout_opts *opts, rgc_batch *batch, rg_error *err);
+void rgc_batch_clear(rgc_batch *batch);
+
+/* "ok", or the step and the reason: "step 12: Newton did not converge". */
+void rgc_rod_text(const rg_rod_status *status, char *text, size_t size);
+/* The same for a batch: "ok", or its first rod that failed: "rod 3 (58.pkl), step 12: ...". */
+void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text,
+                    size_t size);
+
+/* Add to a JSON object what every simulating command reports: status, steps, wall_s,
+ * rod_steps_per_s, backend, isa, real, scheme, substeps. 0 without memory. */
+int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recording *recordings,
+                       const rg_rollout_opts *opts);
+/* A number, or null where it is not finite (JSON has no NaN). */
+json_t *rgc_json_number(double value);
+/* A string; where it is not UTF-8 (a file name may be anything), its bytes beyond ASCII become "?".
+ */
+json_t *rgc_json_text(const char *text);
+
+#endif

@@ -1,0 +1,416 @@
+/* cli/options.c: what the subcommands share (cli.h).
+ *
+ * Options may stand before, between and after the positional arguments, as "--name value" or
+ * "--name=value"; "--" ends them. Everything that a person can get wrong here becomes one sentence
+ * on stderr and exit code 2. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- messages ---- */
+
+int rgc_complain(const char *command, int code, const char *format, ...)
+{
+    va_list arguments;
+    rgc_progress_clear();
+    fprintf(stderr, "rodgrad%s%s: ", command && *command ? " " : "", command ? command : "");
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return code;
+}
+
+/* a reader's status does not tell a missing file from a failing disk, its sentence does */
+static int is_missing_file(const rg_error *err)
+{
+    return strstr(err->text, strerror(ENOENT)) != NULL ||
+           strstr(err->text, strerror(ENOTDIR)) != NULL;
+}
+
+int rgc_fail(const char *command, const rg_error *err)
+{
+    int code = RGC_FAILED;
+    switch (err->status) {
+    case RG_ERR_ARGUMENT:
+    case RG_ERR_SHAPE:
+    case RG_ERR_VALUE:
+    case RG_ERR_FORMAT:
+    case RG_ERR_UNSUPPORTED: code = RGC_USAGE; break;
+    case RG_ERR_IO: code = is_missing_file(err) ? RGC_USAGE : RGC_FAILED; break;
+    case RG_ERR_INTERRUPTED: code = 128 + (rgc_interrupted() ? rgc_interrupted() : SIGINT); break;
+    case RG_OK:
+    case RG_ERR_MEMORY:
+    case RG_ERR_NOT_CONVERGED:
+    case RG_ERR_NUMERIC: break;
+    }
+    return rgc_complain(command, code, "%s", *err->text ? err->text : rg_status_text(err->status));
+}
+
+/* ---- numbers ---- */
+
+int rgc_number(const char *option, const char *text, double low, double high, double *out)
+{
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high))
+        return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be a number from %g to %g.",
+                            option, text, low, high);
+    *out = value;
+    return RGC_DONE;
+}
+
+int rgc_integer(const char *option, const char *text, long low, long high, long *out)
+{
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno || value < low || value > high)
+        return rgc_complain(NULL, RGC_USAGE,
+                            "--%s is \"%s\" but must be a whole number from %ld to %ld.", option,
+                            text, low, high);
+    *out = value;
+    return RGC_DONE;
+}
+
+static int parse_int(const char *option, const char *text, int low, int high, int *out)
+{
+    long value = 0;
+    int code = rgc_integer(option, text, low, high, &value);
+    if (code == RGC_DONE) *out = (int)value;
+    return code;
+}
+
+static int parse_units(const char *text, double *unit_m)
+{
+    static const struct {
+        const char *name;
+        double metres;
+    } units[] = {{"m", 1}, {"cm", 0.01}, {"mm", 0.001}, {"in", 0.0254}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(text, units[i].name) == 0) {
+            *unit_m = units[i].metres;
+            return RGC_DONE;
+        }
+    }
+    char *end = NULL;
+    double factor = strtod(text, &end);
+    if (end == text || *end || !(factor > 0) || !isfinite(factor))
+        return rgc_complain(NULL, RGC_USAGE,
+                            "--units is \"%s\" but must be m, cm, mm, in or a positive number of "
+                            "metres per unit.",
+                            text);
+    *unit_m = factor;
+    return RGC_DONE;
+}
+
+static int parse_clamps(const char *text, rgc_common *common)
+{
+    const size_t room = sizeof common->import_clamps / sizeof *common->import_clamps;
+    size_t n = 0;
+    for (const char *at = text;; at++) {
+        char *end = NULL;
+        errno = 0;
+        long index = strtol(at, &end, 10);
+        if (end == at || (*end && *end != ',') || errno || index < -INT_MAX || index > INT_MAX)
+            return rgc_complain(NULL, RGC_USAGE,
+                                "--clamp is \"%s\" but must be marker indices between commas, for "
+                                "example 0,1,-2,-1 (negative ones count from the end).",
+                                text);
+        if (n == room)
+            return rgc_complain(NULL, RGC_USAGE, "--clamp names more than %zu markers.", room);
+        common->import_clamps[n++] = (int)index;
+        at = end;
+        if (!*at) break;
+    }
+    common->import.clamps = common->import_clamps;
+    common->import.n_clamps = n;
+    common->clamps_given = 1;
+    return RGC_DONE;
+}
+
+/* ---- the options every command has ---- */
+
+enum {
+    OPT_JSON,
+    OPT_OUTPUT,
+    OPT_DT,
+    OPT_CLAMP,
+    OPT_AXES,
+    OPT_UNITS,
+    OPT_STEPPER,
+    OPT_SCHEME,
+    OPT_SUBSTEPS,
+    OPT_REFINE,
+    OPT_THREADS,
+    OPT_BACKEND,
+    OPT_ISA,
+    OPT_HELP,
+    OPT_COUNT
+};
+
+static const struct {
+    const char *name, *argument, *help;
+} common_options[OPT_COUNT] = {
+    [OPT_JSON] = {"json", NULL, "print one JSON object on stdout"},
+    [OPT_OUTPUT] = {"output", "FILE", "where to write the result (also -o)"},
+    [OPT_DT] = {"dt", "S", "time between frames, where the recording does not say [s]"},
+    [OPT_CLAMP] = {"clamp", "LIST", "driving markers, for example 0,1,-2,-1"},
+    [OPT_AXES] = {"axes", "LIST", "file axes that are our x, y, z (z up), for example -z,-x,y"},
+    [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit"},
+    [OPT_STEPPER] = {"stepper", "NAME", "implicit"},
+    [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler) or bdf2"},
+    [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
+    [OPT_REFINE] = {"refine", "R", "edges between two markers"},
+    [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
+    [OPT_BACKEND] = {"backend", "NAME", "cpu"},
+    [OPT_ISA] = {"isa", "NAME", "scalar, sse2, avx2 or avx512; by default the best there is"},
+    [OPT_HELP] = {"help", NULL, "print this and stop"},
+};
+
+static int one_of(const char *option, const char *text, const char *const *known,
+                  const char *sentence)
+{
+    for (size_t i = 0; known[i]; i++)
+        if (strcmp(text, known[i]) == 0) return RGC_DONE;
+    return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be %s.", option, text, sentence);
+}
+
+static int parse_isa(const char *text, const char **isa)
+{
+    static const char *const known[] = {"scalar", "sse2", "avx2", "avx512", NULL};
+    *isa = text;
+    return one_of("isa", text, known, "scalar, sse2, avx2 or avx512");
+}
+
+static int parse_backend(const char *text, const char **backend)
+{
+    static const char *const known[] = {"cpu", NULL};
+    *backend = text;
+    return one_of("backend", text, known, "cpu: this version has no other backend");
+}
+
+static int parse_stepper(const char *text, const char **stepper)
+{
+    static const char *const known[] = {"implicit", NULL};
+    *stepper = text;
+    return one_of("stepper", text, known, "implicit: this version has no other stepper");
+}
+
+static int parse_scheme(const char *text, int *scheme)
+{
+    static const char *const known[] = {"be", "bdf2", NULL};
+    *scheme = strcmp(text, "be") == 0 ? RG_SCHEME_BE : RG_SCHEME_BDF2;
+    return one_of("scheme", text, known, "be or bdf2");
+}
+
+static int apply_common(int option, const char *text, rgc_common *common)
+{
+    switch (option) {
+    case OPT_JSON: common->json = 1; return RGC_DONE;
+    case OPT_HELP: common->help = 1; return RGC_DONE;
+    case OPT_OUTPUT:
+        if (!*text) return rgc_complain(NULL, RGC_USAGE, "--output needs the name of a file.");
+        common->output = text;
+        return RGC_DONE;
+    case OPT_DT:
+        common->dt_given = 1;
+        return rgc_number("dt", text, 1e-6, 10, &common->import.dt_s);
+    case OPT_CLAMP: return parse_clamps(text, common);
+    case OPT_AXES: common->import.axes = text; return RGC_DONE;
+    case OPT_UNITS: return parse_units(text, &common->import.unit_m);
+    case OPT_STEPPER: return parse_stepper(text, &common->stepper);
+    case OPT_SCHEME: return parse_scheme(text, &common->scheme);
+    case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
+    case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
+    case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
+    case OPT_BACKEND: return parse_backend(text, &common->backend);
+    case OPT_ISA: return parse_isa(text, &common->isa);
+    default: return RGC_DONE;
+    }
+}
+
+static void print_help_line(const char *name, const char *argument, const char *help)
+{
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    printf("  %-22s %s\n", left, help);
+}
+
+static void print_help(const char *usage, const rgc_option *extra, size_t n_extra)
+{
+    printf("usage: %s\n\noptions:\n", usage);
+    for (size_t i = 0; i < n_extra; i++)
+        print_help_line(extra[i].name, extra[i].text ? "X" : NULL, extra[i].help);
+    for (int i = 0; i < OPT_COUNT; i++)
+        print_help_line(common_options[i].name, common_options[i].argument, common_options[i].help);
+}
+
+/* length of the name in "name" or "name=value" */
+static int same_name(const char *argument, size_t length, const char *name)
+{
+    return strlen(name) == length && strncmp(argument, name, length) == 0;
+}
+
+/* argument of option argv[*at]: behind its "=" or the next word; NULL after a sentence */
+static const char *option_argument(const char *command, int argc, char **argv, int *at)
+{
+    const char *equals = strncmp(argv[*at], "--", 2) == 0 ? strchr(argv[*at], '=') : NULL;
+    if (equals) return equals + 1;
+    if (*at + 1 < argc) return argv[++*at];
+    rgc_complain(command, RGC_USAGE, "%s needs an argument; see rodgrad %s --help.", argv[*at],
+                 command);
+    return NULL;
+}
+
+/* one option at argv[*at], which moves on over its argument */
+static int parse_option(int argc, char **argv, int *at, const rgc_option *extra, size_t n_extra,
+                        rgc_common *common)
+{
+    const char *word = argv[*at];
+    const char *name = strcmp(word, "-o") == 0 ? "output" : strcmp(word, "-h") == 0 ? "help" : "";
+    if (!*name && strncmp(word, "--", 2) == 0) name = word + 2;
+    size_t length = strcspn(name, "=");
+    for (size_t i = 0; i < n_extra; i++) {
+        if (!same_name(name, length, extra[i].name)) continue;
+        if (extra[i].text) {
+            *extra[i].text = option_argument(argv[0], argc, argv, at);
+            return *extra[i].text ? RGC_DONE : RGC_USAGE;
+        }
+        if (name[length])
+            return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.", extra[i].name);
+        *extra[i].flag = 1;
+        return RGC_DONE;
+    }
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!same_name(name, length, common_options[i].name)) continue;
+        if (!common_options[i].argument && name[length])
+            return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.",
+                                common_options[i].name);
+        const char *text = "";
+        if (common_options[i].argument && !(text = option_argument(argv[0], argc, argv, at)))
+            return RGC_USAGE;
+        return apply_common(i, text, common);
+    }
+    return rgc_complain(argv[0], RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word,
+                        argv[0]);
+}
+
+int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
+              rgc_common *common, int *first, int *last)
+{
+    memset(common, 0, sizeof *common);
+    common->import = rgi_import_opts_default();
+    common->scheme = -1;
+    common->stepper = "implicit";
+    common->backend = "cpu";
+    *first = *last = 1;
+    int options_ended = 0;
+    for (int at = 1; at < argc; at++) {
+        char *word = argv[at];
+        if (!options_ended && strcmp(word, "--") == 0) {
+            options_ended = 1;
+        } else if (!options_ended && word[0] == '-' && word[1]) {
+            int code = parse_option(argc, argv, &at, extra, n_extra, common);
+            if (code != RGC_DONE) return code;
+        } else {
+            argv[(*last)++] = word;
+        }
+    }
+    if (common->help) {
+        print_help(usage, extra, n_extra);
+        if (fflush(stdout) != 0 || ferror(stdout))
+            return rgc_complain(argv[0], RGC_FAILED, "cannot write to stdout: %s.",
+                                strerror(errno));
+    }
+    return RGC_DONE;
+}
+
+rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file)
+{
+    rg_rollout_opts opts = file ? file->rollout : rg_rollout_opts_default();
+    if (common->scheme >= 0) opts.scheme = (rg_scheme)common->scheme;
+    if (common->substeps > 0) opts.substeps = common->substeps;
+    if (common->threads > 0) opts.threads = common->threads;
+    if (common->isa) opts.isa = common->isa;
+    return opts;
+}
+
+/* ---- signals, progress, time, output ---- */
+
+/* written by the handler; process-wide like the signals themselves */
+static volatile sig_atomic_t signal_seen;
+static int progress_shown;
+
+static void note_signal(int number)
+{
+    signal_seen = number;
+}
+
+void rgc_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal};
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    action.sa_flags = 0;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+int rgc_interrupted(void)
+{
+    return (int)signal_seen;
+}
+
+void rgc_progress(const char *format, ...)
+{
+    if (!isatty(STDERR_FILENO)) return;
+    va_list arguments;
+    fputs("\r\033[K", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
+    progress_shown = 1;
+}
+
+void rgc_progress_clear(void)
+{
+    if (!progress_shown) return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    progress_shown = 0;
+}
+
+double rgc_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+int rgc_print_json(const char *command, json_t *object)
+{
+    rgc_progress_clear();
+    if (!object) return rgc_complain(command, RGC_FAILED, "no memory for the JSON output.");
+    errno = 0;
+    int failed = json_dumpf(object, stdout, JSON_COMPACT) != 0;
+    failed |= fputc('\n', stdout) == EOF;
+    failed |= fflush(stdout) != 0 || ferror(stdout);
+    json_decref(object);
+    if (!failed) return RGC_DONE;
+    return rgc_complain(command, RGC_FAILED, "cannot write to stdout: %s.",
+                        strerror(errno ? errno : EIO));
+}

@@ -1,0 +1,501 @@
+/* core/batch.c: packs of recordings (see batch.h). Arrays of a pack are [..][W], lane innermost. */
+#include "core/batch.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/coefficients.h"
+#include "rod/layout.h"
+
+typedef struct pack {
+    rgi_pack job;
+    int lanes_used;
+    size_t ticks;  /* frame intervals of the longest rod, lost frames included (motion.h) */
+    int *frame_of; /* [W][ticks] the frame that a tick of a lane ends at, or -1; owned */
+} pack;
+
+struct rgi_batch {
+    rgi_batch_opts opts;
+    const rgi_cpu *cpu;
+    rgi_shape *shape;
+    const rg_recording *recordings;
+    size_t n, n_packs, n_directions;
+    size_t lanes; /* rods to a pack; at most the instruction set's */
+    pack *packs;
+    /* one block of memory for all doubles of all packs, and the parts that packs share */
+    double *memory;
+    size_t memory_doubles;
+    int *entry_begin;
+    rgi_pack_entry *entries;
+    double *entry_values; /* [entries][W], the same for every pack and lane */
+    size_t entries_capacity;
+    double *coef, *scratch;
+};
+
+static size_t lanes_of(const rgi_batch *b) { return (size_t)b->cpu->lanes; }
+
+/* take count doubles of the block, aligned to 64 bytes; with base NULL only counts */
+static double *take(double *base, size_t *used, size_t count)
+{
+    double *p = base ? base + *used : NULL;
+    *used += (count + 7) / 8 * 8;
+    return p;
+}
+
+/* lay out one pack's arrays; called once to count and once to assign */
+static void layout(rgi_batch *b, pack *p, double *base, size_t *used)
+{
+    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers, q = b->opts.max_directions;
+    const size_t steps = p->ticks * (size_t)b->opts.rollout.substeps;
+    rgi_pack *j = &p->job;
+    j->lane_steps = take(base, used, w);
+    j->coef = take(base, used, n * RGI_NC * w);
+    j->offset = take(base, used, m * 2 * w);
+    j->x0 = take(base, used, n * 3 * w);
+    j->v0 = take(base, used, n * 3 * w);
+    j->m0 = take(base, used, n * 3 * w);
+    j->chord = take(base, used, n * 3 * w);
+    j->drive_x = take(base, used, steps * b->shape->n_fixed_x * 3 * w);
+    j->drive_m = take(base, used, steps * b->shape->n_fixed_theta * 3 * w);
+    j->status = take(base, used, 5 * w);
+    j->markers = b->opts.markers ? take(base, used, p->ticks * m * 3 * w) : NULL;
+    j->markers_jvp = b->opts.markers_jvp ? take(base, used, p->ticks * q * m * 3 * w) : NULL;
+    j->dx0 = q ? take(base, used, q * n * 3 * w) : NULL;
+    j->dv0 = q ? take(base, used, q * n * 3 * w) : NULL;
+    if (b->opts.fit) {
+        j->recorded = take(base, used, p->ticks * b->shape->n_free * 3 * w);
+        j->weight = take(base, used, p->ticks * b->shape->n_free * w);
+        j->normal = take(base, used, q * (q + 1) / 2 * w);
+        j->gradients = take(base, used, rgi_batch_blocks(b) * q * w);
+        j->loss = take(base, used, 4 * w);
+    }
+    int directions = j->n_directions;
+    j->n_directions = (int)q;
+    j->n_free = (int)b->shape->n_free;
+    j->n = (int)n;
+    j->workspace = take(base, used, b->cpu->workspace(j));
+    j->n_directions = directions;
+}
+
+size_t rgi_batch_blocks(const rgi_batch *b)
+{
+    size_t ticks = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        size_t own = rgi_motion_ticks(&b->recordings[i]);
+        if (own > ticks) ticks = own;
+    }
+    return (ticks + (size_t)b->opts.block - 1) / (size_t)b->opts.block;
+}
+
+const rgi_shape *rgi_batch_shape(const rgi_batch *b) { return b->shape; }
+
+void rgi_batch_destroy(rgi_batch **batch)
+{
+    if (!batch || !*batch) return;
+    rgi_batch *b = *batch;
+    rgi_shape_destroy(&b->shape);
+    for (size_t i = 0; b->packs && i < b->n_packs; i++) free(b->packs[i].frame_of);
+    free(b->packs);
+    free(b->memory);
+    free(b->entry_begin);
+    free(b->entries);
+    free(b->entry_values);
+    free(b->coef);
+    free(b->scratch);
+    free(b);
+    *batch = NULL;
+}
+
+static rg_status check_recording(const rg_model *model, const rg_recording *r, rg_error *err)
+{
+    const int *clamps = NULL;
+    size_t n_clamps = rg_model_clamps(model, &clamps);
+    if (r->n_markers != rg_model_markers(model))
+        return RG_FAIL(err, RG_ERR_SHAPE,
+                       "%s has %zu markers but the model is for %zu; use a model fitted to this rod",
+                       r->name, r->n_markers, rg_model_markers(model));
+    if (r->n_frames < 3)
+        return RG_FAIL(err, RG_ERR_SHAPE,
+                       "%s has %zu frames; a simulation starts from two and predicts from the third on",
+                       r->name, r->n_frames);
+    if (r->n_clamps != n_clamps || (n_clamps && memcmp(r->clamps, clamps, n_clamps * sizeof *clamps)))
+        return RG_FAIL(err, RG_ERR_SHAPE,
+                       "%s is driven by other markers than the model; pass --clamp as in the fit", r->name);
+    if (!(r->dt_s > 0.0) || !isfinite(r->dt_s))
+        return RG_FAIL(err, RG_ERR_VALUE, "%s: the frame interval of %g s is not positive", r->name,
+                       r->dt_s);
+    return RG_OK;
+}
+
+/* constant parts of a pack: drives, recorded markers, masks */
+static rg_status fill_pack(rgi_batch *b, size_t index, rg_error *err)
+{
+    const rgi_shape *s = b->shape;
+    const size_t w = lanes_of(b), fx = s->n_fixed_x * 3, ft = s->n_fixed_theta * 3;
+    const int substeps = b->opts.rollout.substeps;
+    pack *p = &b->packs[index];
+    rgi_pack *j = &p->job;
+    rg_status status = RG_OK;
+    double *x = malloc((p->ticks * (size_t)substeps * (fx + ft) + 1) * sizeof *x);
+    p->frame_of = malloc(w * p->ticks * sizeof *p->frame_of);
+    if (!x || !p->frame_of) {
+        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the drive of a batch");
+        goto done;
+    }
+    double *m = x + p->ticks * (size_t)substeps * fx;
+    double *drive_x = (double *)(uintptr_t)j->drive_x, *drive_m = (double *)(uintptr_t)j->drive_m;
+    double *recorded = (double *)(uintptr_t)j->recorded, *weight = (double *)(uintptr_t)j->weight;
+    double *lane_steps = (double *)(uintptr_t)j->lane_steps;
+    for (size_t lane = 0; lane < w; lane++) {
+        /* an empty lane repeats the first rod, for zero steps */
+        const size_t used = lane < (size_t)p->lanes_used;
+        const rg_recording *r = &b->recordings[index * b->lanes + (used ? lane : 0)];
+        const size_t ticks = rgi_motion_ticks(r), steps = ticks * (size_t)substeps;
+        int *frame_of = p->frame_of + lane * p->ticks;
+        for (size_t k = 0; k < p->ticks; k++) frame_of[k] = -1;
+        lane_steps[lane] = used ? (double)steps : 0.0;
+        status = rgi_motion_drive(s, r, substeps, x, m, frame_of, err);
+        if (status != RG_OK) goto done;
+        for (size_t k = 0; k < p->ticks * (size_t)substeps; k++) {
+            size_t from = k < steps ? k : steps - 1; /* a shorter rod rests at its end */
+            for (size_t i = 0; i < fx; i++) drive_x[(k * fx + i) * w + lane] = x[from * fx + i];
+            for (size_t i = 0; i < ft; i++) drive_m[(k * ft + i) * w + lane] = m[from * ft + i];
+        }
+        if (!b->opts.fit) continue;
+        for (size_t f = 0; f < p->ticks; f++)
+            for (size_t k = 0; k < s->n_free; k++) {
+                int there = used && frame_of[f] >= 0;
+                size_t frame = there ? (size_t)frame_of[f] : 0;
+                size_t at = frame * s->n_markers + (size_t)s->free_markers[k];
+                int counts = there && r->valid[at] && isfinite(r->positions[3 * at]) &&
+                             isfinite(r->positions[3 * at + 1]) && isfinite(r->positions[3 * at + 2]);
+                weight[(f * s->n_free + k) * w + lane] = counts ? 1.0 : 0.0;
+                for (size_t c = 0; c < 3; c++)
+                    recorded[((f * s->n_free + k) * 3 + c) * w + lane] =
+                        counts ? r->positions[3 * at + c] : 0.0;
+            }
+    }
+done:
+    free(x);
+    return status;
+}
+
+rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings, size_t n,
+                           const rgi_batch_opts *opts, rgi_batch **out, rg_error *err)
+{
+    rg_status status = RG_OK;
+    *out = NULL;
+    if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no recording to simulate");
+    if (opts->rollout.substeps < 1 || opts->rollout.substeps > 1000)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to 1000, not %d",
+                       opts->rollout.substeps);
+    if (!(opts->rollout.tolerance_m > 0.0) || opts->rollout.max_iterations < 1)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "tolerance %g m and %d iterations: both must be positive",
+                       opts->rollout.tolerance_m, opts->rollout.max_iterations);
+    if (opts->rollout.scheme != RG_SCHEME_BE && opts->rollout.scheme != RG_SCHEME_BDF2)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is neither RG_SCHEME_BE nor RG_SCHEME_BDF2",
+                       (int)opts->rollout.scheme);
+    for (size_t i = 0; i < n; i++) {
+        RG_TRY(check_recording(model, &recordings[i], err));
+        if (recordings[i].dt_s != recordings[0].dt_s)
+            return RG_FAIL(err, RG_ERR_SHAPE,
+                           "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
+                           recordings[i].name, recordings[i].dt_s, recordings[0].name,
+                           recordings[0].dt_s);
+    }
+    const rgi_cpu *cpu = rgi_cpu_find(opts->rollout.isa);
+    if (!cpu)
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
+                       "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
+                       "or avx512", opts->rollout.isa);
+    rgi_batch *b = calloc(1, sizeof *b);
+    if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
+    b->opts = *opts;
+    b->cpu = cpu;
+    b->recordings = recordings;
+    b->n = n;
+    b->lanes = lanes_of(b);
+    b->n_packs = (n + b->lanes - 1) / b->lanes;
+    status = rgi_shape_create(model, &b->shape, err);
+    if (status != RG_OK) goto fail;
+    const size_t nodes = b->shape->n, q = opts->max_directions;
+    b->packs = calloc(b->n_packs, sizeof *b->packs);
+    b->entry_begin = calloc(q + 1, sizeof *b->entry_begin);
+    b->coef = calloc(nodes * RGI_NC, sizeof *b->coef);
+    b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
+    if (!b->packs || !b->entry_begin || !b->coef || !b->scratch) goto memory;
+    size_t used = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        used = 0;
+        for (size_t i = 0; i < b->n_packs; i++) {
+            pack *p = &b->packs[i];
+            size_t first = i * b->lanes, last = first + b->lanes < n ? first + b->lanes : n;
+            p->lanes_used = (int)(last - first);
+            for (size_t k = first; k < last; k++) {
+                size_t own = rgi_motion_ticks(&recordings[k]);
+                if (own > p->ticks) p->ticks = own;
+            }
+            layout(b, p, b->memory, &used);
+        }
+        if (pass == 0) {
+            b->memory_doubles = used;
+            b->memory = aligned_alloc(64, used * sizeof *b->memory);
+            if (!b->memory) goto memory;
+            memset(b->memory, 0, used * sizeof *b->memory);
+        }
+    }
+    for (size_t i = 0; i < b->n_packs; i++) {
+        rgi_pack *j = &b->packs[i].job;
+        j->order = b->shape->order;
+        j->first = b->shape->first;
+        j->second = b->shape->second;
+        j->fixed = b->shape->fixed;
+        j->n_markers = (int)b->shape->n_markers;
+        j->marker_vertices = b->shape->marker_vertices;
+        j->substeps = opts->rollout.substeps;
+        j->h = recordings[0].dt_s / opts->rollout.substeps;
+        j->gravity[2] = -9.81;
+        j->tolerance = opts->rollout.tolerance_m;
+        j->max_iterations = opts->rollout.max_iterations;
+        j->bdf2 = opts->rollout.scheme == RG_SCHEME_BDF2;
+        j->n_steps = (int)(b->packs[i].ticks * (size_t)j->substeps);
+        j->n_fixed_x = (int)b->shape->n_fixed_x;
+        j->n_fixed_theta = (int)b->shape->n_fixed_theta;
+        j->fixed_x = b->shape->fixed_x;
+        j->fixed_theta = b->shape->fixed_theta;
+        j->free_markers = b->shape->free_markers;
+        j->floor = opts->floor_m;
+        j->block = opts->block;
+        status = fill_pack(b, i, err);
+        if (status != RG_OK) goto fail;
+    }
+
+    *out = b;
+    return RG_OK;
+memory:
+    status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu recordings", n);
+fail:
+    rgi_batch_destroy(&b);
+    return status;
+}
+
+static void spread(double *to, const double *from, size_t count, size_t w, size_t lane)
+{
+    for (size_t i = 0; i < count; i++) to[i * w + lane] = from[i];
+}
+
+/* start of every rod and, for directions that move marker offsets, its derivative */
+static rg_status set_start(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+                           size_t n_directions, rg_error *err)
+{
+    const rgi_shape *s = b->shape;
+    const size_t w = lanes_of(b), n = s->n;
+    const double *offsets = rg_model_field(model, RG_MARKER_OFFSET);
+    double *x = b->scratch, *v = x + 3 * n, *m = v + 3 * n, *chord = m + 3 * n;
+    double *frames0 = chord + 3 * n, *frames1 = frames0 + 6 * s->n_markers;
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index].job;
+        for (size_t lane = 0; lane < w; lane++) {
+            size_t used = lane < (size_t)b->packs[index].lanes_used;
+            const rg_recording *r = &b->recordings[index * b->lanes + (used ? lane : 0)];
+            RG_TRY(rgi_motion_start(s, r, offsets, x, v, m, chord, frames0, frames1, err));
+            spread((double *)(uintptr_t)j->x0, x, 3 * n, w, lane);
+            spread((double *)(uintptr_t)j->v0, v, 3 * n, w, lane);
+            spread((double *)(uintptr_t)j->m0, m, 3 * n, w, lane);
+            spread((double *)(uintptr_t)j->chord, chord, 3 * n, w, lane);
+            for (size_t q = 0; q < n_directions; q++) {
+                double *dx = (double *)(uintptr_t)j->dx0 + q * 3 * n * w;
+                double *dv = (double *)(uintptr_t)j->dv0 + q * 3 * n * w;
+                for (size_t i = 0; i < 3 * n; i++) dx[i * w + lane] = dv[i * w + lane] = 0.0;
+                for (size_t e = 0; e < directions[q].n_places; e++) {
+                    const rgi_place *at = &directions[q].places[e];
+                    if (at->field != RG_MARKER_OFFSET) continue;
+                    const double *f0 = frames0 + 6 * at->entry + 3 * (size_t)at->component;
+                    const double *f1 = frames1 + 6 * at->entry + 3 * (size_t)at->component;
+                    for (size_t i = 0; i < n; i++) {
+                        double weight = at->scale * s->weights[i * s->n_markers + at->entry];
+                        for (size_t c = 0; c < 3; c++) {
+                            dx[(3 * i + c) * w + lane] -= weight * f1[c];
+                            dv[(3 * i + c) * w + lane] -= weight * (f1[c] - f0[c]) / r->dt_s;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    return RG_OK;
+}
+
+static rg_status set_directions(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+                                size_t n_directions, rg_error *err)
+{
+    const size_t w = lanes_of(b);
+    size_t count = 0, places = 0;
+    for (size_t q = 0; q < n_directions; q++) places += directions[q].n_places;
+    if (places * RGI_MAX_ENTRIES > b->entries_capacity) {
+        size_t capacity = places * RGI_MAX_ENTRIES;
+        free(b->entries);
+        free(b->entry_values);
+        b->entries = calloc(capacity, sizeof *b->entries);
+        b->entry_values = aligned_alloc(64, (capacity * w + 7) / 8 * 64);
+        b->entries_capacity = capacity;
+        if (!b->entries || !b->entry_values) {
+            b->entries_capacity = 0;
+            return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters", n_directions);
+        }
+    }
+    for (size_t q = 0; q < n_directions; q++) {
+        b->entry_begin[q] = (int)count;
+        for (size_t e = 0; e < directions[q].n_places; e++) {
+            const rgi_place *at = &directions[q].places[e];
+            double values[RGI_MAX_ENTRIES];
+            int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component,
+                                           b->entries + count, values);
+            for (int k = 0; k < got; k++, count++)
+                for (size_t lane = 0; lane < w; lane++)
+                    b->entry_values[count * w + lane] = at->scale * values[k];
+        }
+    }
+    b->entry_begin[n_directions] = (int)count;
+    return RG_OK;
+}
+
+rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+                        size_t n_directions, rg_error *err)
+{
+    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers;
+    if (rg_model_vertices(model) != n || rg_model_markers(model) != m)
+        return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
+    if (n_directions > b->opts.max_directions)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu", n_directions,
+                       b->opts.max_directions);
+    RG_TRY(rg_model_check(model, err));
+    const double *offsets = rg_model_field(model, RG_MARKER_OFFSET);
+    for (size_t k = 0; k < m; k++)
+        if ((b->shape->fixed[b->shape->marker_vertices[k]] & RGI_FIXED_X) &&
+            (offsets[2 * k] != 0.0 || offsets[2 * k + 1] != 0.0))
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "marker_offset[%zu] must be 0: a driving marker prescribes its vertex", k);
+    RG_TRY(set_directions(b, model, directions, n_directions, err));
+    RG_TRY(set_start(b, model, directions, n_directions, err));
+    rgi_coefficients(model, b->coef);
+    b->n_directions = n_directions;
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index].job;
+        for (size_t lane = 0; lane < w; lane++) {
+            spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
+            spread((double *)(uintptr_t)j->offset, offsets, 2 * m, w, lane);
+        }
+        j->n_directions = (int)n_directions;
+        j->entry_begin = b->entry_begin;
+        j->entries = b->entries;
+        j->entry_values = b->entry_values;
+    }
+    return RG_OK;
+}
+
+void rgi_batch_run(rgi_batch *b)
+{
+    const size_t w = lanes_of(b), p = b->n_directions;
+    int threads = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
+    if ((size_t)threads > b->n_packs) threads = (int)b->n_packs;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index].job;
+        if (b->opts.fit) {
+            memset(j->normal, 0, p * (p + 1) / 2 * w * sizeof(double));
+            memset(j->gradients, 0, rgi_batch_blocks(b) * p * w * sizeof(double));
+            memset(j->loss, 0, 4 * w * sizeof(double));
+        }
+        b->cpu->run(j);
+    }
+}
+
+void rgi_batch_status(const rgi_batch *b, size_t recording, rg_rod_status *out)
+{
+    const size_t w = lanes_of(b), lane = recording % b->lanes;
+    const double *s = b->packs[recording / b->lanes].job.status;
+    out->flag = (rg_rod_flag)s[lane];
+    out->step = (int)s[w + lane];
+    out->iterations = (int)s[2 * w + lane];
+    out->worst_iterations = (int)s[3 * w + lane];
+    out->worst_increment_m = s[4 * w + lane];
+}
+
+void rgi_batch_markers(const rgi_batch *b, size_t recording, double *out)
+{
+    const size_t w = lanes_of(b), lane = recording % b->lanes, row = 3 * b->shape->n_markers;
+    const pack *p = &b->packs[recording / b->lanes];
+    const int *frame_of = p->frame_of + lane * p->ticks;
+    for (size_t k = 0; k < p->ticks; k++)
+        for (size_t i = 0; frame_of[k] >= 0 && i < row; i++)
+            out[(size_t)(frame_of[k] - 2) * row + i] = p->job.markers[(k * row + i) * w + lane];
+}
+
+void rgi_batch_markers_jvp(const rgi_batch *b, size_t recording, size_t q, double *out)
+{
+    const size_t w = lanes_of(b), lane = recording % b->lanes, row = 3 * b->shape->n_markers;
+    const pack *p = &b->packs[recording / b->lanes];
+    const int *frame_of = p->frame_of + lane * p->ticks;
+    for (size_t k = 0; k < p->ticks; k++)
+        for (size_t i = 0; frame_of[k] >= 0 && i < row; i++)
+            out[(size_t)(frame_of[k] - 2) * row + i] =
+                p->job.markers_jvp[((k * b->n_directions + q) * row + i) * w + lane];
+}
+
+void rgi_batch_loss(const rgi_batch *b, size_t recording, double *loss, double *absolute)
+{
+    const size_t w = lanes_of(b), lane = recording % b->lanes;
+    const double *from = b->packs[recording / b->lanes].job.loss;
+    *loss = from[lane];
+    *absolute = from[w + lane];
+}
+
+void rgi_batch_curvature(const rgi_batch *b, size_t recording, double *curvature, double *weight)
+{
+    const size_t w = lanes_of(b), lane = recording % b->lanes;
+    const double *from = b->packs[recording / b->lanes].job.loss;
+    *curvature = from[2 * w + lane];
+    *weight = from[3 * w + lane];
+}
+
+void rgi_batch_normal(const rgi_batch *b, double *normal, double *gradient)
+{
+    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_batch_blocks(b);
+    for (size_t r = 0; r < b->n; r++) {
+        const rgi_pack *j = &b->packs[r / b->lanes].job;
+        const size_t lane = r % b->lanes;
+        for (size_t i = 0; i < p; i++) {
+            for (size_t k = 0; k <= i; k++) {
+                double v = j->normal[(i * (i + 1) / 2 + k) * w + lane];
+                normal[i * p + k] += v;
+                if (k != i) normal[k * p + i] += v;
+            }
+            for (size_t block = 0; block < blocks; block++)
+                gradient[i] += j->gradients[(block * p + i) * w + lane];
+        }
+    }
+}
+
+void rgi_batch_spread(const rgi_batch *b, int whole, double *out, double *scratch)
+{
+    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_batch_blocks(b);
+    for (size_t r = 0; r < b->n; r++) {
+        const double *g = b->packs[r / b->lanes].job.gradients;
+        const size_t lane = r % b->lanes;
+        memset(scratch, 0, p * sizeof *scratch);
+        for (size_t block = 0; block < blocks; block++) {
+            for (size_t i = 0; i < p; i++) {
+                double v = g[(block * p + i) * w + lane];
+                scratch[i] = whole ? scratch[i] + v : v;
+            }
+            if (whole && block + 1 < blocks) continue;
+            for (size_t i = 0; i < p; i++)
+                for (size_t k = 0; k < p; k++) out[i * p + k] += scratch[i] * scratch[k];
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/* core/coefficients.h: from the model's fields to what the kernels integrate, with derivatives. */
+#ifndef RGI_COEFFICIENTS_H
+#define RGI_COEFFICIENTS_H
+
+#include "cpu/pack.h"
+#include "rodgrad/model.h"
+
+enum { RGI_MAX_ENTRIES = 24 }; /* coefficients that one number of a field can move */
+
+/* coef [vertices][RGI_NC] */
+void rgi_coefficients(const rg_model *model, double *coef);
+
+/* d coefficient / d field[entry][component]: fills entries/values (RGI_MAX_ENTRIES), returns how many.
+ * Offsets of markers come as RGI_O1, RGI_O2 with the marker as node. */
+int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component,
+                         rgi_pack_entry *entries, double *values);
+
+#endif

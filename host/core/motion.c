@@ -1,0 +1,327 @@
+/* core/motion.c: the start and the drive of a rollout (see motion.h). */
+#include "core/motion.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rod/layout.h"
+
+static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+static void cross(const double *a, const double *b, double *r)
+{
+    double x = a[1] * b[2] - a[2] * b[1], y = a[2] * b[0] - a[0] * b[2];
+    r[2] = a[0] * b[1] - a[1] * b[0];
+    r[0] = x;
+    r[1] = y;
+}
+
+/* unit vector of b - a; 0 when they coincide */
+static int direction(const double *a, const double *b, double *t)
+{
+    double d[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]}, length = sqrt(dot(d, d));
+    if (!(length > 1e-9)) return 0;
+    for (int c = 0; c < 3; c++) t[c] = d[c] / length;
+    return 1;
+}
+
+/* u made perpendicular to the unit vector t and of length 1 */
+static void perpendicular(const double *t, double *u)
+{
+    double k = dot(t, u), size = 0.0;
+    for (int c = 0; c < 3; c++) u[c] -= k * t[c];
+    size = sqrt(dot(u, u));
+    for (int c = 0; c < 3; c++) u[c] /= size;
+}
+
+/* parallel transport of the director u from s to t; a reversal picks any rotation that reverses */
+static void transport(const double *s, const double *t, double *u)
+{
+    double chi = 1.0 + dot(s, t);
+    if (chi > 1e-9) {
+        double k = dot(u, t) / chi;
+        for (int c = 0; c < 3; c++) u[c] -= k * (s[c] + t[c]);
+    }
+    perpendicular(t, u);
+}
+
+void rgi_shape_destroy(rgi_shape **shape)
+{
+    if (!shape || !*shape) return;
+    rgi_shape *s = *shape;
+    free(s->fixed);
+    free(s->order);
+    free(s->first);
+    free(s->second);
+    free(s->marker_vertices);
+    free(s->interval);
+    free(s->fixed_x);
+    free(s->fixed_theta);
+    free(s->free_markers);
+    free(s->weights);
+    free(s);
+    *shape = NULL;
+}
+
+/* weights of the cubic through up to four marker vertices at arc position u in interval k */
+static void interpolation(size_t markers, size_t k, double u, double *weights)
+{
+    size_t first = k > 0 ? k - 1 : 0;
+    if (markers >= 4 && first + 4 > markers) first = markers - 4;
+    size_t count = markers < 4 ? markers : 4;
+    double at = (double)k + u;
+    for (size_t a = 0; a < count; a++) {
+        double w = 1.0;
+        for (size_t b = 0; b < count; b++)
+            if (b != a)
+                w *= (at - (double)(first + b)) / ((double)(first + a) - (double)(first + b));
+        weights[first + a] = w;
+    }
+}
+
+rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err)
+{
+    const int *clamps = NULL, *at = rg_model_marker_vertices(model);
+    size_t n_clamps = rg_model_clamps(model, &clamps);
+    size_t n = rg_model_vertices(model), markers = rg_model_markers(model);
+    *out = NULL;
+    rgi_shape *s = calloc(1, sizeof *s);
+    if (!s) goto fail;
+    s->n = n;
+    s->n_markers = markers;
+    s->fixed = calloc(n, 1);
+    s->order = calloc(n, sizeof(int));
+    s->first = calloc(n, sizeof(int));
+    s->second = calloc(n, sizeof(int));
+    s->marker_vertices = calloc(markers, sizeof(int));
+    s->interval = calloc(n, sizeof(int));
+    s->fixed_x = calloc(n, sizeof(int));
+    s->fixed_theta = calloc(n, sizeof(int));
+    s->free_markers = calloc(markers, sizeof(int));
+    s->weights = calloc(n * markers, sizeof(double));
+    if (!s->fixed || !s->order || !s->first || !s->second || !s->marker_vertices || !s->interval ||
+        !s->fixed_x || !s->fixed_theta || !s->free_markers || !s->weights)
+        goto fail;
+    memcpy(s->marker_vertices, at, markers * sizeof *at);
+    for (size_t i = 0; i < n; i++) {
+        s->order[i] = (int)i;
+        s->first[i] = i + 1 < n ? (int)i + 1 : -1;
+        s->second[i] = i + 2 < n ? (int)i + 2 : -1;
+    }
+    for (size_t k = 0; k + 1 < markers; k++) {
+        size_t edges = (size_t)(at[k + 1] - at[k]);
+        for (size_t j = 0; j < edges; j++) {
+            size_t i = (size_t)at[k] + j;
+            s->interval[i] = (int)k;
+            interpolation(markers, k, (double)j / (double)edges, s->weights + i * markers);
+        }
+    }
+    s->weights[(n - 1) * markers + markers - 1] = 1.0;
+    for (size_t k = 0; k < n_clamps; k++) s->fixed[at[clamps[k]]] |= RGI_FIXED_X;
+    for (size_t k = 0, c = 0; k < markers; k++) {
+        if (c < n_clamps && clamps[c] == (int)k)
+            c++;
+        else
+            s->free_markers[s->n_free++] = (int)k;
+    }
+    /* an edge between two driven vertices is gripped: its director is prescribed too */
+    for (size_t i = 0; i + 1 < n; i++)
+        if ((s->fixed[i] & RGI_FIXED_X) && (s->fixed[i + 1] & RGI_FIXED_X)) {
+            s->fixed[i] |= RGI_FIXED_THETA;
+            s->fixed_theta[s->n_fixed_theta++] = (int)i;
+        }
+    for (size_t i = 0; i < n; i++)
+        if (s->fixed[i] & RGI_FIXED_X) s->fixed_x[s->n_fixed_x++] = (int)i;
+    s->fixed[n - 1] |= RGI_FIXED_THETA;
+    *out = s;
+    return RG_OK;
+fail:
+    rgi_shape_destroy(&s);
+    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices", n);
+}
+
+/* intervals that passed between frame f - 1 and f */
+static double gap(const rg_recording *r, size_t f) { return r->lost ? 1.0 + r->lost[f] : 1.0; }
+
+/* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in space */
+static rg_status frame_directors(const rg_recording *r, size_t frame, const double *chords_before,
+                                 const double *directors_before, double *chords, double *directors,
+                                 rg_error *err)
+{
+    const double *x = r->driving + frame * r->n_markers * 3;
+    for (size_t k = 0; k < r->n_markers; k++)
+        for (int c = 0; c < 3; c++)
+            if (!isfinite(x[3 * k + (size_t)c]))
+                return RG_FAIL(err, RG_ERR_VALUE,
+                               "%s: marker %zu is not finite in frame %zu; a simulation starts from "
+                               "frames 0 and 1 and needs every marker there",
+                               r->name ? r->name : "recording", k, frame);
+    for (size_t k = 0; k + 1 < r->n_markers; k++) {
+        double *t = chords + 3 * k, *m = directors + 3 * k;
+        if (!direction(x + 3 * k, x + 3 * k + 3, t))
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
+                           r->name ? r->name : "recording", k, k + 1, frame);
+        if (chords_before) {
+            memcpy(m, directors_before + 3 * k, 3 * sizeof *m);
+            transport(chords_before + 3 * k, t, m);
+        } else if (k > 0) {
+            memcpy(m, m - 3, 3 * sizeof *m);
+            transport(t - 3, t, m);
+        } else {
+            const double *last = x + 3 * (r->n_markers - 1), vertical[3] = {0.0, 0.0, 1.0};
+            double across[3];
+            int apart = direction(x, last, across) && fabs(dot(across, t)) < 0.999;
+            memcpy(m, apart ? across : vertical, 3 * sizeof *m);
+            perpendicular(t, m);
+        }
+    }
+    return RG_OK;
+}
+
+/* n1, n2 at every marker: the adjacent intervals' directors, averaged */
+static void marker_frames(size_t markers, const double *chords, const double *directors, double *frames)
+{
+    memset(frames, 0, 6 * markers * sizeof *frames);
+    for (size_t k = 0; k < markers; k++) {
+        size_t low = k > 0 ? k - 1 : 0, high = k + 1 < markers ? k : k - 1;
+        double share = low == high ? 1.0 : 0.5;
+        for (size_t j = low; j <= high; j++) {
+            double second[3];
+            cross(chords + 3 * j, directors + 3 * j, second);
+            for (int c = 0; c < 3; c++) {
+                frames[6 * k + (size_t)c] += share * directors[3 * j + (size_t)c];
+                frames[6 * k + 3 + (size_t)c] += share * second[c];
+            }
+        }
+    }
+}
+
+static void mesh_positions(const rgi_shape *s, const double *markers, const double *offsets,
+                           const double *frames, double *x)
+{
+    memset(x, 0, 3 * s->n * sizeof *x);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->n_markers; k++) {
+            double w = s->weights[i * s->n_markers + k];
+            if (w == 0.0) continue;
+            for (size_t c = 0; c < 3; c++)
+                x[3 * i + c] += w * (markers[3 * k + c] - offsets[2 * k] * frames[6 * k + c] -
+                                     offsets[2 * k + 1] * frames[6 * k + 3 + c]);
+        }
+}
+
+rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const double *offsets,
+                           double *x, double *v, double *m1, double *chord, double *frames0,
+                           double *frames1, rg_error *err)
+{
+    size_t markers = s->n_markers;
+    rg_status status = RG_ERR_MEMORY;
+    double *work = calloc(4 * 3 * markers + 3 * s->n, sizeof *work);
+    if (!work) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the start of %s", r->name);
+    double *c0 = work, *d0 = c0 + 3 * markers, *c1 = d0 + 3 * markers, *d1 = c1 + 3 * markers;
+    double *before = d1 + 3 * markers;
+    status = frame_directors(r, 0, NULL, NULL, c0, d0, err);
+    if (status == RG_OK) status = frame_directors(r, 1, c0, d0, c1, d1, err);
+    if (status != RG_OK) goto done;
+    marker_frames(markers, c0, d0, frames0);
+    marker_frames(markers, c1, d1, frames1);
+    mesh_positions(s, r->driving, offsets, frames0, before);
+    mesh_positions(s, r->driving + 3 * markers, offsets, frames1, x);
+    for (size_t i = 0; i < 3 * s->n; i++) v[i] = (x[i] - before[i]) / (r->dt_s * gap(r, 1));
+    memset(m1, 0, 3 * s->n * sizeof *m1);
+    memset(chord, 0, 3 * s->n * sizeof *chord);
+    for (size_t i = 0; i + 1 < s->n; i++) {
+        size_t k = (size_t)s->interval[i];
+        double t[3];
+        if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
+            status = RG_FAIL(err, RG_ERR_VALUE,
+                             "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i, i + 1);
+            goto done;
+        }
+        memcpy(chord + 3 * i, c1 + 3 * k, 3 * sizeof *chord);
+        memcpy(m1 + 3 * i, d1 + 3 * k, 3 * sizeof *m1);
+        transport(c1 + 3 * k, t, m1 + 3 * i);
+    }
+done:
+    free(work);
+    return status;
+}
+
+size_t rgi_motion_ticks(const rg_recording *r)
+{
+    size_t ticks = r->n_frames - 2;
+    for (size_t f = 2; r->lost && f < r->n_frames; f++) ticks += (size_t)r->lost[f];
+    return ticks;
+}
+
+/* coordinate `at` (marker and axis) of the drive a share u of the way from frame f - 1 to f: a line, or
+ * over lost frames the cubic with the velocities before and after */
+static double drive_at(const rg_recording *r, size_t f, size_t at, double u)
+{
+    const size_t row = 3 * r->n_markers;
+    const double *x = r->driving + f * row + at;
+    double a = x[-(ptrdiff_t)row], b = x[0], g = gap(r, f);
+    if (u == 1.0) return b;
+    if (g == 1.0) return a + u * (b - a);
+    double before = f >= 2 ? (a - x[-2 * (ptrdiff_t)row]) / gap(r, f - 1) : (b - a) / g;
+    double after = f + 1 < r->n_frames ? (x[row] - b) / gap(r, f + 1) : (b - a) / g;
+    double u2 = u * u, u3 = u2 * u;
+    return (2.0 * u3 - 3.0 * u2 + 1.0) * a + (3.0 * u2 - 2.0 * u3) * b +
+           g * ((u3 - 2.0 * u2 + u) * before + (u3 - u2) * after);
+}
+
+rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int substeps,
+                           double *positions, double *directors, int *frame_of, rg_error *err)
+{
+    const size_t markers = s->n_markers;
+    rg_status status = RG_OK;
+    double *work = calloc(4 * 3 * markers + 3 * s->n, sizeof *work);
+    if (!work) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the drive of %s", r->name);
+    double *c0 = work, *d0 = c0 + 3 * markers, *chords = d0 + 3 * markers;
+    double *current = chords + 3 * markers, *x = current + 3 * markers;
+    for (size_t f = 2; f < r->n_frames; f++)
+        for (size_t m = 0; m < markers; m++)
+            for (size_t c = 0; c < 3; c++)
+                if ((s->fixed[s->marker_vertices[m]] & RGI_FIXED_X) &&
+                    !isfinite(r->driving[3 * (f * markers + m) + c])) {
+                    status = RG_FAIL(err, RG_ERR_VALUE,
+                                     "%s: driving marker %zu is not finite in frame %zu; repair the "
+                                     "recording or leave the marker out of --clamp",
+                                     r->name, m, f);
+                    goto done;
+                }
+    status = frame_directors(r, 0, NULL, NULL, c0, d0, err);
+    if (status == RG_OK) status = frame_directors(r, 1, c0, d0, chords, current, err);
+    size_t step = 0, tick = 0;
+    for (size_t frame = 2; frame < r->n_frames && status == RG_OK; frame++) {
+        const size_t ticks = r->lost ? 1 + (size_t)r->lost[frame] : 1, steps = ticks * (size_t)substeps;
+        for (size_t k = 0; k < ticks; k++) frame_of[tick++] = k + 1 == ticks ? (int)frame : -1;
+        for (size_t k = 1; k <= steps; k++, step++) {
+            for (size_t m = 0, f = 0; m < markers; m++) {
+                size_t node = (size_t)s->marker_vertices[m];
+                if (!(s->fixed[node] & RGI_FIXED_X)) continue;
+                for (size_t c = 0; c < 3; c++)
+                    x[3 * node + c] = drive_at(r, frame, 3 * m + c, (double)k / (double)steps);
+                memcpy(positions + 3 * (step * s->n_fixed_x + f++), x + 3 * node, 3 * sizeof *x);
+            }
+            for (size_t f = 0; f < s->n_fixed_theta; f++) {
+                size_t i = (size_t)s->fixed_theta[f], interval = (size_t)s->interval[i];
+                double t[3];
+                if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
+                    status = RG_FAIL(err, RG_ERR_VALUE,
+                                     "%s: driving markers %zu and %zu coincide in frame %zu", r->name,
+                                     interval, interval + 1, frame);
+                    goto done;
+                }
+                transport(chords + 3 * interval, t, current + 3 * interval);
+                memcpy(chords + 3 * interval, t, sizeof t);
+                memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval, sizeof t);
+            }
+        }
+    }
+done:
+    free(work);
+    return status;
+}

@@ -1,0 +1,71 @@
+/* core/rollout.c: simulate recordings (include/rodgrad/rollout.h). */
+#include "rodgrad/rollout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/batch.h"
+#include "rod/layout.h"
+
+rg_rollout_opts rg_rollout_opts_default(void)
+{
+    rg_rollout_opts o;
+    memset(&o, 0, sizeof o);
+    o.struct_size = sizeof o;
+    o.scheme = RG_SCHEME_BDF2;
+    o.substeps = 1;
+    o.tolerance_m = 1e-8;
+    o.max_iterations = 40;
+    return o;
+}
+
+const char *rg_rod_flag_text(rg_rod_flag flag)
+{
+    switch (flag) {
+#define FLAG_TEXT(name, code, text) case name: return text;
+        RG_ROD_STATUS_LIST(FLAG_TEXT)
+#undef FLAG_TEXT
+    }
+    return "unknown";
+}
+
+const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL)->isa; }
+
+rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
+                      const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
+                      rg_error *err)
+{
+    rg_rollout_opts defaults = rg_rollout_opts_default();
+    if (!model || !recordings || !out || !statuses)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
+    if (!opts) opts = &defaults;
+    if (opts->struct_size != sizeof *opts)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
+                       opts->struct_size, sizeof *opts);
+    rgi_batch_opts batch_opts;
+    memset(&batch_opts, 0, sizeof batch_opts);
+    batch_opts.rollout = *opts;
+    batch_opts.markers = 1;
+    batch_opts.block = 1;
+    rgi_batch *batch = NULL;
+    rg_status status = rgi_batch_create(model, recordings, n, &batch_opts, &batch, err);
+    if (status == RG_OK) status = rgi_batch_set(batch, model, NULL, 0, err);
+    if (status != RG_OK) goto done;
+    rgi_batch_run(batch);
+    for (size_t i = 0; i < n; i++) {
+        const rg_recording *r = &recordings[i];
+        const size_t m = r->n_markers;
+        memcpy(out[i], r->positions, 2 * m * 3 * sizeof(double));
+        rgi_batch_markers(batch, i, out[i] + 2 * m * 3);
+        rgi_batch_status(batch, i, &statuses[i]);
+        for (size_t f = 2; f < r->n_frames; f++)
+            for (size_t k = 0; k < r->n_clamps; k++) {
+                size_t at = 3 * (f * m + (size_t)r->clamps[k]);
+                memcpy(out[i] + at, r->positions + at, 3 * sizeof(double));
+            }
+    }
+done:
+    rgi_batch_destroy(&batch);
+    return status;
+}

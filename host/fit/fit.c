@@ -1,0 +1,407 @@
+/* fit/fit.c: Levenberg-Marquardt through stages (include/rodgrad/fit.h).
+ *
+ * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when the
+ * stage began. Model at u: gradient g = w J^T W r + P (u - u0), matrix A = w J^T W J + P, P = diag(1/s0^2);
+ * step (A + mu diag(A)) d = -g by Cholesky, cut at the bounds. mu falls after a success and rises after a
+ * failure. Stages: `starts` uniform rods a few iterations each; the best goes on; then all modes. */
+#include <float.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fit/fit_internal.h"
+
+enum { START_ITERATIONS = 6 };
+
+rg_fit_opts rg_fit_opts_default(void)
+{
+    rg_fit_opts o;
+    memset(&o, 0, sizeof o);
+    o.struct_size = sizeof o;
+    o.rollout = rg_rollout_opts_default();
+    for (int g = 0; g < RG_GROUP_COUNT; g++) {
+        o.modes[g] = rgi_group_describe((rg_group)g)->mode;
+        o.priors[g] = rgi_group_describe((rg_group)g)->prior;
+    }
+    o.refine = 1;
+    o.max_iterations = 40;
+    o.tolerance = 1e-4;
+    o.floor_m = 0.003;
+    o.correlation = 100.0;
+    o.starts = 3;
+    return o;
+}
+
+/* rest lengths of a mesh from the recordings: mean chord of every marker interval over counted frames */
+static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
+{
+    const size_t markers = rg_model_markers(model);
+    const int *at = rg_model_marker_vertices(model);
+    double *length = rg_model_field_data(model, RG_REST_LENGTH);
+    for (size_t k = 0; k + 1 < markers; k++) {
+        double sum = 0.0, count = 0.0;
+        for (size_t r = 0; r < fit->n; r++)
+            for (size_t f = 0; f < fit->recordings[r].n_frames; f++) {
+                const rg_recording *rec = &fit->recordings[r];
+                /* one of another shape is refused when the batch is made */
+                if (rec->n_markers != markers) continue;
+                const double *x = rec->positions + 3 * (f * markers + k);
+                if (!rec->valid[f * markers + k] || !rec->valid[f * markers + k + 1]) continue;
+                double d = hypot(hypot(x[3] - x[0], x[4] - x[1]), x[5] - x[2]);
+                if (!isfinite(d)) continue;
+                sum += d;
+                count += 1.0;
+            }
+        if (!(sum > 0.0))
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "no frame of any recording has both markers %zu and %zu; their distance is unknown",
+                           k, k + 1);
+        for (int i = at[k]; i < at[k + 1]; i++) length[i] = sum / count / (at[k + 1] - at[k]);
+    }
+    return RG_OK;
+}
+
+void rg_fit_destroy(rg_fit **fit)
+{
+    if (!fit || !*fit) return;
+    rg_fit *f = *fit;
+    rgi_parameters_clear(&f->parameters);
+    rgi_batch_destroy(&f->batch);
+    rg_model_destroy(&f->start);
+    rg_model_destroy(&f->model);
+    rg_model_destroy(&f->trial);
+    free(f->u);
+    free(f->to);
+    free(f->start_u);
+    free(f->normal);
+    free(f->gradient);
+    free(f->matrix);
+    free(f->step);
+    free(f->result);
+    free(f->singular);
+    free(f->correlation);
+    free(f->recording_l1);
+    free(f->recording_status);
+    free(f);
+    *fit = NULL;
+}
+
+void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes)
+{
+    static const rg_group first[] = {RG_GROUP_BEND, RG_GROUP_TWIST, RG_GROUP_STRETCH,
+                                     RG_GROUP_BEND_TIME, RG_GROUP_DRAG};
+    memcpy(modes, fit->opts.modes, RG_GROUP_COUNT * sizeof *modes);
+    if (stage >= fit->opts.starts) return;
+    for (int g = 0; g < RG_GROUP_COUNT; g++) modes[g] = RG_HELD;
+    for (size_t k = 0; k < sizeof first / sizeof *first; k++)
+        if (fit->opts.modes[first[k]] != RG_HELD) modes[first[k]] = RG_UNIFORM;
+}
+
+/* logarithm of what start number s multiplies the stiffness by: 1, 4, 1/4, 16, ... or, seeded, up to 16
+ * either way by a hash of (seed, s) (splitmix64: Steele, Lea, Flood 2014) */
+static double start_factor(unsigned long long seed, int s)
+{
+    if (s == 0) return 0.0;
+    if (seed == 0) return log(4.0) * ((s + 1) / 2) * (s % 2 ? 1.0 : -1.0);
+    unsigned long long z = seed + 0x9e3779b97f4a7c15ull * (unsigned long long)s;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    z ^= z >> 31;
+    return log(16.0) * (2.0 * ((double)(z >> 11) * 0x1p-53) - 1.0);
+}
+
+static void copy_fields(rg_model *to, const rg_model *from)
+{
+    for (int k = 0; k < RG_FIELD_COUNT && to != from; k++) {
+        const rg_field field = (rg_field)k;
+        size_t count = rg_model_field_entries(from, field) *
+                       (size_t)rg_field_describe(field)->components;
+        memcpy(rg_model_field_data(to, field), rg_model_field(from, field), count * sizeof(double));
+    }
+}
+
+/* make the parameters of stage `stage`, from `from`; what no parameter moves is as there */
+static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_error *err)
+{
+    rg_group_mode modes[RG_GROUP_COUNT];
+    double *scaled = NULL;
+    rgi_fit_stage_modes(fit, stage, modes);
+    rgi_parameters_clear(&fit->parameters);
+    RG_TRY(rgi_parameters_create(from, modes, fit->opts.priors, &fit->parameters, &scaled, err));
+    const size_t p = fit->parameters.n;
+    if (stage < fit->opts.starts)
+        for (size_t i = 0; i < p; i++)
+            if (fit->parameters.list[i].group == RG_GROUP_BEND)
+                scaled[i] += start_factor(fit->opts.seed, stage);
+    for (size_t i = 0; i < p; i++) {
+        const rgi_parameter *par = &fit->parameters.list[i];
+        fit->u[i] = fmin(fmax(scaled[i], par->low), par->high);
+    }
+    free(scaled);
+    copy_fields(fit->trial, from);
+    copy_fields(fit->model, from);
+    fit->stage = stage;
+    fit->stage_iteration = 0;
+    fit->mu = 1e-3;
+    fit->weight = 0.0;
+    fit->cost = 0.0;
+    fit->fresh = 1;
+    fit->small = 0;
+    return RG_OK;
+}
+
+rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start,
+                        const rg_fit_opts *opts, rg_fit **out, rg_error *err)
+{
+    rg_fit_opts defaults = rg_fit_opts_default();
+    rg_status status = RG_OK;
+    if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_create needs a place for the fit");
+    *out = NULL;
+    if (!recordings || n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
+    if (!opts) opts = &defaults;
+    if (opts->struct_size != sizeof *opts)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
+                       opts->struct_size, sizeof *opts);
+    if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 1 || opts->refine < 1 ||
+        !(opts->floor_m > 0.0) || !(opts->correlation > 0.0))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "fit options out of range: 0 to 15 starts, iterations, refine, floor and "
+                       "correlation positive");
+    for (int g = 0; g < RG_GROUP_COUNT; g++) {
+        if (opts->modes[g] != RG_HELD && opts->modes[g] != RG_UNIFORM && opts->modes[g] != RG_ALONG)
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "mode %d of %s is none of rg_group_mode",
+                           (int)opts->modes[g], rg_group_name((rg_group)g));
+        if (!(opts->priors[g] > 0.0) || !isfinite(opts->priors[g]))
+            return RG_FAIL(err, RG_ERR_ARGUMENT,
+                           "the prior's deviation of %s is %g; it must be positive",
+                           rg_group_name((rg_group)g), opts->priors[g]);
+    }
+    rg_fit *f = calloc(1, sizeof *f);
+    if (!f) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit");
+    f->opts = *opts;
+    f->recordings = recordings;
+    f->n = n;
+    /* starts differ in stiffness only */
+    if (start || opts->modes[RG_GROUP_BEND] == RG_HELD) f->opts.starts = 0;
+    if (start) {
+        status = rg_model_copy(start, &f->start, err);
+        if (status != RG_OK) goto fail;
+    } else {
+        status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine, recordings[0].clamps,
+                                 recordings[0].n_clamps, &f->start, err);
+        if (status == RG_OK) status = start_lengths(f, f->start, err);
+        if (status != RG_OK) goto fail;
+    }
+    status = rg_model_copy(f->start, &f->model, err);
+    if (status == RG_OK) status = rg_model_copy(f->start, &f->trial, err);
+    if (status != RG_OK) goto fail;
+    rgi_parameters ps;
+    double *scaled = NULL;
+    status = rgi_parameters_create(f->start, f->opts.modes, f->opts.priors, &ps, &scaled, err);
+    if (status != RG_OK) goto fail;
+    size_t p = ps.n > 8 ? ps.n : 8;
+    size_t fitted = ps.n;
+    rgi_parameters_clear(&ps);
+    free(scaled);
+    if (fitted == 0) {
+        status = RG_FAIL(err, RG_ERR_ARGUMENT, "every group of parameters is held; there is nothing to fit");
+        goto fail;
+    }
+    f->capacity = p;
+    f->u = calloc(p, sizeof *f->u);
+    f->to = calloc(p, sizeof *f->to);
+    f->start_u = calloc(p, sizeof *f->start_u);
+    f->gradient = calloc(2 * p, sizeof *f->gradient);
+    f->step = calloc(p, sizeof *f->step);
+    f->normal = calloc(2 * p * p, sizeof *f->normal);
+    f->matrix = calloc(4 * p * p, sizeof *f->matrix);
+    f->result = calloc(p, sizeof *f->result);
+    f->singular = calloc(p, sizeof *f->singular);
+    f->correlation = calloc(p * p, sizeof *f->correlation);
+    f->recording_l1 = calloc(n, sizeof *f->recording_l1);
+    f->recording_status = calloc(n, sizeof *f->recording_status);
+    if (!f->u || !f->to || !f->start_u || !f->gradient || !f->step || !f->normal || !f->matrix ||
+        !f->result || !f->singular || !f->correlation || !f->recording_l1 || !f->recording_status) {
+        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
+        goto fail;
+    }
+    rgi_batch_opts batch;
+    memset(&batch, 0, sizeof batch);
+    batch.rollout = opts->rollout;
+    batch.fit = 1;
+    batch.max_directions = p;
+    batch.floor_m = opts->floor_m;
+    batch.block = 50;
+    status = rgi_batch_create(f->start, recordings, n, &batch, &f->batch, err);
+    if (status != RG_OK) goto fail;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < recordings[i].n_frames * recordings[i].n_markers; k++)
+            f->counted += recordings[i].valid[k] != 0;
+    f->best_start_cost = INFINITY;
+    status = enter_stage(f, 0, f->start, err);
+    if (status != RG_OK) goto fail;
+    *out = f;
+    return RG_OK;
+fail:
+    rg_fit_destroy(&f);
+    return status;
+}
+
+double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
+{
+    const rg_recording *r = &fit->recordings[recording];
+    const rgi_shape *shape = rgi_batch_shape(fit->batch);
+    double count = 0.0;
+    for (size_t f = 2; f < r->n_frames; f++)
+        for (size_t k = 0; k < shape->n_free; k++) {
+            size_t at = f * r->n_markers + (size_t)shape->free_markers[k];
+            const double *x = r->positions + 3 * at;
+            if (r->valid[at] && isfinite(x[0]) && isfinite(x[1]) && isfinite(x[2])) count += 3.0;
+        }
+    return count;
+}
+
+rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
+                           double *gradient, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    double loss = 0.0, absolute = 0.0, count = 0.0;
+    rgi_parameters_apply(&fit->parameters, u, fit->trial);
+    RG_TRY(rgi_batch_set(fit->batch, fit->trial, fit->parameters.directions, p, err));
+    rgi_batch_run(fit->batch);
+    for (size_t i = 0; i < fit->n; i++) {
+        double l, a;
+        rgi_batch_loss(fit->batch, i, &l, &a);
+        loss += l;
+        absolute += a;
+        count += rgi_fit_coordinates(fit, i);
+    }
+    if (!(count > 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "no free marker of any recording counts");
+    if (fit->weight == 0.0)
+        fit->weight = 1.0 / (fit->opts.correlation * fmax(absolute / count, 1e-6));
+    *cost = fit->weight * loss;
+    for (size_t i = 0; i < p; i++) {
+        double d = (u[i] - fit->parameters.list[i].prior_mean) / fit->parameters.list[i].prior_std;
+        *cost += 0.5 * d * d;
+    }
+    memset(normal, 0, p * p * sizeof *normal);
+    memset(gradient, 0, p * sizeof *gradient);
+    rgi_batch_normal(fit->batch, normal, gradient);
+    return RG_OK;
+}
+
+/* the last roll-out is the best so far: model, errors and flags are its */
+static void keep(rg_fit *fit)
+{
+    double absolute = 0.0, count = 0.0;
+    rgi_parameters_apply(&fit->parameters, fit->u, fit->model);
+    fit->failed = 0;
+    for (size_t i = 0; i < fit->n; i++) {
+        double l, a, c = rgi_fit_coordinates(fit, i);
+        rgi_batch_loss(fit->batch, i, &l, &a);
+        rgi_batch_status(fit->batch, i, &fit->recording_status[i]);
+        fit->failed += fit->recording_status[i].flag != RG_ROD_OK;
+        fit->recording_l1[i] = c > 0.0 ? a / c : 0.0;
+        absolute += a;
+        count += c;
+    }
+    fit->l1 = fit->best_l1 = absolute / count;
+}
+
+/* d = -(A + mu diag A)^-1 g, cut at the bounds; 0 when the matrix is not positive definite */
+static int solve_step(rg_fit *fit)
+{
+    const size_t p = fit->parameters.n;
+    double *a = fit->matrix;
+    for (size_t i = 0; i < p; i++) {
+        const rgi_parameter *par = &fit->parameters.list[i];
+        double precision = 1.0 / (par->prior_std * par->prior_std);
+        for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
+        a[i * p + i] = (a[i * p + i] + precision) * (1.0 + fit->mu);
+        fit->step[i] = -(fit->weight * fit->gradient[i] + precision * (fit->u[i] - par->prior_mean));
+    }
+    if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1)) return 0;
+    for (size_t i = 0; i < p; i++) {
+        const rgi_parameter *par = &fit->parameters.list[i];
+        if (!isfinite(fit->step[i])) return 0;
+        fit->to[i] = fmin(fmax(fit->u[i] + fit->step[i], par->low), par->high);
+    }
+    return 1;
+}
+
+/* the stage is over: note a start's result, go on to the next stage or finish */
+static rg_status leave_stage(rg_fit *fit, rg_error *err)
+{
+    if (fit->stage < fit->opts.starts) {
+        double score = fit->l1 * (1.0 + (double)fit->failed);
+        if (score < fit->best_start_cost) {
+            fit->best_start_cost = score;
+            memcpy(fit->start_u, fit->u, fit->parameters.n * sizeof *fit->u);
+        }
+        if (fit->stage + 1 < fit->opts.starts) return enter_stage(fit, fit->stage + 1, fit->start, err);
+        rgi_parameters_apply(&fit->parameters, fit->start_u, fit->model);
+        return enter_stage(fit, fit->opts.starts, fit->model, err);
+    }
+    fit->done = 1;
+    return RG_OK;
+}
+
+rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    int accepted = 0, over = 0;
+    if (!fit->done) {
+        double cost = 0.0, before = fit->cost;
+        double *normal = fit->normal + fit->capacity * fit->capacity;
+        double *gradient = fit->gradient + fit->capacity;
+        if (fit->fresh) {
+            RG_TRY(rgi_fit_evaluate(fit, fit->u, &fit->cost, fit->normal, fit->gradient, err));
+            keep(fit);
+            fit->fresh = 0;
+            accepted = 1;
+        } else if (solve_step(fit)) {
+            RG_TRY(rgi_fit_evaluate(fit, fit->to, &cost, normal, gradient, err));
+            accepted = cost < fit->cost;
+            if (accepted) {
+                memcpy(fit->u, fit->to, p * sizeof *fit->u);
+                memcpy(fit->normal, normal, p * p * sizeof *normal);
+                memcpy(fit->gradient, gradient, p * sizeof *gradient);
+                fit->cost = cost;
+                keep(fit);
+                fit->mu = fmax(fit->mu * 0.2, 1e-8);
+                fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
+            } else {
+                fit->mu *= 8.0;
+            }
+        } else {
+            fit->mu *= 8.0;
+        }
+        fit->iteration++;
+        fit->stage_iteration++;
+        over = fit->small >= 2 || fit->mu > 1e8 ||
+               fit->stage_iteration >=
+                   (fit->stage < fit->opts.starts ? START_ITERATIONS : fit->opts.max_iterations);
+        if (over) RG_TRY(leave_stage(fit, err));
+    }
+    if (progress) {
+        progress->stage = fit->stage;
+        progress->n_stages = fit->opts.starts + 1;
+        progress->iteration = fit->iteration;
+        progress->cost = fit->cost;
+        progress->train_l1_m = fit->best_l1;
+        progress->failed_rods = fit->failed;
+        progress->accepted = accepted;
+        progress->done = fit->done;
+    }
+    return RG_OK;
+}
+
+const rg_model *rg_fit_model(const rg_fit *fit) { return fit->model; }
+
+double rg_fit_recording_l1(const rg_fit *fit, size_t i, rg_rod_status *status)
+{
+    if (status) *status = fit->recording_status[i];
+    return fit->recording_l1[i];
+}

@@ -1,0 +1,102 @@
+/* rodgrad/model.h: the physical description of one rod, on its simulation mesh.
+ *
+ * Markers sit on mesh vertices. Between two markers lie `refine` edges, except where both markers
+ * are driven (gripped): there one edge suffices. All fields are SI, per element, independent of the
+ * mesh size (stiffness per unit curvature, natural curvature per metre), so that a uniform rod has
+ * equal numbers everywhere. Symbols in brackets are those of docs/physics.md. */
+#ifndef RODGRAD_MODEL_H
+#define RODGRAD_MODEL_H
+
+#include <stddef.h>
+
+#include "rodgrad/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* where a field lives, and so how many entries it has */
+typedef enum rg_location {
+    RG_PER_EDGE,   /* vertices - 1 entries */
+    RG_PER_VERTEX, /* vertices entries; bend and twist entries of the two end vertices are unused */
+    RG_PER_MARKER  /* markers entries */
+} rg_location;
+
+/* what values a field may take (all must be finite) */
+typedef enum rg_range { RG_ANY, RG_NONNEGATIVE, RG_POSITIVE } rg_range;
+
+/* id, JSON name, unit, location, components per entry, range, symbol */
+#define RG_FIELD_LIST(X)                                                                         \
+    X(RG_REST_LENGTH, "rest_length", "m", RG_PER_EDGE, 1, RG_POSITIVE, "L")                      \
+    X(RG_MASS_PER_LENGTH, "mass_per_length", "kg/m", RG_PER_EDGE, 1, RG_POSITIVE, "rho")         \
+    X(RG_MARKER_MASS, "marker_mass", "kg", RG_PER_MARKER, 1, RG_NONNEGATIVE, "m_k")              \
+    X(RG_MARKER_OFFSET, "marker_offset", "m", RG_PER_MARKER, 2, RG_ANY, "o")                     \
+    X(RG_STRETCH_STIFFNESS, "stretch_stiffness", "N", RG_PER_EDGE, 1, RG_POSITIVE, "EA")         \
+    X(RG_BEND_STIFFNESS_1, "bend_stiffness_1", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B11")    \
+    X(RG_BEND_STIFFNESS_2, "bend_stiffness_2", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B22")    \
+    X(RG_BEND_COUPLING, "bend_coupling", "N m^2", RG_PER_VERTEX, 1, RG_ANY, "B12")               \
+    X(RG_NATURAL_CURVATURE, "natural_curvature", "1/m", RG_PER_VERTEX, 2, RG_ANY, "kappa_bar")   \
+    X(RG_TWIST_STIFFNESS, "twist_stiffness", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "GJ")       \
+    X(RG_NATURAL_TWIST, "natural_twist", "rad/m", RG_PER_VERTEX, 1, RG_ANY, "tau_bar")           \
+    X(RG_STRETCH_RELAXATION, "stretch_relaxation", "s", RG_PER_EDGE, 1, RG_NONNEGATIVE, "T_s")   \
+    X(RG_BEND_RELAXATION, "bend_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_b")       \
+    X(RG_TWIST_RELAXATION, "twist_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_t")     \
+    X(RG_BEND_MEMORY, "bend_memory", "1", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "r_m")               \
+    X(RG_BEND_MEMORY_TIME, "bend_memory_time", "s", RG_PER_VERTEX, 1, RG_POSITIVE, "tau_m")      \
+    X(RG_DRAG, "drag", "1/s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "c")
+
+typedef enum rg_field {
+#define RG_FIELD_ENUM(id, name, unit, location, components, range, symbol) id,
+    RG_FIELD_LIST(RG_FIELD_ENUM)
+#undef RG_FIELD_ENUM
+    RG_FIELD_COUNT
+} rg_field;
+
+typedef struct rg_field_info {
+    const char *name;   /* as in model.json */
+    const char *unit;
+    rg_location location;
+    int components;     /* per entry */
+    rg_range range;
+    const char *symbol; /* as in docs/physics.md */
+} rg_field_info;
+
+/* Description of a field, NULL when `field` is out of range. Thread-safe. */
+const rg_field_info *rg_field_describe(rg_field field);
+
+typedef struct rg_model rg_model;
+
+/* Make a model for n_markers markers (>= 3) with `refine` (>= 1) edges between markers.
+ * clamps: n_clamps marker indices (>= 0), strictly ascending, at least one marker left free; copied.
+ * Fields start at a generic rope: 1 m long in total, 0.03 kg/m, straight.
+ * RG_ERR_ARGUMENT, RG_ERR_MEMORY; *out is NULL on failure. */
+rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps,
+                          rg_model **out, rg_error *err);
+/* A deep copy. RG_ERR_MEMORY. */
+rg_status rg_model_copy(const rg_model *model, rg_model **out, rg_error *err);
+/* Free and null *model. Accepts NULL and a pointer to NULL. */
+void rg_model_destroy(rg_model **model);
+
+size_t rg_model_markers(const rg_model *model);
+size_t rg_model_refine(const rg_model *model);
+size_t rg_model_vertices(const rg_model *model);
+/* Driving markers: count, and a pointer that lives as long as the model. */
+size_t rg_model_clamps(const rg_model *model, const int **clamps);
+/* Mesh vertex of marker k: [markers] indices, lives as long as the model. */
+const int *rg_model_marker_vertices(const rg_model *model);
+
+/* Entries of a field (times its components = doubles). */
+size_t rg_model_field_entries(const rg_model *model, rg_field field);
+/* The field's storage, [entries][components], in the unit of rg_field_describe. Owned by the model.
+ * Write through it, then call rg_model_check. One thread at a time per model. */
+double *rg_model_field_data(rg_model *model, rg_field field);
+const double *rg_model_field(const rg_model *model, rg_field field);
+
+/* RG_ERR_VALUE with a sentence naming field, entry and value if any value is not finite, out of its
+ * range, or a bend stiffness is not positive definite. */
+rg_status rg_model_check(const rg_model *model, rg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,12 @@
+/* rodgrad/rodgrad.h: all of the library's public headers. */
+#ifndef RODGRAD_RODGRAD_H
+#define RODGRAD_RODGRAD_H
+
+#include "rodgrad/model.h"
+#include "rodgrad/fit.h"
+#include "rodgrad/recording.h"
+#include "rodgrad/rollout.h"
+#include "rodgrad/status.h"
+#include "rodgrad/version.h"
+
+#endif

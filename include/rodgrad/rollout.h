@@ -1,0 +1,77 @@
+/* rodgrad/rollout.h: simulate recordings with a model, on the CPU.
+ *
+ * A rollout starts from frames 0 and 1 of a recording (positions, and velocities by their
+ * difference), is driven by its gripped markers in every later frame, and predicts the others. It
+ * reads nothing else of the recording: free markers from frame 2 on may hold anything. */
+#ifndef RODGRAD_ROLLOUT_H
+#define RODGRAD_ROLLOUT_H
+
+#include <stddef.h>
+
+#include "rodgrad/model.h"
+#include "rodgrad/recording.h"
+#include "rodgrad/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum rg_scheme {
+    RG_SCHEME_BE,  /* backward Euler, first order */
+    RG_SCHEME_BDF2 /* second-order backward differences (default); its first step is backward Euler */
+} rg_scheme;
+
+typedef struct rg_rollout_opts {
+    size_t struct_size;  /* set by rg_rollout_opts_default; checked */
+    rg_scheme scheme;
+    int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
+    double tolerance_m;  /* Newton stops when its last increment is below this [m] */
+    int max_iterations;  /* Newton iterations per step before a rod is flagged */
+    int threads;         /* 0: OMP_NUM_THREADS or all cores */
+    const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512" */
+} rg_rollout_opts;
+
+rg_rollout_opts rg_rollout_opts_default(void);
+
+/* Why a rod was frozen. */
+#define RG_ROD_STATUS_LIST(X)                                                                    \
+    X(RG_ROD_OK, 0, "ok")                                                                        \
+    X(RG_ROD_NOT_CONVERGED, 1, "Newton did not converge")                                        \
+    X(RG_ROD_NONFINITE, 2, "a value stopped being finite")                                       \
+    X(RG_ROD_FOLDED, 3, "two neighbouring edges fold back on each other")                        \
+    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex passed half a turn")
+
+typedef enum rg_rod_flag {
+#define RG_ROD_STATUS_ENUM(name, code, text) name = code,
+    RG_ROD_STATUS_LIST(RG_ROD_STATUS_ENUM)
+#undef RG_ROD_STATUS_ENUM
+} rg_rod_flag;
+
+typedef struct rg_rod_status {
+    rg_rod_flag flag;
+    int step;         /* first bad step (0-based; steps run through lost frames too) */
+    int iterations;   /* Newton iterations over the whole rollout */
+    int worst_iterations; /* of one step */
+    double worst_increment_m; /* largest last Newton increment of a step [m] */
+} rg_rod_status;
+
+const char *rg_rod_flag_text(rg_rod_flag flag);
+
+/* The instruction set that this processor gets by default ("avx512", ...). Thread-safe. */
+const char *rg_cpu_isa(void);
+
+/* Simulate n recordings (markers and clamps as the model's; any frame counts) in one batch.
+ * out[i]: [n_frames_i][n_markers][3] [m], caller-allocated; frames 0 and 1 and the driving markers
+ * are copied from `positions`; from a rod's failure on, its free markers stay where the last good
+ * step left them. statuses: [n]. A rod that fails is flagged, the call still returns RG_OK.
+ * RG_ERR_ARGUMENT, RG_ERR_SHAPE, RG_ERR_VALUE (frames 0, 1 or a driver not finite, coincident
+ * vertices), RG_ERR_MEMORY; nothing is written to out then. The result does not depend on the number
+ * of threads, on n, or on the order of recordings. Thread-safe: the arguments are only read. */
+rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
+                      const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
+                      rg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

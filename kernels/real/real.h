@@ -1,0 +1,125 @@
+/* real/real.h: what `real` is. The physics is written once, over this type, in scalar-looking code.
+ *
+ * An instantiation defines one of these before it includes any other kernel header:
+ *   RGI_REAL_DOUBLE       one rod, double (the reference)
+ *   RGI_REAL_PACK N       N rods side by side, one lane each (GCC/Clang vector types)
+ *   RGI_REAL_COMPLEX      one rod, double _Complex: complex-step derivatives in the tests
+ *   RGI_REAL_FLOAT        one rod, float, as CUDA compiles it
+ * Comparisons look at real parts only. Code over `real` is branch-free: it selects. */
+#ifndef RGI_REAL_H
+#define RGI_REAL_H
+
+#if defined(__CUDACC__)
+#define RG_FN static __host__ __device__ inline
+#define RG_RESTRICT __restrict__
+#else
+#define RG_FN static inline
+#define RG_RESTRICT restrict
+#endif
+
+#if defined(RGI_REAL_PACK)
+
+#define RGI_LANES RGI_REAL_PACK
+typedef double real __attribute__((vector_size(8 * RGI_LANES), may_alias));
+typedef long long rmask __attribute__((vector_size(8 * RGI_LANES)));
+#define RG_C(c) (c)
+RG_FN real rg_set1(double c) { return (real){0} + c; }
+RG_FN rmask rg_lt(real a, real b) { return a < b; }
+RG_FN rmask rg_and(rmask a, rmask b) { return a & b; }
+RG_FN rmask rg_or(rmask a, rmask b) { return a | b; }
+RG_FN rmask rg_not(rmask a) { return ~a; }
+RG_FN rmask rg_false(void) { return (rmask){0}; }
+RG_FN real rg_select(rmask m, real a, real b)
+{
+    return (real)(((rmask)a & m) | ((rmask)b & ~m));
+}
+RG_FN real rg_sqrt(real a)
+{
+    real r = a;
+    for (int i = 0; i < RGI_LANES; i++) r[i] = __builtin_sqrt(a[i]);
+    return r;
+}
+RG_FN int rg_any(rmask m)
+{
+    long long any = 0;
+    for (int i = 0; i < RGI_LANES; i++) any |= m[i];
+    return any != 0;
+}
+#define RG_LANE(a, i) ((a)[i])
+#define RG_MASK_LANE(m, i) ((m)[i] != 0)
+
+#else /* one rod */
+
+#include <math.h>
+#define RGI_LANES 1
+#if defined(RGI_REAL_COMPLEX)
+#include <complex.h>
+typedef double _Complex real;
+#define RG_C(c) (c)
+#define RGI_VALUE(a) creal(a)
+RG_FN real rg_sqrt(real a) { return csqrt(a); }
+#elif defined(RGI_REAL_FLOAT)
+typedef float real;
+#define RG_C(c) (c##f)
+#define RGI_VALUE(a) (a)
+RG_FN real rg_sqrt(real a) { return sqrtf(a); }
+#else
+typedef double real;
+#define RG_C(c) (c)
+#define RGI_VALUE(a) (a)
+RG_FN real rg_sqrt(real a) { return sqrt(a); }
+#endif
+typedef int rmask;
+RG_FN real rg_set1(double c) { return (real)c; }
+RG_FN rmask rg_lt(real a, real b) { return RGI_VALUE(a) < RGI_VALUE(b); }
+RG_FN rmask rg_and(rmask a, rmask b) { return a & b; }
+RG_FN rmask rg_or(rmask a, rmask b) { return a | b; }
+RG_FN rmask rg_not(rmask a) { return !a; }
+RG_FN rmask rg_false(void) { return 0; }
+RG_FN real rg_select(rmask m, real a, real b) { return m ? a : b; }
+RG_FN int rg_any(rmask m) { return m; }
+#define RG_LANE(a, i) (*(&(a) + (i)))
+#define RG_MASK_LANE(m, i) (*(&(m) + (i)) != 0)
+
+#endif
+
+RG_FN real rg_abs(real a) { return rg_select(rg_lt(a, rg_set1(0.0)), -a, a); }
+RG_FN real rg_max(real a, real b) { return rg_select(rg_lt(a, b), b, a); }
+/* finite and of sane size: NaN and infinity compare false */
+RG_FN rmask rg_sane(real a)
+{
+    return rg_and(rg_lt(a, rg_set1(1e30)), rg_lt(rg_set1(-1e30), a));
+}
+
+/* A team works on one rod: a warp on the GPU, one thread on the CPU. Loops over nodes go through
+ * RG_TEAM_FOR, RG_TEAM_SYNC stands between writing an array and reading other nodes' entries, and
+ * work along the rod in sequence belongs to RG_TEAM_ONE. */
+#if defined(__CUDA_ARCH__)
+#define RG_TEAM_FOR(i, begin, end)                                                               \
+    for (int i = (begin) + (int)(threadIdx.x & 31u); i < (end); i += 32)
+#define RG_TEAM_SYNC() __syncwarp()
+#define RG_TEAM_ONE if ((threadIdx.x & 31u) == 0)
+#else
+#define RG_TEAM_FOR(i, begin, end) for (int i = (begin); i < (end); i++)
+#define RG_TEAM_SYNC() ((void)0)
+#define RG_TEAM_ONE
+#endif
+
+/* sum and maximum over the team's lanes, the same bits in each */
+RG_FN real rg_team_sum(real a)
+{
+#if defined(__CUDA_ARCH__)
+    for (int step = 16; step > 0; step /= 2) a += __shfl_xor_sync(0xffffffffu, a, step);
+#endif
+    return a;
+}
+RG_FN real rg_team_max(real a)
+{
+#if defined(__CUDA_ARCH__)
+    for (int step = 16; step > 0; step /= 2)
+        a = rg_max(a, __shfl_xor_sync(0xffffffffu, a, step));
+#endif
+    return a;
+}
+
+#endif

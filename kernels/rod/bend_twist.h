@@ -1,0 +1,160 @@
+/* rod/bend_twist.h: bending and twist at an interior vertex, between edges e (before), f (after).
+ *
+ *   kb = 2 te x tf / chi,  chi = 1 + te.tf           curvature binormal (Bergou et al. 2008, eq. 1)
+ *   kappa1 = kb.(m2e + m2f)/2, kappa2 = -kb.(m1e + m1f)/2
+ *   tau    = signed angle about tf from P(te -> tf) m1e to m1f
+ * Variables: e, f and the director angles theta_e, theta_f. The chart at a configuration carries
+ * each director from its own current tangent by parallel transport, held fixed as the source, then
+ * turns it by theta. The strains are functions on the manifold of framed curves and Newton needs no
+ * reference frame: below are the exact gradient and the exact, symmetric Hessian in that chart.
+ * In a chart of other sources s (a step's old tangents) theta differs by an angle of derivative
+ * a = -(s x t)/(|e| (1 + s.t)): the gradient gains V_theta a, and where V_theta = 0, as at a
+ * solution, the Hessian changes by theta -> theta + a.de on both sides. Solutions and their
+ * derivatives are the same; off them, do not mix derivatives taken in different charts.
+ * Gradients (t~ = (te+tf)/chi, q~ = (qe+qf)/chi), for K = kb.(qe+qf)/2 with q fixed in the frames:
+ *   dK/de = (-K t~ + tf x q~)/|e|,  dK/df = (-K t~ - te x q~)/|f|;   dtau/de = kb/(2|e|) etc.
+ * Second derivatives of K: Jawed, Novelia, O'Reilly 2018 (primer), chapter 7, for one director, by
+ * linearity for any q = sigma1 m2 - sigma2 m1; re-derived and checked by complex step in
+ * tests/test_elements.c. kb grows without bound as chi -> 0: the energy itself is the barrier that
+ * keeps a converged step from folding. */
+#ifndef RGI_BEND_TWIST_H
+#define RGI_BEND_TWIST_H
+
+#include "../real/angle.h"
+#include "../real/vec3.h"
+#include "layout.h"
+
+typedef struct rgi_joint {
+    vec3 te, tf, m1e, m2e, m1f, m2f; /* unit tangents and directors */
+    vec3 kb, tt;                     /* curvature binormal, (te+tf)/chi */
+    real ie, jf;                     /* 1/|e|, 1/|f| [1/m] */
+    real ichi;                       /* 1/chi */
+    real kappa1, kappa2, tau;
+} rgi_joint;
+
+RG_FN rgi_joint rgi_joint_make(vec3 e, vec3 f, vec3 m1e, vec3 m1f)
+{
+    rgi_joint j;
+    j.ie = RG_C(1.0) / v3_norm(e);
+    j.jf = RG_C(1.0) / v3_norm(f);
+    j.te = v3_scale(j.ie, e);
+    j.tf = v3_scale(j.jf, f);
+    j.m1e = m1e;
+    j.m1f = m1f;
+    j.m2e = v3_cross(j.te, m1e);
+    j.m2f = v3_cross(j.tf, m1f);
+    j.ichi = RG_C(1.0) / (RG_C(1.0) + v3_dot(j.te, j.tf));
+    j.kb = v3_scale(RG_C(2.0) * j.ichi, v3_cross(j.te, j.tf));
+    j.tt = v3_scale(j.ichi, v3_add(j.te, j.tf));
+    j.kappa1 = RG_C(0.5) * v3_dot(j.kb, v3_add(j.m2e, j.m2f));
+    j.kappa2 = RG_C(-0.5) * v3_dot(j.kb, v3_add(j.m1e, j.m1f));
+    /* P m1e has components (cos, sin) = (P m1e.m1f, -P m1e.m2f) seen from m1f; half-angle form */
+    vec3 p = v3_axpy(-v3_dot(m1e, j.tf), j.tt, m1e);
+    real c = v3_dot(p, m1f), s = -v3_dot(p, j.m2f);
+    j.tau = RG_C(2.0) * rg_atan(s / (RG_C(1.0) + c));
+    return j;
+}
+
+/* gradient of kb.(qe+qf)/2 with value k: writes d/de, d/df */
+RG_FN void rgi_joint_curvature_grad(const rgi_joint *j, real k, vec3 q, vec3 *de, vec3 *df)
+{
+    *de = v3_scale(j->ie, v3_axpy(-k, j->tt, v3_cross(j->tf, q)));
+    *df = v3_scale(-j->jf, v3_axpy(k, j->tt, v3_cross(j->te, q)));
+}
+
+/* g [RGI_NG]: for kappa1, kappa2, tau in turn { d/de 3, d/df 3, d/dtheta_e, d/dtheta_f } */
+RG_FN void rgi_joint_grad(const rgi_joint *j, real *g)
+{
+    vec3 de, df;
+    rgi_joint_curvature_grad(j, j->kappa1, v3_scale(j->ichi, v3_add(j->m2e, j->m2f)), &de, &df);
+    v3_store(g, de);
+    v3_store(g + 3, df);
+    g[6] = RG_C(-0.5) * v3_dot(j->kb, j->m1e);
+    g[7] = RG_C(-0.5) * v3_dot(j->kb, j->m1f);
+    rgi_joint_curvature_grad(j, j->kappa2, v3_scale(-j->ichi, v3_add(j->m1e, j->m1f)), &de, &df);
+    v3_store(g + 8, de);
+    v3_store(g + 11, df);
+    g[14] = RG_C(-0.5) * v3_dot(j->kb, j->m2e);
+    g[15] = RG_C(-0.5) * v3_dot(j->kb, j->m2f);
+    v3_store(g + 16, v3_scale(RG_C(0.5) * j->ie, j->kb));
+    v3_store(g + 19, v3_scale(RG_C(0.5) * j->jf, j->kb));
+    g[22] = rg_set1(-1.0);
+    g[23] = rg_set1(1.0);
+}
+
+/* Hessian of sum over strains of the joint potential, h [RGI_NJ]:
+ *   k11, k12, k22, k33: second derivatives of the potential in the strains (Gauss-Newton part);
+ *   s1, s2, s3: its first derivatives, already times the share of the geometric part wanted (1, or
+ *   0 for the positive semidefinite part alone). g is what rgi_joint_grad wrote.
+ * Blocks: ee and ff lower triangles by rows, ef full (row e), then e.theta_e 3, e.theta_f 3,
+ * f.theta_e 3, f.theta_f 3, theta: ee, ef, ff. */
+RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12, real k22, real k33,
+                          real s1, real s2, real s3, real *h)
+{
+    /* q = s1 m2 - s2 m1 and its angle derivative -p, p = s1 m1 + s2 m2 */
+    vec3 qe = v3_sub(v3_scale(s1, j->m2e), v3_scale(s2, j->m1e));
+    vec3 qf = v3_sub(v3_scale(s1, j->m2f), v3_scale(s2, j->m1f));
+    vec3 pe = v3_add(v3_scale(s1, j->m1e), v3_scale(s2, j->m2e));
+    vec3 pf = v3_add(v3_scale(s1, j->m1f), v3_scale(s2, j->m2f));
+    vec3 q = v3_scale(j->ichi, v3_add(qe, qf));
+    real k = s1 * j->kappa1 + s2 * j->kappa2;
+    real kc = k * j->ichi;
+    vec3 u = v3_cross(j->tf, q), w = v3_cross(j->te, q);
+    real ee = j->ie * j->ie, ff = j->jf * j->jf, ef = j->ie * j->jf;
+
+    const real t[3] = {j->tt.x, j->tt.y, j->tt.z}, b[3] = {j->kb.x, j->kb.y, j->kb.z};
+    const real a[3] = {j->te.x, j->te.y, j->te.z}, d[3] = {j->tf.x, j->tf.y, j->tf.z};
+    const real uu[3] = {u.x, u.y, u.z}, ww[3] = {w.x, w.y, w.z};
+    /* kb appears with q/4 (bending) and with -s3 (t + t~)/4 (twist): one vector for both */
+    real ge[3], gf[3];
+    v3_store(ge, v3_scale(rg_set1(0.25), v3_sub(qe, v3_scale(s3, v3_add(j->te, j->tt)))));
+    v3_store(gf, v3_scale(rg_set1(0.25), v3_sub(qf, v3_scale(s3, v3_add(j->tf, j->tt)))));
+    /* products of strain gradients with their stiffness: ck = K grad */
+    real c1[8], c2[8];
+    for (int i = 0; i < 8; i++) {
+        c1[i] = k11 * g[i] + k12 * g[8 + i];
+        c2[i] = k12 * g[i] + k22 * g[8 + i];
+    }
+    int m = 0;
+    for (int r = 0; r < 3; r++) {
+        for (int c = 0; c <= r; c++, m++) {
+            real diag = r == c ? kc : rg_set1(0.0);
+            real tt2 = RG_C(2.0) * k * t[r] * t[c];
+            h[m] = ee * (tt2 - uu[r] * t[c] - t[r] * uu[c] + kc * a[r] * a[c] - diag +
+                         b[r] * ge[c] + ge[r] * b[c]) +
+                   c1[r] * g[c] + c2[r] * g[8 + c] + k33 * g[16 + r] * g[16 + c];
+            h[6 + m] = ff * (tt2 + ww[r] * t[c] + t[r] * ww[c] + kc * d[r] * d[c] - diag +
+                             b[r] * gf[c] + gf[r] * b[c]) +
+                       c1[3 + r] * g[3 + c] + c2[3 + r] * g[11 + c] + k33 * g[19 + r] * g[19 + c];
+        }
+    }
+    /* the antisymmetric part of ef: [s3/chi te - q~]x */
+    vec3 x = v3_sub(v3_scale(s3 * j->ichi, j->te), q);
+    const real o = rg_set1(0.0), skew[9] = {o, -x.z, x.y, x.z, o, -x.x, -x.y, x.x, o};
+    for (int r = 0; r < 3; r++)
+        for (int c = 0; c < 3; c++)
+            h[12 + 3 * r + c] =
+                ef * (RG_C(2.0) * k * t[r] * t[c] - uu[r] * t[c] + t[r] * ww[c] - kc * a[r] * d[c] -
+                      (r == c ? kc : o) - RG_C(0.5) * s3 * b[r] * t[c] + skew[3 * r + c]) +
+                c1[r] * g[3 + c] + c2[r] * g[11 + c] + k33 * g[16 + r] * g[19 + c];
+    real be = RG_C(0.5) * v3_dot(j->kb, pe), bf = RG_C(0.5) * v3_dot(j->kb, pf);
+    v3_store(h + 21, v3_scale(j->ie, v3_sub(v3_scale(be, j->tt),
+                                            v3_scale(j->ichi, v3_cross(j->tf, pe)))));
+    v3_store(h + 24, v3_scale(j->ie, v3_sub(v3_scale(bf, j->tt),
+                                            v3_scale(j->ichi, v3_cross(j->tf, pf)))));
+    v3_store(h + 27, v3_scale(j->jf, v3_add(v3_scale(be, j->tt),
+                                            v3_scale(j->ichi, v3_cross(j->te, pe)))));
+    v3_store(h + 30, v3_scale(j->jf, v3_add(v3_scale(bf, j->tt),
+                                            v3_scale(j->ichi, v3_cross(j->te, pf)))));
+    for (int r = 0; r < 3; r++) {
+        h[21 + r] += c1[r] * g[6] + c2[r] * g[14] + k33 * g[16 + r] * g[22];
+        h[24 + r] += c1[r] * g[7] + c2[r] * g[15] + k33 * g[16 + r] * g[23];
+        h[27 + r] += c1[3 + r] * g[6] + c2[3 + r] * g[14] + k33 * g[19 + r] * g[22];
+        h[30 + r] += c1[3 + r] * g[7] + c2[3 + r] * g[15] + k33 * g[19 + r] * g[23];
+    }
+    h[33] = RG_C(-0.5) * v3_dot(j->kb, qe) + c1[6] * g[6] + c2[6] * g[14] + k33;
+    h[34] = c1[6] * g[7] + c2[6] * g[15] - k33;
+    h[35] = RG_C(-0.5) * v3_dot(j->kb, qf) + c1[7] * g[7] + c2[7] * g[15] + k33;
+}
+
+#endif

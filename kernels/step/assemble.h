@@ -1,0 +1,240 @@
+/* step/assemble.h: the step's potential at a configuration: value, gradient, Hessian blocks.
+ *
+ *   Phi = sum_i a_i/2 |x_i - c_i|^2 + sum_strains (1/2 s.K s - b.s)
+ * Inertia, drag, gravity and history sit in a and c; elasticity, damping and memory in K and b
+ * (step/implicit.h makes them). Joints add to the nodes of three colours in turn, so that a team
+ * never has two writers at a node and every node is summed in the same order everywhere. */
+#ifndef RGI_ASSEMBLE_H
+#define RGI_ASSEMBLE_H
+
+#include "../rod/bend_twist.h"
+#include "../rod/layout.h"
+#include "../rod/stretch.h"
+#include "ldlt.h"
+
+/* One rod (one lane each of a pack), all arrays by node. Workspace: see rgi_rod_bind. */
+typedef struct rgi_rod {
+    rgi_schedule plan;
+    int n;
+    const unsigned char *fixed; /* [n] RGI_FIXED_X | RGI_FIXED_THETA */
+    const real *coef;           /* [n][RGI_NC] */
+    real *x, *v;                /* [n][3] state [m], [m/s] */
+    real *xp, *vp;              /* [n][3] the state before */
+    real *m1;                   /* [n][3] directors */
+    real *s, *sp;               /* [n][RGI_NS] strains now and before */
+    real *z, *zp;               /* [n][2] bending memory now and before */
+    real *w;                    /* [n][RGI_NW] step stiffness and bias */
+    real *a;                    /* [n] inertia [N/m] */
+    real *c;                    /* [n][3] where inertia would take the vertex [m] */
+    real *y, *y1;               /* [n][3] trial positions and directors */
+    real *base, *base1;         /* [n][3] the last accepted trial */
+    real *sy;                   /* [n][RGI_NS] strains of the trial */
+    real *t;                    /* [n][4] tangent and 1/length of the trial's edges */
+    real *g;                    /* [n][RGI_NG] strain gradients of the trial */
+    real *grad, *dy;            /* [n][RGI_NU] gradient; Newton increment */
+    real *hess;                 /* [n][RGI_NH] Hessian blocks, then their factor */
+} rgi_rod;
+
+/* reals of workspace for n nodes */
+RG_FN int rgi_rod_reals(int n)
+{
+    return n * (3 * 5 + 2 * RGI_NS + 2 * 2 + RGI_NW + 1 + 3 + 4 * 3 + RGI_NS + 4 + RGI_NG +
+                2 * RGI_NU + RGI_NH);
+}
+
+/* hand out the workspace; plan, n, fixed and coef are the caller's */
+RG_FN void rgi_rod_bind(rgi_rod *rod, real *p)
+{
+    int n = rod->n;
+    real **three[] = {&rod->x, &rod->v, &rod->xp, &rod->vp, &rod->m1, &rod->c, &rod->y, &rod->y1,
+                      &rod->base, &rod->base1};
+    for (int i = 0; i < 10; i++, p += 3 * n) *three[i] = p;
+    real **four[] = {&rod->s, &rod->sp, &rod->sy, &rod->t, &rod->grad, &rod->dy};
+    for (int i = 0; i < 6; i++, p += 4 * n) *four[i] = p;
+    rod->z = p, p += 2 * n;
+    rod->zp = p, p += 2 * n;
+    rod->w = p, p += RGI_NW * n;
+    rod->a = p, p += n;
+    rod->g = p, p += RGI_NG * n;
+    rod->hess = p;
+}
+
+RG_FN void rgi_edges(rgi_rod *rod, const real *x)
+{
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        vec3 e = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
+        real length = v3_norm(e), inverse = RG_C(1.0) / length;
+        v3_store(rod->t + 4 * i, v3_scale(inverse, e));
+        rod->t[4 * i + 3] = inverse;
+        rod->sy[RGI_NS * i] = length;
+    }
+    RG_TEAM_SYNC();
+}
+
+/* strains of the configuration (x, m1) into rod->sy, tangents into rod->t */
+RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
+{
+    rgi_edges(rod, x);
+    RG_TEAM_FOR(i, 1, rod->n - 1)
+    {
+        vec3 e = v3_sub(v3_load(x + 3 * i), v3_load(x + 3 * i - 3));
+        vec3 f = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
+        rgi_joint j = rgi_joint_make(e, f, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
+        rod->sy[RGI_NS * i + 1] = j.kappa1;
+        rod->sy[RGI_NS * i + 2] = j.kappa2;
+        rod->sy[RGI_NS * i + 3] = j.tau;
+    }
+    RG_TEAM_SYNC();
+}
+
+/* add joint i's gradient d = { d/de 3, d/df 3, d/dtheta_e, d/dtheta_f } to the nodes' */
+RG_FN void rgi_scatter_gradient(real *grad, int i, const real *d)
+{
+    real *p = grad + RGI_NU * (i - 1), *q = grad + RGI_NU * i, *r = grad + RGI_NU * (i + 1);
+    for (int k = 0; k < 3; k++) {
+        p[k] -= d[k];
+        q[k] += d[k] - d[3 + k];
+        r[k] += d[3 + k];
+    }
+    p[3] += d[6];
+    q[3] += d[7];
+}
+
+/* lower-triangle place of (r, c), r >= c */
+#define RGI_TRI(r, c) ((r) * ((r) + 1) / 2 + (c))
+
+/* add joint i's Hessian h [RGI_NJ] to the nodes' blocks: x_{i-1} = -e, x_i = e - f, x_{i+1} = f */
+RG_FN void rgi_scatter_hessian(real *blocks, int i, const real *h)
+{
+    real *p = blocks + RGI_NH * (i - 1), *q = blocks + RGI_NH * i, *s = blocks + RGI_NH * (i + 1);
+    const real *ef = h + 12, *eu = h + 21, *ew = h + 24, *fu = h + 27, *fw = h + 30;
+    for (int r = 0; r < 3; r++) {
+        for (int c = 0; c <= r; c++) {
+            real ee = h[RGI_TRI(r, c)], ff = h[6 + RGI_TRI(r, c)];
+            p[RGI_TRI(r, c)] += ee;
+            q[RGI_TRI(r, c)] += ee + ff - ef[3 * r + c] - ef[3 * c + r];
+            s[RGI_TRI(r, c)] += ff;
+        }
+        for (int c = 0; c < 3; c++) {
+            int tri = r >= c ? RGI_TRI(r, c) : RGI_TRI(c, r);
+            real fe = ef[3 * c + r];
+            p[10 + 4 * r + c] += fe - h[tri];
+            p[26 + 4 * r + c] -= fe;
+            q[10 + 4 * r + c] += fe - h[6 + tri];
+        }
+        p[RGI_TRI(3, r)] -= eu[r];
+        p[10 + 4 * r + 3] += eu[r] - fu[r];
+        p[26 + 4 * r + 3] += fu[r];
+        p[10 + 4 * 3 + r] -= ew[r];
+        q[RGI_TRI(3, r)] += ew[r] - fw[r];
+        q[10 + 4 * r + 3] += fw[r];
+    }
+    p[RGI_TRI(3, 3)] += h[33];
+    p[10 + 4 * 3 + 3] += h[34];
+    q[RGI_TRI(3, 3)] += h[35];
+}
+
+/* make the prescribed unknowns of node k, and its coupling to prescribed neighbours, disappear */
+RG_FN void rgi_mask_node(rgi_rod *rod, int k)
+{
+    int a = rod->plan.first[k], b = rod->plan.second[k], mine = rod->fixed[k];
+    int first = a < 0 ? 0 : rod->fixed[a], second = b < 0 ? 0 : rod->fixed[b];
+    real *p = rod->hess + RGI_NH * k, *d = rod->grad + RGI_NU * k;
+    for (int c = 0; c < 4; c++) {
+        int gone = c < 3 ? mine & RGI_FIXED_X : mine & RGI_FIXED_THETA;
+        if (gone) {
+            for (int r = 0; r < 4; r++)
+                p[r >= c ? RGI_TRI(r, c) : RGI_TRI(c, r)] = rg_set1(0.0);
+            d[c] = rg_set1(0.0);
+        }
+        for (int r = 0; r < 4; r++)
+            if (gone || (r < 3 ? first & RGI_FIXED_X : first & RGI_FIXED_THETA))
+                p[10 + 4 * r + c] = rg_set1(0.0);
+        for (int r = 0; r < 3; r++)
+            if (gone || (second & RGI_FIXED_X)) p[26 + 4 * r + c] = rg_set1(0.0);
+    }
+}
+
+/* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess. share: 1 for the exact Hessian, 0 (by
+ * lane) to leave out the geometric part of joints and compressed edges, which makes it positive definite. */
+RG_FN real rgi_assemble(rgi_rod *rod, real share)
+{
+    const real zero = rg_set1(0.0);
+    real phi = zero;
+    rgi_edges(rod, rod->y);
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        real *p = rod->hess + RGI_NH * i, *d = rod->grad + RGI_NU * i;
+        vec3 off = v3_sub(v3_load(rod->y + 3 * i), v3_load(rod->c + 3 * i));
+        real a = rod->a[i];
+        for (int k = 0; k < RGI_NH; k++) p[k] = zero;
+        p[RGI_TRI(0, 0)] = p[RGI_TRI(1, 1)] = p[RGI_TRI(2, 2)] = a;
+        v3_store(d, v3_scale(a, off));
+        d[3] = zero;
+        if (!(rod->fixed[i] & RGI_FIXED_X)) phi += RG_C(0.5) * a * v3_dot(off, off);
+    }
+    RG_TEAM_SYNC();
+    /* edges in two colours */
+    for (int colour = 0; colour < 2; colour++) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 2)
+        {
+            int i = 2 * k + colour;
+            const real *w = rod->w + RGI_NW * i;
+            vec3 t = v3_load(rod->t + 4 * i);
+            real s = rod->sy[RGI_NS * i], w1 = w[RGI_SL] * s - w[RGI_BL], h[6];
+            phi += s * (RG_C(0.5) * w[RGI_SL] * s - w[RGI_BL]);
+            real lateral = rg_select(rg_lt(w1, zero), share * w1, w1);
+            rgi_stretch_hess(t, rod->t[4 * i + 3], lateral, w[RGI_SL], h);
+            real *p = rod->hess + RGI_NH * i, *q = p + RGI_NH;
+            real *dp = rod->grad + RGI_NU * i, *dq = dp + RGI_NU;
+            const real n[3] = {w1 * t.x, w1 * t.y, w1 * t.z};
+            for (int r = 0; r < 3; r++) {
+                dp[r] -= n[r];
+                dq[r] += n[r];
+                for (int c = 0; c < 3; c++) {
+                    real v = h[r >= c ? RGI_TRI(r, c) : RGI_TRI(c, r)];
+                    p[10 + 4 * r + c] -= v;
+                    if (c > r) continue;
+                    p[RGI_TRI(r, c)] += v;
+                    q[RGI_TRI(r, c)] += v;
+                }
+            }
+        }
+        RG_TEAM_SYNC();
+    }
+    for (int colour = 0; colour < 3; colour++) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
+        {
+            int i = 3 * k + colour + 1;
+            if (i >= rod->n - 1) continue;
+            const real *w = rod->w + RGI_NW * i;
+            const real *x = rod->y + 3 * i, *m1 = rod->y1 + 3 * i;
+            real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i;
+            vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
+            rgi_joint j = rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
+            rgi_joint_grad(&j, g);
+            real c1 = w[RGI_S11] * j.kappa1 + w[RGI_S12] * j.kappa2;
+            real c2 = w[RGI_S12] * j.kappa1 + w[RGI_S22] * j.kappa2;
+            real ct = w[RGI_ST] * j.tau;
+            phi += RG_C(0.5) * (c1 * j.kappa1 + c2 * j.kappa2 + ct * j.tau) -
+                   (w[RGI_B1] * j.kappa1 + w[RGI_B2] * j.kappa2 + w[RGI_BT] * j.tau);
+            real s1 = c1 - w[RGI_B1], s2 = c2 - w[RGI_B2], s3 = ct - w[RGI_BT];
+            real d[8], h[RGI_NJ];
+            for (int q = 0; q < 8; q++) d[q] = s1 * g[q] + s2 * g[8 + q] + s3 * g[16 + q];
+            rgi_scatter_gradient(rod->grad, i, d);
+            rgi_joint_hess(&j, g, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST], share * s1,
+                           share * s2, share * s3, h);
+            rgi_scatter_hessian(rod->hess, i, h);
+            sy[1] = j.kappa1;
+            sy[2] = j.kappa2;
+            sy[3] = j.tau;
+        }
+        RG_TEAM_SYNC();
+    }
+    RG_TEAM_FOR(i, 0, rod->n) rgi_mask_node(rod, i);
+    RG_TEAM_SYNC();
+    return rg_team_sum(phi);
+}
+
+#endif

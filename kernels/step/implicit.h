@@ -1,0 +1,254 @@
+/* step/implicit.h: one implicit step of one rod: prepare, solve, accept.
+ *
+ * The new positions x and directors minimise (docs/physics.md, section 3)
+ *   Phi = sum m/(2 H^2) |x - xh|^2 + m c/(2 H) |x - xt|^2 + E(s) + D(s)
+ * backward Euler: H = h,    xt = x_n,              xh = x_n + h v_n + h^2 g
+ * BDF2:           H = 2h/3, xt = (4 x_n - x_o)/3,  xh = xt + H (4 v_n - v_o)/3 + H^2 g,  v = (x - xt)/H
+ * E = 1/2 C (s - sb)^2. Kelvin-Voigt damping is 1/2 (T/H) C (s - st)^2 with st formed like xt. The
+ * bending memory is a Maxwell branch of stiffness r C behind a dashpot, z' = (s - z)/tau_m; its step
+ * z = o (zt + H/tau s), o = 1/(1 + H/tau), leaves the stress r o C (s - zt): a quadratic again. All of
+ * them add up to 1/2 s.K s - b.s with K = phi C, phi = 1 + T/H + r o, b = C (sb + T/H st + r o zt).
+ *
+ * Newton runs in the chart of the current trial: a director is carried by parallel transport from the
+ * last trial's tangent to the new one and turned by theta. The path does not matter: the potential
+ * knows the configuration only, and free directors end where it is stationary. The turn is Cayley's,
+ * angle = 2 atan(theta/2) = theta + O(theta^3), which leaves gradient and Hessian at theta = 0 exact. */
+#ifndef RGI_IMPLICIT_H
+#define RGI_IMPLICIT_H
+
+#include "assemble.h"
+
+typedef struct rgi_step {
+    double h;          /* step [s] */
+    int bdf2;          /* 0: backward Euler */
+    double gravity[3]; /* [m/s^2] */
+    double tolerance;  /* on the last Newton increment [m] */
+    int max_iterations;
+} rgi_step;
+
+typedef struct rgi_outcome {
+    rmask converged, folded, wrapped, finite;
+    real increment; /* the last Newton increment [m] */
+    real iterations;
+} rgi_outcome;
+
+RG_FN double rgi_step_hat(rgi_step step) { return step.bdf2 ? step.h * 2.0 / 3.0 : step.h; }
+/* what a quantity with past values q (now) and o (before) is compared with: xt, st, zt */
+RG_FN real rgi_past(rgi_step step, real q, real o)
+{
+    if (!step.bdf2) return q;
+    return (RG_C(4.0) * q - o) * RG_C(0.33333333333333333333);
+}
+
+/* a, c and w of the step from the state; coef in SI */
+RG_FN void rgi_step_prepare(rgi_rod *rod, rgi_step step)
+{
+    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        const real *k = rod->coef + RGI_NC * i, *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
+        real drag = k[RGI_C] * hat;
+        rod->a[i] = k[RGI_M] * (one + drag) * rate * rate;
+        for (int d = 0; d < 3; d++) {
+            real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
+            real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
+            real xh = xt + hat * (vt + hat * rg_set1(step.gravity[d]));
+            rod->c[3 * i + d] = (xh + drag * xt) / (one + drag);
+        }
+        real *w = rod->w + RGI_NW * i;
+        real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
+        real memory = k[RGI_RM] / (one + hat * k[RGI_LM]), phi = one + tb + memory;
+        w[RGI_SL] = k[RGI_KL] * (one + ts);
+        w[RGI_BL] = k[RGI_KL] * (k[RGI_L] + ts * rgi_past(step, s[0], o[0]));
+        w[RGI_S11] = phi * k[RGI_K11];
+        w[RGI_S12] = phi * k[RGI_K12];
+        w[RGI_S22] = phi * k[RGI_K22];
+        real b1 = k[RGI_KB1] + tb * rgi_past(step, s[1], o[1]) +
+                  memory * rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
+        real b2 = k[RGI_KB2] + tb * rgi_past(step, s[2], o[2]) +
+                  memory * rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
+        w[RGI_B1] = k[RGI_K11] * b1 + k[RGI_K12] * b2;
+        w[RGI_B2] = k[RGI_K12] * b1 + k[RGI_K22] * b2;
+        w[RGI_ST] = k[RGI_KT] * (one + tt);
+        w[RGI_BT] = k[RGI_KT] * (k[RGI_TBAR] + tt * rgi_past(step, s[3], o[3]));
+    }
+    RG_TEAM_SYNC();
+}
+
+/* director of an edge whose tangent goes from s to t: transported, turned by theta (Cayley), cleaned */
+RG_FN vec3 rgi_director_move(vec3 s, vec3 t, real theta, vec3 m1)
+{
+    vec3 p = v3_transport(s, t, m1);
+    real u = RG_C(0.25) * theta * theta, q = RG_C(1.0) / (RG_C(1.0) + u);
+    vec3 r = v3_axpy(theta * q, v3_cross(t, p), v3_scale((RG_C(1.0) - u) * q, p));
+    return v3_perpendicular(t, r);
+}
+
+/* trial = base moved by alpha dy, in lanes `move`; prescribed unknowns have dy = 0 */
+RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
+{
+    RG_TEAM_FOR(i, 0, rod->n)
+    for (int d = 0; d < 3; d++) {
+        real to = rod->base[3 * i + d] + alpha * rod->dy[RGI_NU * i + d];
+        rod->y[3 * i + d] = rg_select(move, to, rod->y[3 * i + d]);
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        vec3 s = v3_unit(v3_sub(v3_load(rod->base + 3 * i + 3), v3_load(rod->base + 3 * i)));
+        vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)));
+        if (rod->fixed[i] & RGI_FIXED_THETA) continue;
+        vec3 m = rgi_director_move(s, t, alpha * rod->dy[RGI_NU * i + 3], v3_load(rod->base1 + 3 * i));
+        rod->y1[3 * i] = rg_select(move, m.x, rod->y1[3 * i]);
+        rod->y1[3 * i + 1] = rg_select(move, m.y, rod->y1[3 * i + 1]);
+        rod->y1[3 * i + 2] = rg_select(move, m.z, rod->y1[3 * i + 2]);
+    }
+    RG_TEAM_SYNC();
+}
+
+/* First trial: every free vertex goes on with its velocity; prescribed positions are in y and
+ * prescribed directors in y1 already. */
+RG_FN void rgi_step_predict(rgi_rod *rod, rgi_step step)
+{
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        if (rod->fixed[i] & RGI_FIXED_X) continue;
+        for (int d = 0; d < 3; d++)
+            rod->y[3 * i + d] = rod->x[3 * i + d] + rg_set1(step.h) * rod->v[3 * i + d];
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        if (rod->fixed[i] & RGI_FIXED_THETA) continue;
+        vec3 s = v3_unit(v3_sub(v3_load(rod->x + 3 * i + 3), v3_load(rod->x + 3 * i)));
+        vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)));
+        v3_store(rod->y1 + 3 * i,
+                 rgi_director_move(s, t, rg_set1(0.0), v3_load(rod->m1 + 3 * i)));
+    }
+    RG_TEAM_SYNC();
+}
+
+/* dy = -(what the solve left in grad) in lanes `take`; the largest
+ * increment [m] (an angle counts by its edge's length) */
+RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
+{
+    real largest = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        real length = i < rod->n - 1 ? rod->sy[RGI_NS * i] : rg_set1(0.0);
+        for (int d = 0; d < 4; d++) {
+            real to = -rod->grad[RGI_NU * i + d];
+            rod->dy[RGI_NU * i + d] = rg_select(take, to, rod->dy[RGI_NU * i + d]);
+            real size = rg_abs(rod->dy[RGI_NU * i + d]);
+            if (d == 3) size = size * length;
+            largest = rg_max(largest, size);
+        }
+    }
+    RG_TEAM_SYNC();
+    return rg_team_max(largest);
+}
+
+/* Solve the step for the lanes `alive`; the trial ends at the solution, its strains in sy. A lane's
+ * values never depend on its neighbours: a lane that is done no longer moves. */
+RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, rgi_step step, rmask alive)
+{
+    const real one = rg_set1(1.0), zero = rg_set1(0.0);
+    rgi_outcome out;
+    rmask open = alive, first = rg_not(rg_false());
+    real phi_base = zero, alpha = one;
+    out.increment = zero;
+    out.iterations = zero;
+    out.converged = rg_not(alive);
+    out.finite = rg_not(rg_false());
+    for (int iteration = 0; iteration < step.max_iterations && rg_any(open); iteration++) {
+        real phi = rgi_assemble(rod, one);
+        /* a trial is taken if it does not climb, or moved so little that round-off decides */
+        rmask sane = rg_sane(phi);
+        rmask take = rg_or(rg_not(rg_lt(phi_base, phi)), first);
+        take = rg_or(take, rg_lt(alpha * out.increment, rg_set1(1e-4)));
+        out.finite = rg_and(out.finite, rg_or(rg_not(first), sane));
+        open = rg_and(open, out.finite);
+        take = rg_and(take, rg_and(open, sane));
+        phi_base = rg_select(take, phi, phi_base);
+        RG_TEAM_FOR(i, 0, 3 * rod->n)
+        {
+            rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
+            rod->base1[i] = rg_select(take, rod->y1[i], rod->base1[i]);
+        }
+        RG_TEAM_SYNC();
+        rmask indefinite = rg_false();
+        RG_TEAM_ONE { indefinite = rgi_ldlt_factor(rod->plan, rod->hess); }
+        if (rg_any(rg_and(indefinite, take))) {
+            (void)rgi_assemble(rod, rg_select(indefinite, zero, one));
+            RG_TEAM_ONE { (void)rgi_ldlt_factor(rod->plan, rod->hess); }
+        }
+        RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, rod->grad); }
+        RG_TEAM_SYNC();
+        real largest = rgi_newton_increment(rod, take);
+        out.increment = rg_select(take, largest, out.increment);
+        alpha = rg_select(take, one, RG_C(0.5) * alpha);
+        out.iterations = out.iterations + rg_select(open, one, zero);
+        rgi_move(rod, alpha, open);
+        first = rg_false();
+        /* the move just made was at most `tolerance`: done */
+        rmask done = rg_and(take, rg_lt(out.increment, rg_set1(step.tolerance)));
+        out.converged = rg_or(out.converged, done);
+        open = rg_and(open, rg_not(done));
+    }
+    return out;
+}
+
+/* after the last solve: exact Hessian at the solution, factored, for tangents and adjoints; strain
+ * gradients in g, strains in sy */
+RG_FN void rgi_step_linearise(rgi_rod *rod)
+{
+    (void)rgi_assemble(rod, rg_set1(1.0));
+    RG_TEAM_ONE { (void)rgi_ldlt_factor(rod->plan, rod->hess); }
+    RG_TEAM_SYNC();
+}
+
+/* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel) or a twist beyond 179.5 degrees? */
+RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
+{
+    out->folded = rg_false();
+    out->wrapped = rg_false();
+    for (int i = 1; i < rod->n - 1; i++) {
+        real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
+        out->folded = rg_or(out->folded, rg_lt(chi, rg_set1(1e-4)));
+        out->wrapped = rg_or(out->wrapped, rg_lt(rg_set1(3.13), rg_abs(rod->sy[RGI_NS * i + 3])));
+    }
+}
+
+/* the solution becomes the state in lanes `alive`; the others keep theirs */
+RG_FN void rgi_step_accept(rgi_rod *rod, rgi_step step, rmask alive)
+{
+    const real hat = rg_set1(rgi_step_hat(step)), rate = rg_set1(1.0) / hat;
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        const real *k = rod->coef + RGI_NC * i;
+        real keep = RG_C(1.0) / (RG_C(1.0) + hat * k[RGI_LM]);
+        for (int d = 0; d < 3; d++) {
+            real x = rod->x[3 * i + d], v = rod->v[3 * i + d], y = rod->y[3 * i + d];
+            real to = (y - rgi_past(step, x, rod->xp[3 * i + d])) * rate;
+            rod->x[3 * i + d] = rg_select(alive, y, x);
+            rod->v[3 * i + d] = rg_select(alive, to, v);
+            rod->xp[3 * i + d] = x;
+            rod->vp[3 * i + d] = v;
+            rod->m1[3 * i + d] = rg_select(alive, rod->y1[3 * i + d], rod->m1[3 * i + d]);
+        }
+        for (int d = 0; d < 2; d++) {
+            real z = rod->z[2 * i + d], zt = rgi_past(step, z, rod->zp[2 * i + d]);
+            real to = keep * (zt + hat * k[RGI_LM] * rod->sy[RGI_NS * i + 1 + d]);
+            rod->z[2 * i + d] = rg_select(alive, to, z);
+            rod->zp[2 * i + d] = z;
+        }
+        for (int d = 0; d < RGI_NS; d++) {
+            real s = rod->s[RGI_NS * i + d];
+            rod->s[RGI_NS * i + d] = rg_select(alive, rod->sy[RGI_NS * i + d], s);
+            rod->sp[RGI_NS * i + d] = s;
+        }
+    }
+    RG_TEAM_SYNC();
+}
+
+#endif

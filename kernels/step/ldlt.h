@@ -1,0 +1,131 @@
+/* step/ldlt.h: block LDL^T of the step's Hessian over an elimination schedule, and its solves.
+ *
+ * Node k couples, when it is eliminated, to at most two remaining nodes: its first neighbour a (all
+ * four unknowns) and its second b (position only: the half-bandwidth is 10). In a chain a = k+1 and
+ * b = k+2; a branch is eliminated from its tip towards the junction by the same rule, because b is
+ * always a's first neighbour, so the fill-in lands in a's block. Blocks of a node [RGI_NH]:
+ *   0..9 diagonal 4x4, lower triangle by rows; 10..25 rows a x columns k; 26..37 rows b (3) x k.
+ * After rgi_ldlt_factor the diagonal's places hold 1/d (on the diagonal) and the unit factor L.
+ * A pivot that vanishes yields no motion: a prescribed unknown (a row and column of zeros), or the
+ * last angle of a rod free to spin. Of its diagonal the neighbours' elimination leaves only
+ * the rounding errors of all angles, so it is held against the largest of them, not its own; a held
+ * rod's last angle keeps 1/n over the contrast of the stiffnesses, far above. */
+#ifndef RGI_LDLT_H
+#define RGI_LDLT_H
+
+#include "../rod/layout.h"
+#include "../real/real.h"
+
+typedef struct rgi_schedule {
+    int n;             /* nodes */
+    const int *order;  /* [n] elimination order */
+    const int *first;  /* [n] by node: first neighbour among those eliminated later, or -1 */
+    const int *second; /* [n] by node: second neighbour, or -1; it is first[first[node]] */
+} rgi_schedule;
+
+/* factor in place; returns the lanes in which a pivot was negative (not positive definite) */
+RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
+{
+    rmask indefinite = rg_false();
+    const real zero = rg_set1(0.0);
+    real spin = zero; /* the largest angle's diagonal so far */
+    for (int s = 0; s < plan.n; s++) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        real *p = blocks + RGI_NH * k;
+        real col[11][4]; /* the panel: rows 1..3 of the diagonal block, rows of a, rows of b */
+        real d[4], inv[4];
+        int rows = a < 0 ? 0 : (b < 0 ? 4 : 7);
+        for (int c = 0; c < 4; c++) {
+            for (int r = c + 1; r < 4; r++) col[r - 1][c] = p[r * (r + 1) / 2 + c];
+            for (int r = 0; r < rows; r++) col[3 + r][c] = p[10 + 4 * r + c];
+        }
+        for (int c = 0; c < 4; c++) {
+            real diag = p[c * (c + 1) / 2 + c], pivot = diag;
+            for (int q = 0; q < c; q++) pivot = pivot - col[c - 1][q] * col[c - 1][q] * d[q];
+            if (c == 3) spin = rg_max(spin, rg_abs(diag));
+            real least = (c == 3 ? RG_C(1e-11) * spin : RG_C(1e-13) * rg_abs(diag)) + RG_C(1e-30);
+            rmask tiny = rg_lt(rg_abs(pivot), least);
+            indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
+            d[c] = pivot;
+            inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
+            for (int r = c; r < 3 + rows; r++) {
+                real v = col[r][c];
+                for (int q = 0; q < c; q++) v = v - col[r][q] * (d[q] * col[c - 1][q]);
+                col[r][c] = v * inv[c];
+            }
+        }
+        for (int c = 0; c < 4; c++) {
+            p[c * (c + 1) / 2 + c] = inv[c];
+            for (int r = c + 1; r < 4; r++) p[r * (r + 1) / 2 + c] = col[r - 1][c];
+            for (int r = 0; r < rows; r++) p[10 + 4 * r + c] = col[3 + r][c];
+        }
+        if (a < 0) continue;
+        real *pa = blocks + RGI_NH * a;
+        for (int r = 0; r < 4; r++) {
+            real v[4];
+            for (int c = 0; c < 4; c++) v[c] = col[3 + r][c] * d[c];
+            for (int c = 0; c <= r; c++)
+                pa[r * (r + 1) / 2 + c] -= v[0] * col[3 + c][0] + v[1] * col[3 + c][1] +
+                                           v[2] * col[3 + c][2] + v[3] * col[3 + c][3];
+        }
+        if (b < 0) continue;
+        real *pb = blocks + RGI_NH * b;
+        for (int r = 0; r < 3; r++) {
+            real v[4];
+            for (int c = 0; c < 4; c++) v[c] = col[7 + r][c] * d[c];
+            for (int c = 0; c < 4; c++)
+                pa[10 + 4 * r + c] -= v[0] * col[3 + c][0] + v[1] * col[3 + c][1] +
+                                      v[2] * col[3 + c][2] + v[3] * col[3 + c][3];
+            for (int c = 0; c <= r; c++)
+                pb[r * (r + 1) / 2 + c] -= v[0] * col[7 + c][0] + v[1] * col[7 + c][1] +
+                                           v[2] * col[7 + c][2] + v[3] * col[7 + c][3];
+        }
+    }
+    return indefinite;
+}
+
+/* solve in place for one right-hand side y [n][4] */
+RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, real *RG_RESTRICT y)
+{
+    for (int s = 0; s < plan.n; s++) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const real *p = blocks + RGI_NH * k;
+        real *v = y + 4 * k;
+        real v0 = v[0];
+        real v1 = v[1] - p[1] * v0;
+        real v2 = v[2] - p[3] * v0 - p[4] * v1;
+        real v3_ = v[3] - p[6] * v0 - p[7] * v1 - p[8] * v2;
+        if (a >= 0)
+            for (int r = 0; r < 4; r++) {
+                const real *l = p + 10 + 4 * r;
+                y[4 * a + r] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
+            }
+        if (b >= 0)
+            for (int r = 0; r < 3; r++) {
+                const real *l = p + 26 + 4 * r;
+                y[4 * b + r] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
+            }
+        v[0] = v0 * p[0];
+        v[1] = v1 * p[2];
+        v[2] = v2 * p[5];
+        v[3] = v3_ * p[9];
+    }
+    for (int s = plan.n - 1; s >= 0; s--) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const real *p = blocks + RGI_NH * k;
+        real *v = y + 4 * k;
+        real w[4] = {v[0], v[1], v[2], v[3]};
+        if (a >= 0)
+            for (int r = 0; r < 4; r++)
+                for (int c = 0; c < 4; c++) w[c] -= p[10 + 4 * r + c] * y[4 * a + r];
+        if (b >= 0)
+            for (int r = 0; r < 3; r++)
+                for (int c = 0; c < 4; c++) w[c] -= p[26 + 4 * r + c] * y[4 * b + r];
+        v[3] = w[3];
+        v[2] = w[2] - p[8] * v[3];
+        v[1] = w[1] - p[4] * v[2] - p[7] * v[3];
+        v[0] = w[0] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+    }
+}
+
+#endif

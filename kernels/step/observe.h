@@ -1,0 +1,67 @@
+/* step/observe.h: markers from the rod's state, and the normal equations of a fit.
+ *
+ * Marker k on vertex i with offset (o1, o2) in the material frame sits at x_i + o1 n1 + o2 n2, where
+ * n1, n2 are the directors of the one or two edges at i, averaged. Residual r = simulated - recorded, by
+ * coordinate. Loss: Huber's over its floor d: r^2/(2 d) up to d, |r| - d/2 beyond, i.e. absolute
+ * error with weight 1/max(|r|, d) in iteratively reweighted least squares. */
+#ifndef RGI_OBSERVE_H
+#define RGI_OBSERVE_H
+
+#include "tangent.h"
+
+/* average directors at vertex i: o1 n1 + o2 n2, about the tangents in rod->t */
+RG_FN vec3 rgi_marker_arm(const rgi_rod *rod, const real *m1, int i, real o1, real o2)
+{
+    vec3 arm = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
+    int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
+    real share = rg_set1(low == high ? 1.0 : 0.5);
+    for (int j = low; j <= high; j++) {
+        vec3 a = v3_load(m1 + 3 * j), b = v3_cross(v3_load(rod->t + 4 * j), a);
+        arm = v3_axpy(share * o1, a, v3_axpy(share * o2, b, arm));
+    }
+    return arm;
+}
+
+/* derivative of the arm for the displacement dx [n][3] and the turns theta [n] */
+RG_FN vec3 rgi_marker_arm_jvp(const rgi_rod *rod, const real *m1, int i, real o1, real o2,
+                              const real *dx, const real *theta)
+{
+    vec3 arm = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
+    int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
+    real share = rg_set1(low == high ? 1.0 : 0.5);
+    for (int j = low; j <= high; j++) {
+        vec3 t = v3_load(rod->t + 4 * j), a = v3_load(m1 + 3 * j), b = v3_cross(t, a);
+        /* t moves by de/|e| across itself; a and b turn with it and about it */
+        vec3 de = v3_scale(rod->t[4 * j + 3], v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j)));
+        vec3 da = v3_axpy(-v3_dot(a, de), t, v3_scale(theta[j], b));
+        vec3 db = v3_axpy(-v3_dot(b, de), t, v3_scale(-theta[j], a));
+        arm = v3_axpy(share * o1, da, v3_axpy(share * o2, db, arm));
+    }
+    return arm;
+}
+
+/* A += J^T W J (lower triangle by rows, [p(p+1)/2]) for one frame's rows: jac [p][rows], weighted [p][rows] */
+RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, const real *RG_RESTRICT weighted, int p,
+                          int rows, real *RG_RESTRICT normal)
+{
+    enum { T = 4 };
+    for (int a0 = 0; a0 < p; a0 += T)
+        for (int b0 = 0; b0 <= a0; b0 += T) {
+            real sum[T][T];
+            for (int a = 0; a < T; a++)
+                for (int b = 0; b < T; b++) sum[a][b] = rg_set1(0.0);
+            const real *ja[T], *jb[T];
+            for (int k = 0; k < T; k++) {
+                ja[k] = jac + (a0 + k < p ? a0 + k : p - 1) * rows;
+                jb[k] = weighted + (b0 + k < p ? b0 + k : p - 1) * rows;
+            }
+            for (int r = 0; r < rows; r++)
+                for (int a = 0; a < T; a++)
+                    for (int b = 0; b < T; b++) sum[a][b] += ja[a][r] * jb[b][r];
+            for (int a = 0; a < T && a0 + a < p; a++)
+                for (int b = 0; b < T && b0 + b <= a0 + a; b++)
+                    normal[(a0 + a) * (a0 + a + 1) / 2 + b0 + b] += sum[a][b];
+        }
+}
+
+#endif

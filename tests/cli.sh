@@ -1,0 +1,144 @@
+#!/bin/sh
+# cli.sh PROGRAM CORPUS: exit codes and messages of the program, on files made here.
+#
+# Every wrong call ends with its code, one sentence on stderr that names what is wrong, nothing on
+# stdout and no new file.
+set -u
+program=$1
+model=$2/uniform.json # 5 markers, the outer two of each end driven
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+complain() {
+    echo "cli.sh: $*" >&2
+    failures=$((failures + 1))
+}
+
+# refuse CODE WORDS ARGUMENT...: the program ends with CODE and says WORDS in one line
+refuse() {
+    code=$1
+    words=$2
+    shift 2
+    before=$(find . | sort)
+    "$program" "$@" >"$work.out" 2>"$work.err"
+    got=$?
+    [ "$got" -eq "$code" ] || complain "rodgrad $*: exit code $got, not $code"
+    [ -s "$work.out" ] && complain "rodgrad $*: wrote to stdout"
+    [ "$(wc -l <"$work.err")" -eq 1 ] || complain "rodgrad $*: not one line: $(cat "$work.err")"
+    grep -q -e "$words" "$work.err" || complain "rodgrad $*: no \"$words\" in: $(cat "$work.err")"
+    [ "$before" = "$(find . | sort)" ] || complain "rodgrad $*: left a file behind"
+    rm -f "$work.out" "$work.err"
+}
+
+# accept WORDS ARGUMENT...: exit code 0, and WORDS on stdout
+accept() {
+    words=$1
+    shift
+    if ! "$program" "$@" >"$work.out" 2>"$work.err"; then
+        complain "rodgrad $*: failed: $(cat "$work.err")"
+    fi
+    grep -q -e "$words" "$work.out" || complain "rodgrad $*: no \"$words\" on stdout"
+    rm -f "$work.out" "$work.err"
+}
+
+# recording MARKERS FRAMES: a rod of edges of 0.245 m that sags a little between slowly moving ends
+recording() {
+    awk -v n="$1" -v frames="$2" 'BEGIN {
+        for (f = 0; f < frames; f++) {
+            line = ""
+            for (m = 0; m < n; m++) {
+                s = m / (n - 1)
+                z = 1 - 0.1 * 4 * s * (1 - s) + 0.0002 * f
+                line = line (m ? "," : "") sprintf("%.6f,%.6f,%.6f", 0.245 * m, 0, z)
+            }
+            print line
+        }
+    }'
+}
+
+recording 5 30 >good.csv
+recording 6 30 >six.csv
+recording 5 2 >short.csv
+mkdir empty two taken.npy
+cp good.csv two/a.csv
+cp good.csv two/b.csv
+echo '{"format": "rodgrad-model"' >broken.json
+
+accept "usage: rodgrad" --help
+accept "^rodgrad [0-9]" --version
+accept "no CUDA backend" info
+accept '"cuda":false' info --json
+accept "usage: rodgrad evaluate" evaluate --help
+accept "usage: rodgrad simulate" simulate --help
+accept "overall" evaluate "$model" good.csv
+accept '"l1_m":' evaluate --json "$model" good.csv
+accept '"ridge":' evaluate "$model" good.csv --train two --json
+accept '"ridge":' evaluate --json "$model" good.csv --train two/a.csv two/b.csv
+accept '"scheme":"be"' evaluate "$model" --scheme=be good.csv --json
+accept '"substeps":2' evaluate "$model" --substeps 2 good.csv --json
+accept '"isa":"scalar"' evaluate "$model" --isa scalar good.csv --json
+accept '"status":"ok"' simulate "$model" --drive good.csv -o out.npy --json
+accept '"status":"ok"' simulate "$model" --drive two -o out.h5 --json
+accept "overall" evaluate "$model" out.npy out.h5
+
+# frame k of the output is frame k of the recording: 128 bytes of header, then doubles
+[ "$(wc -c <out.npy)" -eq $((128 + 30 * 5 * 3 * 8)) ] || complain "out.npy has the wrong size"
+
+refuse 2 "no command" swim
+refuse 2 "unknown option --fast" evaluate "$model" good.csv --fast
+refuse 2 "unknown option -x" evaluate "$model" good.csv -x
+refuse 2 "takes no argument" evaluate "$model" good.csv --json=1
+refuse 2 "needs an argument" evaluate "$model" good.csv --dt
+refuse 2 "dt.*fast" evaluate "$model" good.csv --dt fast
+refuse 2 "dt.*nan" evaluate "$model" good.csv --dt nan
+refuse 2 "dt.*-1" evaluate "$model" good.csv --dt -1
+refuse 2 "substeps" evaluate "$model" good.csv --substeps 1.5
+refuse 2 "threads" evaluate "$model" good.csv --threads 0
+refuse 2 "scheme" evaluate "$model" good.csv --scheme rk4
+refuse 2 "stepper.*implicit" evaluate "$model" good.csv --stepper deform
+refuse 2 "backend.*cpu" evaluate "$model" good.csv --backend cuda
+refuse 2 "isa" evaluate "$model" good.csv --isa mmx
+refuse 2 "units" evaluate "$model" good.csv --units ell
+refuse 2 "clamp" evaluate "$model" good.csv --clamp 0,,1
+refuse 2 "axes" evaluate "$model" good.csv --axes x,x,y
+refuse 2 "refine" evaluate "$model" good.csv --refine 3
+refuse 2 "driving markers" evaluate "$model" good.csv --clamp 0,-1
+refuse 2 "at least one recording" evaluate "$model"
+refuse 2 "before --train" evaluate --train two "$model" good.csv
+refuse 2 "needs at least one" evaluate "$model" good.csv --train --json
+refuse 2 "redirect" evaluate "$model" good.csv -o out.json
+refuse 2 "none.json" evaluate none.json good.csv
+refuse 2 "none.csv" evaluate "$model" none.csv
+refuse 2 "none.csv" evaluate "$model" good.csv --train none.csv
+refuse 2 "line 2" evaluate broken.json good.csv
+refuse 2 "empty" evaluate "$model" empty
+refuse 2 "6 markers.*for 5" evaluate "$model" six.csv
+refuse 2 "6 markers.*for 5" evaluate "$model" good.csv --train six.csv
+refuse 2 "2 frames" evaluate "$model" short.csv
+refuse 2 "drive" simulate "$model" -o new.npy
+refuse 2 "with -o" simulate "$model" --drive good.csv
+refuse 2 "end in" simulate "$model" --drive good.csv -o new.txt
+refuse 2 "takes one" simulate "$model" --drive two -o new.npy
+refuse 2 "behind --drive" simulate "$model" good.csv --drive good.csv -o new.npy
+refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy
+refuse 1 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
+refuse 2 "loud" info loud
+
+# stdout that cannot be written
+for arguments in "--help" "--version" "info" "info --json" "evaluate --help" \
+    "evaluate $model good.csv" "evaluate $model good.csv --json"; do
+    # shellcheck disable=SC2086 # the words of $arguments are the arguments
+    "$program" $arguments >/dev/full 2>err.txt
+    got=$?
+    [ "$got" -eq 1 ] || complain "rodgrad $arguments >/dev/full: exit code $got, not 1"
+    grep -q "stdout" err.txt || complain "rodgrad $arguments >/dev/full: $(cat err.txt)"
+done
+
+"$program" >out.txt 2>err.txt
+[ $? -eq 2 ] || complain "rodgrad alone: not exit code 2"
+grep -q "usage" err.txt || complain "rodgrad alone: no usage on stderr"
+
+[ "$failures" -eq 0 ] || exit 1
+echo "cli.sh: all as it should be"
