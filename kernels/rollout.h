@@ -38,7 +38,7 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
         rod->v[i] = rod->vp[i] = RGI_CREALS(pack->v0)[i];
         rod->m1[i] = rod->y1[i] = rod->base1[i] = RGI_CREALS(pack->m0)[i];
     }
-    for (int i = 0; i < 4 * n; i++) rod->sy[i] = rg_set1(0.0);
+    for (int i = 0; i < 4 * n; i++) rod->sy[i] = rod->s[i] = rg_set1(0.0);
     rgi_strains(rod, rod->x, rod->m1);
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < RGI_NS; k++)

@@ -353,9 +353,37 @@ static void fit_map_gradient_fd(void **state)
     clear_problem(&p);
 }
 
+/* whatever corner of its bounds a fit runs into, the model there is sound */
+static void fit_map_bounds_sound(void **state)
+{
+    (void)state;
+    rg_group_mode modes[RG_GROUP_COUNT];
+    double priors[RG_GROUP_COUNT], *u = NULL;
+    rg_error err = {0};
+    uint64_t seed = 12;
+    for (int g = 0; g < RG_GROUP_COUNT; g++) {
+        modes[g] = RG_ALONG;
+        priors[g] = 1.0;
+    }
+    rg_model *model = rods_model(MARKERS, 3, grip_both, 4, 2);
+    rgi_parameters ps;
+    ok(rgi_parameters_create(model, modes, priors, &ps, &u, &err), &err);
+    for (int corner = 0; corner < 200; corner++) {
+        for (size_t i = 0; i < ps.n; i++)
+            u[i] = (corner < 2 ? corner : random_signed(&seed) < 0.0) ? ps.list[i].low
+                                                                      : ps.list[i].high;
+        rgi_parameters_apply(&ps, u, model);
+        ok(rg_model_check(model, &err), &err);
+    }
+    rgi_parameters_clear(&ps);
+    free(u);
+    rg_model_destroy(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fit_map_bounds_sound),
         cmocka_unit_test(fit_map_groups_fd),
         cmocka_unit_test(fit_map_normal_value),
         cmocka_unit_test(fit_map_gradient_fd),

@@ -30,7 +30,9 @@ struct rgi_batch {
     size_t memory_doubles;
     int *entry_begin;
     rgi_pack_entry *entries;
-    double *entry_values; /* [entries][W], the same for every pack and lane */
+    double *entry_values; /* [packs][entries][W] */
+    rg_model *own;        /* the model of one recording, whose rope may have slipped */
+    unsigned char *slipped; /* [n] */
     size_t entries_capacity;
     double *coef, *scratch;
 };
@@ -103,6 +105,8 @@ void rgi_batch_destroy(rgi_batch **batch)
     free(b->entry_begin);
     free(b->entries);
     free(b->entry_values);
+    rg_model_destroy(&b->own);
+    free(b->slipped);
     free(b->coef);
     free(b->scratch);
     free(b);
@@ -227,7 +231,8 @@ rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings
     b->entry_begin = calloc(q + 1, sizeof *b->entry_begin);
     b->coef = calloc(nodes * RGI_NC, sizeof *b->coef);
     b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
-    if (!b->packs || !b->entry_begin || !b->coef || !b->scratch) goto memory;
+    b->slipped = calloc(nodes, 1);
+    if (!b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped) goto memory;
     size_t used = 0;
     for (int pass = 0; pass < 2; pass++) {
         used = 0;
@@ -330,44 +335,71 @@ static rg_status set_start(rgi_batch *b, const rg_model *model, const rgi_direct
     return RG_OK;
 }
 
-static rg_status set_directions(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
-                                size_t n_directions, rg_error *err)
+/* room for the coefficient changes of all directions */
+static rg_status reserve_entries(rgi_batch *b, const rgi_direction *directions, size_t n_directions,
+                                 rg_error *err)
+{
+    size_t places = 0;
+    for (size_t q = 0; q < n_directions; q++) places += directions[q].n_places;
+    const size_t capacity = places * RGI_MAX_ENTRIES;
+    if (capacity <= b->entries_capacity) return RG_OK;
+    free(b->entries);
+    free(b->entry_values);
+    b->entries = calloc(capacity, sizeof *b->entries);
+    b->entry_values = aligned_alloc(64, (b->n_packs * capacity * lanes_of(b) + 7) / 8 * 64);
+    b->entries_capacity = b->entries && b->entry_values ? capacity : 0;
+    if (!b->entries_capacity)
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters", n_directions);
+    return RG_OK;
+}
+
+/* coefficient changes of the directions at `model`, for one lane; values at [k * W] */
+static void set_directions(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+                           size_t n_directions, double *values)
 {
     const size_t w = lanes_of(b);
-    size_t count = 0, places = 0;
-    for (size_t q = 0; q < n_directions; q++) places += directions[q].n_places;
-    if (places * RGI_MAX_ENTRIES > b->entries_capacity) {
-        size_t capacity = places * RGI_MAX_ENTRIES;
-        free(b->entries);
-        free(b->entry_values);
-        b->entries = calloc(capacity, sizeof *b->entries);
-        b->entry_values = aligned_alloc(64, (capacity * w + 7) / 8 * 64);
-        b->entries_capacity = capacity;
-        if (!b->entries || !b->entry_values) {
-            b->entries_capacity = 0;
-            return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters", n_directions);
-        }
-    }
+    size_t count = 0;
     for (size_t q = 0; q < n_directions; q++) {
         b->entry_begin[q] = (int)count;
         for (size_t e = 0; e < directions[q].n_places; e++) {
             const rgi_place *at = &directions[q].places[e];
-            double values[RGI_MAX_ENTRIES];
+            double own[RGI_MAX_ENTRIES];
             int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component,
-                                           b->entries + count, values);
-            for (int k = 0; k < got; k++, count++)
-                for (size_t lane = 0; lane < w; lane++)
-                    b->entry_values[count * w + lane] = at->scale * values[k];
+                                           b->entries + count, own);
+            /* a slipped interval's length is the recording's, no parameter moves it */
+            int gone = at->field == RG_REST_LENGTH && b->slipped[at->entry];
+            for (int k = 0; k < got; k++, count++) values[count * w] = gone ? 0.0 : at->scale * own[k];
         }
     }
     b->entry_begin[n_directions] = (int)count;
-    return RG_OK;
+}
+
+/* one lane of a pack: the model as it holds for its recording */
+static void set_lane(rgi_batch *b, size_t index, size_t lane, const rg_model *model,
+                     const rgi_direction *directions, size_t n_directions)
+{
+    const size_t w = lanes_of(b), n = b->shape->n, used = lane < (size_t)b->packs[index].lanes_used;
+    rgi_pack *j = &b->packs[index].job;
+    double *length = rg_model_field_data(b->own, RG_REST_LENGTH);
+    memcpy(length, rg_model_field(model, RG_REST_LENGTH), (n - 1) * sizeof *length);
+    (void)rgi_motion_slip(b->shape, &b->recordings[index * b->lanes + (used ? lane : 0)], length,
+                          b->slipped);
+    rgi_coefficients(b->own, b->coef);
+    spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
+    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET), 2 * b->shape->n_markers,
+           w, lane);
+    double *values = b->entry_values ? b->entry_values + index * b->entries_capacity * w : NULL;
+    if (n_directions) set_directions(b, b->own, directions, n_directions, values + lane);
+    j->n_directions = (int)n_directions;
+    j->entry_begin = b->entry_begin;
+    j->entries = b->entries;
+    j->entry_values = values;
 }
 
 rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err)
 {
-    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers;
+    const size_t n = b->shape->n, m = b->shape->n_markers;
     if (rg_model_vertices(model) != n || rg_model_markers(model) != m)
         return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
     if (n_directions > b->opts.max_directions)
@@ -380,21 +412,14 @@ rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction
             (offsets[2 * k] != 0.0 || offsets[2 * k + 1] != 0.0))
             return RG_FAIL(err, RG_ERR_VALUE,
                            "marker_offset[%zu] must be 0: a driving marker prescribes its vertex", k);
-    RG_TRY(set_directions(b, model, directions, n_directions, err));
+    RG_TRY(reserve_entries(b, directions, n_directions, err));
     RG_TRY(set_start(b, model, directions, n_directions, err));
-    rgi_coefficients(model, b->coef);
+    rg_model_destroy(&b->own);
+    RG_TRY(rg_model_copy(model, &b->own, err));
     b->n_directions = n_directions;
-    for (size_t index = 0; index < b->n_packs; index++) {
-        rgi_pack *j = &b->packs[index].job;
-        for (size_t lane = 0; lane < w; lane++) {
-            spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
-            spread((double *)(uintptr_t)j->offset, offsets, 2 * m, w, lane);
-        }
-        j->n_directions = (int)n_directions;
-        j->entry_begin = b->entry_begin;
-        j->entries = b->entries;
-        j->entry_values = b->entry_values;
-    }
+    for (size_t index = 0; index < b->n_packs; index++)
+        for (size_t lane = 0; lane < lanes_of(b); lane++)
+            set_lane(b, index, lane, model, directions, n_directions);
     return RG_OK;
 }
 

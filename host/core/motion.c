@@ -249,6 +249,32 @@ done:
     return status;
 }
 
+size_t rgi_motion_slip(const rgi_shape *s, const rg_recording *r, double *lengths,
+                       unsigned char *slipped)
+{
+    const double longest = 1.12; /* chords of well held ropes stay within 6 % of their mean */
+    size_t count = 0;
+    memset(slipped, 0, s->n);
+    for (size_t k = 0; k + 1 < s->n_markers; k++) {
+        const size_t from = (size_t)s->marker_vertices[k], to = (size_t)s->marker_vertices[k + 1];
+        if (!(s->fixed[from] & RGI_FIXED_X) == !(s->fixed[to] & RGI_FIXED_X)) continue;
+        double chord = 0.0, rest = 0.0;
+        for (size_t frame = 0; frame < 2; frame++) {
+            const double *x = r->driving + 3 * (frame * s->n_markers + k);
+            const double d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
+            chord += 0.5 * sqrt(dot(d, d));
+        }
+        for (size_t i = from; i < to; i++) rest += lengths[i];
+        if (!(chord > longest * rest)) continue;
+        for (size_t i = from; i < to; i++) {
+            lengths[i] = chord / (double)(to - from);
+            slipped[i] = 1;
+            count++;
+        }
+    }
+    return count;
+}
+
 size_t rgi_motion_ticks(const rg_recording *r)
 {
     size_t ticks = r->n_frames - 2;

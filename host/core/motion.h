@@ -37,6 +37,13 @@ rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording
                            const double *offsets, double *x, double *v, double *m1, double *chord,
                            double *frames0, double *frames1, rg_error *err);
 
+/* A rope can slip in a gripper between takes. It cannot be longer than it is: where a recording starts with a
+ * marker interval beside a gripper more than 12 % longer than its rest length, that interval's rest length is,
+ * for this recording, the chord of frames 0 and 1. lengths: [n] rest lengths of the edges, overwritten there;
+ * slipped: [n] set to 1 at such edges, else 0. Returns how many edges. */
+size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, double *lengths,
+                       unsigned char *slipped);
+
 /* A rollout ticks in frame intervals, lost frames included: frame 2 is reached 1 + lost[2] ticks after frame 1. */
 size_t rgi_motion_ticks(const rg_recording *recording);
 

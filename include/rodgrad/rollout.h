@@ -39,7 +39,7 @@ rg_rollout_opts rg_rollout_opts_default(void);
     X(RG_ROD_NOT_CONVERGED, 1, "Newton did not converge")                                        \
     X(RG_ROD_NONFINITE, 2, "a value stopped being finite")                                       \
     X(RG_ROD_FOLDED, 3, "two neighbouring edges fold back on each other")                        \
-    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex passed half a turn")
+    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")
 
 typedef enum rg_rod_flag {
 #define RG_ROD_STATUS_ENUM(name, code, text) name = code,

@@ -85,6 +85,21 @@ RG_FN int rg_any(rmask m) { return m; }
 
 RG_FN real rg_abs(real a) { return rg_select(rg_lt(a, rg_set1(0.0)), -a, a); }
 RG_FN real rg_max(real a, real b) { return rg_select(rg_lt(a, b), b, a); }
+/* the nearest whole number, as a constant: its derivative is zero */
+RG_FN real rg_round(real a)
+{
+#if defined(RGI_REAL_COMPLEX)
+    return rint(creal(a));
+#elif defined(RGI_REAL_FLOAT)
+    return rintf(a);
+#elif defined(RGI_REAL_PACK)
+    /* adding 1.5 2^52 pushes the fraction out of the mantissa */
+    const real big = rg_set1(6755399441055744.0);
+    return (a + big) - big;
+#else
+    return rint(a);
+#endif
+}
 /* finite and of sane size: NaN and infinity compare false */
 RG_FN rmask rg_sane(real a)
 {

@@ -72,6 +72,13 @@ RG_FN void rgi_edges(rgi_rod *rod, const real *x)
     RG_TEAM_SYNC();
 }
 
+/* joint i's twist without the jump at half a turn: the branch nearest to the last step's */
+RG_FN real rgi_twist_branch(const rgi_rod *rod, int i, real tau)
+{
+    const double turn = 6.283185307179586476925;
+    return tau + rg_set1(turn) * rg_round((rod->s[RGI_NS * i + 3] - tau) * rg_set1(1.0 / turn));
+}
+
 /* strains of the configuration (x, m1) into rod->sy, tangents into rod->t */
 RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
 {
@@ -83,7 +90,7 @@ RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
         rgi_joint j = rgi_joint_make(e, f, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
         rod->sy[RGI_NS * i + 1] = j.kappa1;
         rod->sy[RGI_NS * i + 2] = j.kappa2;
-        rod->sy[RGI_NS * i + 3] = j.tau;
+        rod->sy[RGI_NS * i + 3] = rgi_twist_branch(rod, i, j.tau);
     }
     RG_TEAM_SYNC();
 }
@@ -213,6 +220,7 @@ RG_FN real rgi_assemble(rgi_rod *rod, real share)
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i;
             vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
             rgi_joint j = rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
+            j.tau = rgi_twist_branch(rod, i, j.tau);
             rgi_joint_grad(&j, g);
             real c1 = w[RGI_S11] * j.kappa1 + w[RGI_S12] * j.kappa2;
             real c2 = w[RGI_S12] * j.kappa1 + w[RGI_S22] * j.kappa2;

@@ -207,7 +207,8 @@ RG_FN void rgi_step_linearise(rgi_rod *rod)
     RG_TEAM_SYNC();
 }
 
-/* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel) or a twist beyond 179.5 degrees? */
+/* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel), or did a twist change by
+ * so nearly half a turn (179.3 degrees) in one step that its direction is a guess? */
 RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
 {
     out->folded = rg_false();
@@ -215,7 +216,8 @@ RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
     for (int i = 1; i < rod->n - 1; i++) {
         real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
         out->folded = rg_or(out->folded, rg_lt(chi, rg_set1(1e-4)));
-        out->wrapped = rg_or(out->wrapped, rg_lt(rg_set1(3.13), rg_abs(rod->sy[RGI_NS * i + 3])));
+        real turned = rod->sy[RGI_NS * i + 3] - rod->s[RGI_NS * i + 3];
+        out->wrapped = rg_or(out->wrapped, rg_lt(rg_set1(3.13), rg_abs(turned)));
     }
 }
 
