@@ -24,7 +24,7 @@ rg_fit_opts rg_fit_opts_default(void)
         o.modes[g] = rgi_group_describe((rg_group)g)->mode;
         o.priors[g] = rgi_group_describe((rg_group)g)->prior;
     }
-    o.refine = 1;
+    o.refine = 2;
     o.max_iterations = 40;
     o.tolerance = 1e-4;
     o.floor_m = 0.003;
@@ -60,6 +60,12 @@ static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
         for (int i = at[k]; i < at[k + 1]; i++) length[i] = sum / count / (at[k + 1] - at[k]);
     }
     return RG_OK;
+}
+
+static void fill_field(rg_model *model, rg_field field, double value)
+{
+    double *data = rg_model_field_data(model, field);
+    for (size_t i = 0; i < rg_model_field_entries(model, field); i++) data[i] = value;
 }
 
 void rg_fit_destroy(rg_fit **fit)
@@ -192,6 +198,11 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine, recordings[0].clamps,
                                  recordings[0].n_clamps, &f->start, err);
         if (status == RG_OK) status = start_lengths(f, f->start, err);
+        /* logarithms need somewhere to start from */
+        if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD)
+            fill_field(f->start, RG_BEND_MEMORY, 0.3);
+        if (status == RG_OK && opts->modes[RG_GROUP_MARKER_MASS] != RG_HELD)
+            fill_field(f->start, RG_MARKER_MASS, 5e-4);
         if (status != RG_OK) goto fail;
     }
     status = rg_model_copy(f->start, &f->model, err);

@@ -24,21 +24,21 @@ extern "C" {
  * (of the logarithm where the scale is logarithmic), lowest, highest value */
 #define RG_GROUP_LIST(X)                                                                         \
     X(RG_GROUP_BEND, "bend_stiffness", "N m^2", 1, RG_ALONG, 1.0, 1e-7, 10.0)                    \
-    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_HELD, 0.2, -0.7, 0.7)                   \
+    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_ALONG, 0.2, -0.7, 0.7)                  \
     X(RG_GROUP_CURVATURE, "natural_curvature", "1/m", 0, RG_ALONG, 5.0, -60.0, 60.0)             \
     X(RG_GROUP_TWIST, "twist_stiffness", "N m^2", 1, RG_UNIFORM, 1.0, 1e-7, 10.0)                \
-    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_HELD, 2.0, -60.0, 60.0)            \
+    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_ALONG, 2.0, -60.0, 60.0)           \
     X(RG_GROUP_STRETCH, "stretch_stiffness", "N", 1, RG_UNIFORM, 1.0, 1.0, 1e5)                  \
-    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_HELD, 0.02, 1e-4, 10.0)                         \
-    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)                 \
-    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_HELD, 1.0, 1e-4, 2.0)                  \
-    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_HELD, 1.0, 1e-4, 2.0)              \
-    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_HELD, 1.0, 1e-3, 20.0)                          \
-    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_HELD, 1.0, 1e-2, 30.0)                \
+    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_ALONG, 0.02, 1e-4, 10.0)                        \
+    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_ALONG, 1.0, 1e-4, 2.0)                   \
+    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)               \
+    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)           \
+    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_ALONG, 1.0, 1e-3, 20.0)                         \
+    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_UNIFORM, 1.0, 1e-2, 30.0)             \
     X(RG_GROUP_DRAG, "drag", "1/s", 1, RG_UNIFORM, 1.0, 1e-4, 20.0)                              \
     X(RG_GROUP_MASS, "mass_per_length", "kg/m", 1, RG_HELD, 1.0, 1e-4, 10.0)                     \
-    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_HELD, 1.0, 1e-6, 1.0)                     \
-    X(RG_GROUP_OFFSET, "marker_offset", "m", 0, RG_HELD, 0.002, -0.03, 0.03)
+    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_ALONG, 1.0, 1e-6, 1.0)                    \
+    X(RG_GROUP_OFFSET, "marker_offset", "m", 0, RG_ALONG, 0.002, -0.03, 0.03)
 
 typedef enum rg_group {
 #define RG_GROUP_ENUM(id, name, unit, log, mode, prior, low, high) id,
