@@ -69,6 +69,12 @@ static rg_fit_opts options(void)
 {
     rg_fit_opts o = rg_fit_opts_default();
     o.rollout.threads = 1;
+    o.refine = 1;
+    /* few enough parameters for short recordings of a small rod to tell */
+    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
+    o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
+    o.modes[RG_GROUP_TWIST] = o.modes[RG_GROUP_STRETCH] = RG_UNIFORM;
+    o.modes[RG_GROUP_BEND_TIME] = o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
     return o;
 }
 

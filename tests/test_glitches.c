@@ -61,6 +61,7 @@ static void release(rg_recording *r)
     free(r->positions);
     free(r->driving);
     free(r->valid);
+    free(r->lost);
 }
 
 static double *at(const rg_recording *r, double *array, size_t frame, size_t marker)
