@@ -419,6 +419,8 @@ static void h5_round_trip(void **state)
     r[0].valid[5 * 7 + 3] = 0;
     r[0].n_repaired = r[0].n_masked = 1;
     r[0].dt_s = 1.0 / 3;
+    r[0].lost[7] = 2;
+    r[0].n_lost = 2;
 
     const char *path = in_folder("r.h5");
     assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
@@ -437,6 +439,8 @@ static void h5_round_trip(void **state)
         assert_memory_equal(back[i].positions, r[i].positions, samples * 24);
         assert_memory_equal(back[i].driving, r[i].driving, samples * 24);
         assert_memory_equal(back[i].valid, r[i].valid, samples);
+        assert_memory_equal(back[i].lost, r[i].lost, r[i].n_frames * sizeof(int));
+        assert_int_equal(back[i].n_lost, r[i].n_lost);
         assert_int_equal(back[i].n_repaired, r[i].n_repaired);
         assert_int_equal(back[i].n_masked, r[i].n_masked);
     }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/inputs.h"
-#include "io/lost_frames.h"
 
 static const char usage[] =
     "rodgrad import PATH... -o rec.h5 [options]\n\n"
@@ -22,14 +21,12 @@ typedef struct finding {
     size_t jump_frame, jump_marker; /* the frame it arrives at */
 } finding;
 
-static rg_status examine(const rg_recording *r, finding *found, rg_error *err)
+static void examine(const rg_recording *r, finding *found)
 {
     memset(found, 0, sizeof *found);
-    int *lost = malloc(r->n_frames * sizeof *lost);
-    if (!lost) return RG_FAIL(err, RG_ERR_MEMORY, "No memory to examine %s.", r->name);
-    rg_status status = rgi_lost_frames_find(r, lost, &found->lost, err);
-    for (size_t k = 1; k < r->n_frames && status == RG_OK; k++) {
-        found->gaps += lost[k] > 0;
+    found->lost = r->n_lost;
+    for (size_t k = 1; k < r->n_frames; k++) {
+        found->gaps += r->lost && r->lost[k] > 0;
         for (size_t m = 0; m < r->n_markers; m++) {
             const double *x = r->positions + (k * r->n_markers + m) * 3;
             const double *y = x - r->n_markers * 3;
@@ -40,8 +37,6 @@ static rg_status examine(const rg_recording *r, finding *found, rg_error *err)
             found->jump_marker = m;
         }
     }
-    free(lost);
-    return status;
 }
 
 static void print_table(const rg_recording *recordings, const finding *found, size_t n)
@@ -109,10 +104,7 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
     if (status != RG_OK) return rgc_fail("import", &err);
     *found = calloc(*n, sizeof **found);
     if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recordings.", *n);
-    for (size_t i = 0; i < *n; i++) {
-        status = examine(&(*recordings)[i], &(*found)[i], &err);
-        if (status != RG_OK) return rgc_fail("import", &err);
-    }
+    for (size_t i = 0; i < *n; i++) examine(&(*recordings)[i], &(*found)[i]);
     /* from here an interrupt waits until the file is whole */
     rgc_catch_signals();
     status = rgi_recordings_write_h5(common->output, *recordings, *n, &err);

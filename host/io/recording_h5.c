@@ -100,7 +100,8 @@ static int write_recording(hid_t parent, size_t index, const rg_recording *r)
     snprintf(label, sizeof label, "%06zu", index);
     hid_t group = H5Gcreate2(parent, label, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     double *driving = gather_driving(r);
-    int ok = group >= 0 && driving != NULL;
+    int *none = r->lost == NULL ? calloc(r->n_frames, sizeof *none) : NULL;
+    int ok = group >= 0 && driving != NULL && (r->lost != NULL || none != NULL);
     ok = ok && write_text(group, "name", r->name != NULL ? r->name : "");
     ok = ok && write_text(group, "source", r->source != NULL ? r->source : "");
     ok = ok && write_text(group, "sha256", r->sha256);
@@ -113,6 +114,9 @@ static int write_recording(hid_t parent, size_t index, const rg_recording *r)
     ok = ok &&
          write_array(group, "driving", 3, some, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, driving, "m");
     ok = ok && write_array(group, "valid", 2, all, H5T_STD_U8LE, H5T_NATIVE_UINT8, r->valid, NULL);
+    ok = ok && write_array(group, "lost", 1, all, H5T_STD_I32LE, H5T_NATIVE_INT,
+                           r->lost != NULL ? r->lost : none, NULL);
+    free(none);
     free(driving);
     if (group >= 0) ok = H5Gclose(group) >= 0 && ok;
     return ok;
@@ -363,6 +367,17 @@ static rg_status place(const source *s, rg_recording *r, const double *columns)
     return RG_OK;
 }
 
+static rg_status count_lost(const source *s, rg_recording *r)
+{
+    for (size_t k = 0; k < r->n_frames; k++) {
+        /* a rollout steps through lost frames: a damaged count must not make it endless */
+        if (r->lost[k] < 0 || r->lost[k] > 10000 || (k == 0 && r->lost[k] != 0))
+            return wrong(s, "lost", "holds a number that is no count of lost frames");
+        r->n_lost += (size_t)r->lost[k];
+    }
+    return RG_OK;
+}
+
 static rg_status read_hash(const source *s, hid_t group, rg_recording *r)
 {
     char *text = NULL;
@@ -389,10 +404,11 @@ static rg_status read_recording(const source *s, hid_t group, rg_recording *r)
     r->driving = malloc(samples * 3 * sizeof *r->driving);
     r->valid = malloc(samples);
     r->clamps = malloc((r->n_clamps + 1) * sizeof *r->clamps);
+    r->lost = malloc(r->n_frames * sizeof *r->lost);
     double *columns = malloc((r->n_frames * r->n_clamps * 3 + 1) * sizeof *columns);
     rg_status status = RG_OK;
     if (r->positions == NULL || r->driving == NULL || r->valid == NULL || r->clamps == NULL ||
-        columns == NULL) {
+        r->lost == NULL || columns == NULL) {
         status = RG_FAIL(s->err, RG_ERR_MEMORY, "%s: out of memory for %s.", s->path, s->label);
         goto done;
     }
@@ -405,7 +421,9 @@ static rg_status read_recording(const source *s, hid_t group, rg_recording *r)
     if (status != RG_OK) goto done;
     status = read_array(s, group, "driving", H5T_FLOAT, 3, some, H5T_NATIVE_DOUBLE, columns);
     if (status != RG_OK) goto done;
-    status = place(s, r, columns);
+    status = read_array(s, group, "lost", H5T_INTEGER, 1, all, H5T_NATIVE_INT, r->lost);
+    if (status == RG_OK) status = count_lost(s, r);
+    if (status == RG_OK) status = place(s, r, columns);
 done:
     free(columns);
     return status;
