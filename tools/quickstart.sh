@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to a finished report: build rodgrad, make recordings from known parameters, fit a
-# model to them, evaluate it on recordings that the fit has not seen, and write the report.
+# model to them, evaluate it on recordings that the fit has not seen, write the report, and print the
+# parameters that were planted beside the fitted ones with their intervals.
 #
 #   tools/quickstart.sh [--fresh] [FOLDER]      FOLDER: where results go, ./quickstart by default
 #
@@ -51,7 +52,7 @@ if [ -e "$data" ] && [ ! -e "$data.made" ]; then
     exit 2
 fi
 if [ $fresh -eq 1 ]; then
-    rm -f -- "$out"/model.json* "$out"/evaluation.txt "$out"/report.html
+    rm -f -- "$out"/model.json* "$out"/evaluation.txt "$out"/report.html "$out"/truth.txt
 fi
 if [ ! -d "$data" ] || stale "$data.made" "$rodgrad"; then
     say "plant: recordings from known parameters"
@@ -74,8 +75,16 @@ if stale "$out/evaluation.txt" "$out/model.json" "$rodgrad"; then
 fi
 cat -- "$out/evaluation.txt"
 
-if stale "$out/report.html" "$out/model.json" "$rodgrad"; then
+if stale "$out/report.html" "$out/model.json" "$rodgrad" || [ ! -e "$out/truth.txt" ]; then
     say "report"
-    "$rodgrad" report "$out/model.json" "$data/eval" -o "$out/report.html"
+    # its messages are the table of truth beside estimate
+    if ! "$rodgrad" report "$out/model.json" "$data/eval" --truth "$data/truth.json" \
+        -o "$out/report.html" 2>"$out/truth.part"; then
+        cat -- "$out/truth.part" >&2
+        exit 1
+    fi
+    mv -- "$out/truth.part" "$out/truth.txt"
 fi
+say "truth beside estimate"
+cat -- "$out/truth.txt"
 say "done: open $out/report.html in a browser"

@@ -19,10 +19,12 @@
 static const char usage[] =
     "rodgrad plant [spec.json] -o DIR [options]\n\n"
     "Recordings simulated from known parameters: DIR/train, DIR/eval, and the truth in "
-    "DIR/truth.json.\nWithout a spec: a rope like the recorded cables, 12 recordings to train on and "
+    "DIR/truth.json.\nWithout a spec: a rope like the recorded cables, 12 recordings to train on "
+    "and "
     "4 to evaluate.";
 
-/* recordings of the second set, far from those of the first so that the numbers of one do not move the other */
+/* recordings of the second set, far from those of the first so that the numbers of one do not move
+ * the other */
 static const uint64_t eval_first = 1000000;
 
 /* may `path` become the output? only what does not exist, or an empty folder */
@@ -65,7 +67,8 @@ static rg_status make_folder(const char *path, char **out, rg_error *err)
     mode_t mask = umask(0);
     umask(mask);
     if (mkdtemp(*out) && chmod(*out, 0777 & ~mask) == 0) return RG_OK;
-    rg_status status = RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
+    rg_status status =
+        RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
     rmdir(*out);
     free(*out);
     *out = NULL;
@@ -82,8 +85,7 @@ static void remove_folder(const char *folder, int depth)
         struct stat info;
         if (path && depth > 0 && lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
             remove_folder(path, depth - 1);
-        else if (path)
-            unlink(path);
+        else if (path) unlink(path);
         free(path);
     }
     if (list) closedir(list);
@@ -134,8 +136,11 @@ static rg_status plant_set(const char *folder, const char *set, const rgc_plant_
     if (!path) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for the name of %s.", set);
     if (mkdir(path, 0777) != 0)
         status = RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
-    for (size_t i = 0; i < n && status == RG_OK; i += AT_ONCE) {
-        size_t count = n - i < AT_ONCE ? n - i : AT_ONCE;
+    double room = RGI_PLANT_MOST / 10.0 / (double)spec->opts.n_frames /
+                  (double)rg_model_markers(spec->truth.model);
+    size_t most = room >= AT_ONCE ? AT_ONCE : room >= 1.0 ? (size_t)room : 1;
+    for (size_t i = 0, count = 0; i < n && status == RG_OK; i += count) {
+        count = n - i < most ? n - i : most;
         rgc_progress("planting %s: %zu of %zu", set, i, n);
         status = rgi_plant(spec->truth.model, &spec->opts, first + i, count, recordings, err);
         if (status != RG_OK) break;
@@ -203,7 +208,8 @@ static int print_result(const rgc_common *common, const rgc_plant_spec *spec, co
 {
     if (!common->json) {
         fprintf(stderr,
-                "planted %zu recordings to train on and %zu to evaluate, of %zu frames, in %s; the truth "
+                "planted %zu recordings to train on and %zu to evaluate, of %zu frames, in %s; the "
+                "truth "
                 "is %s/truth.json\n",
                 total->train, total->eval, spec->opts.n_frames, common->output, common->output);
         if (total->masked + total->repaired > 0)
@@ -225,13 +231,16 @@ static int print_result(const rgc_common *common, const rgc_plant_spec *spec, co
 static int check_arguments(const rgc_common *common, int n_positional)
 {
     if (n_positional > 1)
-        return rgc_complain("plant", RGC_USAGE, "give one spec.json at most; see rodgrad plant --help.");
-    if (!common->output) return rgc_complain("plant", RGC_USAGE, "give the folder to make with -o.");
+        return rgc_complain("plant", RGC_USAGE,
+                            "give one spec.json at most; see rodgrad plant --help.");
+    if (!common->output)
+        return rgc_complain("plant", RGC_USAGE, "give the folder to make with -o.");
     if (common->clamps_given || common->import.axes != rgi_import_opts_default().axes ||
         common->import.unit_m != rgi_import_opts_default().unit_m)
-        return rgc_complain("plant", RGC_USAGE,
-                            "--clamp, --axes and --units are about recordings that exist; the driving "
-                            "markers of planted ones are those of the spec's model.");
+        return rgc_complain(
+            "plant", RGC_USAGE,
+            "--clamp, --axes and --units are about recordings that exist; the driving "
+            "markers of planted ones are those of the spec's model.");
     return RGC_DONE;
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rodgrad/fit.h"
+
 enum { MAX_SPEC_BYTES = 64 << 20, MAX_RECORDINGS = 10000 };
 
 /* where we are, for messages */
@@ -22,7 +24,8 @@ static rg_status check_members(const reader *in, json_t *object, const char *whe
 {
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         size_t i = 0;
         while (known[i] && strcmp(known[i], key) != 0) i++;
         if (!known[i])
@@ -71,7 +74,8 @@ static rg_status read_object(const reader *in, const json_t *root, const char *n
     char where[80];
     *out = json_object_get(root, name);
     if (!*out) return RG_OK;
-    if (!json_is_object(*out)) return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be an object", name);
+    if (!json_is_object(*out))
+        return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be an object", name);
     snprintf(where, sizeof where, "\"%s\"", name);
     return check_members(in, *out, where, known);
 }
@@ -110,11 +114,13 @@ static rg_status read_model(const reader *in, const json_t *value, rgi_model_fil
     return status;
 }
 
+/* on the mesh that a fit uses, so that a fit can find it */
 static rg_status default_model(const rgc_common *common, rgi_model_file *out, rg_error *err)
 {
     out->rollout = rg_rollout_opts_default();
     out->dt_s = rgi_plant_opts_default().dt_s;
-    return rgi_plant_model(common->refine > 0 ? (size_t)common->refine : 1, &out->model, err);
+    int refine = common->refine > 0 ? common->refine : rg_fit_opts_default().refine;
+    return rgi_plant_model((size_t)refine, &out->model, err);
 }
 
 /* ---- the file ---- */
@@ -154,10 +160,10 @@ static rg_status read_numbers(const reader *in, const json_t *root, rgi_plant_op
 static rg_status read_spec(const reader *in, json_t *root, const rgc_common *common,
                            rgc_plant_spec *spec)
 {
-    static const char *const known[] = {"model",      "recordings",     "frames",      "dt_s",
-                                        "noise_m",    "driver_noise_m", "noise_start", "glitches",
-                                        "motion",     "seed",           "noise_seed",  "substeps",
-                                        "scheme",     NULL};
+    static const char *const known[] = {
+        "model",          "recordings",  "frames",   "dt_s",   "noise_m",
+        "driver_noise_m", "noise_start", "glitches", "motion", "seed",
+        "noise_seed",     "substeps",    "scheme",   NULL};
     rgi_plant_opts *o = &spec->opts;
     if (!json_is_object(root))
         return SPEC_FAIL(in, RG_ERR_FORMAT, "%s", "a spec holds one JSON object");
@@ -267,14 +273,14 @@ void rgc_plant_spec_clear(rgc_plant_spec *spec)
 json_t *rgc_plant_spec_json(const rgc_plant_spec *spec, const char *model)
 {
     const rgi_plant_opts *o = &spec->opts;
-    return json_pack("{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
-                     "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:i}",
-                     "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval",
-                     (json_int_t)spec->n_eval, "frames", (json_int_t)o->n_frames, "dt_s", o->dt_s,
-                     "noise_m", o->noise_m, "driver_noise_m", o->driver_noise_m, "noise_start",
-                     o->noise_start, "glitches", "rate", o->glitch_rate, "size_m", o->glitch_size_m,
-                     "motion", "speed", o->speed, "bandwidth_hz", o->bandwidth_hz, "range_m",
-                     o->range_m, "tilt_rad", o->tilt_rad, "seed", (json_int_t)o->seed, "noise_seed",
-                     (json_int_t)o->noise_seed, "scheme", o->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps",
-                     o->rollout.substeps);
+    return json_pack(
+        "{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
+        "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:i}",
+        "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval",
+        (json_int_t)spec->n_eval, "frames", (json_int_t)o->n_frames, "dt_s", o->dt_s, "noise_m",
+        o->noise_m, "driver_noise_m", o->driver_noise_m, "noise_start", o->noise_start, "glitches",
+        "rate", o->glitch_rate, "size_m", o->glitch_size_m, "motion", "speed", o->speed,
+        "bandwidth_hz", o->bandwidth_hz, "range_m", o->range_m, "tilt_rad", o->tilt_rad, "seed",
+        (json_int_t)o->seed, "noise_seed", (json_int_t)o->noise_seed, "scheme",
+        o->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", o->rollout.substeps);
 }

@@ -6,7 +6,7 @@
 #include "fit/plant.h"
 
 typedef struct rgc_plant_spec {
-    rgi_model_file truth;   /* model; dt_s and scheme as planted with; owned */
+    rgi_model_file truth; /* model; dt_s and scheme as planted with; owned */
     rgi_plant_opts opts;
     long n_train, n_eval;
 } rgc_plant_spec;

@@ -7,11 +7,13 @@
 #include <time.h>
 
 #include "cli/compare.h"
+#include "cli/truth.h"
 
 static const char usage[] =
     "rodgrad report model.json RECORDING... [--train RECORDING...] -o report.html [options]\n\n"
     "One HTML page without network access. Words behind --train up to the next option are\n"
-    "training recordings; only the ridge baseline uses them.";
+    "training recordings; only the ridge baseline uses them. --truth compares the fitted\n"
+    "parameters with those that the recordings were planted with.";
 
 /* append a word, in single quotes where a shell would read it otherwise; `room` is large enough */
 static void add_word(char *line, const char *word)
@@ -67,10 +69,14 @@ static json_t *files_json(const json_t *data)
 
 /* NULL without memory */
 static json_t *result_json(const rgc_common *common, const rgc_comparison *job, const json_t *data,
-                           size_t bytes)
+                           const json_t *truth, size_t bytes)
 {
     json_t *object = json_pack("{s:o, s:I, s:o}", "output", rgc_json_text(common->output), "bytes",
                                (json_int_t)bytes, "files", files_json(data));
+    if (truth && json_object_set_new(object, "truth", rgc_truth_json(job->file.fit, truth)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
     if (object && json_object_update(object, json_object_get(data, "summary")) == 0 &&
         rgc_add_batch_json(object, &job->batch, job->recordings, &job->opts))
         return object;
@@ -79,8 +85,8 @@ static json_t *result_json(const rgc_common *common, const rgc_comparison *job, 
 }
 
 static rg_status write_report(const rgc_common *common, const rgc_comparison *job,
-                              const char *model_path, const char *command, json_t **data,
-                              size_t *bytes, rg_error *err)
+                              const char *model_path, json_t *truth, const char *command,
+                              json_t **data, size_t *bytes, rg_error *err)
 {
     char created[40] = "";
     time_t now = time(NULL);
@@ -98,6 +104,7 @@ static rg_status write_report(const rgc_common *common, const rgc_comparison *jo
                               .opts = &opts,
                               .wall_s = job->batch.wall_s,
                               .steps = job->batch.steps,
+                              .truth = truth,
                               .command = command,
                               .created = created};
     RG_TRY(rgi_report_data(&input, data, err));
@@ -106,22 +113,26 @@ static rg_status write_report(const rgc_common *common, const rgc_comparison *jo
 
 static int run(const rgc_common *common, rgc_comparison *job, const char *model_path,
                const char *const *paths, size_t n_paths, const char *const *train, size_t n_train,
-               const char *command)
+               const char *truth_path, const char *command)
 {
     rg_error err = {0};
-    json_t *data = NULL;
+    json_t *data = NULL, *truth = NULL;
     size_t bytes = 0;
     rg_status status =
         rgc_compare(job, common, model_path, paths, n_paths, train, n_train, &err);
+    if (status == RG_OK && truth_path)
+        status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
     /* from here an interrupt waits until the page is whole */
     if (status == RG_OK) {
         rgc_catch_signals();
-        status = write_report(common, job, model_path, command, &data, &bytes, &err);
+        status = write_report(common, job, model_path, truth, command, &data, &bytes, &err);
     }
     int code = RGC_DONE;
     if (status != RG_OK) code = rgc_fail("report", &err);
     else if (common->json)
-        code = rgc_print_json("report", result_json(common, job, data, bytes));
+        code = rgc_print_json("report", result_json(common, job, data, truth, bytes));
+    if (code == RGC_DONE && truth) rgc_truth_table(job->file.fit, truth);
+    json_decref(truth);
     json_decref(data);
     if (code != RGC_DONE) return code;
     char text[512];
@@ -151,8 +162,9 @@ static int check_arguments(const rgc_common *common, int n_positional, int train
 int rgc_report(int argc, char **argv)
 {
     /* --train is taken out of argv before parsing; it stands here for --help */
-    const char *unused = NULL;
-    const rgc_option extra[] = {{"train", &unused, NULL, "training recordings, for the baseline"}};
+    const char *unused = NULL, *truth = NULL;
+    const rgc_option extra[] = {{"train", &unused, NULL, "training recordings, for the baseline"},
+                                {"truth", &truth, NULL, "model.json that was planted, to compare with"}};
     const char **train = calloc((size_t)argc, sizeof *train);
     char *command = command_line(argc, argv);
     int code = RGC_DONE, given = 0, first = 0, last = 0;
@@ -162,14 +174,14 @@ int rgc_report(int argc, char **argv)
         code = rgc_complain("report", RGC_FAILED, "no memory for %d arguments.", argc);
     if (code == RGC_DONE) {
         argc = rgc_take_training(argc, argv, train, &n_train, &given);
-        code = rgc_parse(argc, argv, usage, extra, 1, &common, &first, &last);
+        code = rgc_parse(argc, argv, usage, extra, 2, &common, &first, &last);
     }
     if (code == RGC_DONE && !common.help)
         code = check_arguments(&common, last - first, given, n_train);
     if (code == RGC_DONE && !common.help) {
         rgc_comparison job = {0};
         code = run(&common, &job, argv[first], (const char *const *)&argv[first + 1],
-                   (size_t)(last - first - 1), train, n_train, command);
+                   (size_t)(last - first - 1), train, n_train, truth, command);
         rgc_comparison_clear(&job);
     }
     free(command);

@@ -170,10 +170,12 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
             memcpy(m, m - 3, 3 * sizeof *m);
             transport(t - 3, t, m);
         } else {
-            const double *last = x + 3 * (r->n_markers - 1), vertical[3] = {0.0, 0.0, 1.0};
+            const double *last = x + 3 * (r->n_markers - 1);
+            /* a straight rod has no plane of its own; one that hangs straight down needs the x axis */
+            const double vertical[3] = {0.0, 0.0, 1.0}, x_axis[3] = {1.0, 0.0, 0.0};
             double across[3];
             int apart = direction(x, last, across) && fabs(dot(across, t)) < 0.999;
-            memcpy(m, apart ? across : vertical, 3 * sizeof *m);
+            memcpy(m, apart ? across : fabs(t[2]) < 0.98 ? vertical : x_axis, 3 * sizeof *m);
             perpendicular(t, m);
         }
     }

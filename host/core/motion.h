@@ -1,11 +1,11 @@
 /* core/motion.h: what a rollout takes from a recording: the start, from frames 0 and 1, and the drive.
  *
  * Directors. The grippers' roll is not recorded. In frame 0 the first marker interval's director is
- * the direction from the first to the last marker (or, along its chord, the vertical) made perpendicular
- * to its chord, which turns with the whole scene; it is carried along the
- * chords by parallel transport, so that the start holds no twist, and each interval's director then goes
- * through time by parallel transport along its chord. Edges of the mesh take their interval's director
- * by transport from chord to edge.
+ * the direction from the first to the last marker (where that is along the interval's chord, the
+ * vertical, or x) made perpendicular to the chord, which turns with the whole scene; it is carried
+ * along the chords by parallel transport, so that the start holds no twist, and each interval's
+ * director then goes through time by parallel transport along its chord. Edges of the mesh take
+ * their interval's director by transport from chord to edge.
  * Mesh vertices between markers start on the cubic through the four nearest marker vertices. */
 #ifndef RGI_MOTION_H
 #define RGI_MOTION_H

@@ -4,8 +4,9 @@
  * them sags; the first marker's gripper points down, the last one's up, like those of the recorded
  * cables. A gripper's displacement along each axis and its tilt are sums of a few sines below the
  * bandwidth, under an envelope that rises from rest. The shape at the start is a fixed point: a rod
- * that starts from its markers, as a simulation does, comes back to them when the grippers stay. (It
- * does move by millimetres in between: a simulation starts without twist, at rest there is some.) */
+ * that starts from its markers, as a simulation does, comes back to them when the grippers stay.
+ * (It does move by millimetres in between: a simulation starts without twist, at rest there is
+ * some.) */
 #include "fit/plant.h"
 
 #include <math.h>
@@ -14,12 +15,13 @@
 #include <string.h>
 
 static const double pi = 3.14159265358979323846;
-static const double slack_low = 0.50, slack_high = 0.62; /* gripper distance over rod length between */
-static const double tautest = 0.80, closest = 0.25;      /* the same, while they move */
-static const double rise_s = 0.4;                        /* of the envelope */
-static const double lowest_share = 0.2;                  /* lowest frequency over bandwidth */
-enum { TONES = 5, CHANNELS = 5 };                        /* x, y, z and two tilts */
-enum { GLITCH_FRAMES = 3 };                              /* longest glitch */
+static const double slack_low = 0.50,
+                    slack_high = 0.62;              /* gripper distance over rod length between */
+static const double tautest = 0.80, closest = 0.25; /* the same, while they move */
+static const double rise_s = 0.4;                   /* of the envelope */
+static const double lowest_share = 0.2;             /* lowest frequency over bandwidth */
+enum { TONES = 5, CHANNELS = 5 };                   /* x, y, z and two tilts */
+enum { GLITCH_FRAMES = 3 };                         /* longest glitch */
 enum { SETTLE_FRAMES = 202, SETTLE_ROUNDS = 40 };
 static const double settle_dt_s = 0.02, settle_drag = 8.0, settled_m = 1e-7;
 static const double top_m = 0.7; /* height of the grippers; nothing depends on it */
@@ -104,8 +106,10 @@ static double channel(const planting *p, size_t g, size_t c, double t)
         double f = p->opts->bandwidth_hz * (lowest_share + (1.0 - lowest_share) * share);
         double w = 0.3 + 0.7 * uniform(p->random, TONE_WEIGHT, j, g, c);
         double phase = 2.0 * pi * (f * t + uniform(p->random, TONE_PHASE, j, g, c));
-        /* displacement: equal speeds of all tones; tilt: equal angles, about 1 in root mean square */
-        sum += c < 3 ? w * sin(phase) / (2.0 * pi * f) : w * sin(phase) * sqrt(2.0 / (TONES * 0.463));
+        /* displacement: equal speeds of all tones; tilt: equal angles, about 1 in root mean square
+         */
+        sum +=
+            c < 3 ? w * sin(phase) / (2.0 * pi * f) : w * sin(phase) * sqrt(2.0 / (TONES * 0.463));
     }
     return sum;
 }
@@ -135,8 +139,8 @@ static void grip(const planting *p, size_t markers, size_t g, size_t frame, doub
     double t = time_of(p, frame), d[3], tilt[2], way[3], size = 0.0;
     displacement(p, g, frame, d);
     for (size_t c = 0; c < 2; c++)
-        tilt[c] = p->opts->tilt_rad *
-                  (normal(p->random, PLACE_TILT, 0, g, c) * 0.7 + envelope(t) * channel(p, g, 3 + c, t));
+        tilt[c] = p->opts->tilt_rad * (normal(p->random, PLACE_TILT, 0, g, c) * 0.7 +
+                                       envelope(t) * channel(p, g, 3 + c, t));
     /* the gripper's own direction, and what tilts it */
     way[0] = gr->way == 0.0 ? 1.0 : tilt[0];
     way[1] = tilt[1];
@@ -155,14 +159,13 @@ static rg_status find_grippers(const rg_model *model, planting *p, rg_error *err
     size_t n = rg_model_clamps(model, &clamps), markers = rg_model_markers(model);
     for (size_t c = 0; c < n; c++) {
         size_t k = (size_t)clamps[c];
-        if (c > 0 && k == (size_t)clamps[c - 1] + 1)
-            p->grippers[p->n_grippers - 1].last = k;
-        else
-            p->grippers[p->n_grippers++] = (gripper){.first = k, .last = k};
+        if (c > 0 && k == (size_t)clamps[c - 1] + 1) p->grippers[p->n_grippers - 1].last = k;
+        else p->grippers[p->n_grippers++] = (gripper){.first = k, .last = k};
     }
     if (p->n_grippers == 0)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "the true model has no driving markers; a planted rod needs a gripper that moves it");
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "the true model has no driving markers; a planted rod needs a gripper that moves it");
     for (size_t g = 0; g < p->n_grippers; g++) {
         gripper *gr = &p->grippers[g];
         gr->at = p->arc[reference(gr, markers)];
@@ -229,7 +232,8 @@ static void parabola(const double *a, const double *b, double h, double u, doubl
 
 enum { PARABOLA_PARTS = 400 };
 
-/* length of the parabola; where `lengths` is given, markers go to these rod lengths from a, scaled to fit */
+/* length of the parabola; where `lengths` is given, markers go to these rod lengths from a, scaled
+ * to fit */
 static double hang_between(const double *a, const double *b, double h, const double *lengths,
                            size_t n, double total, double *x)
 {
@@ -251,7 +255,8 @@ static double hang_between(const double *a, const double *b, double h, const dou
     return length;
 }
 
-/* markers between grippers on parabolas of the rod's length, free ends straight down; shares: scratch [markers] */
+/* markers between grippers on parabolas of the rod's length, free ends straight down; shares:
+ * scratch [markers] */
 static void first_shape(const planting *p, size_t markers, double *shares, double *x)
 {
     const gripper *ends = p->grippers, *last = ends + p->n_grippers - 1;
@@ -302,7 +307,8 @@ static rg_status new_recording(const rg_model *model, size_t frames, double dt_s
     r->driving = calloc(frames * markers * 3, sizeof *r->driving);
     r->valid = malloc(frames * markers);
     if (!r->name || !r->source || !r->clamps || !r->positions || !r->driving || !r->valid)
-        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for a planted recording of %zu frames", frames);
+        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for a planted recording of %zu frames",
+                       frames);
     memcpy(r->name, name, strlen(name) + 1);
     memcpy(r->source, origin, strlen(origin) + 1);
     memcpy(r->clamps, clamps, n_clamps * sizeof *clamps);
@@ -310,7 +316,8 @@ static rg_status new_recording(const rg_model *model, size_t frames, double dt_s
     return RG_OK;
 }
 
-/* positions of all n recordings by simulation from frames 0 and 1 and the drive, which both arrays hold */
+/* positions of all n recordings by simulation from frames 0 and 1 and the drive, which both arrays
+ * hold */
 static rg_status simulate(const rg_model *model, const rg_rollout_opts *opts, rg_recording *rs,
                           size_t n, uint64_t first, rg_error *err)
 {
@@ -326,11 +333,12 @@ static rg_status simulate(const rg_model *model, const rg_rollout_opts *opts, rg
     if (status == RG_OK) status = rg_simulate(model, rs, n, opts, out, statuses, err);
     for (size_t i = 0; i < n && status == RG_OK; i++) {
         if (statuses[i].flag != RG_ROD_OK)
-            status = RG_FAIL(err, RG_ERR_NOT_CONVERGED,
-                             "planted recording %llu failed in step %d: %s; plant slower motion, more "
-                             "substeps or another seed",
-                             (unsigned long long)(first + i), statuses[i].step,
-                             rg_rod_flag_text(statuses[i].flag));
+            status =
+                RG_FAIL(err, RG_ERR_NOT_CONVERGED,
+                        "planted recording %llu failed in step %d: %s; plant slower motion, more "
+                        "substeps or another seed",
+                        (unsigned long long)(first + i), statuses[i].step,
+                        rg_rod_flag_text(statuses[i].flag));
         size_t bytes = rs[i].n_frames * rs[i].n_markers * 3 * sizeof **out;
         memcpy(rs[i].positions, out[i], bytes);
         memcpy(rs[i].driving, out[i], bytes);
@@ -345,32 +353,47 @@ static void hold_frame(rg_recording *r, size_t from)
 {
     const size_t size = r->n_markers * 3;
     for (size_t f = 0; f < r->n_frames; f++)
-        if (f != from) memcpy(r->positions + f * size, r->positions + from * size, size * sizeof(double));
+        if (f != from)
+            memcpy(r->positions + f * size, r->positions + from * size, size * sizeof(double));
     memcpy(r->driving, r->positions, r->n_frames * size * sizeof(double));
 }
 
-/* frame 0 of every rs[i] to a shape that rests: damped simulation, begun again from its own last markers */
+/* how far a settling rod came from where this round began [m] */
+static double came_from_start(const rg_recording *r)
+{
+    const size_t size = r->n_markers * 3;
+    const double *end = r->positions + (r->n_frames - 1) * size;
+    double moved = 0.0;
+    for (size_t k = 0; k < size; k++) moved = fmax(moved, fabs(end[k] - r->positions[k]));
+    return moved;
+}
+
+/* frame 0 of every rs[i] to a shape that rests: damped simulation, begun again from its own last
+ * markers until they stay. Each rod stops for itself: its shape is the same in any company. */
 static rg_status settle(const rg_model *truth, const rgi_plant_opts *o, rg_recording *rs, size_t n,
                         uint64_t first, rg_error *err)
 {
     rg_model *damped = NULL;
     rg_rollout_opts opts = o->rollout;
+    unsigned char *still = calloc(n, 1);
+    if (!still) return RG_FAIL(err, RG_ERR_MEMORY, "no memory for %zu planted recordings", n);
+    rg_status status = rg_model_copy(truth, &damped, err);
     opts.scheme = RG_SCHEME_BE;
     opts.substeps = 1;
-    RG_TRY(rg_model_copy(truth, &damped, err));
-    double *drag = rg_model_field_data(damped, RG_DRAG), moved = INFINITY;
-    for (size_t i = 0; i < rg_model_field_entries(damped, RG_DRAG); i++) drag[i] = settle_drag;
-    rg_status status = RG_OK;
-    for (int round = 0; round < SETTLE_ROUNDS && moved > settled_m && status == RG_OK; round++) {
-        moved = 0.0;
+    for (size_t i = 0; status == RG_OK && i < rg_model_field_entries(damped, RG_DRAG); i++)
+        rg_model_field_data(damped, RG_DRAG)[i] = settle_drag;
+    size_t moving = n;
+    for (int round = 0; round < SETTLE_ROUNDS && moving && status == RG_OK; round++) {
         status = simulate(damped, &opts, rs, n, first, err);
+        moving = 0;
         for (size_t i = 0; i < n && status == RG_OK; i++) {
-            const size_t size = rs[i].n_markers * 3, end = rs[i].n_frames - 1;
-            for (size_t k = 0; k < size; k++)
-                moved = fmax(moved, fabs(rs[i].positions[end * size + k] - rs[i].positions[k]));
-            hold_frame(&rs[i], end);
+            double moved = came_from_start(&rs[i]);
+            hold_frame(&rs[i], still[i] ? 0 : rs[i].n_frames - 1);
+            still[i] |= moved <= settled_m;
+            moving += !still[i];
         }
     }
+    free(still);
     rg_model_destroy(&damped);
     return status;
 }
@@ -406,7 +429,8 @@ static void add_glitches(const rgi_plant_opts *o, source random, rg_recording *r
             }
             size = o->glitch_size_m / sqrt(size);
             for (size_t at = f; at < f + length && at < r->n_frames; at++)
-                for (size_t i = 0; i < 3; i++) r->positions[3 * (at * markers + k) + i] += size * d[i];
+                for (size_t i = 0; i < 3; i++)
+                    r->positions[3 * (at * markers + k) + i] += size * d[i];
         }
 }
 
@@ -429,66 +453,31 @@ rgi_plant_opts rgi_plant_opts_default(void)
     return o;
 }
 
-rg_status rgi_plant_model(size_t refine, rg_model **out, rg_error *err)
-{
-    static const int clamps[] = {0, 1, 10, 11};
-    enum { MARKERS = 12 };
-    static const double gripped_m = 0.025, interval_m = 0.1;
-    RG_TRY(rg_model_create(MARKERS, refine, clamps, 4, out, err));
-    rg_model *m = *out;
-    const int *at = rg_model_marker_vertices(m);
-    double *length = rg_model_field_data(m, RG_REST_LENGTH);
-    double *b1 = rg_model_field_data(m, RG_BEND_STIFFNESS_1);
-    double *b2 = rg_model_field_data(m, RG_BEND_STIFFNESS_2);
-    double *curvature = rg_model_field_data(m, RG_NATURAL_CURVATURE);
-    for (size_t k = 0; k + 1 < MARKERS; k++) {
-        double edge = (k == 0 || k + 2 == MARKERS ? gripped_m : interval_m) / (at[k + 1] - at[k]);
-        for (int i = at[k]; i < at[k + 1]; i++) length[i] = edge;
-    }
-    for (size_t i = 0; i < rg_model_vertices(m); i++) {
-        /* linear between markers, as a fit's parameters along the rod are */
-        size_t k = 0;
-        while (k + 2 < MARKERS && at[k + 1] <= (int)i) k++;
-        double u = (double)((int)i - at[k]) / (at[k + 1] - at[k]), value[3] = {0.0, 0.0, 0.0};
-        for (size_t end = 0; end < 2; end++) {
-            /* the end joints' values go on to the ends */
-            double s = fmin(fmax((double)(k + end), 1.0), MARKERS - 2.0), w = end ? u : 1.0 - u;
-            value[0] += w * 2e-3 * exp(0.3 * sin(1.1 * s));
-            value[1] += w * (0.4 + 1.0 * cos(0.8 * s));
-            value[2] += w * (0.8 * sin(0.6 * s + 1.0));
-        }
-        b1[i] = b2[i] = value[0];
-        curvature[2 * i] = value[1];
-        curvature[2 * i + 1] = value[2];
-        rg_model_field_data(m, RG_TWIST_STIFFNESS)[i] = 1e-3;
-        rg_model_field_data(m, RG_BEND_RELAXATION)[i] = 0.08;
-        rg_model_field_data(m, RG_DRAG)[i] = 0.1;
-    }
-    for (size_t i = 0; i < rg_model_field_entries(m, RG_STRETCH_STIFFNESS); i++)
-        rg_model_field_data(m, RG_STRETCH_STIFFNESS)[i] = 60.0;
-    return RG_OK;
-}
-
 static rg_status check_opts(const rg_model *truth, const rgi_plant_opts *o, size_t n, rg_error *err)
 {
     const struct {
         const char *name;
         double value, low, high;
     } ranges[] = {
-        {"frames", (double)o->n_frames, 3, 1e7},  {"dt_s", o->dt_s, 1e-6, 10},
-        {"noise_m", o->noise_m, 0, 1},            {"driver_noise_m", o->driver_noise_m, 0, 1},
-        {"rate of glitches", o->glitch_rate, 0, 1}, {"size_m of glitches", o->glitch_size_m, 0, 10},
-        {"speed of the motion", o->speed, 0, 100}, {"bandwidth_hz of the motion", o->bandwidth_hz, 1e-3, 1e3},
-        {"range_m of the motion", o->range_m, 0, 100}, {"tilt_rad of the motion", o->tilt_rad, 0, 1},
+        {"frames", (double)o->n_frames, 3, 1e7},
+        {"dt_s", o->dt_s, 1e-6, 10},
+        {"noise_m", o->noise_m, 0, 1},
+        {"driver_noise_m", o->driver_noise_m, 0, 1},
+        {"rate of glitches", o->glitch_rate, 0, 1},
+        {"size_m of glitches", o->glitch_size_m, 0, 10},
+        {"speed of the motion", o->speed, 0, 100},
+        {"bandwidth_hz of the motion", o->bandwidth_hz, 1e-3, 1e3},
+        {"range_m of the motion", o->range_m, 0, 100},
+        {"tilt_rad of the motion", o->tilt_rad, 0, 1},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
             return RG_FAIL(err, RG_ERR_VALUE, "%s is %g but must be from %g to %g", ranges[i].name,
                            ranges[i].value, ranges[i].low, ranges[i].high);
-    if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > 1e9)
+    if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > RGI_PLANT_MOST)
         return RG_FAIL(err, RG_ERR_VALUE,
-                       "%zu recordings of %zu frames and %zu markers are none or too many to plant", n,
-                       o->n_frames, rg_model_markers(truth));
+                       "%zu recordings of %zu frames and %zu markers are none or too many to plant",
+                       n, o->n_frames, rg_model_markers(truth));
     return rg_model_check(truth, err);
 }
 
@@ -514,7 +503,8 @@ static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source 
         p.arc = arc;
         status = find_grippers(truth, &p, err);
     }
-    if (status == RG_OK) status = new_recording(truth, SETTLE_FRAMES, settle_dt_s, random, still, err);
+    if (status == RG_OK)
+        status = new_recording(truth, SETTLE_FRAMES, settle_dt_s, random, still, err);
     if (status == RG_OK) status = new_recording(truth, o->n_frames, o->dt_s, random, out, err);
     if (status == RG_OK) {
         place_grippers(&p);
@@ -533,7 +523,8 @@ rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t fir
                     rg_recording *out, rg_error *err)
 {
     if (!truth || !o || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "planting needs a model, options and a place for recordings");
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "planting needs a model, options and a place for recordings");
     memset(out, 0, n * sizeof *out);
     RG_TRY(check_opts(truth, o, n, err));
     rg_status status = RG_OK;

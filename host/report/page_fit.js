@@ -127,21 +127,33 @@ const Fit = (() => {
                                 `± ${number(p.prior_std, 2)}`);
   const share = (p) => (isNumber(p.resolution) ? `${(100 * p.resolution).toFixed(0)} %` : "–");
 
+  /* the interval holds what was planted? */
+  const inside = (p) => p.truth >= p.low && p.truth <= p.high;
+  function truthCell(p) {
+    if (!isNumber(p.truth)) return "–";
+    return [
+      number(p.truth), " ",
+      h("span", { class: "badge " + (inside(p) ? "good" : "bad") },
+        inside(p) ? "✓ inside" : "✕ outside")
+    ];
+  }
+
   function parameterRow(p, label) {
     const relative =
         isNumber(p.std) && isNumber(p.value) && p.value ? Math.abs(p.std / p.value) * 100 : NaN;
     return h(
         "tr", { class: hidden(p) ? "weak" : null }, h("th", { scope: "row" }, label),
         h("td", {}, number(p.value)), h("td", { class: "l" }, unit(p.unit)),
+        "truth" in p ? h("td", {}, truthCell(p)) : null,
         h("td", {}, number(p.std, 2)),
         h("td", {},
           isNumber(relative) ? (relative > 1000 ? "> 1000 %" : number(relative, 2) + " %") : "–"),
         h("td", {}, interval(p)), h("td", {}, prior(p)), h("td", {}, share(p)),
         h("td", { class: "l" }, verdict(p)));
   }
-  const HEAD = [
-    "Parameter", "Value", "Unit", "Standard deviation", "relative", "95 % interval",
-    "Prior (1\u00a0σ)", "Told by the data", "Verdict"
+  const head = (truth) => [
+    "Parameter", "Value", "Unit", ...(truth ? ["Truth"] : []), "Standard deviation", "relative",
+    "95 % interval", "Prior (1\u00a0σ)", "Told by the data", "Verdict"
   ];
 
   /* limits of the vertical axis: all values and the interval of what is identifiable */
@@ -149,6 +161,7 @@ const Fit = (() => {
     const all = [];
     for (const p of points) {
       if (isNumber(p.value)) all.push(p.value);
+      if (isNumber(p.truth)) all.push(p.truth);
       if (!hidden(p) && isNumber(p.low) && isNumber(p.high)) all.push(p.low, p.high);
     }
     let low = Math.min(...all), high = Math.max(...all);
@@ -187,6 +200,14 @@ const Fit = (() => {
       series.lo = points.map((p) => (isNumber(p.low) ? p.low : p.value));
       series.hi = points.map((p) => (isNumber(p.high) ? p.high : p.value));
     }
+    const known = points.filter((p) => isNumber(p.truth));
+    const truth = {
+      name: "truth",
+      kind: "line",
+      cls: "c-rec",
+      xs: known.map((p) => p.s),
+      ys: known.map((p) => p.truth)
+    };
     const keys = [];
     if (points.some(hidden))
       keys.push({
@@ -206,13 +227,14 @@ const Fit = (() => {
       yLabel: u ? `[${u}]` : "",
       x: [0, length || 1],
       ...rangeOf(points),
-      series: [series],
+      series: points.some((p) => isNumber(p.truth)) ? [truth, series] : [series],
       keys,
       value: (x) => {
         const p = points.reduce((a, b) => (Math.abs(b.s - x) < Math.abs(a.s - x) ? b : a));
         return {
           x: p.s,
           text: `${number(p.value)}${isNumber(p.std) ? " ± " + number(p.std, 2) : ""} ${u}${
+              isNumber(p.truth) ? `, truth ${number(p.truth)}` : ""}${
               hidden(p) ? ", not identifiable" : ""}`
         };
       },
@@ -302,6 +324,12 @@ const Fit = (() => {
   function parameters(data, host) {
     const fit = data.fit,
           fitted = fit ? list(fit.parameters).filter((p) => p && typeof p === "object") : [];
+    /* planted recordings: each parameter gets the value it was planted with */
+    const planted = data.truth && list(data.truth.values);
+    if (planted)
+      list(fit && fit.parameters).forEach((p, i) => {
+        if (p && typeof p === "object") p.truth = planted[i];
+      });
     const model = data.model, fields = new Map(model.fields.map((f) => [f.name, f]));
     if (!fit)
       host.append(h(
@@ -322,6 +350,14 @@ const Fit = (() => {
     } else
       host.append(
           h("p", { class: "notice" }, "The model file's “fit” object lists no parameters."));
+    if (planted) {
+      const sure = fitted.filter((p) => p.identifiable === true && isNumber(p.truth));
+      host.append(h(
+          "p", { class: "prose" },
+          `These recordings were planted with the parameters in ${name(data.truth.name)}: they ` +
+          `lie within the 95 % interval for ${sure.filter(inside).length} of ${sure.length} ` +
+          "identifiable parameters."));
+    }
     for (const note of list(fit && fit.notes))
       host.append(h("p", { class: "notice" }, String(note)));
 
@@ -331,7 +367,7 @@ const Fit = (() => {
       host.append(
           h("h3", {}, "The same along the whole rod"),
           table(
-              HEAD, uniform.map((p) => {
+              head(planted), uniform.map((p) => {
                 const f = fields.get(p.field),
                       part = f && f.components > 1 ? `, component ${(p.component || 0) + 1}` : "";
                 return parameterRow(
@@ -368,7 +404,7 @@ const Fit = (() => {
       host.append(h(
           "details", {}, h("summary", {}, `All ${along.length} values along the rod as a table`),
           table(
-              HEAD, along.map((p) => parameterRow(p, name(p.name, `${name(p.field)}[${p.entry}]`))),
+              head(planted), along.map((p) => parameterRow(p, name(p.name, `${name(p.field)}[${p.entry}]`))),
               "Parameters along the rod")));
 
     const named = new Set(fitted.flatMap((p) => [p.field, ...(COVERS[p.field] || [])])),

@@ -316,6 +316,7 @@ rg_status rgi_report_data(const rgi_report_input *input, json_t **out, rg_error 
            put(object, "summary", summary_json(input)) &&
            put(object, "recordings", json_incref(recordings));
     if (fine && input->file->fit) fine = put(object, "fit", json_incref(input->file->fit));
+    if (fine && input->truth) fine = put(object, "truth", json_incref(input->truth));
     json_decref(recordings);
     if (!fine) {
         json_decref(object);

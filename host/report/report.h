@@ -5,7 +5,7 @@
  * (rgi_report_write). Members of the data: version, created, command; model (name, path, sha256,
  * mesh, fields with the arc length of each entry); simulation (settings, speed); summary (l1_m,
  * rmse_free_m, max_m, status, baselines); recordings (numbers as in `evaluate --json`, encoded
- * motion, glitches); fit. */
+ * motion, glitches); fit; truth, where it is known. */
 #ifndef RGI_REPORT_H
 #define RGI_REPORT_H
 
@@ -32,6 +32,7 @@ typedef struct rgi_report_input {
     const rgi_report_errors *errors; /* [n] */
     const rg_rollout_opts *opts;    /* what was simulated with; isa names what ran */
     double wall_s, steps;           /* of the simulation: time, and steps over all rods */
+    json_t *truth;                  /* what was planted: {name, values [fit.parameters]}, or NULL */
     const char *command;            /* the command line, for people */
     const char *created;            /* date and time, for people */
 } rgi_report_input;

@@ -2,7 +2,8 @@
  *
  * minimise  (N_eff / N) / b  sum rho(simulated - recorded)  +  1/2 sum ((p - p0)/sigma0)^2
  * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic floor
- * (Huber), b its running mean, and N_eff/N = 1/100 allows for the correlation of residuals in time.
+ * (Huber), b the mean |error| when the stage began, and N_eff/N = 1/100 (opts.correlation) allows for the
+ * correlation of residuals in time; for independent noise it makes the reported deviations too large.
  * Levenberg-Marquardt on the exact Jacobian of whole rollouts, one iteration a call, all recordings in
  * one batch. A fit goes through stages: a uniform rod first, from several stiffnesses, then the
  * parameters along the rod. Derivation: docs/physics.md, section 5. */
