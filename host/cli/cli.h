@@ -21,33 +21,34 @@ int rgc_simulate(int argc, char **argv);
 
 /* Options that every command which reads or simulates recordings takes. */
 typedef struct rgc_common {
-    int json;                /* --json */
-    const char *output;      /* -o, --output */
-    rgi_import_opts import;  /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
-    int import_clamps[64];   /* storage behind import.clamps */
-    int clamps_given;        /* --clamp was on the command line */
-    int dt_given;            /* --dt was */
-    int scheme;              /* --scheme be|bdf2: rg_scheme, or -1 when not given */
-    int substeps;            /* --substeps N, or 0 when not given */
-    int refine;              /* --refine R, or 0 when not given */
-    int threads;             /* --threads N, or 0 */
-    const char *isa;         /* --isa scalar|sse2|avx2|avx512, or NULL */
-    const char *stepper;     /* --stepper implicit, "implicit" by default */
-    const char *backend;     /* --backend cpu, "cpu" by default */
-    int help;                /* --help */
+    int json;           /* --json */
+    const char *output; /* -o, --output */
+    rgi_import_opts
+        import; /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
+    int import_clamps[64]; /* storage behind import.clamps */
+    int clamps_given;      /* --clamp was on the command line */
+    int dt_given;          /* --dt was */
+    int scheme;            /* --scheme be|bdf2: rg_scheme, or -1 when not given */
+    int substeps;          /* --substeps N, or 0 when not given */
+    int refine;            /* --refine R, or 0 when not given */
+    int threads;           /* --threads N, or 0 */
+    const char *isa;       /* --isa scalar|sse2|avx2|avx512, or NULL */
+    const char *stepper;   /* --stepper implicit, "implicit" by default */
+    const char *backend;   /* --backend cpu, "cpu" by default */
+    int help;              /* --help */
 } rgc_common;
 
 /* An extra option of one subcommand, for rgc_parse. */
 typedef struct rgc_option {
-    const char *name;        /* long name without dashes */
-    const char **text;       /* where to leave the argument's text; NULL for a flag */
-    int *flag;               /* set to 1 when a flag is given */
-    const char *help;        /* one line */
+    const char *name;  /* long name without dashes */
+    const char **text; /* where to leave the argument's text; NULL for a flag */
+    int *flag;         /* set to 1 when a flag is given */
+    const char *help;  /* one line */
 } rgc_option;
 
-/* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with options).
- * `usage`: the synopsis line(s); --help prints it and the options to stdout and sets common->help.
- * Returns RGC_DONE, or RGC_USAGE after printing a sentence to stderr. */
+/* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with
+ * options). `usage`: the synopsis line(s); --help prints it and the options to stdout and sets
+ * common->help. Returns RGC_DONE, or RGC_USAGE after printing a sentence to stderr. */
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
               rgc_common *common, int *first, int *last);
 
@@ -56,15 +57,15 @@ int rgc_number(const char *option, const char *text, double low, double high, do
 int rgc_integer(const char *option, const char *text, long low, long high, long *out);
 
 /* Print err's sentence as "rodgrad <command>: sentence" and return the exit code it stands for:
- * RGC_USAGE for argument, shape, value, format, unsupported and a missing input file; RGC_FAILED for the rest;
- * 128 + signal for RG_ERR_INTERRUPTED. */
+ * RGC_USAGE for argument, shape, value, format, unsupported and a missing input file; RGC_FAILED
+ * for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
 int rgc_fail(const char *command, const rg_error *err);
 /* The same with a sentence of one's own. */
 int rgc_complain(const char *command, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the signal's number, else 0).
- * A second SIGINT kills as usual. SIGPIPE is ignored. */
+/* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the
+ * signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
 void rgc_catch_signals(void);
 int rgc_interrupted(void);
 
@@ -75,7 +76,8 @@ void rgc_progress_clear(void);
 /* Wall clock [s]. */
 double rgc_seconds(void);
 
-/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. Steals the reference. */
+/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails.
+ * Steals the reference. */
 int rgc_print_json(const char *command, json_t *object);
 
 /* Merge what a model file says about the simulation with the options given (options win). */

@@ -12,9 +12,11 @@
 
 static const char usage[] =
     "rodgrad fit RECORDING... -o model.json [options]\n\n"
-    "All recordings are of one rod. --fit sets what is fitted, GROUP=along|uniform|held,...: along has "
+    "All recordings are of one rod. --fit sets what is fitted, GROUP=along|uniform|held,...: along "
+    "has "
     "one\nvalue per marker (or marker interval). Groups: bend_stiffness, bend_anisotropy, "
-    "natural_curvature,\ntwist_stiffness, natural_twist, stretch_stiffness, rest_length, bend_relaxation, "
+    "natural_curvature,\ntwist_stiffness, natural_twist, stretch_stiffness, rest_length, "
+    "bend_relaxation, "
     "twist_relaxation,\nstretch_relaxation, bend_memory, bend_memory_time, drag, mass_per_length, "
     "marker_mass, marker_offset.";
 
@@ -40,32 +42,37 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
                                 (int)name, text);
         const char *value = text + name + 1;
         size_t size = name < length ? length - name - 1 : 0;
-        while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0)) mode++;
+        while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0))
+            mode++;
         if (mode == 3)
-            return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.", (int)name,
-                                text);
+            return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.",
+                                (int)name, text);
         opts->modes[group] = (rg_group_mode)mode;
         text += length + (text[length] == ',');
     }
     return RGC_DONE;
 }
 
-static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time, int *first,
-                 int *last)
+static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time,
+                 int *first, int *last)
 {
     const rgc_option extra[] = {
         {"start", &a->start, NULL, "model.json to start from; its mesh and held fields stay"},
-        {"max-time", &a->max_time, NULL, "stop after so many seconds, best so far (100; 0: no limit)"},
-        {"seed", &a->seed, NULL, "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
+        {"max-time", &a->max_time, NULL,
+         "stop after so many seconds, best so far (100; 0: no limit)"},
+        {"seed", &a->seed, NULL,
+         "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
         {"iterations", &a->iterations, NULL, "at most so many in the last stage (40)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
     };
-    int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
+    int code =
+        rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
     if (code != RGC_DONE || a->common.help) return code;
     long number = 0;
     *max_time = 100.0;
-    if (a->max_time && (code = rgc_number("--max-time", a->max_time, 0.0, 1e9, max_time))) return code;
+    if (a->max_time && (code = rgc_number("--max-time", a->max_time, 0.0, 1e9, max_time)))
+        return code;
     if (a->seed) {
         if ((code = rgc_integer("--seed", a->seed, 0, 1L << 40, &number))) return code;
         opts->seed = (unsigned long long)number;
@@ -84,7 +91,8 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         return rgc_complain("fit", RGC_USAGE,
                             "no recording is given; usage: rodgrad fit RECORDING... -o model.json");
     if (!a->common.output)
-        return rgc_complain("fit", RGC_USAGE, "-o model.json is missing: where should the model go?");
+        return rgc_complain("fit", RGC_USAGE,
+                            "-o model.json is missing: where should the model go?");
     return RGC_DONE;
 }
 
@@ -123,8 +131,9 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
     size_t count = 0;
     RG_TRY(rgi_checkpoint_load(path, key, &numbers, &count, err));
     if (!numbers) return RG_OK;
-    rg_status status = count > EXTRA ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
-                                     : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
+    rg_status status = count > EXTRA
+                           ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
+                           : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
     if (status == RG_OK) {
         job->wall_s = numbers[0];
         job->progress.stage = (int)numbers[1];
@@ -134,7 +143,8 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
         fprintf(stderr, "goes on from %s after iteration %d\n", path, job->progress.iteration);
     } else {
         /* of another job: start anew, and say so */
-        fprintf(stderr, "rodgrad fit: %s does not fit this job (%s); starting anew\n", path, err->text);
+        fprintf(stderr, "rodgrad fit: %s does not fit this job (%s); starting anew\n", path,
+                err->text);
         memset(err, 0, sizeof *err);
         status = RG_OK;
     }
@@ -167,7 +177,8 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
             status = RG_FAIL(err, RG_ERR_INTERRUPTED,
                              "interrupted after iteration %d; the same command goes on from %s.",
                              job->progress.iteration, path);
-        else if (max_time > 0.0 && job->wall_s > max_time && job->progress.stage + 1 == job->progress.n_stages) {
+        else if (max_time > 0.0 && job->wall_s > max_time &&
+                 job->progress.stage + 1 == job->progress.n_stages) {
             job->out_of_time = 1;
             break;
         }
@@ -180,8 +191,8 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
 static json_t *answer(const rgc_fit_job *job, const json_t *fit, const char *output)
 {
     json_t *object = json_pack("{s:o}", "output", rgc_json_text(output));
-    static const char *const members[] = {"wall_s", "iterations", "train_l1_m", "parameters", "status",
-                                          "notes"};
+    static const char *const members[] = {"wall_s",     "iterations", "train_l1_m",
+                                          "parameters", "status",     "notes"};
     for (size_t i = 0; object && i < sizeof members / sizeof *members; i++)
         json_object_set(object, members[i], json_object_get(fit, members[i]));
     if (object) json_object_set_new(object, "recordings", json_integer((json_int_t)job->n));
@@ -204,8 +215,8 @@ static rg_status save_model(rgc_fit_job *job, const arguments *a, json_t **fit, 
     return status;
 }
 
-static int run(const arguments *a, const rg_fit_opts *opts, double max_time, const char *const *paths,
-               size_t n_paths, const char *command)
+static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
+               const char *const *paths, size_t n_paths, const char *command)
 {
     rg_error err = {0};
     rgi_model_file start;
@@ -223,12 +234,14 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time, con
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
         if (status == RG_OK)
-            status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings, &job.n, &err);
+            status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,
+                                         &job.n, &err);
     } else if (status == RG_OK) {
         status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
-    if (status == RG_OK) status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
+    if (status == RG_OK)
+        status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
     if (status == RG_OK && !(key = job_key(recordings, job.n, a)))
         status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) {
@@ -244,9 +257,11 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time, con
         (void)remove(path);
         rgc_fit_status(&job, text, sizeof text);
         if (!a->common.json) rgc_fit_table(&job);
-        fprintf(stderr, "%s: %d iterations, %.1f s, mean |error| of the free markers %.3f mm over %zu "
-                "recordings, status %s\n", a->common.output, job.progress.iteration, job.wall_s,
-                1e3 * job.progress.train_l1_m, job.n, text);
+        fprintf(stderr,
+                "%s: %d iterations, %.1f s, mean |error| of the free markers %.3f mm over %zu "
+                "recordings, status %s\n",
+                a->common.output, job.progress.iteration, job.wall_s, 1e3 * job.progress.train_l1_m,
+                job.n, text);
         if (a->common.json) code = rgc_print_json("fit", answer(&job, fit, a->common.output));
         if (code == RGC_DONE && strcmp(text, "ok") != 0) code = RGC_FAILED;
     }
@@ -277,5 +292,6 @@ int rgc_fit(int argc, char **argv)
     memset(&none, 0, sizeof none);
     none.rollout = opts.rollout;
     opts.rollout = rgc_rollout_opts(&a.common, &none);
-    return run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first), command);
+    return run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first),
+               command);
 }

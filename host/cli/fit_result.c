@@ -45,14 +45,15 @@ static json_t *parameter_json(const rg_fit_parameter *p)
 {
     char name[96];
     rgc_fit_parameter_name(p, name, sizeof name);
-    return json_pack("{s:s, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "name", name,
-                     "field", rg_group_name(p->group), "entry",
-                     p->element < 0 ? json_null() : json_integer(p->element), "component", p->component,
-                     "value", rgc_json_number(p->value), "unit", group_units[p->group].unit, "std",
-                     rgc_json_number(p->std), "low", rgc_json_number(p->low), "high",
-                     rgc_json_number(p->high), "prior_std", rgc_json_number(p->prior_std), "resolution",
-                     rgc_json_number(p->resolution), "identifiable", p->identifiable, "at_bound",
-                     p->at_bound, "scale", p->logarithmic ? "log" : "linear");
+    return json_pack("{s:s, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}",
+                     "name", name, "field", rg_group_name(p->group), "entry",
+                     p->element < 0 ? json_null() : json_integer(p->element), "component",
+                     p->component, "value", rgc_json_number(p->value), "unit",
+                     group_units[p->group].unit, "std", rgc_json_number(p->std), "low",
+                     rgc_json_number(p->low), "high", rgc_json_number(p->high), "prior_std",
+                     rgc_json_number(p->prior_std), "resolution", rgc_json_number(p->resolution),
+                     "identifiable", p->identifiable, "at_bound", p->at_bound, "scale",
+                     p->logarithmic ? "log" : "linear");
 }
 
 static json_t *parameters_json(const rgc_fit_job *job)
@@ -73,11 +74,11 @@ static json_t *recordings_json(const rgc_fit_job *job)
         const rg_recording *r = &job->recordings[i];
         rg_rod_status status;
         double l1 = rg_fit_recording_l1(job->fit, i, &status);
-        json_t *one = json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:s}", "name",
-                                rgc_json_text(r->name), "sha256", r->sha256, "frames",
-                                (json_int_t)r->n_frames, "masked", (json_int_t)r->n_masked, "repaired",
-                                (json_int_t)r->n_repaired, "lost", (json_int_t)r->n_lost, "l1_m",
-                                rgc_json_number(l1), "status", rg_rod_flag_text(status.flag));
+        json_t *one = json_pack(
+            "{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:s}", "name", rgc_json_text(r->name), "sha256",
+            r->sha256, "frames", (json_int_t)r->n_frames, "masked", (json_int_t)r->n_masked,
+            "repaired", (json_int_t)r->n_repaired, "lost", (json_int_t)r->n_lost, "l1_m",
+            rgc_json_number(l1), "status", rg_rod_flag_text(status.flag));
         if (json_array_append_new(list, one) != 0) {
             json_decref(list);
             return NULL;
@@ -125,12 +126,15 @@ static json_t *notes_json(const rgc_fit_job *job)
         at_bound += job->parameters[i].at_bound != 0;
     }
     if (job->opts->modes[RG_GROUP_MASS] == RG_HELD)
-        json_array_append_new(notes, json_string("Positions alone fix ratios of stiffness to mass: "
-                                                 "mass_per_length is held at its start value, and every "
-                                                 "stiffness is relative to it."));
+        json_array_append_new(notes,
+                              json_string("Positions alone fix ratios of stiffness to mass: "
+                                          "mass_per_length is held at its start value, and every "
+                                          "stiffness is relative to it."));
     if (unknown) {
-        snprintf(text, sizeof text, "%zu of %zu parameters are told by their priors more than by these "
-                 "recordings (resolution below 1/2).", unknown, job->n_parameters);
+        snprintf(text, sizeof text,
+                 "%zu of %zu parameters are told by their priors more than by these "
+                 "recordings (resolution below 1/2).",
+                 unknown, job->n_parameters);
         json_array_append_new(notes, json_string(text));
     }
     if (at_bound) {
@@ -138,9 +142,11 @@ static json_t *notes_json(const rgc_fit_job *job)
         json_array_append_new(notes, json_string(text));
     }
     if (job->out_of_time)
-        json_array_append_new(notes, json_string("The time limit ended the fit before it had converged."));
-    json_array_append_new(notes, json_string("Standard deviations allow for the correlation of residuals "
-                                             "in time, not for what the model cannot represent."));
+        json_array_append_new(notes,
+                              json_string("The time limit ended the fit before it had converged."));
+    json_array_append_new(notes,
+                          json_string("Standard deviations allow for the correlation of residuals "
+                                      "in time, not for what the model cannot represent."));
     return notes;
 }
 
@@ -164,21 +170,23 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     RG_TRY(rg_fit_parameters(job->fit, &job->parameters, &job->n_parameters, err));
     rgc_fit_status(job, status, sizeof status);
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    *out = json_pack("{s:o, s:s, s:s, s:f, s:i, s:f, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
-                     "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
-                     "wall_s", job->wall_s, "iterations", job->progress.iteration, "train_l1_m",
-                     job->progress.train_l1_m, "status", status, "loss", "kind",
-                     "absolute error, quadratic below the floor", "floor_m", job->opts->floor_m,
-                     "correlation", job->opts->correlation, "recordings", recordings_json(job),
-                     "parameters", parameters_json(job), "singular_values",
-                     numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
-                     correlations_json(job), "notes", notes_json(job));
+    *out =
+        json_pack("{s:o, s:s, s:s, s:f, s:i, s:f, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
+                  "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created",
+                  created, "wall_s", job->wall_s, "iterations", job->progress.iteration,
+                  "train_l1_m", job->progress.train_l1_m, "status", status, "loss", "kind",
+                  "absolute error, quadratic below the floor", "floor_m", job->opts->floor_m,
+                  "correlation", job->opts->correlation, "recordings", recordings_json(job),
+                  "parameters", parameters_json(job), "singular_values",
+                  numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
+                  correlations_json(job), "notes", notes_json(job));
     return *out ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the result of the fit.");
 }
 
 void rgc_fit_table(const rgc_fit_job *job)
 {
-    fprintf(stderr, "%-24s %12s %11s  %-25s %s\n", "parameter", "value", "std", "95 % interval", "unit");
+    fprintf(stderr, "%-24s %12s %11s  %-25s %s\n", "parameter", "value", "std", "95 % interval",
+            "unit");
     for (size_t i = 0; i < job->n_parameters; i++) {
         const rg_fit_parameter *p = &job->parameters[i];
         char name[96], interval[64];
@@ -186,6 +194,8 @@ void rgc_fit_table(const rgc_fit_job *job)
         snprintf(interval, sizeof interval, "[%.4g, %.4g]", p->low, p->high);
         fprintf(stderr, "%-24s %12.5g %11.2g  %-25s %s%s\n", name, p->value, p->std, interval,
                 group_units[p->group].unit,
-                p->at_bound ? "  (at its bound)" : p->identifiable ? "" : "  (not identifiable)");
+                p->at_bound       ? "  (at its bound)"
+                : p->identifiable ? ""
+                                  : "  (not identifiable)");
     }
 }

@@ -30,8 +30,8 @@ struct rgi_batch {
     size_t memory_doubles;
     int *entry_begin;
     rgi_pack_entry *entries;
-    double *entry_values; /* [packs][entries][W] */
-    rg_model *own;        /* the model of one recording, whose rope may have slipped */
+    double *entry_values;   /* [packs][entries][W] */
+    rg_model *own;          /* the model of one recording, whose rope may have slipped */
     unsigned char *slipped; /* [n] */
     size_t entries_capacity;
     double *coef, *scratch;
@@ -50,7 +50,8 @@ static double *take(double *base, size_t *used, size_t count)
 /* lay out one pack's arrays; called once to count and once to assign */
 static void layout(rgi_batch *b, pack *p, double *base, size_t *used)
 {
-    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers, q = b->opts.max_directions;
+    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers,
+                 q = b->opts.max_directions;
     const size_t steps = p->ticks * (size_t)b->opts.rollout.substeps;
     rgi_pack *j = &p->job;
     j->lane_steps = take(base, used, w);
@@ -118,16 +119,20 @@ static rg_status check_recording(const rg_model *model, const rg_recording *r, r
     const int *clamps = NULL;
     size_t n_clamps = rg_model_clamps(model, &clamps);
     if (r->n_markers != rg_model_markers(model))
-        return RG_FAIL(err, RG_ERR_SHAPE,
-                       "%s has %zu markers but the model is for %zu; use a model fitted to this rod",
-                       r->name, r->n_markers, rg_model_markers(model));
+        return RG_FAIL(
+            err, RG_ERR_SHAPE,
+            "%s has %zu markers but the model is for %zu; use a model fitted to this rod", r->name,
+            r->n_markers, rg_model_markers(model));
     if (r->n_frames < 3)
+        return RG_FAIL(
+            err, RG_ERR_SHAPE,
+            "%s has %zu frames; a simulation starts from two and predicts from the third on",
+            r->name, r->n_frames);
+    if (r->n_clamps != n_clamps ||
+        (n_clamps && memcmp(r->clamps, clamps, n_clamps * sizeof *clamps)))
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "%s has %zu frames; a simulation starts from two and predicts from the third on",
-                       r->name, r->n_frames);
-    if (r->n_clamps != n_clamps || (n_clamps && memcmp(r->clamps, clamps, n_clamps * sizeof *clamps)))
-        return RG_FAIL(err, RG_ERR_SHAPE,
-                       "%s is driven by other markers than the model; pass --clamp as in the fit", r->name);
+                       "%s is driven by other markers than the model; pass --clamp as in the fit",
+                       r->name);
     if (!(r->dt_s > 0.0) || !isfinite(r->dt_s))
         return RG_FAIL(err, RG_ERR_VALUE, "%s: the frame interval of %g s is not positive", r->name,
                        r->dt_s);
@@ -175,7 +180,8 @@ static rg_status fill_pack(rgi_batch *b, size_t index, rg_error *err)
                 size_t frame = there ? (size_t)frame_of[f] : 0;
                 size_t at = frame * s->n_markers + (size_t)s->free_markers[k];
                 int counts = there && r->valid[at] && isfinite(r->positions[3 * at]) &&
-                             isfinite(r->positions[3 * at + 1]) && isfinite(r->positions[3 * at + 2]);
+                             isfinite(r->positions[3 * at + 1]) &&
+                             isfinite(r->positions[3 * at + 2]);
                 weight[(f * s->n_free + k) * w + lane] = counts ? 1.0 : 0.0;
                 for (size_t c = 0; c < 3; c++)
                     recorded[((f * s->n_free + k) * 3 + c) * w + lane] =
@@ -206,16 +212,18 @@ rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings
     for (size_t i = 0; i < n; i++) {
         RG_TRY(check_recording(model, &recordings[i], err));
         if (recordings[i].dt_s != recordings[0].dt_s)
-            return RG_FAIL(err, RG_ERR_SHAPE,
-                           "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
-                           recordings[i].name, recordings[i].dt_s, recordings[0].name,
-                           recordings[0].dt_s);
+            return RG_FAIL(
+                err, RG_ERR_SHAPE,
+                "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
+                recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
     }
     const rgi_cpu *cpu = rgi_cpu_find(opts->rollout.isa);
     if (!cpu)
-        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
-                       "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
-                       "or avx512", opts->rollout.isa);
+        return RG_FAIL(
+            err, RG_ERR_UNSUPPORTED,
+            "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
+            "or avx512",
+            opts->rollout.isa);
     rgi_batch *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
@@ -368,7 +376,8 @@ static void set_directions(rgi_batch *b, const rg_model *model, const rgi_direct
                                            b->entries + count, own);
             /* a slipped interval's length is the recording's, no parameter moves it */
             int gone = at->field == RG_REST_LENGTH && b->slipped[at->entry];
-            for (int k = 0; k < got; k++, count++) values[count * w] = gone ? 0.0 : at->scale * own[k];
+            for (int k = 0; k < got; k++, count++)
+                values[count * w] = gone ? 0.0 : at->scale * own[k];
         }
     }
     b->entry_begin[n_directions] = (int)count;
@@ -386,8 +395,8 @@ static void set_lane(rgi_batch *b, size_t index, size_t lane, const rg_model *mo
                           b->slipped);
     rgi_coefficients(b->own, b->coef);
     spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
-    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET), 2 * b->shape->n_markers,
-           w, lane);
+    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET),
+           2 * b->shape->n_markers, w, lane);
     double *values = b->entry_values ? b->entry_values + index * b->entries_capacity * w : NULL;
     if (n_directions) set_directions(b, b->own, directions, n_directions, values + lane);
     j->n_directions = (int)n_directions;
@@ -403,15 +412,16 @@ rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction
     if (rg_model_vertices(model) != n || rg_model_markers(model) != m)
         return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
     if (n_directions > b->opts.max_directions)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu", n_directions,
-                       b->opts.max_directions);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu",
+                       n_directions, b->opts.max_directions);
     RG_TRY(rg_model_check(model, err));
     const double *offsets = rg_model_field(model, RG_MARKER_OFFSET);
     for (size_t k = 0; k < m; k++)
         if ((b->shape->fixed[b->shape->marker_vertices[k]] & RGI_FIXED_X) &&
             (offsets[2 * k] != 0.0 || offsets[2 * k + 1] != 0.0))
             return RG_FAIL(err, RG_ERR_VALUE,
-                           "marker_offset[%zu] must be 0: a driving marker prescribes its vertex", k);
+                           "marker_offset[%zu] must be 0: a driving marker prescribes its vertex",
+                           k);
     RG_TRY(reserve_entries(b, directions, n_directions, err));
     RG_TRY(set_start(b, model, directions, n_directions, err));
     rg_model_destroy(&b->own);

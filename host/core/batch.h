@@ -1,9 +1,9 @@
 /* core/batch.h: recordings in packs, ready to be rolled out again and again with new parameters.
  *
  * Everything that does not depend on parameters (drives, recorded markers, masks, schedule) is laid
- * out once; rgi_batch_set writes a model's coefficients and starts; rgi_batch_run rolls out all packs
- * over OpenMP threads. Each pack's results are its own: sums over packs are the caller's, in order, so
- * that no result depends on the number of threads. */
+ * out once; rgi_batch_set writes a model's coefficients and starts; rgi_batch_run rolls out all
+ * packs over OpenMP threads. Each pack's results are its own: sums over packs are the caller's, in
+ * order, so that no result depends on the number of threads. */
 #ifndef RGI_BATCH_H
 #define RGI_BATCH_H
 
@@ -37,8 +37,8 @@ typedef struct rgi_batch_opts {
     int block;             /* frames in a block of gradients */
 } rgi_batch_opts;
 
-/* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE, RG_ERR_VALUE,
- * RG_ERR_MEMORY. */
+/* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
+ * RG_ERR_VALUE, RG_ERR_MEMORY. */
 rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings, size_t n,
                            const rgi_batch_opts *opts, rgi_batch **out, rg_error *err);
 void rgi_batch_destroy(rgi_batch **batch);
@@ -56,11 +56,14 @@ void rgi_batch_markers(const rgi_batch *batch, size_t recording, double *out);
 void rgi_batch_markers_jvp(const rgi_batch *batch, size_t recording, size_t q, double *out);
 /* loss [m] and sum of |r| [m] of one recording */
 void rgi_batch_loss(const rgi_batch *batch, size_t recording, double *loss, double *absolute);
-/* sums over one recording of the loss's second derivative and of the weights that stand in for it [1/m] */
-void rgi_batch_curvature(const rgi_batch *batch, size_t recording, double *curvature, double *weight);
+/* sums over one recording of the loss's second derivative and of the weights that stand in for it
+ * [1/m] */
+void rgi_batch_curvature(const rgi_batch *batch, size_t recording, double *curvature,
+                         double *weight);
 /* add every recording's J^T W J to normal [p][p] (both triangles), J^T w r to gradient [p] */
 void rgi_batch_normal(const rgi_batch *batch, double *normal, double *gradient);
-/* add sum over clusters of g g^T to spread [p][p]: clusters are blocks of frames, or whole recordings */
+/* add sum over clusters of g g^T to spread [p][p]: clusters are blocks of frames, or whole
+ * recordings */
 void rgi_batch_spread(const rgi_batch *batch, int whole, double *spread, double *scratch);
 size_t rgi_batch_blocks(const rgi_batch *batch);
 const rgi_shape *rgi_batch_shape(const rgi_batch *batch);

@@ -10,8 +10,8 @@ enum { RGI_MAX_ENTRIES = 24 }; /* coefficients that one number of a field can mo
 /* coef [vertices][RGI_NC] */
 void rgi_coefficients(const rg_model *model, double *coef);
 
-/* d coefficient / d field[entry][component]: fills entries/values (RGI_MAX_ENTRIES), returns how many.
- * Offsets of markers come as RGI_O1, RGI_O2 with the marker as node. */
+/* d coefficient / d field[entry][component]: fills entries/values (RGI_MAX_ENTRIES), returns how
+ * many. Offsets of markers come as RGI_O1, RGI_O2 with the marker as node. */
 int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component,
                          rgi_pack_entry *entries, double *values);
 

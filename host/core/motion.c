@@ -7,7 +7,10 @@
 
 #include "rod/layout.h"
 
-static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+static double dot(const double *a, const double *b)
+{
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
 
 static void cross(const double *a, const double *b, double *r)
 {
@@ -120,10 +123,8 @@ rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err
     s->weights[(n - 1) * markers + markers - 1] = 1.0;
     for (size_t k = 0; k < n_clamps; k++) s->fixed[at[clamps[k]]] |= RGI_FIXED_X;
     for (size_t k = 0, c = 0; k < markers; k++) {
-        if (c < n_clamps && clamps[c] == (int)k)
-            c++;
-        else
-            s->free_markers[s->n_free++] = (int)k;
+        if (c < n_clamps && clamps[c] == (int)k) c++;
+        else s->free_markers[s->n_free++] = (int)k;
     }
     /* an edge between two driven vertices is gripped: its director is prescribed too */
     for (size_t i = 0; i + 1 < n; i++)
@@ -144,7 +145,8 @@ fail:
 /* intervals that passed between frame f - 1 and f */
 static double gap(const rg_recording *r, size_t f) { return r->lost ? 1.0 + r->lost[f] : 1.0; }
 
-/* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in space */
+/* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in
+ * space */
 static rg_status frame_directors(const rg_recording *r, size_t frame, const double *chords_before,
                                  const double *directors_before, double *chords, double *directors,
                                  rg_error *err)
@@ -153,16 +155,18 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
     for (size_t k = 0; k < r->n_markers; k++)
         for (int c = 0; c < 3; c++)
             if (!isfinite(x[3 * k + (size_t)c]))
-                return RG_FAIL(err, RG_ERR_VALUE,
-                               "%s: marker %zu is not finite in frame %zu; a simulation starts from "
-                               "frames 0 and 1 and needs every marker there",
-                               r->name ? r->name : "recording", k, frame);
+                return RG_FAIL(
+                    err, RG_ERR_VALUE,
+                    "%s: marker %zu is not finite in frame %zu; a simulation starts from "
+                    "frames 0 and 1 and needs every marker there",
+                    r->name ? r->name : "recording", k, frame);
     for (size_t k = 0; k + 1 < r->n_markers; k++) {
         double *t = chords + 3 * k, *m = directors + 3 * k;
         if (!direction(x + 3 * k, x + 3 * k + 3, t))
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
-                           r->name ? r->name : "recording", k, k + 1, frame);
+            return RG_FAIL(
+                err, RG_ERR_VALUE,
+                "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
+                r->name ? r->name : "recording", k, k + 1, frame);
         if (chords_before) {
             memcpy(m, directors_before + 3 * k, 3 * sizeof *m);
             transport(chords_before + 3 * k, t, m);
@@ -171,7 +175,8 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
             transport(t - 3, t, m);
         } else {
             const double *last = x + 3 * (r->n_markers - 1);
-            /* a straight rod has no plane of its own; one that hangs straight down needs the x axis */
+            /* a straight rod has no plane of its own; one that hangs straight down needs the x axis
+             */
             const double vertical[3] = {0.0, 0.0, 1.0}, x_axis[3] = {1.0, 0.0, 0.0};
             double across[3];
             int apart = direction(x, last, across) && fabs(dot(across, t)) < 0.999;
@@ -183,7 +188,8 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
 }
 
 /* n1, n2 at every marker: the adjacent intervals' directors, averaged */
-static void marker_frames(size_t markers, const double *chords, const double *directors, double *frames)
+static void marker_frames(size_t markers, const double *chords, const double *directors,
+                          double *frames)
 {
     memset(frames, 0, 6 * markers * sizeof *frames);
     for (size_t k = 0; k < markers; k++) {
@@ -239,7 +245,8 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
         double t[3];
         if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
             status = RG_FAIL(err, RG_ERR_VALUE,
-                             "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i, i + 1);
+                             "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i,
+                             i + 1);
             goto done;
         }
         memcpy(chord + 3 * i, c1 + 3 * k, 3 * sizeof *chord);
@@ -284,8 +291,8 @@ size_t rgi_motion_ticks(const rg_recording *r)
     return ticks;
 }
 
-/* coordinate `at` (marker and axis) of the drive a share u of the way from frame f - 1 to f: a line, or
- * over lost frames the cubic with the velocities before and after */
+/* coordinate `at` (marker and axis) of the drive a share u of the way from frame f - 1 to f: a
+ * line, or over lost frames the cubic with the velocities before and after */
 static double drive_at(const rg_recording *r, size_t f, size_t at, double u)
 {
     const size_t row = 3 * r->n_markers;
@@ -314,17 +321,19 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
             for (size_t c = 0; c < 3; c++)
                 if ((s->fixed[s->marker_vertices[m]] & RGI_FIXED_X) &&
                     !isfinite(r->driving[3 * (f * markers + m) + c])) {
-                    status = RG_FAIL(err, RG_ERR_VALUE,
-                                     "%s: driving marker %zu is not finite in frame %zu; repair the "
-                                     "recording or leave the marker out of --clamp",
-                                     r->name, m, f);
+                    status =
+                        RG_FAIL(err, RG_ERR_VALUE,
+                                "%s: driving marker %zu is not finite in frame %zu; repair the "
+                                "recording or leave the marker out of --clamp",
+                                r->name, m, f);
                     goto done;
                 }
     status = frame_directors(r, 0, NULL, NULL, c0, d0, err);
     if (status == RG_OK) status = frame_directors(r, 1, c0, d0, chords, current, err);
     size_t step = 0, tick = 0;
     for (size_t frame = 2; frame < r->n_frames && status == RG_OK; frame++) {
-        const size_t ticks = r->lost ? 1 + (size_t)r->lost[frame] : 1, steps = ticks * (size_t)substeps;
+        const size_t ticks = r->lost ? 1 + (size_t)r->lost[frame] : 1,
+                     steps = ticks * (size_t)substeps;
         for (size_t k = 0; k < ticks; k++) frame_of[tick++] = k + 1 == ticks ? (int)frame : -1;
         for (size_t k = 1; k <= steps; k++, step++) {
             for (size_t m = 0, f = 0; m < markers; m++) {
@@ -339,13 +348,14 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
                 double t[3];
                 if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
                     status = RG_FAIL(err, RG_ERR_VALUE,
-                                     "%s: driving markers %zu and %zu coincide in frame %zu", r->name,
-                                     interval, interval + 1, frame);
+                                     "%s: driving markers %zu and %zu coincide in frame %zu",
+                                     r->name, interval, interval + 1, frame);
                     goto done;
                 }
                 transport(chords + 3 * interval, t, current + 3 * interval);
                 memcpy(chords + 3 * interval, t, sizeof t);
-                memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval, sizeof t);
+                memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval,
+                       sizeof t);
             }
         }
     }

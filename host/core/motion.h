@@ -1,4 +1,5 @@
-/* core/motion.h: what a rollout takes from a recording: the start, from frames 0 and 1, and the drive.
+/* core/motion.h: what a rollout takes from a recording: the start, from frames 0 and 1, and the
+ * drive.
  *
  * Directors. The grippers' roll is not recorded. In frame 0 the first marker interval's director is
  * the direction from the first to the last marker (where that is along the interval's chord, the
@@ -16,41 +17,44 @@
 /* which nodes of a model's mesh are prescribed, and how mesh vertices hang on marker vertices */
 typedef struct rgi_shape {
     size_t n, n_markers;
-    unsigned char *fixed;      /* [n] bits of rod/layout.h */
+    unsigned char *fixed;        /* [n] bits of rod/layout.h */
     int *order, *first, *second; /* [n] elimination schedule */
-    int *marker_vertices;      /* [n_markers] */
-    int *interval;             /* [n] marker interval of edge i (last entry unused) */
-    int *fixed_x, *fixed_theta; /* prescribed nodes, ascending */
+    int *marker_vertices;        /* [n_markers] */
+    int *interval;               /* [n] marker interval of edge i (last entry unused) */
+    int *fixed_x, *fixed_theta;  /* prescribed nodes, ascending */
     size_t n_fixed_x, n_fixed_theta;
     int *free_markers;
     size_t n_free;
-    double *weights;           /* [n][n_markers] mesh vertex = sum of weight * marker vertex */
+    double *weights; /* [n][n_markers] mesh vertex = sum of weight * marker vertex */
 } rgi_shape;
 
 rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err);
 void rgi_shape_destroy(rgi_shape **shape);
 
-/* The start of one recording. offsets: [n_markers][2], the model's field. Arrays [n][3]; chord holds unit
- * vectors by node (edge). frames0/1: [n_markers][6] the directors n1, n2 that offsets act along in frames 0 and 1.
- * RG_ERR_VALUE where the markers of frame 0 or 1 are not finite or coincide. */
+/* The start of one recording. offsets: [n_markers][2], the model's field. Arrays [n][3]; chord
+ * holds unit vectors by node (edge). frames0/1: [n_markers][6] the directors n1, n2 that offsets
+ * act along in frames 0 and 1. RG_ERR_VALUE where the markers of frame 0 or 1 are not finite or
+ * coincide. */
 rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording,
                            const double *offsets, double *x, double *v, double *m1, double *chord,
                            double *frames0, double *frames1, rg_error *err);
 
-/* A rope can slip in a gripper between takes. It cannot be longer than it is: where a recording starts with a
- * marker interval beside a gripper more than 12 % longer than its rest length, that interval's rest length is,
- * for this recording, the chord of frames 0 and 1. lengths: [n] rest lengths of the edges, overwritten there;
- * slipped: [n] set to 1 at such edges, else 0. Returns how many edges. */
+/* A rope can slip in a gripper between takes. It cannot be longer than it is: where a recording
+ * starts with a marker interval beside a gripper more than 12 % longer than its rest length, that
+ * interval's rest length is, for this recording, the chord of frames 0 and 1. lengths: [n] rest
+ * lengths of the edges, overwritten there; slipped: [n] set to 1 at such edges, else 0. Returns how
+ * many edges. */
 size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, double *lengths,
                        unsigned char *slipped);
 
-/* A rollout ticks in frame intervals, lost frames included: frame 2 is reached 1 + lost[2] ticks after frame 1. */
+/* A rollout ticks in frame intervals, lost frames included: frame 2 is reached 1 + lost[2] ticks
+ * after frame 1. */
 size_t rgi_motion_ticks(const rg_recording *recording);
 
-/* Prescribed positions [ticks * substeps][n_fixed_x][3] and directors [..][n_fixed_theta][3] at the end of every
- * step, each tick cut into `substeps`; frame_of[ticks]: the frame that a tick ends at, or -1 for a lost one.
- * Drivers go along straight lines between frames, and along a cubic with both sides' velocities over lost
- * ones. RG_ERR_VALUE names the frame and marker of a bad driver. */
+/* Prescribed positions [ticks * substeps][n_fixed_x][3] and directors [..][n_fixed_theta][3] at the
+ * end of every step, each tick cut into `substeps`; frame_of[ticks]: the frame that a tick ends at,
+ * or -1 for a lost one. Drivers go along straight lines between frames, and along a cubic with both
+ * sides' velocities over lost ones. RG_ERR_VALUE names the frame and marker of a bad driver. */
 rg_status rgi_motion_drive(const rgi_shape *shape, const rg_recording *recording, int substeps,
                            double *positions, double *directors, int *frame_of, rg_error *err);
 

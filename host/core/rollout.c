@@ -22,7 +22,8 @@ rg_rollout_opts rg_rollout_opts_default(void)
 const char *rg_rod_flag_text(rg_rod_flag flag)
 {
     switch (flag) {
-#define FLAG_TEXT(name, code, text) case name: return text;
+#define FLAG_TEXT(name, code, text)                                                                \
+    case name: return text;
         RG_ROD_STATUS_LIST(FLAG_TEXT)
 #undef FLAG_TEXT
     }
@@ -37,12 +38,14 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
 {
     rg_rollout_opts defaults = rg_rollout_opts_default();
     if (!model || !recordings || !out || !statuses)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "rg_simulate needs a model, recordings, out and statuses");
     if (!opts) opts = &defaults;
     if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
-                       opts->struct_size, sizeof *opts);
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
+            opts->struct_size, sizeof *opts);
     rgi_batch_opts batch_opts;
     memset(&batch_opts, 0, sizeof batch_opts);
     batch_opts.rollout = *opts;

@@ -1,9 +1,10 @@
 /* fit/fit.c: Levenberg-Marquardt through stages (include/rodgrad/fit.h).
  *
- * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when the
- * stage began. Model at u: gradient g = w J^T W r + P (u - u0), matrix A = w J^T W J + P, P = diag(1/s0^2);
- * step (A + mu diag(A)) d = -g by Cholesky, cut at the bounds. mu falls after a success and rises after a
- * failure. Stages: `starts` uniform rods a few iterations each; the best goes on; then all modes. */
+ * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when
+ * the stage began. Model at u: gradient g = w J^T W r + P (u - u0), matrix A = w J^T W J + P, P =
+ * diag(1/s0^2); step (A + mu diag(A)) d = -g by Cholesky, cut at the bounds. mu falls after a
+ * success and rises after a failure. Stages: `starts` uniform rods a few iterations each; the best
+ * goes on; then all modes. */
 #include <float.h>
 #include <lapacke.h>
 #include <math.h>
@@ -33,7 +34,8 @@ rg_fit_opts rg_fit_opts_default(void)
     return o;
 }
 
-/* rest lengths of a mesh from the recordings: mean chord of every marker interval over counted frames */
+/* rest lengths of a mesh from the recordings: mean chord of every marker interval over counted
+ * frames */
 static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
 {
     const size_t markers = rg_model_markers(model);
@@ -54,9 +56,10 @@ static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
                 count += 1.0;
             }
         if (!(sum > 0.0))
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "no frame of any recording has both markers %zu and %zu; their distance is unknown",
-                           k, k + 1);
+            return RG_FAIL(
+                err, RG_ERR_VALUE,
+                "no frame of any recording has both markers %zu and %zu; their distance is unknown",
+                k, k + 1);
         for (int i = at[k]; i < at[k + 1]; i++) length[i] = sum / count / (at[k + 1] - at[k]);
     }
     return RG_OK;
@@ -104,8 +107,8 @@ void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes)
         if (fit->opts.modes[first[k]] != RG_HELD) modes[first[k]] = RG_UNIFORM;
 }
 
-/* logarithm of what start number s multiplies the stiffness by: 1, 4, 1/4, 16, ... or, seeded, up to 16
- * either way by a hash of (seed, s) (splitmix64: Steele, Lea, Flood 2014) */
+/* logarithm of what start number s multiplies the stiffness by: 1, 4, 1/4, 16, ... or, seeded, up
+ * to 16 either way by a hash of (seed, s) (splitmix64: Steele, Lea, Flood 2014) */
 static double start_factor(unsigned long long seed, int s)
 {
     if (s == 0) return 0.0;
@@ -121,8 +124,8 @@ static void copy_fields(rg_model *to, const rg_model *from)
 {
     for (int k = 0; k < RG_FIELD_COUNT && to != from; k++) {
         const rg_field field = (rg_field)k;
-        size_t count = rg_model_field_entries(from, field) *
-                       (size_t)rg_field_describe(field)->components;
+        size_t count =
+            rg_model_field_entries(from, field) * (size_t)rg_field_describe(field)->components;
         memcpy(rg_model_field_data(to, field), rg_model_field(from, field), count * sizeof(double));
     }
 }
@@ -164,12 +167,14 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     rg_status status = RG_OK;
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_create needs a place for the fit");
     *out = NULL;
-    if (!recordings || n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
+    if (!recordings || n == 0)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
     if (!opts) opts = &defaults;
     if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
-                       opts->struct_size, sizeof *opts);
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
+            opts->struct_size, sizeof *opts);
     if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 1 || opts->refine < 1 ||
         !(opts->floor_m > 0.0) || !(opts->correlation > 0.0))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
@@ -195,8 +200,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = rg_model_copy(start, &f->start, err);
         if (status != RG_OK) goto fail;
     } else {
-        status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine, recordings[0].clamps,
-                                 recordings[0].n_clamps, &f->start, err);
+        status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine,
+                                 recordings[0].clamps, recordings[0].n_clamps, &f->start, err);
         if (status == RG_OK) status = start_lengths(f, f->start, err);
         /* logarithms need somewhere to start from */
         if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD)
@@ -217,7 +222,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     rgi_parameters_clear(&ps);
     free(scaled);
     if (fitted == 0) {
-        status = RG_FAIL(err, RG_ERR_ARGUMENT, "every group of parameters is held; there is nothing to fit");
+        status = RG_FAIL(err, RG_ERR_ARGUMENT,
+                         "every group of parameters is held; there is nothing to fit");
         goto fail;
     }
     f->capacity = p;
@@ -331,9 +337,11 @@ static int solve_step(rg_fit *fit)
         double precision = 1.0 / (par->prior_std * par->prior_std);
         for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
         a[i * p + i] = (a[i * p + i] + precision) * (1.0 + fit->mu);
-        fit->step[i] = -(fit->weight * fit->gradient[i] + precision * (fit->u[i] - par->prior_mean));
+        fit->step[i] =
+            -(fit->weight * fit->gradient[i] + precision * (fit->u[i] - par->prior_mean));
     }
-    if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1)) return 0;
+    if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1))
+        return 0;
     for (size_t i = 0; i < p; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
         if (!isfinite(fit->step[i])) return 0;
@@ -351,7 +359,8 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
             fit->best_start_cost = score;
             memcpy(fit->start_u, fit->u, fit->parameters.n * sizeof *fit->u);
         }
-        if (fit->stage + 1 < fit->opts.starts) return enter_stage(fit, fit->stage + 1, fit->start, err);
+        if (fit->stage + 1 < fit->opts.starts)
+            return enter_stage(fit, fit->stage + 1, fit->start, err);
         rgi_parameters_apply(&fit->parameters, fit->start_u, fit->model);
         return enter_stage(fit, fit->opts.starts, fit->model, err);
     }

@@ -13,12 +13,12 @@ struct rg_fit {
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
     double mu, weight, cost, l1, best_l1, best_start_cost;
-    double *u, *to, *start_u;      /* [capacity] scaled: best, trial, best start's */
-    double *normal, *gradient;     /* [2][capacity^2], [2][capacity]: at u, at the trial */
-    double *matrix, *step;         /* [4][capacity^2], [capacity] scratch */
-    rg_fit_parameter *result;      /* [capacity] */
-    double *singular, *correlation; /* [capacity], [capacity^2] */
-    double *recording_l1;          /* [n] */
+    double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
+    double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
+    double *matrix, *step;           /* [4][capacity^2], [capacity] scratch */
+    rg_fit_parameter *result;        /* [capacity] */
+    double *singular, *correlation;  /* [capacity], [capacity^2] */
+    double *recording_l1;            /* [n] */
     rg_rod_status *recording_status; /* [n] */
 };
 

@@ -5,16 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const rg_field group_fields[RG_GROUP_COUNT] = {
-    RG_BEND_STIFFNESS_1, RG_BEND_COUPLING,      RG_NATURAL_CURVATURE, RG_TWIST_STIFFNESS,
-    RG_NATURAL_TWIST,    RG_STRETCH_STIFFNESS,  RG_REST_LENGTH,       RG_BEND_RELAXATION,
-    RG_TWIST_RELAXATION, RG_STRETCH_RELAXATION, RG_BEND_MEMORY,       RG_BEND_MEMORY_TIME,
-    RG_DRAG,             RG_MASS_PER_LENGTH,    RG_MARKER_MASS,       RG_MARKER_OFFSET};
+static const rg_field group_fields[RG_GROUP_COUNT] = {RG_BEND_STIFFNESS_1,
+                                                      RG_BEND_COUPLING,
+                                                      RG_NATURAL_CURVATURE,
+                                                      RG_TWIST_STIFFNESS,
+                                                      RG_NATURAL_TWIST,
+                                                      RG_STRETCH_STIFFNESS,
+                                                      RG_REST_LENGTH,
+                                                      RG_BEND_RELAXATION,
+                                                      RG_TWIST_RELAXATION,
+                                                      RG_STRETCH_RELAXATION,
+                                                      RG_BEND_MEMORY,
+                                                      RG_BEND_MEMORY_TIME,
+                                                      RG_DRAG,
+                                                      RG_MASS_PER_LENGTH,
+                                                      RG_MARKER_MASS,
+                                                      RG_MARKER_OFFSET};
 
 const rgi_group_info *rgi_group_describe(rg_group group)
 {
     static const rgi_group_info groups[RG_GROUP_COUNT] = {
-#define GROUP_INFO(id, name, unit, log, mode, prior, low, high)                                  \
+#define GROUP_INFO(id, name, unit, log, mode, prior, low, high)                                    \
     {name, unit, log, mode, prior, low, high, RG_DRAG, 1},
         RG_GROUP_LIST(GROUP_INFO)
 #undef GROUP_INFO
@@ -30,7 +41,9 @@ const char *rg_group_name(rg_group group)
 
 static int components_of(rg_group group)
 {
-    return group == RG_GROUP_CURVATURE || group == RG_GROUP_OFFSET || group == RG_GROUP_ANISOTROPY ? 2 : 1;
+    return group == RG_GROUP_CURVATURE || group == RG_GROUP_OFFSET || group == RG_GROUP_ANISOTROPY
+               ? 2
+               : 1;
 }
 
 /* is the element (marker or interval) one that the field can act on? */
@@ -82,8 +95,8 @@ static double value_at(const rg_model *model, rg_group group, size_t element, in
     if (group == RG_GROUP_ANISOTROPY)
         return component ? 2.0 * rg_model_field(model, RG_BEND_COUPLING)[entry] / (b11 + b22)
                          : (b11 - b22) / (b11 + b22);
-    return rg_model_field(model, group_fields[group])[entry * (size_t)info->components +
-                                                      (size_t)component];
+    return rg_model_field(
+        model, group_fields[group])[entry * (size_t)info->components + (size_t)component];
 }
 
 void rgi_parameters_clear(rgi_parameters *p)
@@ -194,7 +207,8 @@ void rgi_parameters_apply(rgi_parameters *ps, const double *scaled, rg_model *mo
             }
             for (size_t e = 0; e < rg_model_field_entries(model, group_fields[p->group]); e++) {
                 double w = p->element < 0 ? 1.0 : hat(model, info->location, (size_t)p->element, e);
-                if (p->element < 0 && info->location == RG_PER_MARKER && !element_counts(model, p->group, e))
+                if (p->element < 0 && info->location == RG_PER_MARKER &&
+                    !element_counts(model, p->group, e))
                     w = 0.0;
                 if (w == 0.0) continue;
                 double *at = field + e * (size_t)info->components + (size_t)p->component;
@@ -220,8 +234,10 @@ void rgi_parameters_apply(rgi_parameters *ps, const double *scaled, rg_model *mo
             double w = p->element < 0 ? 1.0 : hat(model, RG_PER_VERTEX, (size_t)p->element, v);
             if (w == 0.0) continue;
             if (p->group == RG_GROUP_BEND) at.b += w * exp(scaled[i]), moved[0] = 1;
-            if (p->group == RG_GROUP_ANISOTROPY && p->component == 0) at.a += w * scaled[i], moved[1] = 1;
-            if (p->group == RG_GROUP_ANISOTROPY && p->component == 1) at.c += w * scaled[i], moved[2] = 1;
+            if (p->group == RG_GROUP_ANISOTROPY && p->component == 0)
+                at.a += w * scaled[i], moved[1] = 1;
+            if (p->group == RG_GROUP_ANISOTROPY && p->component == 1)
+                at.c += w * scaled[i], moved[2] = 1;
         }
         if (!moved[0]) at.b = ps->bending[3 * v];
         if (!moved[1]) at.a = ps->bending[3 * v + 1];

@@ -1,7 +1,8 @@
 /* fit/state.c: a fit's state as numbers, to save and resume (rg_fit_state, rg_fit_resume).
  *
- * Header (what the fit is, so that a foreign state is refused), counters, parameter vectors with their
- * prior means, normal matrix and gradient at the best point, the model's fields, errors of recordings. */
+ * Header (what the fit is, so that a foreign state is refused), counters, parameter vectors with
+ * their prior means, normal matrix and gradient at the best point, the model's fields, errors of
+ * recordings. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +37,15 @@ static void header(const rg_fit *fit, double *h)
 {
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
-    double fixed[10] = {20261124.0, (double)fit->n, (double)frames, (double)fit->counted,
-                        (double)fit->capacity, (double)rg_model_vertices(fit->start),
-                        (double)fit->opts.starts, fit->opts.floor_m, fit->opts.correlation,
+    double fixed[10] = {20261124.0,
+                        (double)fit->n,
+                        (double)frames,
+                        (double)fit->counted,
+                        (double)fit->capacity,
+                        (double)rg_model_vertices(fit->start),
+                        (double)fit->opts.starts,
+                        fit->opts.floor_m,
+                        fit->opts.correlation,
                         fit->opts.rollout.substeps + 1000.0 * fit->opts.rollout.scheme +
                             4096.0 * (double)(fit->opts.seed % (1ull << 40))};
     memcpy(h, fixed, sizeof fixed);
@@ -51,10 +58,10 @@ static void header(const rg_fit *fit, double *h)
 static void body(rg_fit *fit, cursor *c)
 {
     const size_t p = fit->capacity;
-    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh, &fit->small, &fit->done,
-                       &fit->failed};
-    double *reals[] = {&fit->mu, &fit->weight, &fit->cost, &fit->l1, &fit->best_l1,
-                       &fit->best_start_cost};
+    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,
+                       &fit->small,           &fit->done,      &fit->failed};
+    double *reals[] = {&fit->mu, &fit->weight,  &fit->cost,
+                       &fit->l1, &fit->best_l1, &fit->best_start_cost};
     for (size_t i = 0; i < 6; i++) integer(c, counters[i]);
     for (size_t i = 0; i < 6; i++) numbers(c, reals[i], 1);
     numbers(c, fit->u, p);
@@ -71,8 +78,8 @@ static void body(rg_fit *fit, cursor *c)
                        (size_t)rg_field_describe((rg_field)f)->components;
         numbers(c, rg_model_field_data(fit->model, (rg_field)f), count);
         if (c->load)
-            memcpy(rg_model_field_data(fit->trial, (rg_field)f), rg_model_field(fit->model, (rg_field)f),
-                   count * sizeof(double));
+            memcpy(rg_model_field_data(fit->trial, (rg_field)f),
+                   rg_model_field(fit->model, (rg_field)f), count * sizeof(double));
     }
     numbers(c, fit->recording_l1, fit->n);
     for (size_t i = 0; i < fit->n; i++) {
@@ -93,7 +100,8 @@ static size_t state_count(const rg_fit *fit)
     for (int f = 0; f < RG_FIELD_COUNT; f++)
         fields += rg_model_field_entries(fit->model, (rg_field)f) *
                   (size_t)rg_field_describe((rg_field)f)->components;
-    return HEADER + 1 + 12 + 4 * fit->capacity + fit->capacity * fit->capacity + fields + 6 * fit->n;
+    return HEADER + 1 + 12 + 4 * fit->capacity + fit->capacity * fit->capacity + fields +
+           6 * fit->n;
 }
 
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
@@ -110,7 +118,8 @@ void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
     body(&copy, &c);
 }
 
-/* would the numbers after the header and the stage do as this fit's? what body reads, in its order */
+/* would the numbers after the header and the stage do as this fit's? what body reads, in its order
+ */
 static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const double *state,
                             rg_error *err)
 {
@@ -127,8 +136,8 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
                            at[counters + i]);
     for (size_t i = 0; i < 4 * p + p * p; i++)
         if (!isfinite(u[i]))
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "a parameter or derivative in the saved state is %g", u[i]);
+            return RG_FAIL(err, RG_ERR_VALUE, "a parameter or derivative in the saved state is %g",
+                           u[i]);
     for (size_t i = 0; i < ps->n; i++)
         for (size_t k = 0; k < (fit->opts.starts > (int)state[HEADER] ? 2 : 1); k++) {
             double value = u[k * p + i];
@@ -163,17 +172,22 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
 rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error *err)
 {
     double head[HEADER];
-    if (!fit || !state) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
+    if (!fit || !state)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
     if (count != state_count(fit))
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "the saved state has %zu numbers, this fit needs %zu; it belongs to other recordings or "
-                       "options", count, state_count(fit));
+                       "the saved state has %zu numbers, this fit needs %zu; it belongs to other "
+                       "recordings or "
+                       "options",
+                       count, state_count(fit));
     header(fit, head);
     for (int i = 0; i < HEADER; i++)
         if (head[i] != state[i])
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "the saved state belongs to other recordings or options (number %d of its header "
-                           "is %g, not %g)", i, state[i], head[i]);
+            return RG_FAIL(
+                err, RG_ERR_VALUE,
+                "the saved state belongs to other recordings or options (number %d of its header "
+                "is %g, not %g)",
+                i, state[i], head[i]);
     if (!(state[HEADER] >= 0.0 && state[HEADER] <= fit->opts.starts &&
           state[HEADER] == floor(state[HEADER])))
         return RG_FAIL(err, RG_ERR_VALUE, "the saved state is in stage %g of %d", state[HEADER],

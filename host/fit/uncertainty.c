@@ -1,12 +1,12 @@
 /* fit/uncertainty.c: standard deviations, correlations and what the data does not tell.
  *
- * At the optimum, with g_c the gradient of a cluster of residuals (whole recordings when there are at
- * least 20, else half-second blocks: residuals are correlated in time), the estimate spreads by the sandwich
- *   cov = B^-1 (w^2 S + P) B^-1,  S = C/(C-1) sum_c g_c g_c^T,  B = w k N + P
- * (White 1982; Huber 1967), with N = sum J^T W J, P the priors' precision, w the fit's weight of the data.
+ * At the optimum, with g_c the gradient of a cluster of residuals (whole recordings when there are
+ * at least 20, else half-second blocks: residuals are correlated in time), the estimate spreads by
+ * the sandwich cov = B^-1 (w^2 S + P) B^-1,  S = C/(C-1) sum_c g_c g_c^T,  B = w k N + P (White
+ * 1982; Huber 1967), with N = sum J^T W J, P the priors' precision, w the fit's weight of the data.
  * k = sum loss''/ sum W corrects N, whose weights 1/max(|r|, floor) overstate the loss's curvature.
- * Resolution of a parameter: 1 - (A^-1)_ii / sigma0_i^2 with A = w N + P; singular values are those of the
- * data's information in units of the priors, sqrt eig(D w N D), D = diag sigma0. */
+ * Resolution of a parameter: 1 - (A^-1)_ii / sigma0_i^2 with A = w N + P; singular values are those
+ * of the data's information in units of the priors, sqrt eig(D w N D), D = diag sigma0. */
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
@@ -59,7 +59,8 @@ static void describe(const rg_fit *fit, size_t i, double variance, double resolu
 
 rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n, rg_error *err)
 {
-    if (!fit || !out || !n) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
+    if (!fit || !out || !n)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
     const size_t p = fit->parameters.n;
     double cost = 0.0, curvature = 0.0, weight = 0.0;
     *out = fit->result;
@@ -74,15 +75,18 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     const double ratio = weight > 0.0 ? fmin(fmax(curvature / weight, 0.05), 1.0) : 1.0;
     double *a = fit->matrix, *inverse = a + p * p, *meat = inverse + p * p, *work = meat + p * p;
     const int whole = fit->n >= CLUSTERS_AT_LEAST;
-    const double clusters = whole ? (double)fit->n : (double)(fit->n * rgi_batch_blocks(fit->batch));
+    const double clusters =
+        whole ? (double)fit->n : (double)(fit->n * rgi_batch_blocks(fit->batch));
     const double small_sample = clusters > 1.0 ? clusters / (clusters - 1.0) : 1.0;
     /* resolution from the fit's own normal matrix */
     for (size_t i = 0; i < p; i++) {
         for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
-        a[i * p + i] += 1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
+        a[i * p + i] +=
+            1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
     }
     if (!invert(a, p, inverse))
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the normal matrix of the fit is not positive definite");
+        return RG_FAIL(err, RG_ERR_NUMERIC,
+                       "the normal matrix of the fit is not positive definite");
     for (size_t i = 0; i < p; i++) {
         double sigma = fit->parameters.list[i].prior_std;
         fit->correlation[i] = 1.0 - inverse[i * p + i] / (sigma * sigma);
@@ -92,7 +96,8 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     memset(meat, 0, p * p * sizeof *meat);
     rgi_batch_spread(fit->batch, whole, meat, fit->step);
     for (size_t i = 0; i < p; i++) {
-        double precision = 1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
+        double precision =
+            1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
         for (size_t k = 0; k < p; k++) {
             a[i * p + k] = fit->weight * ratio * fit->normal[i * p + k];
             meat[i * p + k] *= fit->weight * fit->weight * small_sample;
@@ -101,7 +106,8 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
         meat[i * p + i] += precision;
     }
     if (!invert(a, p, inverse))
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the information matrix of the fit is not positive definite");
+        return RG_FAIL(err, RG_ERR_NUMERIC,
+                       "the information matrix of the fit is not positive definite");
     multiply(inverse, meat, p, work);
     multiply(work, inverse, p, a);
     for (size_t i = 0; i < p; i++) describe(fit, i, a[i * p + i], fit->singular[i]);
@@ -112,8 +118,8 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     /* spectrum of the data's information in the priors' units */
     for (size_t i = 0; i < p; i++)
         for (size_t k = 0; k < p; k++)
-            a[i * p + k] = fit->weight * fit->normal[i * p + k] * fit->parameters.list[i].prior_std *
-                           fit->parameters.list[k].prior_std;
+            a[i * p + k] = fit->weight * fit->normal[i * p + k] *
+                           fit->parameters.list[i].prior_std * fit->parameters.list[k].prior_std;
     if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step))
         return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
     for (size_t i = 0; i < p; i++) fit->singular[i] = sqrt(fmax(fit->step[p - 1 - i], 0.0));

@@ -10,11 +10,13 @@
 #include "rodgrad/status.h"
 
 typedef struct rgi_import_opts {
-    double dt_s;         /* time between frames where the file does not say [s]; default 0.01 */
-    double unit_m;       /* metres per unit of the file's coordinates; default 1 */
-    const char *axes;    /* how the file's axes map to ours (z up): three of +-x +-y +-z, comma-separated,
-                            e.g. "-z,-x,y" for our x = -file z, y = -file x, z = file y; default "x,y,z" */
-    const int *clamps;   /* driving markers; negative counts from the end (-1 = last); default 0,1,-2,-1 */
+    double dt_s;   /* time between frames where the file does not say [s]; default 0.01 */
+    double unit_m; /* metres per unit of the file's coordinates; default 1 */
+    const char
+        *axes; /* how the file's axes map to ours (z up): three of +-x +-y +-z, comma-separated,
+                  e.g. "-z,-x,y" for our x = -file z, y = -file x, z = file y; default "x,y,z" */
+    const int
+        *clamps; /* driving markers; negative counts from the end (-1 = last); default 0,1,-2,-1 */
     size_t n_clamps;
     int detect_glitches; /* default 1 */
 } rgi_import_opts;
@@ -22,10 +24,10 @@ typedef struct rgi_import_opts {
 rgi_import_opts rgi_import_opts_default(void);
 
 /* Read every recording under n paths (files or folders, order kept). *out is an array of *n_out,
- * owned by the caller: rgi_recordings_free. All have at least 2 frames, 3 markers, a free marker and
- * finite coordinates, and no neighbouring markers that coincide. RG_ERR_IO, RG_ERR_FORMAT, RG_ERR_SHAPE,
- * RG_ERR_VALUE, RG_ERR_ARGUMENT (empty folder, bad clamps or axes), RG_ERR_MEMORY; the sentence names file and
- * frame, marker, field or byte offset. */
+ * owned by the caller: rgi_recordings_free. All have at least 2 frames, 3 markers, a free marker
+ * and finite coordinates, and no neighbouring markers that coincide. RG_ERR_IO, RG_ERR_FORMAT,
+ * RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_ARGUMENT (empty folder, bad clamps or axes), RG_ERR_MEMORY;
+ * the sentence names file and frame, marker, field or byte offset. */
 rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_import_opts *opts,
                               rg_recording **out, size_t *n_out, rg_error *err);
 void rgi_recordings_free(rg_recording *recordings, size_t n);
@@ -37,8 +39,9 @@ rg_status rgi_recordings_write_h5(const char *path, const rg_recording *recordin
 rg_status rgi_npy_write(const char *path, const double *data, size_t frames, size_t markers,
                         rg_error *err);
 
-/* Find glitches and lost frames: fill valid, driving, lost, n_repaired, n_masked, n_lost of a recording
- * whose positions, clamps and dt_s are set (arrays allocated; lost is allocated here). Exposed for `plant` and the tests. */
+/* Find glitches and lost frames: fill valid, driving, lost, n_repaired, n_masked, n_lost of a
+ * recording whose positions, clamps and dt_s are set (arrays allocated; lost is allocated here).
+ * Exposed for `plant` and the tests. */
 rg_status rgi_glitches_find(rg_recording *recording, rg_error *err);
 
 #endif

@@ -1,12 +1,12 @@
 /* rodgrad/fit.h: identify a rod's parameters from recordings.
  *
  * minimise  (N_eff / N) / b  sum rho(simulated - recorded)  +  1/2 sum ((p - p0)/sigma0)^2
- * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic floor
- * (Huber), b the mean |error| when the stage began, and N_eff/N = 1/100 (opts.correlation) allows for the
- * correlation of residuals in time; for independent noise it makes the reported deviations too large.
- * Levenberg-Marquardt on the exact Jacobian of whole rollouts, one iteration a call, all recordings in
- * one batch. A fit goes through stages: a uniform rod first, from several stiffnesses, then the
- * parameters along the rod. Derivation: docs/physics.md, section 5. */
+ * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic
+ * floor (Huber), b the mean |error| when the stage began, and N_eff/N = 1/100 (opts.correlation)
+ * allows for the correlation of residuals in time; for independent noise it makes the reported
+ * deviations too large. Levenberg-Marquardt on the exact Jacobian of whole rollouts, one iteration
+ * a call, all recordings in one batch. A fit goes through stages: a uniform rod first, from several
+ * stiffnesses, then the parameters along the rod. Derivation: docs/physics.md, section 5. */
 #ifndef RODGRAD_FIT_H
 #define RODGRAD_FIT_H
 
@@ -21,63 +21,64 @@
 extern "C" {
 #endif
 
-/* groups of parameters: id, name, unit, scale (1 logarithmic), default mode, prior's standard deviation
- * (of the logarithm where the scale is logarithmic), lowest, highest value */
-#define RG_GROUP_LIST(X)                                                                         \
-    X(RG_GROUP_BEND, "bend_stiffness", "N m^2", 1, RG_ALONG, 1.0, 1e-7, 10.0)                    \
-    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_ALONG, 0.2, -0.7, 0.7)                  \
-    X(RG_GROUP_CURVATURE, "natural_curvature", "1/m", 0, RG_ALONG, 5.0, -60.0, 60.0)             \
-    X(RG_GROUP_TWIST, "twist_stiffness", "N m^2", 1, RG_UNIFORM, 1.0, 1e-7, 10.0)                \
-    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_ALONG, 2.0, -60.0, 60.0)           \
-    X(RG_GROUP_STRETCH, "stretch_stiffness", "N", 1, RG_UNIFORM, 1.0, 1.0, 1e5)                  \
-    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_ALONG, 0.02, 1e-4, 10.0)                        \
-    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_ALONG, 1.0, 1e-4, 2.0)                   \
-    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)               \
-    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)           \
-    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_ALONG, 1.0, 1e-3, 20.0)                         \
-    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_UNIFORM, 1.0, 1e-2, 30.0)             \
-    X(RG_GROUP_DRAG, "drag", "1/s", 1, RG_UNIFORM, 1.0, 1e-4, 20.0)                              \
-    X(RG_GROUP_MASS, "mass_per_length", "kg/m", 1, RG_HELD, 1.0, 1e-4, 10.0)                     \
-    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_ALONG, 1.0, 1e-6, 1.0)                    \
+/* groups of parameters: id, name, unit, scale (1 logarithmic), default mode, prior's standard
+ * deviation (of the logarithm where the scale is logarithmic), lowest, highest value */
+#define RG_GROUP_LIST(X)                                                                           \
+    X(RG_GROUP_BEND, "bend_stiffness", "N m^2", 1, RG_ALONG, 1.0, 1e-7, 10.0)                      \
+    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_ALONG, 0.2, -0.7, 0.7)                    \
+    X(RG_GROUP_CURVATURE, "natural_curvature", "1/m", 0, RG_ALONG, 5.0, -60.0, 60.0)               \
+    X(RG_GROUP_TWIST, "twist_stiffness", "N m^2", 1, RG_UNIFORM, 1.0, 1e-7, 10.0)                  \
+    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_ALONG, 2.0, -60.0, 60.0)             \
+    X(RG_GROUP_STRETCH, "stretch_stiffness", "N", 1, RG_UNIFORM, 1.0, 1.0, 1e5)                    \
+    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_ALONG, 0.02, 1e-4, 10.0)                          \
+    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_ALONG, 1.0, 1e-4, 2.0)                     \
+    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)                 \
+    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)             \
+    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_ALONG, 1.0, 1e-3, 20.0)                           \
+    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_UNIFORM, 1.0, 1e-2, 30.0)               \
+    X(RG_GROUP_DRAG, "drag", "1/s", 1, RG_UNIFORM, 1.0, 1e-4, 20.0)                                \
+    X(RG_GROUP_MASS, "mass_per_length", "kg/m", 1, RG_HELD, 1.0, 1e-4, 10.0)                       \
+    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_ALONG, 1.0, 1e-6, 1.0)                      \
     X(RG_GROUP_OFFSET, "marker_offset", "m", 0, RG_ALONG, 0.002, -0.03, 0.03)
 
 typedef enum rg_group {
 #define RG_GROUP_ENUM(id, name, unit, log, mode, prior, low, high) id,
     RG_GROUP_LIST(RG_GROUP_ENUM)
 #undef RG_GROUP_ENUM
-    RG_GROUP_COUNT
+        RG_GROUP_COUNT
 } rg_group;
 
 typedef enum rg_group_mode {
     RG_HELD,    /* as in the start model */
     RG_UNIFORM, /* one value for the rod */
-    RG_ALONG    /* one value for each marker (vertex fields, linear between) or marker interval (edge fields) */
+    RG_ALONG /* one value for each marker (vertex fields, linear between) or marker interval (edge
+                fields) */
 } rg_group_mode;
 
 const char *rg_group_name(rg_group group);
 
 typedef struct rg_fit_opts {
-    size_t struct_size;             /* set by rg_fit_opts_default; checked */
+    size_t struct_size; /* set by rg_fit_opts_default; checked */
     rg_rollout_opts rollout;
     rg_group_mode modes[RG_GROUP_COUNT]; /* what the last stage fits */
-    double priors[RG_GROUP_COUNT];  /* standard deviations; larger = weaker */
-    int refine;                     /* edges per marker interval, without a start model */
-    int max_iterations;             /* of the last stage */
-    double tolerance;               /* relative fall of the cost at which a stage ends */
-    double floor_m;                 /* of the loss [m] */
-    double correlation;             /* N / N_eff */
-    int starts;                     /* stiffnesses to start the uniform stage from */
-    unsigned long long seed;        /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
+    double priors[RG_GROUP_COUNT];       /* standard deviations; larger = weaker */
+    int refine;                          /* edges per marker interval, without a start model */
+    int max_iterations;                  /* of the last stage */
+    double tolerance;                    /* relative fall of the cost at which a stage ends */
+    double floor_m;                      /* of the loss [m] */
+    double correlation;                  /* N / N_eff */
+    int starts;                          /* stiffnesses to start the uniform stage from */
+    unsigned long long seed; /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
 } rg_fit_opts;
 
 rg_fit_opts rg_fit_opts_default(void);
 
 typedef struct rg_fit rg_fit;
 
-/* A fit of n recordings of one rod (same markers, clamps and frame interval; they stay the caller's and
- * must outlive the fit). start: where to start and what RG_HELD groups keep, or NULL for a uniform
- * straight rod with lengths taken from the recordings; copied.
- * RG_ERR_ARGUMENT, RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_MEMORY. One thread at a time per fit. */
+/* A fit of n recordings of one rod (same markers, clamps and frame interval; they stay the caller's
+ * and must outlive the fit). start: where to start and what RG_HELD groups keep, or NULL for a
+ * uniform straight rod with lengths taken from the recordings; copied. RG_ERR_ARGUMENT,
+ * RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_MEMORY. One thread at a time per fit. */
 rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start,
                         const rg_fit_opts *opts, rg_fit **out, rg_error *err);
 void rg_fit_destroy(rg_fit **fit);
@@ -94,8 +95,8 @@ typedef struct rg_fit_progress {
 rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err);
 
 /* The state between two steps as numbers, to save and resume: the resumed fit goes on with the same
- * bits. state NULL: only *count is set. rg_fit_resume refuses (RG_ERR_SHAPE, RG_ERR_VALUE) what is not a state of a
- * fit with the same recordings' shapes and options. */
+ * bits. state NULL: only *count is set. rg_fit_resume refuses (RG_ERR_SHAPE, RG_ERR_VALUE) what is
+ * not a state of a fit with the same recordings' shapes and options. */
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count);
 rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error *err);
 
@@ -104,7 +105,7 @@ const rg_model *rg_fit_model(const rg_fit *fit);
 
 typedef struct rg_fit_parameter {
     rg_group group;
-    int element;       /* marker or interval, -1 when uniform */
+    int element; /* marker or interval, -1 when uniform */
     int component;
     int logarithmic;
     double value;      /* in the group's unit */
@@ -116,14 +117,15 @@ typedef struct rg_fit_parameter {
     int at_bound;
 } rg_fit_parameter;
 
-/* Parameters, count of them in *n; owned by the fit, valid until the next call on it. Covariance: sandwich over
- * blocks of frames (docs/physics.md, section 5). */
+/* Parameters, count of them in *n; owned by the fit, valid until the next call on it. Covariance:
+ * sandwich over blocks of frames (docs/physics.md, section 5). */
 rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n, rg_error *err);
-/* [n] singular values of the scaled Jacobian, descending (unit: prior standard deviations); correlation
- * matrix [n][n] of the estimates. Owned by the fit, set by rg_fit_parameters. */
+/* [n] singular values of the scaled Jacobian, descending (unit: prior standard deviations);
+ * correlation matrix [n][n] of the estimates. Owned by the fit, set by rg_fit_parameters. */
 const double *rg_fit_singular_values(const rg_fit *fit);
 const double *rg_fit_correlations(const rg_fit *fit);
-/* Mean |error| of recording i over its counted free markers [m], at the best model, and its status there. */
+/* Mean |error| of recording i over its counted free markers [m], at the best model, and its status
+ * there. */
 double rg_fit_recording_l1(const rg_fit *fit, size_t i, rg_rod_status *status);
 
 #ifdef __cplusplus

@@ -14,24 +14,25 @@ extern "C" {
 #endif
 
 typedef struct rg_recording {
-    char *name;           /* base name of the file, e.g. "54.pkl"; owned */
-    char *source;         /* path it was read from, or a sentence on its origin; owned */
-    char sha256[65];      /* of the file's bytes, lower-case hex; empty if made in memory */
-    size_t n_frames;      /* >= 2 */
-    size_t n_markers;     /* >= 3 */
-    double dt_s;          /* time between frames [s] */
-    double *positions;    /* [n_frames][n_markers][3] [m], z up, as recorded; the metric counts these */
-    double *driving;      /* same shape [m]: positions with glitches of the driving markers repaired;
-                             the columns of the other markers equal `positions` */
-    uint8_t *valid;       /* [n_frames][n_markers]: 1 trusted; 0 = glitch: masked in a fit (free
-                             markers) or repaired in `driving` (driving markers) */
-    int *lost;            /* [n_frames] frames that the camera lost before this one, so that (1 + lost[k]) dt_s
-                             passed between frames k-1 and k; lost[0] = 0; NULL: none; owned */
-    size_t n_lost;        /* their sum */
-    size_t n_clamps;      /* driving markers */
-    int *clamps;          /* [n_clamps] marker indices, ascending; owned */
-    size_t n_repaired;    /* marker frames of driving markers replaced in `driving` */
-    size_t n_masked;      /* marker frames of free markers with valid = 0 */
+    char *name;       /* base name of the file, e.g. "54.pkl"; owned */
+    char *source;     /* path it was read from, or a sentence on its origin; owned */
+    char sha256[65];  /* of the file's bytes, lower-case hex; empty if made in memory */
+    size_t n_frames;  /* >= 2 */
+    size_t n_markers; /* >= 3 */
+    double dt_s;      /* time between frames [s] */
+    double
+        *positions;  /* [n_frames][n_markers][3] [m], z up, as recorded; the metric counts these */
+    double *driving; /* same shape [m]: positions with glitches of the driving markers repaired;
+                        the columns of the other markers equal `positions` */
+    uint8_t *valid;  /* [n_frames][n_markers]: 1 trusted; 0 = glitch: masked in a fit (free
+                        markers) or repaired in `driving` (driving markers) */
+    int *lost; /* [n_frames] frames that the camera lost before this one, so that (1 + lost[k]) dt_s
+                  passed between frames k-1 and k; lost[0] = 0; NULL: none; owned */
+    size_t n_lost;     /* their sum */
+    size_t n_clamps;   /* driving markers */
+    int *clamps;       /* [n_clamps] marker indices, ascending; owned */
+    size_t n_repaired; /* marker frames of driving markers replaced in `driving` */
+    size_t n_masked;   /* marker frames of free markers with valid = 0 */
 } rg_recording;
 
 /* Release what *recording owns and zero it. Accepts NULL and a zeroed struct. */

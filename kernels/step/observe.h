@@ -1,9 +1,9 @@
 /* step/observe.h: markers from the rod's state, and the normal equations of a fit.
  *
- * Marker k on vertex i with offset (o1, o2) in the material frame sits at x_i + o1 n1 + o2 n2, where
- * n1, n2 are the directors of the one or two edges at i, averaged. Residual r = simulated - recorded, by
- * coordinate. Loss: Huber's over its floor d: r^2/(2 d) up to d, |r| - d/2 beyond, i.e. absolute
- * error with weight 1/max(|r|, d) in iteratively reweighted least squares. */
+ * Marker k on vertex i with offset (o1, o2) in the material frame sits at x_i + o1 n1 + o2 n2,
+ * where n1, n2 are the directors of the one or two edges at i, averaged. Residual r = simulated -
+ * recorded, by coordinate. Loss: Huber's over its floor d: r^2/(2 d) up to d, |r| - d/2 beyond,
+ * i.e. absolute error with weight 1/max(|r|, d) in iteratively reweighted least squares. */
 #ifndef RGI_OBSERVE_H
 #define RGI_OBSERVE_H
 
@@ -40,7 +40,8 @@ RG_FN vec3 rgi_marker_arm_jvp(const rgi_rod *rod, const real *m1, int i, real o1
     return arm;
 }
 
-/* A += J^T W J (lower triangle by rows, [p(p+1)/2]) for one frame's rows: jac [p][rows], weighted [p][rows] */
+/* A += J^T W J (lower triangle by rows, [p(p+1)/2]) for one frame's rows: jac [p][rows], weighted
+ * [p][rows] */
 RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, const real *RG_RESTRICT weighted, int p,
                           int rows, real *RG_RESTRICT normal)
 {
