@@ -1,0 +1,109 @@
+#!/bin/sh
+# fit.sh PROGRAM: rodgrad fit as a user meets it: interrupts, resuming, threads, faults of files and flags.
+set -u
+program=$1
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+complain() {
+    echo "FAILED: $1"
+    failures=$((failures + 1))
+}
+
+# expect CODE WORDS COMMAND...: exit code, and a sentence with WORDS on stderr
+expect() {
+    want=$1 words=$2
+    shift 2
+    "$@" >out.txt 2>err.txt
+    got=$?
+    [ "$got" -eq "$want" ] || complain "exit $got instead of $want: $* ($(head -c 200 err.txt))"
+    grep -q "$words" err.txt || complain "no \"$words\" from: $* ($(head -c 200 err.txt))"
+}
+
+# what must be equal between two fits of the same job
+essence() {
+    python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))
+print(json.dumps([m["fields"], m["fit"]["parameters"], m["fit"]["iterations"]], sort_keys=True))' "$1"
+}
+
+"$program" plant -o rope --json >/dev/null 2>&1 || complain "plant"
+set -- rope/train/000.h5 rope/train/001.h5 rope/train/002.h5
+
+# threads do not change a bit
+"$program" fit "$@" -o whole.json --threads 1 --json >whole.txt 2>/dev/null || complain "fit"
+python3 -c 'import json,sys; json.load(open("whole.txt"))' || complain "stdout of fit --json is not one object"
+grep -qi nan whole.json && complain "NaN in whole.json"
+"$program" fit "$@" -o seven.json --threads 7 >/dev/null 2>&1 || complain "fit on 7 threads"
+[ "$(essence whole.json)" = "$(essence seven.json)" ] || complain "7 threads give another fit"
+
+# interrupted again and again, it ends with the same bits
+runs=0 code=143
+while [ "$code" -eq 143 ] && [ "$runs" -lt 200 ]; do
+    before=$(cksum cut.json.checkpoint 2>/dev/null)
+    "$program" fit "$@" -o cut.json --threads 1 >/dev/null 2>cut.txt &
+    pid=$!
+    # let it get somewhere first: until it has written a checkpoint, or is over
+    while kill -0 "$pid" 2>/dev/null && [ "$(cksum cut.json.checkpoint 2>/dev/null)" = "$before" ]; do
+        sleep 0.05
+    done
+    kill -TERM "$pid" 2>/dev/null
+    wait "$pid"
+    code=$?
+    runs=$((runs + 1))
+    [ "$code" -eq 143 ] && [ ! -f cut.json.checkpoint ] && complain "no checkpoint after SIGTERM"
+done
+[ "$code" -eq 0 ] || complain "the interrupted fit ended with $code: $(cat cut.txt)"
+[ "$runs" -gt 1 ] || echo "note: the fit was over before it could be interrupted"
+[ "$(essence whole.json)" = "$(essence cut.json)" ] || complain "the resumed fit is another one"
+[ -f cut.json.checkpoint ] && complain "the checkpoint was left behind"
+
+# damaged and foreign checkpoints
+echo nonsense >bad.json.checkpoint
+expect 2 "is damaged" "$program" fit "$@" -o bad.json --iterations 2
+[ -f bad.json ] && complain "a model in spite of the damaged checkpoint"
+
+# files
+cp whole.json old.json
+mkdir full
+# limited BLOCKS OUTPUT ARGUMENT...: a disk that is full after so many blocks; the message goes through a pipe
+limited() {
+    blocks=$1 output=$2
+    shift 2
+    { (ulimit -f "$blocks" && "$program" fit "$@" -o "$output" >/dev/null && echo "wrote $output" >&2) 2>&1; } |
+        cat >err.txt
+    grep -q "$output" err.txt && ! grep -q "^wrote" err.txt || complain "full disk: $(head -c 200 err.txt)"
+}
+limited 0 full/m.json "$@" --iterations 1
+[ -z "$(ls full)" ] || complain "a full disk left $(ls full)"
+limited 2 old.json "$@" --iterations 2
+cmp -s whole.json old.json || complain "the old model was damaged by a full disk"
+rm -f old.json.checkpoint
+mkdir empty
+expect 2 "empty" "$program" fit empty -o m.json
+expect 2 "nowhere" "$program" fit nowhere -o m.json
+
+# flags
+expect 2 "no group \"stiffness\"" "$program" fit "$@" -o m.json --fit stiffness=along
+expect 2 "bend_stiffness=along" "$program" fit "$@" -o m.json --fit bend_stiffness=
+expect 2 "max-time" "$program" fit "$@" -o m.json --max-time -1
+expect 2 "seed" "$program" fit "$@" -o m.json --seed x
+expect 2 "refine" "$program" fit "$@" -o m.json --refine 0
+expect 2 "o model.json is missing" "$program" fit "$@"
+expect 2 "no recording" "$program" fit -o m.json
+held=$(python3 -c '
+print(",".join(g + "=held" for g in """bend_stiffness bend_anisotropy natural_curvature twist_stiffness natural_twist
+stretch_stiffness rest_length bend_relaxation twist_relaxation stretch_relaxation bend_memory bend_memory_time drag
+mass_per_length marker_mass marker_offset""".split()))')
+expect 2 "nothing to fit" "$program" fit "$@" -o m.json --fit "$held"
+[ -f m.json ] && complain "a refused call wrote m.json"
+
+# a fit goes on from a model, on that model's mesh
+expect 0 "status ok" "$program" fit "$@" -o again.json --start whole.json --iterations 2
+expect 2 "refine" "$program" fit "$@" -o m.json --start whole.json --refine 3
+
+[ "$failures" -eq 0 ] && echo "all passed ($runs runs of the interrupted fit)"
+exit "$((failures > 0))"
