@@ -30,7 +30,8 @@ m = json.load(open(sys.argv[1]))
 print(json.dumps([m["fields"], m["fit"]["parameters"], m["fit"]["iterations"]], sort_keys=True))' "$1"
 }
 
-"$program" plant -o rope --json >/dev/null 2>&1 || complain "plant"
+printf '{"recordings": {"train": 3, "eval": 0}, "frames": 60, "seed": 5}' >spec.json
+"$program" plant spec.json -o rope --json >/dev/null 2>&1 || complain "plant"
 set -- rope/train/000.h5 rope/train/001.h5 rope/train/002.h5
 
 # threads do not change a bit
@@ -65,6 +66,18 @@ done
 echo nonsense >bad.json.checkpoint
 expect 2 "is damaged" "$program" fit "$@" -o bad.json --iterations 2
 [ -f bad.json ] && complain "a model in spite of the damaged checkpoint"
+# stop ARGUMENT...: a fit that a signal ended; its checkpoint stays
+stop() {
+    "$program" fit "$@" >/dev/null 2>&1 &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null && [ ! -f other.json.checkpoint ]; do sleep 0.05; done
+    kill -INT "$pid" 2>/dev/null
+    wait "$pid"
+}
+# a background process of sh ignores SIGINT until the program catches it, which it has by now
+stop "$@" -o other.json
+[ "$?" -eq 130 ] || complain "SIGINT did not end the fit with 130"
+expect 0 "of another job" "$program" fit "$@" -o other.json --iterations 1 --units 1.001
 
 # files
 cp whole.json old.json
@@ -82,6 +95,12 @@ limited 0 full/m.json "$@" --iterations 1
 limited 2 old.json "$@" --iterations 2
 cmp -s whole.json old.json || complain "the old model was damaged by a full disk"
 rm -f old.json.checkpoint
+# refused before the fit, not after it
+cp rope/train/000.h5 input.h5
+expect 2 "one of the recordings" "$program" fit input.h5 -o input.h5
+cmp -s rope/train/000.h5 input.h5 || complain "the recording was overwritten"
+expect 1 "not a regular file" "$program" fit "$@" -o full
+[ -f full.checkpoint ] && complain "a fit went ahead with an output that cannot be written"
 mkdir empty
 expect 2 "empty" "$program" fit empty -o m.json
 expect 2 "nowhere" "$program" fit nowhere -o m.json
@@ -89,7 +108,7 @@ expect 2 "nowhere" "$program" fit nowhere -o m.json
 # flags
 expect 2 "no group \"stiffness\"" "$program" fit "$@" -o m.json --fit stiffness=along
 expect 2 "bend_stiffness=along" "$program" fit "$@" -o m.json --fit bend_stiffness=
-expect 2 "max-time" "$program" fit "$@" -o m.json --max-time -1
+expect 2 ": --max-time" "$program" fit "$@" -o m.json --max-time -1
 expect 2 "seed" "$program" fit "$@" -o m.json --seed x
 expect 2 "refine" "$program" fit "$@" -o m.json --refine 0
 expect 2 "o model.json is missing" "$program" fit "$@"

@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/fit_result.h"
+#include "io/atomic_file.h"
 #include "io/checkpoint.h"
 
 static const char usage[] =
@@ -59,7 +61,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     const rgc_option extra[] = {
         {"start", &a->start, NULL, "model.json to start from; its mesh and held fields stay"},
         {"max-time", &a->max_time, NULL,
-         "stop after so many seconds, best so far (100; 0: no limit)"},
+         "stop the last stage after so many seconds, best so far (100; 0: no limit)"},
         {"seed", &a->seed, NULL,
          "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
@@ -71,18 +73,18 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     if (code != RGC_DONE || a->common.help) return code;
     long number = 0;
     *max_time = 100.0;
-    if (a->max_time && (code = rgc_number("--max-time", a->max_time, 0.0, 1e9, max_time)))
+    if (a->max_time && (code = rgc_number("max-time", a->max_time, 0.0, 1e9, max_time)))
         return code;
     if (a->seed) {
-        if ((code = rgc_integer("--seed", a->seed, 0, 1L << 40, &number))) return code;
+        if ((code = rgc_integer("seed", a->seed, 0, 1L << 40, &number))) return code;
         opts->seed = (unsigned long long)number;
     }
     if (a->iterations) {
-        if ((code = rgc_integer("--iterations", a->iterations, 1, 100000, &number))) return code;
+        if ((code = rgc_integer("iterations", a->iterations, 1, 100000, &number))) return code;
         opts->max_iterations = (int)number;
     }
     if (a->starts) {
-        if ((code = rgc_integer("--starts", a->starts, 0, 15, &number))) return code;
+        if ((code = rgc_integer("starts", a->starts, 0, 15, &number))) return code;
         opts->starts = (int)number;
     }
     if (a->fit && (code = parse_groups(a->fit, opts))) return code;
@@ -96,17 +98,58 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     return RGC_DONE;
 }
 
-/* what the checkpoint belongs to: recordings and the options that change the result */
-static char *job_key(const rg_recording *recordings, size_t n, const arguments *a)
+/* refused before the fit and not after it: an output that cannot be written or is an input */
+static rg_status check_output(const char *output, const char *const *paths, size_t n_paths,
+                              rg_error *err)
 {
-    size_t room = 512 + n * 80 + (a->fit ? strlen(a->fit) : 0) + (a->start ? strlen(a->start) : 0);
+    rgi_atomic_file file;
+    struct stat old, input;
+    if (stat(output, &old) == 0)
+        for (size_t i = 0; i < n_paths; i++)
+            if (stat(paths[i], &input) == 0 && input.st_dev == old.st_dev &&
+                input.st_ino == old.st_ino)
+                return RG_FAIL(err, RG_ERR_ARGUMENT,
+                               "%s is one of the recordings; name another file for the model.",
+                               output);
+    RG_TRY(rgi_atomic_open(&file, output, 0, err));
+    rgi_atomic_abort(&file);
+    return RG_OK;
+}
+
+/* of the model to start from: its file can change between two runs (64-bit FNV-1a) */
+static unsigned long long model_hash(const rg_model *model)
+{
+    unsigned long long hash = 0xcbf29ce484222325ull;
+    for (int f = 0; model && f < RG_FIELD_COUNT; f++) {
+        const unsigned char *bytes = (const unsigned char *)rg_model_field(model, (rg_field)f);
+        size_t size = rg_model_field_entries(model, (rg_field)f) *
+                      (size_t)rg_field_describe((rg_field)f)->components * sizeof(double);
+        for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    }
+    return hash;
+}
+
+/* what the checkpoint belongs to: recordings as they were read, and what else sets the result */
+static char *job_key(const rg_recording *recordings, size_t n, const rg_model *start,
+                     const arguments *a, const rg_fit_opts *opts)
+{
+    const rgi_import_opts *import = &a->common.import;
+    size_t room = 1024 + n * 96 + 16 * recordings[0].n_clamps + (a->fit ? strlen(a->fit) : 0) +
+                  (a->start ? strlen(a->start) : 0) + (import->axes ? strlen(import->axes) : 0);
     char *key = malloc(room);
     if (!key) return NULL;
-    size_t used = (size_t)snprintf(key, room, "fit %s %s %s %s", a->fit ? a->fit : "-",
-                                   a->start ? a->start : "-", a->starts ? a->starts : "-",
-                                   a->common.isa ? a->common.isa : rg_cpu_isa());
+    size_t used = (size_t)snprintf(
+        key, room,
+        "fit %s %s %016llx %s %s scheme %d substeps %d seed %llu axes %s unit %.17g clamps",
+        a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start),
+        a->starts ? a->starts : "-", a->common.isa ? a->common.isa : rg_cpu_isa(),
+        (int)opts->rollout.scheme, opts->rollout.substeps, opts->seed,
+        import->axes ? import->axes : "-", import->unit_m);
+    for (size_t i = 0; i < recordings[0].n_clamps; i++)
+        used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
     for (size_t i = 0; i < n; i++)
-        used += (size_t)snprintf(key + used, room - used, " %s", recordings[i].sha256);
+        used += (size_t)snprintf(key + used, room - used, " %s %.17g", recordings[i].sha256,
+                                 recordings[i].dt_s);
     for (char *c = key; *c; c++)
         if (*c == '\n') *c = ' ';
     return key;
@@ -130,7 +173,11 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
     double *numbers = NULL;
     size_t count = 0;
     RG_TRY(rgi_checkpoint_load(path, key, &numbers, &count, err));
-    if (!numbers) return RG_OK;
+    if (!numbers) {
+        if (access(path, F_OK) == 0)
+            fprintf(stderr, "rodgrad fit: %s is of another job; starting anew\n", path);
+        return RG_OK;
+    }
     rg_status status = count > EXTRA
                            ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
                            : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
@@ -231,6 +278,7 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
     job.command = command;
     rg_status status = path ? RG_OK : RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (path) sprintf(path, "%s.checkpoint", a->common.output);
+    if (status == RG_OK) status = check_output(a->common.output, paths, n_paths, &err);
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
         if (status == RG_OK)
@@ -242,7 +290,7 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
     job.recordings = recordings;
     if (status == RG_OK)
         status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
-    if (status == RG_OK && !(key = job_key(recordings, job.n, a)))
+    if (status == RG_OK && !(key = job_key(recordings, job.n, start.model, a, opts)))
         status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) {
         rgc_catch_signals();

@@ -46,8 +46,6 @@ static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
         for (size_t r = 0; r < fit->n; r++)
             for (size_t f = 0; f < fit->recordings[r].n_frames; f++) {
                 const rg_recording *rec = &fit->recordings[r];
-                /* one of another shape is refused when the batch is made */
-                if (rec->n_markers != markers) continue;
                 const double *x = rec->positions + 3 * (f * markers + k);
                 if (!rec->valid[f * markers + k] || !rec->valid[f * markers + k + 1]) continue;
                 double d = hypot(hypot(x[3] - x[0], x[4] - x[1]), x[5] - x[2]);
@@ -194,6 +192,15 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->opts = *opts;
     f->recordings = recordings;
     f->n = n;
+    for (size_t i = 1; i < n && !start; i++) {
+        if (recordings[i].n_markers == recordings[0].n_markers) continue;
+        status = RG_FAIL(err, RG_ERR_SHAPE,
+                         "%s has %zu markers but %s has %zu; a fit is of one rod, leave the others "
+                         "out",
+                         recordings[i].name, recordings[i].n_markers, recordings[0].name,
+                         recordings[0].n_markers);
+        goto fail;
+    }
     /* starts differ in stiffness only */
     if (start || opts->modes[RG_GROUP_BEND] == RG_HELD) f->opts.starts = 0;
     if (start) {
