@@ -73,6 +73,9 @@ int rgc_interrupted(void);
 void rgc_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void rgc_progress_clear(void);
 
+/* The command line as it could be typed again; owned by the caller, NULL without memory. */
+char *rgc_command_line(int argc, char **argv);
+
 /* Wall clock [s]. */
 double rgc_seconds(void);
 

@@ -328,18 +328,21 @@ int rgc_fit(int argc, char **argv)
     rg_fit_opts opts = rg_fit_opts_default();
     double max_time = 0.0;
     int first = 0, last = 0;
-    char command[4096] = "rodgrad";
     memset(&a, 0, sizeof a);
-    for (int i = 0; i < argc; i++) {
-        size_t used = strlen(command);
-        snprintf(command + used, sizeof command - used, " %s", argv[i]);
-    }
+    char *command = rgc_command_line(argc, argv); /* before the parser reorders argv */
+    if (!command)
+        return rgc_complain("fit", RGC_FAILED, "no memory for %d arguments.", argc);
     int code = parse(argc, argv, &a, &opts, &max_time, &first, &last);
-    if (code != RGC_DONE || a.common.help) return code;
+    if (code != RGC_DONE || a.common.help) {
+        free(command);
+        return code;
+    }
     rgi_model_file none;
     memset(&none, 0, sizeof none);
     none.rollout = opts.rollout;
     opts.rollout = rgc_rollout_opts(&a.common, &none);
-    return run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first),
+    code = run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first),
                command);
+    free(command);
+    return code;
 }

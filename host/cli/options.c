@@ -344,6 +344,40 @@ rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file 
     return opts;
 }
 
+/* append a word, in single quotes where a shell would read it otherwise; `room` is large enough */
+static void add_word(char *line, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=./,:@%";
+    char *end = line + strlen(line);
+    *end++ = ' ';
+    if (*word && strspn(word, plain) == strlen(word)) {
+        strcpy(end, word);
+        return;
+    }
+    *end++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'') {
+            memcpy(end, "'\\''", 4);
+            end += 4;
+        } else {
+            *end++ = *word;
+        }
+    }
+    memcpy(end, "'", 2);
+}
+
+char *rgc_command_line(int argc, char **argv)
+{
+    size_t size = sizeof "rodgrad";
+    for (int i = 0; i < argc; i++) size += 4 * strlen(argv[i]) + 3;
+    char *line = malloc(size);
+    if (!line) return NULL;
+    strcpy(line, "rodgrad");
+    for (int i = 0; i < argc; i++) add_word(line, argv[i]);
+    return line;
+}
+
 /* ---- signals, progress, time, output ---- */
 
 /* written by the handler; process-wide like the signals themselves */

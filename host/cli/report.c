@@ -15,41 +15,6 @@ static const char usage[] =
     "training recordings; only the ridge baseline uses them. --truth compares the fitted\n"
     "parameters with those that the recordings were planted with.";
 
-/* append a word, in single quotes where a shell would read it otherwise; `room` is large enough */
-static void add_word(char *line, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=./,:@%";
-    char *end = line + strlen(line);
-    *end++ = ' ';
-    if (*word && strspn(word, plain) == strlen(word)) {
-        strcpy(end, word);
-        return;
-    }
-    *end++ = '\'';
-    for (; *word; word++) {
-        if (*word == '\'') {
-            memcpy(end, "'\\''", 4);
-            end += 4;
-        } else {
-            *end++ = *word;
-        }
-    }
-    memcpy(end, "'", 2);
-}
-
-/* the command line as it could be typed again; owned, NULL without memory */
-static char *command_line(int argc, char **argv)
-{
-    size_t size = sizeof "rodgrad";
-    for (int i = 0; i < argc; i++) size += 4 * strlen(argv[i]) + 3;
-    char *line = malloc(size);
-    if (!line) return NULL;
-    strcpy(line, "rodgrad");
-    for (int i = 0; i < argc; i++) add_word(line, argv[i]);
-    return line;
-}
-
 static json_t *files_json(const json_t *data)
 {
     static const char *const names[] = {"name", "l1_m", "rmse_free_m", "max_m", "status"};
@@ -166,7 +131,7 @@ int rgc_report(int argc, char **argv)
     const rgc_option extra[] = {{"train", &unused, NULL, "training recordings, for the baseline"},
                                 {"truth", &truth, NULL, "model.json that was planted, to compare with"}};
     const char **train = calloc((size_t)argc, sizeof *train);
-    char *command = command_line(argc, argv);
+    char *command = rgc_command_line(argc, argv);
     int code = RGC_DONE, given = 0, first = 0, last = 0;
     size_t n_train = 0;
     rgc_common common = {0};
