@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/batch.h"
+#include "core/takes.h"
 #include "rod/layout.h"
 #include "rodgrad/fit.h"
 #include "rods.h"
@@ -375,7 +375,7 @@ static void rollout_fault_loss_finite(void **state)
         group b;
         setup_group(&b, 5);
         inject(&b.recordings[3], (enum fault)fault);
-        rgi_batch_opts o;
+        rgi_takes_opts o;
         memset(&o, 0, sizeof o);
         o.rollout = b.opts;
         o.fit = 1;
@@ -384,21 +384,21 @@ static void rollout_fault_loss_finite(void **state)
         o.block = 4;
         const rgi_place place = {RG_DRAG, 3, 0, 1.0};
         const rgi_direction direction = {&place, 1};
-        rgi_batch *batch = NULL;
+        rgi_takes *batch = NULL;
         rg_error err = {0};
-        if (rgi_batch_create(b.model, b.recordings, 5, &o, &batch, &err) != RG_OK ||
-            rgi_batch_set(batch, b.model, &direction, 1, &err) != RG_OK)
+        if (rgi_takes_create(b.model, b.recordings, 5, &o, &batch, &err) != RG_OK ||
+            rgi_takes_set(batch, b.model, &direction, 1, &err) != RG_OK)
             fail_msg("%s", err.text);
-        rgi_batch_run(batch);
+        rgi_takes_run(batch);
         double loss, absolute, normal = 0.0, gradient = 0.0;
         for (size_t i = 0; i < 5; i++) {
-            rgi_batch_loss(batch, i, &loss, &absolute);
+            rgi_takes_loss(batch, i, &loss, &absolute);
             if (!isfinite(loss) || !isfinite(absolute))
                 fail_msg("fault %d: the loss of rod %zu is %g", fault, i, loss);
         }
-        rgi_batch_normal(batch, &normal, &gradient);
+        rgi_takes_normal(batch, &normal, &gradient);
         assert_true(isfinite(normal) && isfinite(gradient));
-        rgi_batch_destroy(&batch);
+        rgi_takes_destroy(&batch);
         clear_group(&b);
     }
 }
@@ -456,7 +456,7 @@ static void rollout_tangents_bitwise(void **state)
     enum { P = 3 };
     double normal[3][P * P] = {{0}}, gradient[3][P] = {{0}}, spread[3][P * P] = {{0}}, scratch[P];
     for (int k = 0; k < 3; k++) {
-        rgi_batch_opts o;
+        rgi_takes_opts o;
         memset(&o, 0, sizeof o);
         o.rollout = b.opts;
         o.rollout.threads = k == 0 ? 1 : (k == 1 ? 2 : 7);
@@ -464,23 +464,23 @@ static void rollout_tangents_bitwise(void **state)
         o.max_directions = 5;
         o.floor_m = 0.003;
         o.block = 4;
-        rgi_batch *batch = NULL;
+        rgi_takes *batch = NULL;
         rg_error err = {0};
-        if (rgi_batch_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
-            rgi_batch_set(batch, b.model, directions, P, &err) != RG_OK)
+        if (rgi_takes_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
+            rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK)
             fail_msg("%s", err.text);
         /* twice: a second run starts afresh */
-        for (int again = 0; again < 2; again++) rgi_batch_run(batch);
-        rgi_batch_normal(batch, normal[k], gradient[k]);
-        rgi_batch_spread(batch, 0, spread[k], scratch);
+        for (int again = 0; again < 2; again++) rgi_takes_run(batch);
+        rgi_takes_normal(batch, normal[k], gradient[k]);
+        rgi_takes_spread(batch, 0, spread[k], scratch);
         double markers[SIZE];
         for (size_t i = 0; i < COUNT; i++) {
-            rgi_batch_markers(batch, i, markers);
+            rgi_takes_markers(batch, i, markers);
             for (size_t f = 2; f < frames_of(i); f++) /* free ones: the driven are copied */
                 assert_memory_equal(markers + ((f - 2) * MARKERS + 2) * 3,
                                     b.out[i] + (f * MARKERS + 2) * 3, 9 * sizeof(double));
         }
-        rgi_batch_destroy(&batch);
+        rgi_takes_destroy(&batch);
         assert_memory_equal(normal[k], normal[0], sizeof normal[0]);
         assert_memory_equal(gradient[k], gradient[0], sizeof gradient[0]);
         assert_memory_equal(spread[k], spread[0], sizeof spread[0]);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/batch.h"
+#include "core/takes.h"
 #include "rod/layout.h"
 
 rg_rollout_opts rg_rollout_opts_default(void)
@@ -46,22 +46,22 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
             err, RG_ERR_ARGUMENT,
             "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
             opts->struct_size, sizeof *opts);
-    rgi_batch_opts batch_opts;
+    rgi_takes_opts batch_opts;
     memset(&batch_opts, 0, sizeof batch_opts);
     batch_opts.rollout = *opts;
     batch_opts.markers = 1;
     batch_opts.block = 1;
-    rgi_batch *batch = NULL;
-    rg_status status = rgi_batch_create(model, recordings, n, &batch_opts, &batch, err);
-    if (status == RG_OK) status = rgi_batch_set(batch, model, NULL, 0, err);
+    rgi_takes *batch = NULL;
+    rg_status status = rgi_takes_create(model, recordings, n, &batch_opts, &batch, err);
+    if (status == RG_OK) status = rgi_takes_set(batch, model, NULL, 0, err);
     if (status != RG_OK) goto done;
-    rgi_batch_run(batch);
+    rgi_takes_run(batch);
     for (size_t i = 0; i < n; i++) {
         const rg_recording *r = &recordings[i];
         const size_t m = r->n_markers;
         memcpy(out[i], r->positions, 2 * m * 3 * sizeof(double));
-        rgi_batch_markers(batch, i, out[i] + 2 * m * 3);
-        rgi_batch_status(batch, i, &statuses[i]);
+        rgi_takes_markers(batch, i, out[i] + 2 * m * 3);
+        rgi_takes_status(batch, i, &statuses[i]);
         for (size_t f = 2; f < r->n_frames; f++)
             for (size_t k = 0; k < r->n_clamps; k++) {
                 size_t at = 3 * (f * m + (size_t)r->clamps[k]);
@@ -69,6 +69,6 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
             }
     }
 done:
-    rgi_batch_destroy(&batch);
+    rgi_takes_destroy(&batch);
     return status;
 }

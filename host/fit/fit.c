@@ -74,7 +74,7 @@ void rg_fit_destroy(rg_fit **fit)
     if (!fit || !*fit) return;
     rg_fit *f = *fit;
     rgi_parameters_clear(&f->parameters);
-    rgi_batch_destroy(&f->batch);
+    rgi_takes_destroy(&f->batch);
     rg_model_destroy(&f->start);
     rg_model_destroy(&f->model);
     rg_model_destroy(&f->trial);
@@ -251,14 +251,14 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
-    rgi_batch_opts batch;
+    rgi_takes_opts batch;
     memset(&batch, 0, sizeof batch);
     batch.rollout = opts->rollout;
     batch.fit = 1;
     batch.max_directions = p;
     batch.floor_m = opts->floor_m;
     batch.block = 50;
-    status = rgi_batch_create(f->start, recordings, n, &batch, &f->batch, err);
+    status = rgi_takes_create(f->start, recordings, n, &batch, &f->batch, err);
     if (status != RG_OK) goto fail;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < recordings[i].n_frames * recordings[i].n_markers; k++)
@@ -276,7 +276,7 @@ fail:
 double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
 {
     const rg_recording *r = &fit->recordings[recording];
-    const rgi_shape *shape = rgi_batch_shape(fit->batch);
+    const rgi_shape *shape = rgi_takes_shape(fit->batch);
     double count = 0.0;
     for (size_t f = 2; f < r->n_frames; f++)
         for (size_t k = 0; k < shape->n_free; k++) {
@@ -293,11 +293,11 @@ rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *n
     const size_t p = fit->parameters.n;
     double loss = 0.0, absolute = 0.0, count = 0.0;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_batch_set(fit->batch, fit->trial, fit->parameters.directions, p, err));
-    rgi_batch_run(fit->batch);
+    RG_TRY(rgi_takes_set(fit->batch, fit->trial, fit->parameters.directions, p, err));
+    rgi_takes_run(fit->batch);
     for (size_t i = 0; i < fit->n; i++) {
         double l, a;
-        rgi_batch_loss(fit->batch, i, &l, &a);
+        rgi_takes_loss(fit->batch, i, &l, &a);
         loss += l;
         absolute += a;
         count += rgi_fit_coordinates(fit, i);
@@ -312,7 +312,7 @@ rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *n
     }
     memset(normal, 0, p * p * sizeof *normal);
     memset(gradient, 0, p * sizeof *gradient);
-    rgi_batch_normal(fit->batch, normal, gradient);
+    rgi_takes_normal(fit->batch, normal, gradient);
     return RG_OK;
 }
 
@@ -324,8 +324,8 @@ static void keep(rg_fit *fit)
     fit->failed = 0;
     for (size_t i = 0; i < fit->n; i++) {
         double l, a, c = rgi_fit_coordinates(fit, i);
-        rgi_batch_loss(fit->batch, i, &l, &a);
-        rgi_batch_status(fit->batch, i, &fit->recording_status[i]);
+        rgi_takes_loss(fit->batch, i, &l, &a);
+        rgi_takes_status(fit->batch, i, &fit->recording_status[i]);
         fit->failed += fit->recording_status[i].flag != RG_ROD_OK;
         fit->recording_l1[i] = c > 0.0 ? a / c : 0.0;
         absolute += a;

@@ -8,7 +8,7 @@ struct rg_fit {
     rg_fit_opts opts;
     const rg_recording *recordings;
     size_t n, counted, capacity; /* parameters that arrays hold */
-    rgi_batch *batch;
+    rgi_takes *batch;
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;

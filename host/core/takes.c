@@ -1,5 +1,5 @@
-/* core/batch.c: packs of recordings (see batch.h). Arrays of a pack are [..][W], lane innermost. */
-#include "core/batch.h"
+/* core/takes.c: packs of recordings (see takes.h). Arrays of a pack are [..][W], lane innermost. */
+#include "core/takes.h"
 
 #include <math.h>
 #include <omp.h>
@@ -17,8 +17,8 @@ typedef struct pack {
     int *frame_of; /* [W][ticks] the frame that a tick of a lane ends at, or -1; owned */
 } pack;
 
-struct rgi_batch {
-    rgi_batch_opts opts;
+struct rgi_takes {
+    rgi_takes_opts opts;
     const rgi_cpu *cpu;
     rgi_shape *shape;
     const rg_recording *recordings;
@@ -37,7 +37,7 @@ struct rgi_batch {
     double *coef, *scratch;
 };
 
-static size_t lanes_of(const rgi_batch *b) { return (size_t)b->cpu->lanes; }
+static size_t lanes_of(const rgi_takes *b) { return (size_t)b->cpu->lanes; }
 
 /* take count doubles of the block, aligned to 64 bytes; with base NULL only counts */
 static double *take(double *base, size_t *used, size_t count)
@@ -48,7 +48,7 @@ static double *take(double *base, size_t *used, size_t count)
 }
 
 /* lay out one pack's arrays; called once to count and once to assign */
-static void layout(rgi_batch *b, pack *p, double *base, size_t *used)
+static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
 {
     const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers,
                  q = b->opts.max_directions;
@@ -72,7 +72,7 @@ static void layout(rgi_batch *b, pack *p, double *base, size_t *used)
         j->recorded = take(base, used, p->ticks * b->shape->n_free * 3 * w);
         j->weight = take(base, used, p->ticks * b->shape->n_free * w);
         j->normal = take(base, used, q * (q + 1) / 2 * w);
-        j->gradients = take(base, used, rgi_batch_blocks(b) * q * w);
+        j->gradients = take(base, used, rgi_takes_blocks(b) * q * w);
         j->loss = take(base, used, 4 * w);
     }
     int directions = j->n_directions;
@@ -83,7 +83,7 @@ static void layout(rgi_batch *b, pack *p, double *base, size_t *used)
     j->n_directions = directions;
 }
 
-size_t rgi_batch_blocks(const rgi_batch *b)
+size_t rgi_takes_blocks(const rgi_takes *b)
 {
     size_t ticks = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -93,12 +93,12 @@ size_t rgi_batch_blocks(const rgi_batch *b)
     return (ticks + (size_t)b->opts.block - 1) / (size_t)b->opts.block;
 }
 
-const rgi_shape *rgi_batch_shape(const rgi_batch *b) { return b->shape; }
+const rgi_shape *rgi_takes_shape(const rgi_takes *b) { return b->shape; }
 
-void rgi_batch_destroy(rgi_batch **batch)
+void rgi_takes_destroy(rgi_takes **batch)
 {
     if (!batch || !*batch) return;
-    rgi_batch *b = *batch;
+    rgi_takes *b = *batch;
     rgi_shape_destroy(&b->shape);
     for (size_t i = 0; b->packs && i < b->n_packs; i++) free(b->packs[i].frame_of);
     free(b->packs);
@@ -140,7 +140,7 @@ static rg_status check_recording(const rg_model *model, const rg_recording *r, r
 }
 
 /* constant parts of a pack: drives, recorded markers, masks */
-static rg_status fill_pack(rgi_batch *b, size_t index, rg_error *err)
+static rg_status fill_pack(rgi_takes *b, size_t index, rg_error *err)
 {
     const rgi_shape *s = b->shape;
     const size_t w = lanes_of(b), fx = s->n_fixed_x * 3, ft = s->n_fixed_theta * 3;
@@ -193,8 +193,8 @@ done:
     return status;
 }
 
-rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings, size_t n,
-                           const rgi_batch_opts *opts, rgi_batch **out, rg_error *err)
+rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
+                           const rgi_takes_opts *opts, rgi_takes **out, rg_error *err)
 {
     rg_status status = RG_OK;
     *out = NULL;
@@ -224,7 +224,7 @@ rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings
             "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
             "or avx512",
             opts->rollout.isa);
-    rgi_batch *b = calloc(1, sizeof *b);
+    rgi_takes *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
     b->cpu = cpu;
@@ -292,7 +292,7 @@ rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings
 memory:
     status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu recordings", n);
 fail:
-    rgi_batch_destroy(&b);
+    rgi_takes_destroy(&b);
     return status;
 }
 
@@ -302,7 +302,7 @@ static void spread(double *to, const double *from, size_t count, size_t w, size_
 }
 
 /* start of every rod and, for directions that move marker offsets, its derivative */
-static rg_status set_start(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
                            size_t n_directions, rg_error *err)
 {
     const rgi_shape *s = b->shape;
@@ -344,7 +344,7 @@ static rg_status set_start(rgi_batch *b, const rg_model *model, const rgi_direct
 }
 
 /* room for the coefficient changes of all directions */
-static rg_status reserve_entries(rgi_batch *b, const rgi_direction *directions, size_t n_directions,
+static rg_status reserve_entries(rgi_takes *b, const rgi_direction *directions, size_t n_directions,
                                  rg_error *err)
 {
     size_t places = 0;
@@ -362,7 +362,7 @@ static rg_status reserve_entries(rgi_batch *b, const rgi_direction *directions, 
 }
 
 /* coefficient changes of the directions at `model`, for one lane; values at [k * W] */
-static void set_directions(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+static void set_directions(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
                            size_t n_directions, double *values)
 {
     const size_t w = lanes_of(b);
@@ -384,7 +384,7 @@ static void set_directions(rgi_batch *b, const rg_model *model, const rgi_direct
 }
 
 /* one lane of a pack: the model as it holds for its recording */
-static void set_lane(rgi_batch *b, size_t index, size_t lane, const rg_model *model,
+static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *model,
                      const rgi_direction *directions, size_t n_directions)
 {
     const size_t w = lanes_of(b), n = b->shape->n, used = lane < (size_t)b->packs[index].lanes_used;
@@ -405,7 +405,7 @@ static void set_lane(rgi_batch *b, size_t index, size_t lane, const rg_model *mo
     j->entry_values = values;
 }
 
-rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction *directions,
+rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err)
 {
     const size_t n = b->shape->n, m = b->shape->n_markers;
@@ -433,7 +433,7 @@ rg_status rgi_batch_set(rgi_batch *b, const rg_model *model, const rgi_direction
     return RG_OK;
 }
 
-void rgi_batch_run(rgi_batch *b)
+void rgi_takes_run(rgi_takes *b)
 {
     const size_t w = lanes_of(b), p = b->n_directions;
     int threads = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
@@ -443,14 +443,14 @@ void rgi_batch_run(rgi_batch *b)
         rgi_pack *j = &b->packs[index].job;
         if (b->opts.fit) {
             memset(j->normal, 0, p * (p + 1) / 2 * w * sizeof(double));
-            memset(j->gradients, 0, rgi_batch_blocks(b) * p * w * sizeof(double));
+            memset(j->gradients, 0, rgi_takes_blocks(b) * p * w * sizeof(double));
             memset(j->loss, 0, 4 * w * sizeof(double));
         }
         b->cpu->run(j);
     }
 }
 
-void rgi_batch_status(const rgi_batch *b, size_t recording, rg_rod_status *out)
+void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes;
     const double *s = b->packs[recording / b->lanes].job.status;
@@ -461,7 +461,7 @@ void rgi_batch_status(const rgi_batch *b, size_t recording, rg_rod_status *out)
     out->worst_increment_m = s[4 * w + lane];
 }
 
-void rgi_batch_markers(const rgi_batch *b, size_t recording, double *out)
+void rgi_takes_markers(const rgi_takes *b, size_t recording, double *out)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes, row = 3 * b->shape->n_markers;
     const pack *p = &b->packs[recording / b->lanes];
@@ -471,7 +471,7 @@ void rgi_batch_markers(const rgi_batch *b, size_t recording, double *out)
             out[(size_t)(frame_of[k] - 2) * row + i] = p->job.markers[(k * row + i) * w + lane];
 }
 
-void rgi_batch_markers_jvp(const rgi_batch *b, size_t recording, size_t q, double *out)
+void rgi_takes_markers_jvp(const rgi_takes *b, size_t recording, size_t q, double *out)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes, row = 3 * b->shape->n_markers;
     const pack *p = &b->packs[recording / b->lanes];
@@ -482,7 +482,7 @@ void rgi_batch_markers_jvp(const rgi_batch *b, size_t recording, size_t q, doubl
                 p->job.markers_jvp[((k * b->n_directions + q) * row + i) * w + lane];
 }
 
-void rgi_batch_loss(const rgi_batch *b, size_t recording, double *loss, double *absolute)
+void rgi_takes_loss(const rgi_takes *b, size_t recording, double *loss, double *absolute)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes;
     const double *from = b->packs[recording / b->lanes].job.loss;
@@ -490,7 +490,7 @@ void rgi_batch_loss(const rgi_batch *b, size_t recording, double *loss, double *
     *absolute = from[w + lane];
 }
 
-void rgi_batch_curvature(const rgi_batch *b, size_t recording, double *curvature, double *weight)
+void rgi_takes_curvature(const rgi_takes *b, size_t recording, double *curvature, double *weight)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes;
     const double *from = b->packs[recording / b->lanes].job.loss;
@@ -498,9 +498,9 @@ void rgi_batch_curvature(const rgi_batch *b, size_t recording, double *curvature
     *weight = from[3 * w + lane];
 }
 
-void rgi_batch_normal(const rgi_batch *b, double *normal, double *gradient)
+void rgi_takes_normal(const rgi_takes *b, double *normal, double *gradient)
 {
-    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_batch_blocks(b);
+    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_takes_blocks(b);
     for (size_t r = 0; r < b->n; r++) {
         const rgi_pack *j = &b->packs[r / b->lanes].job;
         const size_t lane = r % b->lanes;
@@ -516,9 +516,9 @@ void rgi_batch_normal(const rgi_batch *b, double *normal, double *gradient)
     }
 }
 
-void rgi_batch_spread(const rgi_batch *b, int whole, double *out, double *scratch)
+void rgi_takes_spread(const rgi_takes *b, int whole, double *out, double *scratch)
 {
-    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_batch_blocks(b);
+    const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_takes_blocks(b);
     for (size_t r = 0; r < b->n; r++) {
         const double *g = b->packs[r / b->lanes].job.gradients;
         const size_t lane = r % b->lanes;

@@ -1,11 +1,11 @@
-/* core/batch.h: recordings in packs, ready to be rolled out again and again with new parameters.
- *
+/* core/takes.h: takes (recordings) in packs, ready to be rolled out again and again with new
+ * parameters.
  * Everything that does not depend on parameters (drives, recorded markers, masks, schedule) is laid
- * out once; rgi_batch_set writes a model's coefficients and starts; rgi_batch_run rolls out all
+ * out once; rgi_takes_set writes a model's coefficients and starts; rgi_takes_run rolls out all
  * packs over OpenMP threads. Each pack's results are its own: sums over packs are the caller's, in
  * order, so that no result depends on the number of threads. */
-#ifndef RGI_BATCH_H
-#define RGI_BATCH_H
+#ifndef RGI_TAKES_H
+#define RGI_TAKES_H
 
 #include "core/motion.h"
 #include "cpu/dispatch.h"
@@ -25,47 +25,47 @@ typedef struct rgi_direction {
     size_t n_places;
 } rgi_direction;
 
-typedef struct rgi_batch rgi_batch;
+typedef struct rgi_takes rgi_takes;
 
-typedef struct rgi_batch_opts {
+typedef struct rgi_takes_opts {
     rg_rollout_opts rollout;
     int markers;           /* keep simulated markers */
     int markers_jvp;       /* keep their derivatives (tests) */
     int fit;               /* recorded markers, loss, normal equations */
-    size_t max_directions; /* of rgi_batch_set */
+    size_t max_directions; /* of rgi_takes_set */
     double floor_m;        /* of the loss [m] */
     int block;             /* frames in a block of gradients */
-} rgi_batch_opts;
+} rgi_takes_opts;
 
 /* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
  * RG_ERR_VALUE, RG_ERR_MEMORY. */
-rg_status rgi_batch_create(const rg_model *model, const rg_recording *recordings, size_t n,
-                           const rgi_batch_opts *opts, rgi_batch **out, rg_error *err);
-void rgi_batch_destroy(rgi_batch **batch);
+rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
+                           const rgi_takes_opts *opts, rgi_takes **out, rg_error *err);
+void rgi_takes_destroy(rgi_takes **batch);
 
 /* Parameters and directions for the next run. model: of the shape the batch was made with. */
-rg_status rgi_batch_set(rgi_batch *batch, const rg_model *model, const rgi_direction *directions,
+rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err);
-void rgi_batch_run(rgi_batch *batch);
+void rgi_takes_run(rgi_takes *batch);
 
 /* results of the last run */
-void rgi_batch_status(const rgi_batch *batch, size_t recording, rg_rod_status *out);
+void rgi_takes_status(const rgi_takes *batch, size_t recording, rg_rod_status *out);
 /* simulated markers of one recording, [n_frames - 2][n_markers][3] from frame 2 */
-void rgi_batch_markers(const rgi_batch *batch, size_t recording, double *out);
+void rgi_takes_markers(const rgi_takes *batch, size_t recording, double *out);
 /* derivative in direction q, the same shape */
-void rgi_batch_markers_jvp(const rgi_batch *batch, size_t recording, size_t q, double *out);
+void rgi_takes_markers_jvp(const rgi_takes *batch, size_t recording, size_t q, double *out);
 /* loss [m] and sum of |r| [m] of one recording */
-void rgi_batch_loss(const rgi_batch *batch, size_t recording, double *loss, double *absolute);
+void rgi_takes_loss(const rgi_takes *batch, size_t recording, double *loss, double *absolute);
 /* sums over one recording of the loss's second derivative and of the weights that stand in for it
  * [1/m] */
-void rgi_batch_curvature(const rgi_batch *batch, size_t recording, double *curvature,
+void rgi_takes_curvature(const rgi_takes *batch, size_t recording, double *curvature,
                          double *weight);
 /* add every recording's J^T W J to normal [p][p] (both triangles), J^T w r to gradient [p] */
-void rgi_batch_normal(const rgi_batch *batch, double *normal, double *gradient);
+void rgi_takes_normal(const rgi_takes *batch, double *normal, double *gradient);
 /* add sum over clusters of g g^T to spread [p][p]: clusters are blocks of frames, or whole
  * recordings */
-void rgi_batch_spread(const rgi_batch *batch, int whole, double *spread, double *scratch);
-size_t rgi_batch_blocks(const rgi_batch *batch);
-const rgi_shape *rgi_batch_shape(const rgi_batch *batch);
+void rgi_takes_spread(const rgi_takes *batch, int whole, double *spread, double *scratch);
+size_t rgi_takes_blocks(const rgi_takes *batch);
+const rgi_shape *rgi_takes_shape(const rgi_takes *batch);
 
 #endif
