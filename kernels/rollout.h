@@ -192,6 +192,7 @@ RG_FN void rgi_run_all(const rgi_pack *pack)
     rgi_run run;
     real *work = RGI_REALS(pack->workspace);
     const int n = pack->n, p = pack->n_directions;
+    const rgi_input_tangent none = {0, 0};
     run.rod.n = n;
     run.rod.plan.n = n;
     run.rod.plan.order = pack->order;
@@ -199,6 +200,7 @@ RG_FN void rgi_run_all(const rgi_pack *pack)
     run.rod.plan.second = pack->second;
     run.rod.fixed = pack->fixed;
     run.rod.coef = RGI_CREALS(pack->coef);
+    run.rod.f = 0;
     rgi_rod_bind(&run.rod, work);
     work += rgi_rod_reals(n);
     run.tangents = work, work += (size_t)p * (size_t)n * RGI_NT;
@@ -227,7 +229,7 @@ RG_FN void rgi_run_all(const rgi_pack *pack)
         rgi_step_predict(&run.rod, run.step);
         rgi_outcome out = rgi_step_solve(&run.rod, run.step, run.alive);
         if (p > 0)
-            rgi_step_linearise(&run.rod);
+            rgi_step_linearise(&run.rod, 0);
         else
             rgi_strains(&run.rod, run.rod.y, run.rod.y1);
         rgi_step_inspect(&run.rod, &out);
@@ -240,8 +242,8 @@ RG_FN void rgi_run_all(const rgi_pack *pack)
         status[4] = rg_max(status[4], rg_select(run.alive, out.increment, rg_set1(0.0)));
         for (int q = 0; q < p; q++) {
             int begin = pack->entry_begin[q], end = pack->entry_begin[q + 1];
-            rgi_step_jvp(&run.rod, run.step,
-                         rgi_tangent_at(run.tangents + (size_t)q * (size_t)n * RGI_NT, n),
+            rgi_step_jvp(&run.rod, run.step, run.alive, 0,
+                         rgi_tangent_at(run.tangents + (size_t)q * (size_t)n * RGI_NT, n), none,
                          (const rgi_entry *)(pack->entries + begin),
                          RGI_CREALS(pack->entry_values) + begin, end - begin, run.stress, run.dy);
         }

@@ -460,7 +460,7 @@ static bench make_bench(const scene *s, int bdf2, uint64_t seed)
             b.rod.zp[2 * i + k] = 0.5 * random_signed(&seed);
         }
     }
-    rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60};
+    rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0};
     b.rod.coef = b.coef;
     for (int i = 0; i < NODES * RGI_NC; i++) b.coef[i] = s->coef[i];
     rgi_step_prepare(&b.rod, step);

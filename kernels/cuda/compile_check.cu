@@ -17,7 +17,7 @@
 #include "step/implicit.h"
 #include "step/ldlt.h"
 #include "step/observe.h"
-#include "step/tangent.h"
+#include "step/derivative.h"
 
 /* a warp to a rod; the arrays of `packs` [rods] hold reals, one rod each (W = 1) */
 __global__ void rgi_check_rollout(const rgi_pack *packs, int rods)

@@ -83,6 +83,13 @@ RG_FN int rg_any(rmask m) { return m; }
 
 #endif
 
+/* a term that a cotangent takes in; a test that flips the sign of each defines RGI_MUTATE */
+#if defined(RGI_MUTATE)
+#define RG_TERM(e) (rgi_sign(__COUNTER__) * (e))
+#else
+#define RG_TERM(e) (e)
+#endif
+
 RG_FN real rg_abs(real a) { return rg_select(rg_lt(a, rg_set1(0.0)), -a, a); }
 RG_FN real rg_max(real a, real b) { return rg_select(rg_lt(a, b), b, a); }
 /* the nearest whole number, as a constant: its derivative is zero */

@@ -24,6 +24,7 @@ typedef struct rgi_rod {
     real *s, *sp;               /* [n][RGI_NS] strains now and before */
     real *z, *zp;               /* [n][2] bending memory now and before */
     real *w;                    /* [n][RGI_NW] step stiffness and bias */
+    const real *f;              /* [n][3] external force on vertices [N], or NULL */
     real *a;                    /* [n] inertia [N/m] */
     real *c;                    /* [n][3] where inertia would take the vertex [m] */
     real *y, *y1;               /* [n][3] trial positions and directors */
@@ -42,7 +43,7 @@ RG_FN int rgi_rod_reals(int n)
                 2 * RGI_NU + RGI_NH);
 }
 
-/* hand out the workspace; plan, n, fixed and coef are the caller's */
+/* hand out the workspace; plan, n, fixed, coef and f are the caller's */
 RG_FN void rgi_rod_bind(rgi_rod *rod, real *p)
 {
     int n = rod->n;
@@ -163,9 +164,10 @@ RG_FN void rgi_mask_node(rgi_rod *rod, int k)
     }
 }
 
-/* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess. share: 1 for the exact Hessian, 0 (by
- * lane) to leave out the geometric part of joints and compressed edges, which makes it positive definite. */
-RG_FN real rgi_assemble(rgi_rod *rod, real share)
+/* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess, prescribed unknowns like the others.
+ * share: 1 for the exact Hessian, 0 (by lane) to leave out the geometric part of joints and compressed
+ * edges, which makes it positive definite. */
+RG_FN real rgi_assemble_all(rgi_rod *rod, real share)
 {
     const real zero = rg_set1(0.0);
     real phi = zero;
@@ -240,9 +242,21 @@ RG_FN real rgi_assemble(rgi_rod *rod, real share)
         }
         RG_TEAM_SYNC();
     }
+    return rg_team_sum(phi);
+}
+
+RG_FN void rgi_mask(rgi_rod *rod)
+{
     RG_TEAM_FOR(i, 0, rod->n) rgi_mask_node(rod, i);
     RG_TEAM_SYNC();
-    return rg_team_sum(phi);
+}
+
+/* the same for the free unknowns alone, as Newton wants it */
+RG_FN real rgi_assemble(rgi_rod *rod, real share)
+{
+    real phi = rgi_assemble_all(rod, share);
+    rgi_mask(rod);
+    return phi;
 }
 
 #endif

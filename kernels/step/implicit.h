@@ -24,6 +24,7 @@ typedef struct rgi_step {
     double gravity[3]; /* [m/s^2] */
     double tolerance;  /* on the last Newton increment [m] */
     int max_iterations;
+    int sweeps;        /* of the deform stepper's projection */
 } rgi_step;
 
 typedef struct rgi_outcome {
@@ -54,6 +55,7 @@ RG_FN void rgi_step_prepare(rgi_rod *rod, rgi_step step)
             real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
             real xh = xt + hat * (vt + hat * rg_set1(step.gravity[d]));
             rod->c[3 * i + d] = (xh + drag * xt) / (one + drag);
+            if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
         }
         real *w = rod->w + RGI_NW * i;
         real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
@@ -199,10 +201,12 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, rgi_step step, rmask alive)
 }
 
 /* after the last solve: exact Hessian at the solution, factored, for tangents and adjoints; strain
- * gradients in g, strains in sy */
-RG_FN void rgi_step_linearise(rgi_rod *rod)
+ * gradients in g, strains in sy. full [n][RGI_NH], unless NULL: the Hessian with prescribed unknowns. */
+RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 {
-    (void)rgi_assemble(rod, rg_set1(1.0));
+    (void)rgi_assemble_all(rod, rg_set1(1.0));
+    RG_TEAM_FOR(i, 0, full ? RGI_NH * rod->n : 0) full[i] = rod->hess[i];
+    rgi_mask(rod);
     RG_TEAM_ONE { (void)rgi_ldlt_factor(rod->plan, rod->hess); }
     RG_TEAM_SYNC();
 }

@@ -128,4 +128,26 @@ RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, rea
     }
 }
 
+/* out [n][4] = A y, of blocks that are not factored */
+RG_FN void rgi_blocks_times(rgi_schedule plan, const real *RG_RESTRICT blocks, const real *RG_RESTRICT y,
+                            real *RG_RESTRICT out)
+{
+    for (int i = 0; i < 4 * plan.n; i++) out[i] = rg_set1(0.0);
+    for (int k = 0; k < plan.n; k++) {
+        const real *p = blocks + RGI_NH * k, *v = y + 4 * k;
+        for (int r = 0; r < 4; r++)
+            for (int c = 0; c < 4; c++)
+                out[4 * k + r] += p[r >= c ? r * (r + 1) / 2 + c : c * (c + 1) / 2 + r] * v[c];
+        for (int r = 0; r < 7; r++) {
+            int node = r < 4 ? plan.first[k] : plan.second[k];
+            if (node < 0) continue;
+            int at = 4 * node + (r < 4 ? r : r - 4);
+            for (int c = 0; c < 4; c++) {
+                out[at] += p[10 + 4 * r + c] * v[c];
+                out[4 * k + c] += p[10 + 4 * r + c] * y[at];
+            }
+        }
+    }
+}
+
 #endif

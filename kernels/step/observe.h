@@ -7,7 +7,7 @@
 #ifndef RGI_OBSERVE_H
 #define RGI_OBSERVE_H
 
-#include "tangent.h"
+#include "derivative.h"
 
 /* average directors at vertex i: o1 n1 + o2 n2, about the tangents in rod->t */
 RG_FN vec3 rgi_marker_arm(const rgi_rod *rod, const real *m1, int i, real o1, real o2)

@@ -1,0 +1,157 @@
+/* step/derivative.h: tangent (jvp) and adjoint of the implicit step.
+ *
+ * At the solution y = (x, theta), Phi_y(y, q) = 0 for q = (state, parameters, inputs), so for the free
+ * unknowns H dy = -Phi_yq dq. Every strain enters as w1(s, q) ds/dy, hence Phi_yq dq = G^T dw1 +
+ * d(a (x - c)) - df, with dw1 the change of the strain's stress at fixed strain (stress.h); prescribed
+ * unknowns p add H_fp dp. After the solve ds = G dy and the state follows from dy and the past.
+ * Adjoint: y_bar gathers the state's cotangents (s by G^T), lambda = H^-1 y_bar with zeros at prescribed
+ * unknowns; then p_bar = y_bar - H_pf lambda, f_bar = lambda, w1_bar = -G lambda, and a (x - c) gives the
+ * past positions and velocities theirs. H and its factor are the tangent's.
+ * Directors: dtheta at the solution is their whole change, because the chart is centred there. */
+#ifndef RGI_DERIVATIVE_H
+#define RGI_DERIVATIVE_H
+
+#include "stress.h"
+
+/* changes of what a step takes beside the state and the coefficients; NULL for none */
+typedef struct rgi_input_tangent {
+    const real *y; /* [n][RGI_NU] of prescribed positions and directors, 0 elsewhere */
+    const real *f; /* [n][3] of external forces [N] */
+} rgi_input_tangent;
+
+/* cotangents of what a step takes beside the state; NULL where not asked for */
+typedef struct rgi_input_bar {
+    real *coef; /* [n][RGI_NC] added to */
+    real *y;    /* [n][RGI_NU] written, prescribed unknowns only */
+    real *f;    /* [n][3] written */
+} rgi_input_bar;
+
+RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
+{
+    RG_TEAM_FOR(i, 0, rod->n)
+    for (int c = 0; c < RGI_NU; c++)
+        if (rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA))
+            y[RGI_NU * i + c] = rg_set1(0.0);
+    RG_TEAM_SYNC();
+}
+
+/* One direction through the step just solved and linearised, before rgi_step_accept. entries/values
+ * [n_entries]: its coefficient changes; full: the Hessian before prescribed unknowns went, with in.y.
+ * stress [n][RGI_NS], dy [n][RGI_NU]: scratch. */
+RG_FN void rgi_step_jvp(const rgi_rod *rod, rgi_step step, rmask alive, const real *full, rgi_tangent d,
+                        rgi_input_tangent in, const rgi_entry *entries, const real *values,
+                        int n_entries, real *stress, real *dy)
+{
+    const int n = rod->n;
+    const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
+    if (in.y) {
+        rgi_blocks_times(rod->plan, full, in.y, dy);
+        for (int i = 0; i < RGI_NU * n; i++) dy[i] = -dy[i];
+    } else {
+        for (int i = 0; i < RGI_NU * n; i++) dy[i] = zero;
+    }
+    for (int i = 0; i < n; i++) {
+        const real *k = rod->coef + RGI_NC * i;
+        real *r = dy + RGI_NU * i;
+        rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
+        for (int c = 0; c < 3; c++) {
+            real xt = rgi_past(step, d.x[3 * i + c], d.xp[3 * i + c]);
+            real vt = rgi_past(step, d.v[3 * i + c], d.vp[3 * i + c]);
+            r[c] += k[RGI_M] * rate * (rate * xt + vt + k[RGI_C] * xt);
+            if (in.f) r[c] += in.f[3 * i + c];
+        }
+    }
+    for (int e = 0; e < n_entries; e++) {
+        if (entries[e].coefficient >= RGI_NC) continue; /* of the observation, not of the step */
+        real force[3] = {zero, zero, zero};
+        int i = entries[e].node;
+        rgi_coefficient_jvp(rod, step, entries[e], values[e], stress + RGI_NS * i, force);
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] -= force[c];
+    }
+    rgi_strain_adj(rod, rg_set1(-1.0), stress, dy);
+    rgi_mask_fixed(rod, dy);
+    rgi_ldlt_solve(rod->plan, rod->hess, dy);
+    if (in.y)
+        for (int i = 0; i < RGI_NU * n; i++) dy[i] += in.y[i];
+    for (int i = 0; i < n; i++) {
+        real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero;
+        rgi_strain_jvp(rod, i, dy, ds);
+        for (int c = 0; c < 3; c++) {
+            real x = d.x[3 * i + c], v = d.v[3 * i + c], y = dy[RGI_NU * i + c];
+            real to = (y - rgi_past(step, x, d.xp[3 * i + c])) * rate;
+            d.x[3 * i + c] = rg_select(alive, y, x);
+            d.v[3 * i + c] = rg_select(alive, to, v);
+            d.xp[3 * i + c] = x;
+            d.vp[3 * i + c] = v;
+        }
+        for (int e = 0; e < n_entries; e++)
+            if (entries[e].coefficient == RGI_LM && entries[e].node == i) dlm += values[e];
+        rgi_strains_accept_jvp(rod, step, alive, i, d, ds, dlm);
+        d.theta[i] = rg_select(alive, dy[RGI_NU * i + 3], d.theta[i]);
+    }
+}
+
+/* The adjoint: d holds the cotangent of the state after the step and gets that of the state before, the
+ * step linearised as for the tangent. Lanes not alive pass through. stress, dy: scratch, as there; dy ends
+ * as lambda. */
+RG_FN void rgi_step_adj(const rgi_rod *rod, rgi_step step, rmask alive, const real *full, rgi_tangent d,
+                        rgi_input_bar in, real *stress, real *dy)
+{
+    const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
+    const real now = rgi_past_now(step), before = rgi_past_before(step);
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
+        for (int c = 0; c < 3; c++)
+            dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(rate * d.v[3 * i + c]);
+        dy[RGI_NU * i + 3] = RG_TERM(d.theta[i]);
+    }
+    RG_TEAM_SYNC();
+    rgi_strain_adj(rod, rg_set1(1.0), stress, dy);
+    RG_TEAM_FOR(i, 0, in.y ? RGI_NU * rod->n : 0) in.y[i] = dy[i];
+    RG_TEAM_SYNC();
+    rgi_mask_fixed(rod, dy);
+    RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, dy); }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, RGI_NU * rod->n) dy[i] = rg_select(alive, dy[i], zero);
+    RG_TEAM_SYNC();
+    if (in.y) {
+        RG_TEAM_ONE { rgi_blocks_times(rod->plan, full, dy, stress); }
+        RG_TEAM_SYNC();
+        RG_TEAM_FOR(i, 0, rod->n)
+        for (int c = 0; c < RGI_NU; c++) {
+            int k = RGI_NU * i + c, mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
+            real to = RG_TERM(in.y[k]) - RG_TERM(stress[k]);
+            in.y[k] = mine ? rg_select(alive, to, zero) : zero;
+        }
+    }
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        const real *k = rod->coef + RGI_NC * i, *lambda = dy + RGI_NU * i;
+        real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], pull[3], bar[RGI_NC];
+        rgi_strain_jvp(rod, i, dy, w);
+        for (int c = 0; c < RGI_NC; c++) bar[c] = zero;
+        for (int c = 0; c < RGI_NS; c++) w_bar[c] = -RG_TERM(w[c]);
+        for (int c = 0; c < 3; c++) pull[c] = -RG_TERM(lambda[c]);
+        if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, pull, bar);
+        for (int c = 0; in.f && c < 3; c++) in.f[3 * i + c] = RG_TERM(lambda[c]);
+        for (int c = 0; c < 3; c++) {
+            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
+                 *vp = d.vp + 3 * i + c, x_frozen = *x + *xp, v_frozen = *v + *vp;
+            real vt = RG_TERM(k[RGI_M] * rate * lambda[c]), xt = zero;
+            xt -= RG_TERM(rate * *v);
+            xt += RG_TERM(k[RGI_M] * rate * (rate + k[RGI_C]) * lambda[c]);
+            *x = rg_select(alive, RG_TERM(*xp) + RG_TERM(now * xt), x_frozen);
+            *xp = rg_select(alive, RG_TERM(before * xt), zero);
+            *v = rg_select(alive, RG_TERM(*vp) + RG_TERM(now * vt), v_frozen);
+            *vp = rg_select(alive, RG_TERM(before * vt), zero);
+        }
+        rgi_strains_past_adj(rod, step, alive, i, d, w_bar, bar);
+        for (int c = 0; in.coef && c < RGI_NC; c++)
+            in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(bar[c]), zero);
+        d.theta[i] = rg_select(alive, zero, d.theta[i]);
+    }
+    RG_TEAM_SYNC();
+}
+
+#endif
