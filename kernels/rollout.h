@@ -1,31 +1,142 @@
 /* rollout.h: many steps of one rod (or pack): drive, step, observe, differentiate.
  *
- * Per step: prescribed values in, Newton to the solution, then, if asked, the exact Hessian there,
- * every direction through it, and at the end of a frame the residuals' share of the normal equations.
- * The arrays of rgi_pack are read and written as `real`: [..][W] doubles are one real. */
+ * Per step: prescribed values in, the stepper to the solution, then, if asked, its linearisation there,
+ * every direction through it, and at the end of a frame the outputs and the residuals' share of the
+ * normal equations. The arrays of rgi_pack are read and written as `real`: [..][W] doubles are one real;
+ * series stay where the caller has them and are gathered lane by lane. */
 #ifndef RGI_ROLLOUT_H
 #define RGI_ROLLOUT_H
 
 #include "cpu/pack.h"
+#include "step/deform.h"
 #include "step/observe.h"
 
 #define RGI_REALS(p) ((real *)(void *)(p))
 #define RGI_CREALS(p) ((const real *)(const void *)(p))
 
+/* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
+enum { RGI_STATE = RGI_STATE_REALS };
+
 typedef struct rgi_run {
     rgi_rod rod;
     rgi_step step;
+    rgi_deform deform;
     rmask alive;
+    real *force;          /* [n][3] */
+    real *full;           /* [n][RGI_NH], or NULL */
+    real *din_y, *din_f;  /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
     real *tangents;       /* [directions][n][RGI_NT] */
+    real *bar;            /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;    /* [n][4] scratch of one direction */
     real *jac, *weighted; /* [directions][3 n_free] */
     real *residual;       /* [2][3 n_free]: weight, residual */
+    real *spare_offset;   /* [2] */
 } rgi_run;
 
-RG_FN size_t rgi_run_reals(const rgi_pack *pack)
+/* item of a series, lane by lane; lanes not in use repeat the first */
+RG_FN real rgi_get(const rgi_series *a, int rods, int step, int item)
 {
-    size_t n = (size_t)pack->n, p = (size_t)pack->n_directions, rows = 3 * (size_t)pack->n_free;
-    return (size_t)rgi_rod_reals(pack->n) + p * n * RGI_NT + 8 * n + 2 * p * rows + 2 * rows + 16;
+    real r;
+    const rg_scalar *p = (const rg_scalar *)a->data + step * a->step + item * a->item;
+    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = p[(i < rods ? i : 0) * a->rod];
+    return r;
+}
+RG_FN void rgi_put(const rgi_series *a, int rods, int step, int item, real value)
+{
+    rg_scalar *p = (rg_scalar *)a->data + step * a->step + item * a->item;
+    for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = RG_LANE(value, i);
+}
+RG_FN void rgi_put_many(const rgi_series *a, int rods, int step, int count, const real *values)
+{
+    for (int k = 0; a->data && k < count; k++) rgi_put(a, rods, step, k, values[k]);
+}
+
+RG_FN int rgi_run_needs_full(const rgi_pack *pack)
+{
+    return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data ||
+           pack->drive_turn_bar.data;
+}
+
+/* hand out the workspace from p; with run NULL only counts. Returns reals used. */
+RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p)
+{
+    const size_t n = (size_t)pack->n, q = (size_t)pack->n_directions;
+    const size_t rows = 3 * (size_t)pack->n_free;
+    const size_t sizes[] = {(size_t)rgi_rod_reals(pack->n),
+                            pack->deform ? rgi_deform_reals(pack->n, pack->sweeps) : 0,
+                            pack->force.data ? 3 * n : 0,
+                            rgi_run_needs_full(pack) ? RGI_NH * n : 0,
+                            4 * n,
+                            3 * n,
+                            q * n * RGI_NT,
+                            pack->plan ? n * RGI_NT : 0,
+                            4 * n,
+                            4 * n,
+                            q * rows,
+                            q * rows,
+                            2 * rows,
+                            2};
+    size_t at[sizeof sizes / sizeof *sizes], used = 0;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        at[k] = used;
+        used += sizes[k];
+    }
+    if (!run) return used;
+    run->rod.n = pack->n;
+    rgi_rod_bind(&run->rod, p + at[0]);
+    if (pack->deform) rgi_deform_bind(&run->deform, pack->n, pack->sweeps, p + at[1]);
+    run->force = pack->force.data ? p + at[2] : 0;
+    run->full = rgi_run_needs_full(pack) ? p + at[3] : 0;
+    run->din_y = p + at[4];
+    run->din_f = p + at[5];
+    run->tangents = p + at[6];
+    run->bar = p + at[7];
+    run->stress = p + at[8];
+    run->dy = p + at[9];
+    run->jac = p + at[10];
+    run->weighted = p + at[11];
+    run->residual = p + at[12];
+    run->spare_offset = p + at[13];
+    return used;
+}
+
+/* everything of a run but the state */
+RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack)
+{
+    (void)rgi_run_bind(run, pack, RGI_REALS(pack->workspace));
+    run->rod.plan.n = pack->n;
+    run->rod.plan.order = pack->order;
+    run->rod.plan.first = pack->first;
+    run->rod.plan.second = pack->second;
+    run->rod.fixed = pack->fixed;
+    run->rod.coef = RGI_CREALS(pack->coef);
+    run->rod.f = run->force;
+    run->step.h = pack->h;
+    run->step.bdf2 = 0;
+    run->step.tolerance = pack->tolerance;
+    run->step.max_iterations = pack->max_iterations;
+    run->step.sweeps = pack->sweeps;
+    for (int i = 0; i < 3; i++) run->step.gravity[i] = pack->gravity[i];
+    for (int i = 0; i < RGI_NU * pack->n; i++) run->din_y[i] = rg_set1(0.0);
+    for (int i = 0; i < 3 * pack->n; i++) run->din_f[i] = rg_set1(0.0);
+}
+
+/* strain gradients and tangents at the start: any step matrices will do, assembly leaves g and t */
+RG_FN void rgi_run_start_gradients(rgi_run *run)
+{
+    const real *force = run->rod.f;
+    run->rod.f = 0;
+    rgi_step_prepare(&run->rod, run->step);
+    (void)rgi_assemble(&run->rod, rg_set1(1.0));
+    run->rod.f = force;
+}
+
+/* A director that came from the chord c by finite transport: moving the edge e turns it by
+ * -(c x t).dt/(1 + c.t), dt = de/|e|, beyond the transport along t's own path; the factor of de. */
+RG_FN vec3 rgi_run_chord_turn(const rgi_run *run, const rgi_pack *pack, int i)
+{
+    vec3 c = v3_load(RGI_CREALS(pack->chord) + 3 * i), t = v3_load(run->rod.t + 4 * i);
+    return v3_scale(-run->rod.t[4 * i + 3] / (RG_C(1.0) + v3_dot(c, t)), v3_cross(c, t));
 }
 
 /* strains and memory of the initial state, and its tangents */
@@ -48,9 +159,7 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     }
     for (int i = 0; i < n * RGI_NT * pack->n_directions; i++) run->tangents[i] = rg_set1(0.0);
     if (pack->n_directions == 0 || !pack->dx0) return;
-    /* strain gradients at the start: any step matrices will do, assembly leaves g and t */
-    rgi_step_prepare(rod, run->step);
-    (void)rgi_assemble(rod, rg_set1(1.0));
+    rgi_run_start_gradients(run);
     for (int q = 0; q < pack->n_directions; q++) {
         rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
         const real *dx = RGI_CREALS(pack->dx0) + (size_t)q * 3u * (size_t)n;
@@ -62,14 +171,14 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
         for (int i = 0; i < n; i++) {
             for (int k = 0; k < 3; k++) run->dy[RGI_NU * i + k] = dx[3 * i + k];
             run->dy[RGI_NU * i + 3] = rg_set1(0.0);
-            if (i == n - 1 || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
-            /* the director came from the chord c by finite transport: moving t by dt turns it by
-             * -(c x t).dt/(1 + c.t) beyond the transport along t's own path */
-            vec3 c = v3_load(RGI_CREALS(pack->chord) + 3 * i), t = v3_load(rod->t + 4 * i);
-            vec3 dt = v3_scale(rod->t[4 * i + 3],
-                               v3_sub(v3_load(dx + 3 * i + 3), v3_load(dx + 3 * i)));
-            run->dy[RGI_NU * i + 3] =
-                -v3_dot(v3_cross(c, t), dt) / (RG_C(1.0) + v3_dot(c, t));
+            if (i == n - 1) continue;
+            if (pack->dturn0)
+                run->dy[RGI_NU * i + 3] =
+                    RGI_CREALS(pack->dturn0)[(size_t)q * (size_t)n + (size_t)i];
+            if (!pack->chord || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
+            vec3 turn = rgi_run_chord_turn(run, pack, i);
+            run->dy[RGI_NU * i + 3] +=
+                v3_dot(turn, v3_sub(v3_load(dx + 3 * i + 3), v3_load(dx + 3 * i)));
         }
         for (int i = 0; i < n; i++) {
             real ds[RGI_NS] = {rg_set1(0.0), rg_set1(0.0), rg_set1(0.0), rg_set1(0.0)};
@@ -81,14 +190,35 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     }
 }
 
+/* what a step takes: prescribed positions and directors into the trial, external forces */
 RG_FN void rgi_run_drive(rgi_run *run, const rgi_pack *pack, int s)
 {
-    const real *x = RGI_CREALS(pack->drive_x) + (size_t)s * 3u * (size_t)pack->n_fixed_x;
-    const real *m = RGI_CREALS(pack->drive_m) + (size_t)s * 3u * (size_t)pack->n_fixed_theta;
     for (int k = 0; k < pack->n_fixed_x; k++)
-        v3_store(run->rod.y + 3 * pack->fixed_x[k], v3_load(x + 3 * k));
+        for (int c = 0; c < 3; c++)
+            run->rod.y[3 * pack->fixed_x[k] + c] = rgi_get(&pack->drive_x, pack->rods, s, 3 * k + c);
     for (int k = 0; k < pack->n_fixed_theta; k++)
-        v3_store(run->rod.y1 + 3 * pack->fixed_theta[k], v3_load(m + 3 * k));
+        for (int c = 0; c < 3; c++)
+            run->rod.y1[3 * pack->fixed_theta[k] + c] =
+                rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
+    for (int i = 0; run->force && i < 3 * pack->n; i++)
+        run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
+}
+
+/* changes of these inputs in direction 0 */
+RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, int s)
+{
+    rgi_input_tangent in = {0, 0};
+    for (int k = 0; pack->ddrive_x.data && k < pack->n_fixed_x; k++)
+        for (int c = 0; c < 3; c++)
+            run->din_y[RGI_NU * pack->fixed_x[k] + c] =
+                rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
+    for (int k = 0; pack->ddrive_turn.data && k < pack->n_fixed_theta; k++)
+        run->din_y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->ddrive_turn, pack->rods, s, k);
+    for (int i = 0; pack->dforce.data && i < 3 * pack->n; i++)
+        run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
+    if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
+    if (pack->dforce.data) in.f = run->din_f;
+    return in;
 }
 
 /* derivative of marker k's position in direction q, after rgi_step_accept */
@@ -152,20 +282,33 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     rgi_normal_add(run->jac, run->weighted, p, rows, RGI_REALS(pack->normal));
 }
 
+RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_pack *pack, int k)
+{
+    const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+    int i = pack->marker_vertices[k];
+    return v3_add(v3_load(run->rod.x + 3 * i),
+                  rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
+}
+
 RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
+    const int n = pack->n, rods = pack->rods;
     /* markers hang on the state's tangents: a frozen rod's trial is not its state */
     rgi_edges(&run->rod, rod->x);
-    if (pack->markers)
-        for (int k = 0; k < pack->n_markers; k++) {
-            const real *offset = RGI_CREALS(pack->offset) + 2 * k;
-            int i = pack->marker_vertices[k];
-            vec3 at = v3_add(v3_load(rod->x + 3 * i),
-                             rgi_marker_arm(rod, rod->m1, i, offset[0], offset[1]));
-            v3_store(RGI_REALS(pack->markers) +
-                         3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k), at);
+    rgi_put_many(&pack->out_x, rods, f, 3 * n, rod->x);
+    rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
+    rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
+    for (int k = 0; (pack->markers || pack->out_markers.data) && k < pack->n_markers; k++) {
+        real at[3];
+        v3_store(at, rgi_run_marker(run, pack, k));
+        for (int c = 0; c < 3; c++) {
+            if (pack->out_markers.data) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
+            if (pack->markers)
+                RGI_REALS(pack->markers)
+                [3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c] = at[c];
         }
+    }
     if (pack->markers_jvp)
         for (int q = 0; q < pack->n_directions; q++)
             for (int k = 0; k < pack->n_markers; k++) {
@@ -174,80 +317,167 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
                 v3_store(RGI_REALS(pack->markers_jvp) + 3 * at,
                          rgi_run_marker_jvp(run, pack, q, k));
             }
+    if (pack->n_directions > 0) {
+        rgi_tangent d = rgi_tangent_at(run->tangents, n);
+        rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
+        rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
+        rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
+        for (int k = 0; pack->out_dmarkers.data && k < pack->n_markers; k++) {
+            real at[3];
+            v3_store(at, rgi_run_marker_jvp(run, pack, 0, k));
+            for (int c = 0; c < 3; c++) rgi_put(&pack->out_dmarkers, rods, f, 3 * k + c, at[c]);
+        }
+    }
     if (pack->recorded) rgi_run_fit(run, pack, f);
 }
 
-/* flag the lanes that `bad` names, if they were well so far */
-RG_FN void rgi_run_flag(rgi_run *run, const rgi_pack *pack, rmask bad, int flag, int s)
+/* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them */
+RG_FN void rgi_run_flag(rgi_run *run, real *status, rmask bad, int flag, int s)
 {
-    real *status = RGI_REALS(pack->status);
     rmask hit = rg_and(bad, run->alive);
+    run->alive = rg_and(run->alive, rg_not(hit));
+    if (!status || !rg_any(hit)) return;
     status[0] = rg_select(hit, rg_set1(flag), status[0]);
     status[1] = rg_select(hit, rg_set1(s), status[1]);
-    run->alive = rg_and(run->alive, rg_not(hit));
+    status[5] = rg_select(hit, rgi_step_locate(&run->rod, flag), status[5]);
+}
+
+/* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
+ * status [6]: flags and counts, or NULL. */
+RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise, real *status)
+{
+    rgi_outcome out;
+    run->alive = rg_and(run->alive, rg_lt(rg_set1(s), *RGI_CREALS(pack->lane_steps)));
+    /* the first step has one state behind it only */
+    run->step.bdf2 = pack->bdf2 && !pack->deform && s > 0;
+    rgi_run_drive(run, pack, s);
+    rgi_step_prepare(&run->rod, run->step);
+    if (pack->deform) {
+        out = rgi_deform_solve(&run->rod, run->step, &run->deform, run->alive);
+        if (linearise) rgi_deform_linearise(&run->rod, run->step, &run->deform);
+    } else {
+        rgi_step_predict(&run->rod, run->step);
+        out = rgi_step_solve(&run->rod, run->step, run->alive);
+        if (linearise)
+            rgi_step_linearise(&run->rod, run->full);
+        else
+            rgi_strains(&run->rod, run->rod.y, run->rod.y1);
+    }
+    rgi_step_inspect(&run->rod, &out);
+    rgi_run_flag(run, status, rg_not(out.finite), 2, s);
+    rgi_run_flag(run, status, rg_not(out.converged), 1, s);
+    rgi_run_flag(run, status, out.folded, 3, s);
+    rgi_run_flag(run, status, out.wrapped, 4, s);
+    if (!status) return;
+    status[2] = status[2] + out.iterations;
+    status[3] = rg_max(status[3], out.iterations);
+    status[4] = rg_max(status[4], rg_select(run->alive, out.increment, rg_set1(0.0)));
+}
+
+RG_FN void rgi_run_accept(rgi_run *run, const rgi_pack *pack)
+{
+    if (pack->deform)
+        rgi_deform_accept(&run->rod, run->step, run->alive);
+    else
+        rgi_step_accept(&run->rod, run->step, run->alive);
+}
+
+/* the state now, into p [RGI_STATE n + 1] */
+RG_FN void rgi_state_save(const rgi_run *run, real *p)
+{
+    const rgi_rod *rod = &run->rod;
+    const int n = rod->n;
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
+        p[i] = rod->x[i];
+        p[3 * n + i] = rod->v[i];
+        p[6 * n + i] = rod->m1[i];
+    }
+    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = rod->s[i];
+    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = rod->z[i];
+    p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0));
+}
+
+RG_FN rmask rgi_state_alive(const real *p, int n)
+{
+    return rg_lt(rg_set1(0.5), p[RGI_STATE * n]);
+}
+
+/* the state `now` with `before` behind it */
+RG_FN void rgi_state_load(rgi_run *run, const real *before, const real *now)
+{
+    rgi_rod *rod = &run->rod;
+    const int n = rod->n;
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
+        rod->x[i] = now[i];
+        rod->v[i] = now[3 * n + i];
+        rod->m1[i] = rod->y1[i] = now[6 * n + i];
+        rod->xp[i] = before[i];
+        rod->vp[i] = before[3 * n + i];
+    }
+    RG_TEAM_FOR(i, 0, 4 * n)
+    {
+        rod->s[i] = now[9 * n + i];
+        rod->sp[i] = before[9 * n + i];
+    }
+    RG_TEAM_FOR(i, 0, 2 * n)
+    {
+        rod->z[i] = now[13 * n + i];
+        rod->zp[i] = before[13 * n + i];
+    }
+    run->alive = rgi_state_alive(now, n);
+    RG_TEAM_SYNC();
+}
+
+/* what the forward run keeps of the state that step s ends with (s = -1: the start) */
+RG_FN void rgi_run_keep(const rgi_run *run, const rgi_pack *pack, int s, real *last)
+{
+    const rgi_plan *plan = pack->plan;
+    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    real *kept = RGI_REALS(pack->kept);
+    if (plan->levels == 1) {
+        rgi_state_save(run, kept + (size_t)(s + 2) * size);
+        if (s < 0) rgi_state_save(run, kept);
+        return;
+    }
+    /* a checkpoint needs the state before as well: `last` holds it */
+    if ((s + 1) % plan->length[1] == 0 && s + 1 < pack->n_steps) {
+        real *p = kept + (size_t)((s + 1) / plan->length[1]) * 2u * size;
+        rgi_state_save(run, p + size);
+        for (size_t i = 0; i < size; i++) p[i] = s < 0 ? p[size + i] : last[i];
+    }
+    if ((s + 2) % plan->length[1] == 0) rgi_state_save(run, last);
 }
 
 RG_FN void rgi_run_all(const rgi_pack *pack)
 {
     rgi_run run;
-    real *work = RGI_REALS(pack->workspace);
     const int n = pack->n, p = pack->n_directions;
-    const rgi_input_tangent none = {0, 0};
-    run.rod.n = n;
-    run.rod.plan.n = n;
-    run.rod.plan.order = pack->order;
-    run.rod.plan.first = pack->first;
-    run.rod.plan.second = pack->second;
-    run.rod.fixed = pack->fixed;
-    run.rod.coef = RGI_CREALS(pack->coef);
-    run.rod.f = 0;
-    rgi_rod_bind(&run.rod, work);
-    work += rgi_rod_reals(n);
-    run.tangents = work, work += (size_t)p * (size_t)n * RGI_NT;
-    run.stress = work, work += 4 * n;
-    run.dy = work, work += 4 * n;
-    run.jac = work, work += (size_t)p * 3u * (size_t)pack->n_free;
-    run.weighted = work, work += (size_t)p * 3u * (size_t)pack->n_free;
-    run.residual = work;
-    run.step.h = pack->h;
-    run.step.bdf2 = 0;
-    run.step.tolerance = pack->tolerance;
-    run.step.max_iterations = pack->max_iterations;
-    for (int i = 0; i < 3; i++) run.step.gravity[i] = pack->gravity[i];
-
     real *status = RGI_REALS(pack->status);
-    const real steps = *RGI_CREALS(pack->lane_steps);
-    for (int i = 0; i < 5; i++) status[i] = rg_set1(0.0);
-    run.alive = rg_lt(rg_set1(0.0), steps);
+    rgi_run_init(&run, pack);
+    for (int i = 0; i < 6; i++) status[i] = rg_set1(i == 5 ? -1.0 : 0.0);
+    run.alive = rg_lt(rg_set1(0.0), *RGI_CREALS(pack->lane_steps));
     rgi_run_start(&run, pack);
+    real *last = RGI_REALS(pack->pool);
+    if (pack->plan) rgi_run_keep(&run, pack, -1, last);
     for (int s = 0; s < pack->n_steps; s++) {
-        run.alive = rg_and(run.alive, rg_lt(rg_set1(s), steps));
-        /* the first step has one state behind it only */
-        run.step.bdf2 = pack->bdf2 && s > 0;
-        rgi_step_prepare(&run.rod, run.step);
-        rgi_run_drive(&run, pack, s);
-        rgi_step_predict(&run.rod, run.step);
-        rgi_outcome out = rgi_step_solve(&run.rod, run.step, run.alive);
-        if (p > 0)
-            rgi_step_linearise(&run.rod, 0);
-        else
-            rgi_strains(&run.rod, run.rod.y, run.rod.y1);
-        rgi_step_inspect(&run.rod, &out);
-        rgi_run_flag(&run, pack, rg_not(out.finite), 2, s);
-        rgi_run_flag(&run, pack, rg_not(out.converged), 1, s);
-        rgi_run_flag(&run, pack, out.folded, 3, s);
-        rgi_run_flag(&run, pack, out.wrapped, 4, s);
-        status[2] = status[2] + out.iterations;
-        status[3] = rg_max(status[3], out.iterations);
-        status[4] = rg_max(status[4], rg_select(run.alive, out.increment, rg_set1(0.0)));
+        const rgi_input_tangent none = {0, 0}, in = rgi_run_drive_jvp(&run, pack, s);
+        rgi_run_step(&run, pack, s, p > 0, status);
         for (int q = 0; q < p; q++) {
-            int begin = pack->entry_begin[q], end = pack->entry_begin[q + 1];
-            rgi_step_jvp(&run.rod, run.step, run.alive, 0,
-                         rgi_tangent_at(run.tangents + (size_t)q * (size_t)n * RGI_NT, n), none,
-                         (const rgi_entry *)(pack->entries + begin),
-                         RGI_CREALS(pack->entry_values) + begin, end - begin, run.stress, run.dy);
+            int begin = pack->entry_begin[q], count = pack->entry_begin[q + 1] - begin;
+            const rgi_entry *entries = (const rgi_entry *)(pack->entries + begin);
+            const real *values = RGI_CREALS(pack->entry_values) + begin;
+            rgi_tangent d = rgi_tangent_at(run.tangents + (size_t)q * (size_t)n * RGI_NT, n);
+            if (pack->deform)
+                rgi_deform_jvp(&run.rod, run.step, &run.deform, run.alive, d, q == 0 ? in : none,
+                               entries, values, count, run.stress, run.dy);
+            else
+                rgi_step_jvp(&run.rod, run.step, run.alive, run.full, d, q == 0 ? in : none, entries,
+                             values, count, run.stress, run.dy);
         }
-        rgi_step_accept(&run.rod, run.step, run.alive);
+        rgi_run_accept(&run, pack);
+        if (pack->plan) rgi_run_keep(&run, pack, s, last);
         if ((s + 1) % pack->substeps == 0) rgi_run_frame(&run, pack, s / pack->substeps);
     }
 }

@@ -214,6 +214,7 @@ static rgi_pack make_pack(const scene *s)
     rgi_pack p;
     memset(&p, 0, sizeof p);
     p.n = s->n;
+    p.rods = 1;
     p.order = s->order;
     p.first = s->first;
     p.second = s->second;
@@ -252,10 +253,17 @@ static void check_status(double flag, double step)
 }
 
 /* markers with everything moved by `by` of direction q, in the complex instantiation */
+/* one rod's numbers by step; the rollout reads them only */
+static rgi_series series(const void *data, int items)
+{
+    rgi_series a = {(void *)(uintptr_t)data, 0, items, 1};
+    return a;
+}
+
 static void run_complex(const scene *s, int q, real by, real *markers)
 {
     real coef[NODES * RGI_NC], offset[2 * NODES], x0[3 * NODES], v0[3 * NODES], m0[3 * NODES];
-    real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[5], steps;
+    real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[6], steps;
     rgi_pack p = make_pack(s);
     for (int i = 0; i < NODES * RGI_NC; i++)
         coef[i] = s->coef[i] + (q < 0 ? 0.0 : by * s->by[q][i]);
@@ -271,7 +279,7 @@ static void run_complex(const scene *s, int q, real by, real *markers)
         drive_m[i] = s->drive_m[i];
     }
     steps = p.n_steps;
-    real *work = calloc(rgi_run_reals(&p), sizeof *work);
+    real *work = calloc(rgi_run_bind(NULL, &p, NULL), sizeof *work);
     assert_non_null(work);
     p.lane_steps = (const double *)&steps;
     p.coef = (const double *)coef;
@@ -279,8 +287,8 @@ static void run_complex(const scene *s, int q, real by, real *markers)
     p.x0 = (const double *)x0;
     p.v0 = (const double *)v0;
     p.m0 = (const double *)m0;
-    p.drive_x = (const double *)drive_x;
-    p.drive_m = (const double *)drive_m;
+    p.drive_x = series(drive_x, 3 * p.n_fixed_x);
+    p.drive_m = series(drive_m, 3 * p.n_fixed_theta);
     p.markers = (double *)markers;
     p.status = (double *)status;
     p.workspace = (double *)work;
@@ -293,7 +301,7 @@ static void run_complex(const scene *s, int q, real by, real *markers)
 static void run_scalar(const scene *s, double *markers, double *jvp)
 {
     rgi_pack p = make_pack(s);
-    double m0[3 * NODES], status[5], steps = p.n_steps;
+    double m0[3 * NODES], status[6], steps = p.n_steps;
     real x0[3 * NODES], m[3 * NODES];
     for (int i = 0; i < 3 * NODES; i++) x0[i] = s->x0[i];
     start_directors(s, x0, m);
@@ -331,8 +339,8 @@ static void run_scalar(const scene *s, double *markers, double *jvp)
     p.x0 = s->x0;
     p.v0 = s->v0;
     p.m0 = m0;
-    p.drive_x = s->drive_x;
-    p.drive_m = s->drive_m;
+    p.drive_x = series(s->drive_x, 3 * p.n_fixed_x);
+    p.drive_m = series(s->drive_m, 3 * p.n_fixed_theta);
     p.markers = markers;
     p.status = status;
     double *work = calloc(rgi_pack_workspace_scalar(&p), sizeof *work);

@@ -14,6 +14,7 @@ rg_rollout_opts rg_rollout_opts_default(void)
     o.struct_size = sizeof o;
     o.scheme = RG_SCHEME_BDF2;
     o.substeps = 1;
+    o.sweeps = 10;
     o.tolerance_m = 1e-8;
     o.max_iterations = 40;
     return o;
@@ -32,6 +33,63 @@ const char *rg_rod_flag_text(rg_rod_flag flag)
 
 const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL)->isa; }
 
+rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
+{
+    if (o->struct_size != sizeof *o)
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
+            o->struct_size, sizeof *o);
+    if (o->stepper != RG_STEPPER_IMPLICIT && o->stepper != RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "stepper %d is neither RG_STEPPER_IMPLICIT nor RG_STEPPER_DEFORM",
+                       (int)o->stepper);
+    if (o->scheme != RG_SCHEME_BE && o->scheme != RG_SCHEME_BDF2)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is neither RG_SCHEME_BE nor RG_SCHEME_BDF2",
+                       (int)o->scheme);
+    if (o->substeps < 1 || o->substeps > 1000)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to 1000, not %d", o->substeps);
+    if (o->sweeps < 1 || o->sweeps > 1000)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "sweeps must be 1 to 1000, not %d", o->sweeps);
+    if (!(o->tolerance_m > 0.0) || o->max_iterations < 1)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
+                       o->max_iterations);
+    *cpu = rgi_cpu_find(o->isa);
+    if (!*cpu)
+        return RG_FAIL(
+            err, RG_ERR_UNSUPPORTED,
+            "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
+            "or avx512",
+            o->isa);
+    return RG_OK;
+}
+
+void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
+{
+    j->n = (int)s->n;
+    j->order = s->order;
+    j->first = s->first;
+    j->second = s->second;
+    j->fixed = s->fixed;
+    j->n_markers = (int)s->n_markers;
+    j->marker_vertices = s->marker_vertices;
+    j->n_free = (int)s->n_free;
+    j->free_markers = s->free_markers;
+    j->n_fixed_x = (int)s->n_fixed_x;
+    j->n_fixed_theta = (int)s->n_fixed_theta;
+    j->fixed_x = s->fixed_x;
+    j->fixed_theta = s->fixed_theta;
+    j->h = dt_s / o->substeps;
+    j->gravity[2] = -9.81;
+    j->tolerance = o->tolerance_m;
+    j->max_iterations = o->max_iterations;
+    j->deform = o->stepper == RG_STEPPER_DEFORM;
+    j->bdf2 = o->scheme == RG_SCHEME_BDF2 && !j->deform;
+    j->sweeps = o->sweeps;
+    j->substeps = o->substeps;
+}
+
 rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
                       const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
                       rg_error *err)
@@ -41,11 +99,6 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_simulate needs a model, recordings, out and statuses");
     if (!opts) opts = &defaults;
-    if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
-            opts->struct_size, sizeof *opts);
     rgi_takes_opts batch_opts;
     memset(&batch_opts, 0, sizeof batch_opts);
     batch_opts.rollout = *opts;

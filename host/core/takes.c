@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/coefficients.h"
+#include "core/checkpoints.h"
 #include "rod/layout.h"
 
 typedef struct pack {
@@ -35,6 +36,10 @@ struct rgi_takes {
     unsigned char *slipped; /* [n] */
     size_t entries_capacity;
     double *coef, *scratch;
+    double *frames; /* [n][n_markers][2][6] directors that offsets act along in frames 0 and 1 */
+    rgi_plan plan; /* with opts.adjoint */
+    double *pools; /* [threads][plan's pool][W]: scratch of a reverse run */
+    int threads;
 };
 
 static size_t lanes_of(const rgi_takes *b) { return (size_t)b->cpu->lanes; }
@@ -45,6 +50,20 @@ static double *take(double *base, size_t *used, size_t count)
     double *p = base ? base + *used : NULL;
     *used += (count + 7) / 8 * 8;
     return p;
+}
+
+/* a series with the lanes innermost */
+static rgi_series packed(double *data, size_t items, size_t w)
+{
+    rgi_series s = {data, 1, (ptrdiff_t)(items * w), (ptrdiff_t)w};
+    return s;
+}
+
+/* of one thread's reverse run, a multiple of a cache line */
+static size_t pool_doubles(const rgi_takes *b)
+{
+    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes;
+    return ((size_t)rgi_plan_pool(&b->plan) * state + 7) / 8 * 8 + 8;
 }
 
 /* lay out one pack's arrays; called once to count and once to assign */
@@ -61,9 +80,11 @@ static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
     j->v0 = take(base, used, n * 3 * w);
     j->m0 = take(base, used, n * 3 * w);
     j->chord = take(base, used, n * 3 * w);
-    j->drive_x = take(base, used, steps * b->shape->n_fixed_x * 3 * w);
-    j->drive_m = take(base, used, steps * b->shape->n_fixed_theta * 3 * w);
-    j->status = take(base, used, 5 * w);
+    j->drive_x = packed(take(base, used, steps * b->shape->n_fixed_x * 3 * w),
+                        b->shape->n_fixed_x * 3, w);
+    j->drive_m = packed(take(base, used, steps * b->shape->n_fixed_theta * 3 * w),
+                        b->shape->n_fixed_theta * 3, w);
+    j->status = take(base, used, 6 * w);
     j->markers = b->opts.markers ? take(base, used, p->ticks * m * 3 * w) : NULL;
     j->markers_jvp = b->opts.markers_jvp ? take(base, used, p->ticks * q * m * 3 * w) : NULL;
     j->dx0 = q ? take(base, used, q * n * 3 * w) : NULL;
@@ -79,6 +100,17 @@ static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
     j->n_directions = (int)q;
     j->n_free = (int)b->shape->n_free;
     j->n = (int)n;
+    if (b->opts.adjoint) {
+        const size_t state = (n * RGI_STATE_REALS + 1) * w;
+        j->plan = &b->plan;
+        j->kept = take(base, used, (size_t)rgi_plan_kept(&b->plan) * state);
+        j->coef_bar = take(base, used, n * RGI_NC * w);
+        j->offset_bar = take(base, used, m * 2 * w);
+        j->x0_bar = take(base, used, n * 3 * w);
+        j->v0_bar = take(base, used, n * 3 * w);
+        j->turn0_bar = take(base, used, n * w);
+        j->adjoint_status = take(base, used, 3 * w);
+    }
     j->workspace = take(base, used, b->cpu->workspace(j));
     j->n_directions = directions;
 }
@@ -108,7 +140,9 @@ void rgi_takes_destroy(rgi_takes **batch)
     free(b->entry_values);
     rg_model_destroy(&b->own);
     free(b->slipped);
+    free(b->pools);
     free(b->coef);
+    free(b->frames);
     free(b->scratch);
     free(b);
     *batch = NULL;
@@ -155,7 +189,7 @@ static rg_status fill_pack(rgi_takes *b, size_t index, rg_error *err)
         goto done;
     }
     double *m = x + p->ticks * (size_t)substeps * fx;
-    double *drive_x = (double *)(uintptr_t)j->drive_x, *drive_m = (double *)(uintptr_t)j->drive_m;
+    double *drive_x = j->drive_x.data, *drive_m = j->drive_m.data;
     double *recorded = (double *)(uintptr_t)j->recorded, *weight = (double *)(uintptr_t)j->weight;
     double *lane_steps = (double *)(uintptr_t)j->lane_steps;
     for (size_t lane = 0; lane < w; lane++) {
@@ -199,16 +233,8 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     rg_status status = RG_OK;
     *out = NULL;
     if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no recording to simulate");
-    if (opts->rollout.substeps < 1 || opts->rollout.substeps > 1000)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to 1000, not %d",
-                       opts->rollout.substeps);
-    if (!(opts->rollout.tolerance_m > 0.0) || opts->rollout.max_iterations < 1)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "tolerance %g m and %d iterations: both must be positive",
-                       opts->rollout.tolerance_m, opts->rollout.max_iterations);
-    if (opts->rollout.scheme != RG_SCHEME_BE && opts->rollout.scheme != RG_SCHEME_BDF2)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is neither RG_SCHEME_BE nor RG_SCHEME_BDF2",
-                       (int)opts->rollout.scheme);
+    const rgi_cpu *cpu = NULL;
+    RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
     for (size_t i = 0; i < n; i++) {
         RG_TRY(check_recording(model, &recordings[i], err));
         if (recordings[i].dt_s != recordings[0].dt_s)
@@ -217,13 +243,6 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
                 "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
                 recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
     }
-    const rgi_cpu *cpu = rgi_cpu_find(opts->rollout.isa);
-    if (!cpu)
-        return RG_FAIL(
-            err, RG_ERR_UNSUPPORTED,
-            "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
-            "or avx512",
-            opts->rollout.isa);
     rgi_takes *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
@@ -240,7 +259,21 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->coef = calloc(nodes * RGI_NC, sizeof *b->coef);
     b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
     b->slipped = calloc(nodes, 1);
-    if (!b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped) goto memory;
+    b->frames = calloc(n * b->shape->n_markers * 12, sizeof *b->frames);
+    if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped) goto memory;
+    b->threads = opts->rollout.threads > 0 ? opts->rollout.threads : omp_get_max_threads();
+    if ((size_t)b->threads > b->n_packs) b->threads = (int)b->n_packs;
+    if (opts->adjoint) {
+        size_t ticks = 0;
+        for (size_t i = 0; i < n; i++)
+            if (rgi_motion_ticks(&recordings[i]) > ticks) ticks = rgi_motion_ticks(&recordings[i]);
+        const size_t state = (nodes * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+        status = rgi_plan_make(ticks * (size_t)opts->rollout.substeps, state, b->n_packs,
+                               (size_t)b->threads, opts->budget_bytes, &b->plan, err);
+        if (status != RG_OK) goto fail;
+        b->pools = aligned_alloc(64, (size_t)b->threads * ((pool_doubles(b) + 7) / 8 * 64));
+        if (!b->pools) goto memory;
+    }
     size_t used = 0;
     for (int pass = 0; pass < 2; pass++) {
         used = 0;
@@ -263,24 +296,9 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     }
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i].job;
-        j->order = b->shape->order;
-        j->first = b->shape->first;
-        j->second = b->shape->second;
-        j->fixed = b->shape->fixed;
-        j->n_markers = (int)b->shape->n_markers;
-        j->marker_vertices = b->shape->marker_vertices;
-        j->substeps = opts->rollout.substeps;
-        j->h = recordings[0].dt_s / opts->rollout.substeps;
-        j->gravity[2] = -9.81;
-        j->tolerance = opts->rollout.tolerance_m;
-        j->max_iterations = opts->rollout.max_iterations;
-        j->bdf2 = opts->rollout.scheme == RG_SCHEME_BDF2;
+        rgi_pack_setup(j, b->shape, &opts->rollout, recordings[0].dt_s);
+        j->rods = b->packs[i].lanes_used;
         j->n_steps = (int)(b->packs[i].ticks * (size_t)j->substeps);
-        j->n_fixed_x = (int)b->shape->n_fixed_x;
-        j->n_fixed_theta = (int)b->shape->n_fixed_theta;
-        j->fixed_x = b->shape->fixed_x;
-        j->fixed_theta = b->shape->fixed_theta;
-        j->free_markers = b->shape->free_markers;
         j->floor = opts->floor_m;
         j->block = opts->block;
         status = fill_pack(b, i, err);
@@ -316,6 +334,11 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
             size_t used = lane < (size_t)b->packs[index].lanes_used;
             const rg_recording *r = &b->recordings[index * b->lanes + (used ? lane : 0)];
             RG_TRY(rgi_motion_start(s, r, offsets, x, v, m, chord, frames0, frames1, err));
+            for (size_t k = 0; used && k < s->n_markers; k++) {
+                double *to = b->frames + 12 * ((index * b->lanes + lane) * s->n_markers + k);
+                memcpy(to, frames0 + 6 * k, 6 * sizeof *to);
+                memcpy(to + 6, frames1 + 6 * k, 6 * sizeof *to);
+            }
             spread((double *)(uintptr_t)j->x0, x, 3 * n, w, lane);
             spread((double *)(uintptr_t)j->v0, v, 3 * n, w, lane);
             spread((double *)(uintptr_t)j->m0, m, 3 * n, w, lane);
@@ -436,9 +459,7 @@ rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction
 void rgi_takes_run(rgi_takes *b)
 {
     const size_t w = lanes_of(b), p = b->n_directions;
-    int threads = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
-    if ((size_t)threads > b->n_packs) threads = (int)b->n_packs;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
         if (b->opts.fit) {
@@ -446,19 +467,76 @@ void rgi_takes_run(rgi_takes *b)
             memset(j->gradients, 0, rgi_takes_blocks(b) * p * w * sizeof(double));
             memset(j->loss, 0, 4 * w * sizeof(double));
         }
+        if (b->opts.adjoint) j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
         b->cpu->run(j);
     }
 }
+
+/* what cotangents of coefficients, offsets and the start say about the directions of `model`, summed over
+ * recordings in order */
+static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
+                      size_t n_directions, double *gradient)
+{
+    const size_t w = lanes_of(b), n = b->shape->n;
+    for (size_t r = 0; r < b->n; r++) {
+        const rgi_pack *j = &b->packs[r / b->lanes].job;
+        const size_t lane = r % b->lanes;
+        double *length = rg_model_field_data(b->own, RG_REST_LENGTH);
+        memcpy(length, rg_model_field(model, RG_REST_LENGTH), (n - 1) * sizeof *length);
+        (void)rgi_motion_slip(b->shape, &b->recordings[r], length, b->slipped);
+        for (size_t q = 0; q < n_directions; q++)
+            for (size_t e = 0; e < directions[q].n_places; e++) {
+                const rgi_place *at = &directions[q].places[e];
+                rgi_pack_entry entries[RGI_MAX_ENTRIES];
+                double values[RGI_MAX_ENTRIES];
+                int got = rgi_coefficients_jvp(b->own, at->field, at->entry, at->component, entries,
+                                               values);
+                if (at->field == RG_REST_LENGTH && b->slipped[at->entry]) continue;
+                for (int k = 0; k < got; k++) {
+                    const size_t node = (size_t)entries[k].node;
+                    const int c = entries[k].coefficient;
+                    const double *bar = c < RGI_NC ? j->coef_bar + (node * RGI_NC + (size_t)c) * w
+                                                   : j->offset_bar +
+                                                         (2 * node + (size_t)(c - RGI_O1)) * w;
+                    gradient[q] += at->scale * values[k] * bar[lane];
+                }
+                if (at->field != RG_MARKER_OFFSET) continue;
+                /* an offset moves the start as well: by its frames, kept with the pack */
+                const double *f = b->frames + 12 * (r * b->shape->n_markers + at->entry) +
+                                  3 * (size_t)at->component;
+                const double dt = b->recordings[r].dt_s;
+                for (size_t i = 0; i < n; i++) {
+                    double weight = at->scale * b->shape->weights[i * b->shape->n_markers + at->entry];
+                    for (size_t c = 0; c < 3; c++)
+                        gradient[q] -=
+                            weight * (f[6 + c] * j->x0_bar[(3 * i + c) * w + lane] +
+                                      (f[6 + c] - f[c]) / dt * j->v0_bar[(3 * i + c) * w + lane]);
+                }
+            }
+    }
+}
+
+void rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
+                        size_t n_directions, int product, double *gradient)
+{
+#pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index].job;
+        j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
+        j->bar = product ? RGI_BAR_NORMAL : RGI_BAR_LOSS;
+        j->want_coef = j->want_start = 1;
+        b->cpu->reverse(j);
+    }
+    pull_back(b, model, directions, n_directions, gradient);
+}
+
+const rgi_plan *rgi_takes_plan(const rgi_takes *b) { return b->opts.adjoint ? &b->plan : NULL; }
 
 void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)
 {
     const size_t w = lanes_of(b), lane = recording % b->lanes;
     const double *s = b->packs[recording / b->lanes].job.status;
-    out->flag = (rg_rod_flag)s[lane];
-    out->step = (int)s[w + lane];
-    out->iterations = (int)s[2 * w + lane];
-    out->worst_iterations = (int)s[3 * w + lane];
-    out->worst_increment_m = s[4 * w + lane];
+    rgi_lane_status(s, w, lane, out);
 }
 
 void rgi_takes_markers(const rgi_takes *b, size_t recording, double *out)

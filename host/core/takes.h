@@ -11,6 +11,15 @@
 #include "cpu/dispatch.h"
 #include "rodgrad/rollout.h"
 
+/* the options in range, and the instructions they mean. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
+rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg_error *err);
+
+/* a pack's shape and scheme; the shape must outlive it */
+void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
+
+/* one lane's of a pack's status [6][w] */
+void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
+
 /* one number of a field */
 typedef struct rgi_place {
     rg_field field;
@@ -30,11 +39,13 @@ typedef struct rgi_takes rgi_takes;
 typedef struct rgi_takes_opts {
     rg_rollout_opts rollout;
     int markers;           /* keep simulated markers */
-    int markers_jvp;       /* keep their derivatives (tests) */
+    int markers_jvp;       /* keep their derivatives: Gauss-Newton products, tests */
     int fit;               /* recorded markers, loss, normal equations */
     size_t max_directions; /* of rgi_takes_set */
     double floor_m;        /* of the loss [m] */
     int block;             /* frames in a block of gradients */
+    int adjoint;           /* keep states: rgi_takes_gradient may be called */
+    size_t budget_bytes;   /* for them (plan.h) */
 } rgi_takes_opts;
 
 /* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
@@ -47,6 +58,14 @@ void rgi_takes_destroy(rgi_takes **batch);
 rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err);
 void rgi_takes_run(rgi_takes *batch);
+
+/* After a run at `model`: adds to gradient [n_directions] the derivative of the loss's sum, by a reverse
+ * run; with `product`, of direction 0 of the last run (markers_jvp) J^T W J instead. The directions are
+ * those of `model` and need not be the run's. */
+void rgi_takes_gradient(rgi_takes *takes, const rg_model *model, const rgi_direction *directions,
+                        size_t n_directions, int product, double *gradient);
+/* what is kept for it; NULL without opts.adjoint */
+const rgi_plan *rgi_takes_plan(const rgi_takes *takes);
 
 /* results of the last run */
 void rgi_takes_status(const rgi_takes *batch, size_t recording, rg_rod_status *out);

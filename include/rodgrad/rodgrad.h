@@ -2,6 +2,7 @@
 #ifndef RODGRAD_RODGRAD_H
 #define RODGRAD_RODGRAD_H
 
+#include "rodgrad/batch.h"
 #include "rodgrad/model.h"
 #include "rodgrad/fit.h"
 #include "rodgrad/recording.h"

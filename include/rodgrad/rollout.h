@@ -21,8 +21,17 @@ typedef enum rg_scheme {
     RG_SCHEME_BDF2 /* second-order backward differences (default); its first step is backward Euler */
 } rg_scheme;
 
+typedef enum rg_stepper {
+    RG_STEPPER_IMPLICIT, /* every step minimises an incremental potential (default) */
+    RG_STEPPER_DEFORM    /* DEFORM's: quasi-static twist, explicit forces, projection of the lengths; takes
+                            no scheme, stretch stiffness or stretch relaxation, and is stable only while
+                            the step resolves the bending waves (docs/physics.md, section 4) */
+} rg_stepper;
+
 typedef struct rg_rollout_opts {
     size_t struct_size;  /* set by rg_rollout_opts_default; checked */
+    rg_stepper stepper;
+    int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
     int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
     double tolerance_m;  /* Newton stops when its last increment is below this [m] */
@@ -53,6 +62,7 @@ typedef struct rg_rod_status {
     int iterations;   /* Newton iterations over the whole rollout */
     int worst_iterations; /* of one step */
     double worst_increment_m; /* largest last Newton increment of a step [m] */
+    int vertex;       /* the first vertex that went wrong there, or -1 */
 } rg_rod_status;
 
 const char *rg_rod_flag_text(rg_rod_flag flag);

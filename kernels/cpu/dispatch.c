@@ -5,11 +5,15 @@
 
 static const rgi_cpu instantiations[] = {
 #if defined(__x86_64__)
-    {"avx512", 8, rgi_pack_workspace_avx512, rgi_pack_run_avx512},
-    {"avx2", 4, rgi_pack_workspace_avx2, rgi_pack_run_avx2},
+    {"avx512", 8, rgi_pack_workspace_avx512, rgi_pack_run_avx512,
+     rgi_pack_reverse_avx512},
+    {"avx2", 4, rgi_pack_workspace_avx2, rgi_pack_run_avx2,
+     rgi_pack_reverse_avx2},
 #endif
-    {"sse2", 2, rgi_pack_workspace_sse2, rgi_pack_run_sse2},
-    {"scalar", 1, rgi_pack_workspace_scalar, rgi_pack_run_scalar},
+    {"sse2", 2, rgi_pack_workspace_sse2, rgi_pack_run_sse2,
+     rgi_pack_reverse_sse2},
+    {"scalar", 1, rgi_pack_workspace_scalar, rgi_pack_run_scalar,
+     rgi_pack_reverse_scalar},
 };
 
 static int supported(const char *isa)

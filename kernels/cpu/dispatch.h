@@ -9,6 +9,7 @@ typedef struct rgi_cpu {
     int lanes;
     size_t (*workspace)(const rgi_pack *pack); /* doubles */
     void (*run)(const rgi_pack *pack);
+    void (*reverse)(const rgi_pack *pack); /* after run, with a plan */
 } rgi_cpu;
 
 /* The named instantiation, or with NULL the widest that the processor has; NULL when the name is

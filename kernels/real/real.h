@@ -20,6 +20,7 @@
 #if defined(RGI_REAL_PACK)
 
 #define RGI_LANES RGI_REAL_PACK
+typedef double rg_scalar; /* what a lane holds */
 typedef double real __attribute__((vector_size(8 * RGI_LANES), may_alias));
 typedef long long rmask __attribute__((vector_size(8 * RGI_LANES)));
 #define RG_C(c) (c)
@@ -55,16 +56,19 @@ RG_FN int rg_any(rmask m)
 #if defined(RGI_REAL_COMPLEX)
 #include <complex.h>
 typedef double _Complex real;
+typedef double _Complex rg_scalar;
 #define RG_C(c) (c)
 #define RGI_VALUE(a) creal(a)
 RG_FN real rg_sqrt(real a) { return csqrt(a); }
 #elif defined(RGI_REAL_FLOAT)
 typedef float real;
+typedef float rg_scalar;
 #define RG_C(c) (c##f)
 #define RGI_VALUE(a) (a)
 RG_FN real rg_sqrt(real a) { return sqrtf(a); }
 #else
 typedef double real;
+typedef double rg_scalar;
 #define RG_C(c) (c)
 #define RGI_VALUE(a) (a)
 RG_FN real rg_sqrt(real a) { return sqrt(a); }

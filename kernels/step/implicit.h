@@ -225,6 +225,31 @@ RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
     }
 }
 
+/* the first vertex where a step that ended with `flag` (rg_rod_flag) went wrong, by lane; -1: none */
+RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
+{
+    real node = rg_set1(-1.0), largest = rg_set1(-1.0);
+    for (int i = rod->n - 1; i >= 0; i--) {
+        const real *p = rod->dy + RGI_NU * i, *s = rod->sy + RGI_NS * i;
+        real sum = rg_set1(0.0), size = sum;
+        for (int d = 0; d < 3; d++) sum = sum + rod->y[3 * i + d] + rod->c[3 * i + d];
+        for (int d = 0; d < 3 && i < rod->n - 1; d++) sum = sum + rod->y1[3 * i + d];
+        for (int d = 0; d < RGI_NU; d++) size = rg_max(size, rg_abs(p[d]));
+        rmask here = rg_not(rg_sane(sum));
+        if (flag == 1) here = rg_not(rg_lt(size, largest));
+        if (flag == 1) largest = rg_select(here, size, largest);
+        if (flag > 2 && i > 0 && i < rod->n - 1) {
+            real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
+            real turned = rg_abs(s[3] - rod->s[RGI_NS * i + 3]);
+            here = flag == 3 ? rg_lt(chi, rg_set1(1e-4)) : rg_lt(rg_set1(3.13), turned);
+        } else if (flag > 2) {
+            here = rg_false();
+        }
+        node = rg_select(here, rg_set1(i), node);
+    }
+    return node;
+}
+
 /* the solution becomes the state in lanes `alive`; the others keep theirs */
 RG_FN void rgi_step_accept(rgi_rod *rod, rgi_step step, rmask alive)
 {

@@ -1,0 +1,106 @@
+/* core/health.c: what a batch's user needs beside the runs: carried directors, growth rates, and the
+ * penalty of multiple shooting (include/rodgrad/batch.h). */
+#include <math.h>
+#include <string.h>
+
+#include "core/batch.h"
+
+/* unit vector from a to b; 0 when they coincide or are not finite */
+static int direction(const double *a, const double *b, double *t)
+{
+    double size = 0.0;
+    for (int c = 0; c < 3; c++) {
+        t[c] = b[c] - a[c];
+        size += t[c] * t[c];
+    }
+    if (!(size > 1e-18) || !isfinite(size)) return 0;
+    for (int c = 0; c < 3; c++) t[c] /= sqrt(size);
+    return 1;
+}
+
+rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0,
+                                   const double *clamp_x, double *clamp_m, rg_error *err)
+{
+    if (!b || !m0 || !x0 || !clamp_x || !clamp_m)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "rg_batch_carry_directors needs m0, x0, clamp_x and a place for clamp_m");
+    const rgi_shape *s = b->shape;
+    for (size_t rod = 0; rod < b->n_rods; rod++)
+        for (size_t d = 0; d < s->n_fixed_theta; d++) {
+            const size_t edge = (size_t)s->fixed_theta[d];
+            const double *x = x0 + 3 * (rod * s->n + edge);
+            double m[3], from[3], to[3];
+            size_t place = 0; /* of the edge's first vertex among the clamped */
+            while ((size_t)s->fixed_x[place] != edge) place++;
+            memcpy(m, m0 + 3 * (rod * (s->n - 1) + edge), sizeof m);
+            if (!direction(x, x + 3, from))
+                return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length at the "
+                                                  "start", edge, rod);
+            for (size_t k = 0; k < b->steps; k++) {
+                const double *at = clamp_x + 3 * ((rod * b->steps + k) * s->n_fixed_x + place);
+                if (!direction(at, at + 3, to))
+                    return RG_FAIL(err, RG_ERR_VALUE,
+                                   "clamped edge %zu of rod %zu has no length in step %zu", edge, rod,
+                                   k);
+                double chi = 1.0, along = 0.0, size = 0.0;
+                for (int c = 0; c < 3; c++) {
+                    chi += from[c] * to[c];
+                    along += m[c] * to[c];
+                }
+                for (int c = 0; c < 3; c++) {
+                    if (chi > 1e-9) m[c] -= along / chi * (from[c] + to[c]);
+                    size += m[c] * m[c];
+                }
+                for (int c = 0; c < 3; c++) m[c] /= sqrt(size);
+                memcpy(from, to, sizeof from);
+                memcpy(clamp_m + 3 * ((rod * b->steps + k) * s->n_fixed_theta + d), m, sizeof m);
+            }
+        }
+    return RG_OK;
+}
+
+double rg_growth_rate(const double *sizes, size_t n, double interval_s)
+{
+    double count = 0.0, mean_t = 0.0, mean_y = 0.0, tt = 0.0, ty = 0.0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n; i++) {
+            if (!(sizes[i] > 0.0) || !isfinite(sizes[i])) continue;
+            double t = (double)i * interval_s, y = log(sizes[i]);
+            if (pass == 0) {
+                count += 1.0;
+                mean_t += t;
+                mean_y += y;
+            } else {
+                tt += (t - mean_t / count) * (t - mean_t / count);
+                ty += (t - mean_t / count) * (y - mean_y / count);
+            }
+        }
+    return count >= 2.0 ? ty / tt : (double)NAN;
+}
+
+rg_status rg_batch_shooting(const rg_batch *b, const rg_batch_inputs *inputs, const double *x,
+                            const double *v, double weight, double time_s, double *cost,
+                            double *x_bar, double *v_bar, double *x0_bar, double *v0_bar,
+                            rg_error *err)
+{
+    if (!b || !inputs || !inputs->x0 || !inputs->v0 || !x || !v || !cost || !x_bar || !v_bar ||
+        !x0_bar || !v0_bar || !(weight >= 0.0) || !(time_s >= 0.0))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "rg_batch_shooting needs a batch, its inputs and outputs, places for the "
+                       "derivatives, and a weight and time of at least 0");
+    const size_t row = 3 * b->shape->n, frames = b->opts.n_frames;
+    const double v_weight = weight * time_s * time_s;
+    for (size_t rod = 0; rod + 1 < b->n_rods; rod++) {
+        const size_t end = (rod * frames + frames - 1) * row, start = (rod + 1) * row;
+        for (size_t i = 0; i < row; i++) {
+            double dx = x[end + i] - inputs->x0[start + i];
+            double dv = v[end + i] - inputs->v0[start + i];
+            *cost += 0.5 * (weight * dx * dx + v_weight * dv * dv);
+            x_bar[end + i] += weight * dx;
+            v_bar[end + i] += v_weight * dv;
+            x0_bar[start + i] -= weight * dx;
+            v0_bar[start + i] -= v_weight * dv;
+        }
+    }
+    return RG_OK;
+}

@@ -1,0 +1,183 @@
+/* rodgrad/batch.h: many rods of one shape at once, and derivatives of whatever comes out with respect to
+ * whatever goes in.
+ *
+ * A batch holds n_rods rods on the mesh of one model, each with parameters of its own. Inputs, outputs
+ * and their derivatives are dense arrays of doubles that the caller owns, rods outermost:
+ *   V vertices, E = V - 1 edges, C clamped vertices, D clamped edges (both ends clamped), M markers,
+ *   S = n_frames * substeps steps, F = n_frames frames (outputs at the end of every frame).
+ * Directors are unit vectors perpendicular to their edges. A tangent or cotangent of a director is one
+ * number, its turn about its edge [rad], on top of the parallel transport that follows the edge; so it
+ * goes with derivatives of positions that hold this turn fixed.
+ *
+ *   rg_batch_create -> rg_batch_forward -> (your loss and its derivatives) -> rg_batch_adjoint
+ *                   -> rg_batch_jvp
+ * Everything is allocated at create. Results do not depend on threads, on n_rods, on a rod's place or on
+ * what is kept for the adjoint: the same bits. One thread at a time per batch.
+ * Derivations: docs/physics.md, sections 3 to 5. */
+#ifndef RODGRAD_BATCH_H
+#define RODGRAD_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rodgrad/model.h"
+#include "rodgrad/rollout.h"
+#include "rodgrad/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* budget_bytes: keep every state */
+#define RG_STORE_ALL SIZE_MAX
+
+typedef struct rg_batch_opts {
+    size_t struct_size;      /* set by rg_batch_opts_default; checked */
+    rg_rollout_opts rollout; /* substeps: steps of a frame */
+    double dt_s;             /* of a frame [s] (default 0.01) */
+    size_t n_frames;         /* simulated (default 1) */
+    double gravity[3];       /* [m/s^2] (default 0, 0, -9.81) */
+    int adjoint;             /* keep states so that rg_batch_adjoint can follow (default 1) */
+    size_t budget_bytes;     /* for kept states; 0 (default): two levels of checkpoints with the least
+                                memory; RG_STORE_ALL; else the fewest levels that fit */
+    size_t window;           /* steps; > 0 cuts the adjoint: a window's outputs see inputs of that window
+                                only. Biased: docs/physics.md, section 5. 0: exact (default) */
+} rg_batch_opts;
+
+rg_batch_opts rg_batch_opts_default(void);
+
+typedef struct rg_batch rg_batch;
+
+/* A batch of n_rods (>= 1) rods that all start with the parameters of `model`, which is copied.
+ * RG_ERR_ARGUMENT (options out of range; a budget too small, with the least that works),
+ * RG_ERR_MEMORY, RG_ERR_UNSUPPORTED; *out is NULL then. */
+rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts,
+                          rg_batch **out, rg_error *err);
+/* Free and null *batch. Accepts NULL and a pointer to NULL. */
+void rg_batch_destroy(rg_batch **batch);
+
+/* Parameters of one rod, from a model of the same mesh and clamps; copied. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
+ * RG_ERR_VALUE, RG_ERR_MEMORY; the rod keeps what it had then. */
+rg_status rg_batch_set_model(rg_batch *batch, size_t rod, const rg_model *model, rg_error *err);
+
+/* C and D, with the vertices and edges in the order of the arrays; pointers live as long as the batch */
+size_t rg_batch_clamped_vertices(const rg_batch *batch, const int **vertices);
+size_t rg_batch_clamped_edges(const rg_batch *batch, const int **edges);
+
+/* What a batch keeps and for how much: decided at create, before anything runs. */
+typedef struct rg_batch_plan {
+    int levels;            /* 1: every state; 2: checkpoints; more: checkpoints within */
+    size_t length[12];     /* [levels] steps of a piece; length[0] = S */
+    size_t kept_bytes;     /* states and checkpoints */
+    size_t total_bytes;    /* all memory of the batch */
+    double forward_runs;   /* how often a step is run, its first time included, at most */
+} rg_batch_plan;
+
+rg_batch_plan rg_batch_describe(const rg_batch *batch);
+/* The plan in a sentence, cut to size bytes. */
+void rg_batch_plan_text(const rg_batch_plan *plan, char *text, size_t size);
+
+typedef struct rg_batch_inputs {
+    const double *x0, *v0;  /* [n_rods][V][3] [m], [m/s] */
+    const double *m0;       /* [n_rods][E][3] directors */
+    const double *clamp_x;  /* [n_rods][S][C][3] prescribed positions at the end of each step [m] */
+    const double *clamp_m;  /* [n_rods][S][D][3] prescribed directors there */
+    const double *force;    /* [n_rods][S][V][3] external forces [N], or NULL */
+} rg_batch_inputs;
+
+typedef struct rg_batch_outputs { /* NULL where not wanted */
+    double *x, *v;   /* [n_rods][F][V][3] */
+    double *m;       /* [n_rods][F][E][3] */
+    double *markers; /* [n_rods][F][M][3] */
+} rg_batch_outputs;
+
+/* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
+ * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
+ * RG_ERR_ARGUMENT (a missing array), RG_ERR_VALUE (coincident vertices at the start, a director that is not
+ * a unit vector across its edge); nothing is written then. */
+rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs,
+                           const rg_batch_outputs *outputs, rg_rod_status *statuses, rg_error *err);
+
+/* A direction in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. */
+typedef struct rg_batch_tangents {
+    const double *x0, *v0;
+    const double *turn0;                  /* [n_rods][E] */
+    const double *clamp_x;
+    const double *clamp_turn;             /* [n_rods][S][D] */
+    const double *force;
+    const double *fields[RG_FIELD_COUNT]; /* [n_rods][entries][components] */
+} rg_batch_tangents;
+
+typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
+    double *x, *v;
+    double *turn; /* [n_rods][F][E] */
+    double *markers;
+} rg_batch_tangent_outputs;
+
+/* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
+ * follow as after rg_batch_forward. */
+rg_status rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs,
+                       const rg_batch_tangents *tangents, const rg_batch_outputs *outputs,
+                       const rg_batch_tangent_outputs *tangent_outputs, rg_rod_status *statuses,
+                       rg_error *err);
+
+/* The derivatives of a scalar with respect to the outputs; NULL: zero. */
+typedef struct rg_batch_cotangents {
+    const double *x, *v;
+    const double *turn; /* [n_rods][F][E] */
+    const double *markers;
+} rg_batch_cotangents;
+
+/* ... and with respect to what went in; NULL: not asked for, not computed. */
+typedef struct rg_batch_gradients {
+    double *x0, *v0;
+    double *turn0;
+    double *clamp_x;
+    double *clamp_turn;
+    double *force;
+    double *fields[RG_FIELD_COUNT];
+    size_t growth_every; /* steps; with growth */
+    double *growth;      /* [n_rods][S / growth_every + 1]: size of the state's cotangent after every
+                            growth_every steps, sqrt(sum x_bar^2 + (v_bar / frame)^2), S's last */
+} rg_batch_gradients;
+
+/* Where the reverse run first met a value that is not finite; flag RG_ROD_OK, step and vertex -1: nowhere */
+typedef struct rg_adjoint_status {
+    rg_rod_flag flag;
+    int step, vertex;
+} rg_adjoint_status;
+
+/* The adjoint of the last rg_batch_forward or rg_batch_jvp (reverse mode): one reverse run gives all
+ * gradients. A rod that failed has the gradient of what it did until then. statuses [n_rods] or NULL.
+ * RG_ERR_ARGUMENT: nothing was run, the batch was created without `adjoint`, growth without
+ * growth_every. */
+rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
+                           const rg_batch_gradients *gradients, rg_adjoint_status *statuses,
+                           rg_error *err);
+
+/* Prescribed directors for given prescribed positions: those of m0 carried along their edges by parallel
+ * transport, without turn. clamp_m [n_rods][S][D][3] is written. RG_ERR_VALUE where a clamped edge has no
+ * length. */
+rg_status rg_batch_carry_directors(const rg_batch *batch, const double *m0, const double *x0,
+                                   const double *clamp_x, double *clamp_m, rg_error *err);
+
+/* The rate of growth [1/s] of n sizes taken every interval_s: the slope of their logarithm, by least
+ * squares. Of tangents or cotangents it is an estimate of the largest finite-time Lyapunov exponent: a
+ * gradient over T seconds is useless where rate * T passes some 20. NaN when fewer than two are
+ * positive. */
+double rg_growth_rate(const double *sizes, size_t n, double interval_s);
+
+/* Multiple shooting: the rods of a batch as n_rods consecutive segments of one rollout, each with a start
+ * of its own. Adds to *cost weight/2 sum |x_end(k) - x0(k+1)|^2 + time^2 |v_end(k) - v0(k+1)|^2, and its
+ * derivatives to x_bar, v_bar (of the last frame's outputs, [n_rods][F][V][3]) and x0_bar, v0_bar
+ * [n_rods][V][3]. x, v: outputs of the run. Directors and memory start anew in each segment.
+ * RG_ERR_ARGUMENT. */
+rg_status rg_batch_shooting(const rg_batch *batch, const rg_batch_inputs *inputs, const double *x,
+                            const double *v, double weight, double time_s, double *cost,
+                            double *x_bar, double *v_bar, double *x0_bar, double *v0_bar,
+                            rg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,265 @@
+/* reverse.h: a rollout backwards, from cotangents of its outputs to those of all that went in.
+ *
+ * For the steps in reverse: the state before and after (kept, or run again from a checkpoint: plan.h),
+ * at a frame's end the cotangents of its outputs, the step's linearisation, its adjoint. Of a step only
+ * what its adjoint needs is recomputed: the implicit one's Hessian at the solution, which is the state
+ * after; the deform step whole. The arithmetic does not know which states were kept, so every plan
+ * gives the same bits. */
+#ifndef RGI_REVERSE_H
+#define RGI_REVERSE_H
+
+#include "rollout.h"
+
+/* marker k's cotangent in frame f: given, or the fit's */
+RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, int k)
+{
+    const real zero = rg_set1(0.0);
+    real r[3] = {zero, zero, zero};
+    if (pack->bar == RGI_BAR_GIVEN) {
+        for (int c = 0; pack->markers_bar.data && c < 3; c++)
+            r[c] = rgi_get(&pack->markers_bar, pack->rods, f, 3 * k + c);
+        return v3(r[0], r[1], r[2]);
+    }
+    const int row = f * pack->n_free;
+    for (int m = 0; m < pack->n_free; m++) {
+        if (pack->free_markers[m] != k) continue;
+        const real *to = RGI_CREALS(pack->recorded) + 3 * (size_t)(row + m);
+        const real used = RGI_CREALS(pack->weight)[row + m];
+        const real *jvp = RGI_CREALS(pack->markers_jvp) +
+                          3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers +
+                               (size_t)k);
+        const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+        int i = pack->marker_vertices[k];
+        vec3 at = v3_add(v3_load(run->rod.y + 3 * i),
+                         rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
+        const real off[3] = {at.x - to[0], at.y - to[1], at.z - to[2]};
+        for (int c = 0; c < 3; c++) {
+            real w = used / rg_max(rg_abs(off[c]), rg_set1(pack->floor));
+            r[c] = rg_select(run->alive, w * (pack->bar == RGI_BAR_LOSS ? off[c] : jvp[c]), zero);
+        }
+    }
+    return v3(r[0], r[1], r[2]);
+}
+
+/* what frame f's outputs give to the cotangent d of the state (y, y1) that it shows */
+RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tangent d)
+{
+    const int n = pack->n, rods = pack->rods;
+    real *offset_bar = pack->want_coef ? RGI_REALS(pack->offset_bar) : 0;
+    for (int i = 0; pack->x_bar.data && i < 3 * n; i++)
+        d.x[i] += RG_TERM(rgi_get(&pack->x_bar, rods, f, i));
+    for (int i = 0; pack->v_bar.data && i < 3 * n; i++)
+        d.v[i] += RG_TERM(rgi_get(&pack->v_bar, rods, f, i));
+    for (int i = 0; pack->turn_bar.data && i < n - 1; i++)
+        d.theta[i] += RG_TERM(rgi_get(&pack->turn_bar, rods, f, i));
+    if (pack->bar == RGI_BAR_GIVEN && !pack->markers_bar.data) return;
+    rgi_edges(&run->rod, run->rod.y);
+    for (int k = 0; k < pack->n_markers; k++) {
+        int i = pack->marker_vertices[k];
+        vec3 r = rgi_reverse_marker(run, pack, f, k);
+        d.x[3 * i] += RG_TERM(r.x);
+        d.x[3 * i + 1] += RG_TERM(r.y);
+        d.x[3 * i + 2] += RG_TERM(r.z);
+        rgi_marker_arm_adj(&run->rod, run->rod.y1, i, RGI_CREALS(pack->offset) + 2 * k, r, d.x,
+                           d.theta, offset_bar ? offset_bar + 2 * k : run->spare_offset);
+    }
+}
+
+/* size of the state's cotangent: positions, and velocities in frame intervals [1/m of the outputs'
+ * unit] */
+RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
+{
+    if (!pack->growth.data || s % pack->growth_every != 0) return;
+    rgi_tangent d = rgi_tangent_at(run->bar, pack->n);
+    real sum = rg_set1(0.0), rate = rg_set1(1.0 / (pack->h * pack->substeps));
+    for (int i = 0; i < 3 * pack->n; i++) {
+        real x = d.x[i] + d.xp[i], v = rate * (d.v[i] + d.vp[i]);
+        sum += x * x + v * v;
+    }
+    rgi_put(&pack->growth, pack->rods, s / pack->growth_every, 0, rg_sqrt(sum));
+}
+
+/* note the first (last in time) step whose adjoint is not finite */
+RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
+{
+    real *status = RGI_REALS(pack->adjoint_status), sum = rg_set1(0.0);
+    for (int i = 0; i < RGI_NU * pack->n; i++) sum += rg_abs(run->dy[i]);
+    rmask bad = rg_and(rg_not(rg_sane(sum)), rg_lt(status[0], rg_set1(0.5)));
+    if (!rg_any(bad)) return;
+    real node = rg_set1(-1.0);
+    for (int i = pack->n - 1; i >= 0; i--) {
+        real here = rg_set1(0.0);
+        for (int c = 0; c < RGI_NU; c++) here += rg_abs(run->dy[RGI_NU * i + c]);
+        node = rg_select(rg_sane(here), node, rg_set1(i));
+    }
+    status[0] = rg_select(bad, rg_set1(2.0), status[0]);
+    status[1] = rg_select(bad, rg_set1(s), status[1]);
+    status[2] = rg_select(bad, node, status[2]);
+}
+
+/* step s backwards; the states before, at its begin and at its end */
+RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const real *before,
+                            const real *now, const real *after)
+{
+    const int n = pack->n;
+    rgi_rod *rod = &run->rod;
+    rgi_tangent d = rgi_tangent_at(run->bar, n);
+    rgi_input_bar in = {pack->want_coef ? RGI_REALS(pack->coef_bar) : 0, 0, 0};
+    if (pack->drive_x_bar.data || pack->drive_turn_bar.data) in.y = run->din_y;
+    if (pack->force_bar.data) in.f = run->din_f;
+    rgi_state_load(run, before, now);
+    if ((s + 1) % pack->substeps == 0) {
+        for (int i = 0; i < 3 * n; i++) {
+            rod->y[i] = after[i];
+            rod->y1[i] = after[6 * n + i];
+        }
+        run->alive = rgi_state_alive(after, n);
+        rgi_reverse_frame(run, pack, s / pack->substeps, d);
+        run->alive = rgi_state_alive(now, n);
+    }
+    if (pack->deform) {
+        rgi_run_step(run, pack, s, 1, 0);
+        rgi_deform_adj(rod, run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
+    } else {
+        run->step.bdf2 = pack->bdf2 && s > 0;
+        rgi_run_drive(run, pack, s);
+        rgi_step_prepare(rod, run->step);
+        for (int i = 0; i < 3 * n; i++) {
+            rod->y[i] = after[i];
+            rod->y1[i] = after[6 * n + i];
+        }
+        run->alive = rgi_state_alive(after, n);
+        rgi_step_linearise(rod, run->full);
+        rgi_step_adj(rod, run->step, run->alive, run->full, d, in, run->stress, run->dy);
+    }
+    for (int k = 0; pack->drive_x_bar.data && k < pack->n_fixed_x; k++)
+        for (int c = 0; c < 3; c++)
+            rgi_put(&pack->drive_x_bar, pack->rods, s, 3 * k + c,
+                    run->din_y[RGI_NU * pack->fixed_x[k] + c]);
+    for (int k = 0; pack->drive_turn_bar.data && k < pack->n_fixed_theta; k++)
+        rgi_put(&pack->drive_turn_bar, pack->rods, s, k,
+                run->din_y[RGI_NU * pack->fixed_theta[k] + 3]);
+    rgi_put_many(&pack->force_bar, pack->rods, s, 3 * n, run->din_f);
+    rgi_reverse_watch(run, pack, s);
+    if (pack->window > 0 && s > 0 && s % pack->window == 0)
+        for (int i = 0; i < RGI_NT * n; i++) run->bar[i] = rg_set1(0.0);
+    rgi_reverse_growth(run, pack, s);
+}
+
+/* the start's share, after rgi_run_start: strains and memory came from positions and directors */
+RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
+{
+    const int n = pack->n;
+    const real zero = rg_set1(0.0);
+    rgi_tangent d = rgi_tangent_at(run->bar, n);
+    if (!pack->want_start) return;
+    rgi_run_start(run, pack);
+    rgi_run_start_gradients(run);
+    for (int i = 0; i < n; i++) {
+        for (int c = 0; c < RGI_NS; c++)
+            run->stress[RGI_NS * i + c] =
+                RG_TERM(d.s[RGI_NS * i + c]) + RG_TERM(d.sp[RGI_NS * i + c]);
+        for (int c = 0; c < 2; c++)
+            run->stress[RGI_NS * i + 1 + c] += RG_TERM(d.z[2 * i + c]) + RG_TERM(d.zp[2 * i + c]);
+        for (int c = 0; c < 3; c++)
+            run->dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(d.xp[3 * i + c]);
+        run->dy[RGI_NU * i + 3] = i < n - 1 ? RG_TERM(d.theta[i]) : zero;
+    }
+    rgi_strain_adj(&run->rod, rg_set1(1.0), run->stress, run->dy);
+    for (int i = 0; pack->chord && i < n - 1; i++) {
+        if (run->rod.fixed[i] & RGI_FIXED_THETA) continue;
+        vec3 turn = rgi_run_chord_turn(run, pack, i);
+        const real by[3] = {turn.x, turn.y, turn.z};
+        for (int c = 0; c < 3; c++) {
+            run->dy[RGI_NU * i + c] -= RG_TERM(run->dy[RGI_NU * i + 3] * by[c]);
+            run->dy[RGI_NU * i + 4 + c] += RG_TERM(run->dy[RGI_NU * i + 3] * by[c]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        for (int c = 0; c < 3; c++) {
+            RGI_REALS(pack->x0_bar)[3 * i + c] = run->dy[RGI_NU * i + c];
+            RGI_REALS(pack->v0_bar)[3 * i + c] =
+                RG_TERM(d.v[3 * i + c]) + RG_TERM(d.vp[3 * i + c]);
+        }
+        RGI_REALS(pack->turn0_bar)[i] = run->dy[RGI_NU * i + 3];
+    }
+}
+
+/* run steps begin ... end - 1 again from the checkpoint (before, now); keep checkpoints of pieces of
+ * `length` steps, or with length 0 every state, in `to` */
+RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int end, int length,
+                             const real *before, const real *now, real *to)
+{
+    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    if (length == 0)
+        for (size_t i = 0; i < size; i++) {
+            to[i] = before[i];
+            to[size + i] = now[i];
+        }
+    rgi_state_load(run, before, now);
+    for (int s = begin; s < end; s++) {
+        if (length > 0 && (s - begin) % length == 0) {
+            real *p = to + (size_t)((s - begin) / length) * 2u * size;
+            rgi_state_save(run, p + size);
+            if (s == begin)
+                for (size_t i = 0; i < size; i++) p[i] = before[i];
+        }
+        /* the state before a later checkpoint */
+        if (length > 0 && (s + 1 - begin) % length == 0 && s + 1 < end)
+            rgi_state_save(run, to + (size_t)((s + 1 - begin) / length) * 2u * size);
+        rgi_run_step(run, pack, s, 0, 0);
+        rgi_run_accept(run, pack);
+        if (length == 0) rgi_state_save(run, to + (size_t)(s + 2 - begin) * size);
+    }
+}
+
+/* pack->plan and what the forward run kept in hand: all steps backwards */
+RG_FN void rgi_reverse_all(const rgi_pack *pack)
+{
+    const rgi_plan *plan = pack->plan;
+    const int levels = plan->levels, n = pack->n;
+    const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
+    real *storage[RGI_PLAN_LEVELS];
+    int begins[RGI_PLAN_LEVELS]; /* of the piece that a level's storage holds */
+    rgi_run run;
+    rgi_run_init(&run, pack);
+    storage[0] = RGI_REALS(pack->kept);
+    storage[1] = RGI_REALS(pack->pool);
+    for (int k = 2; k < levels; k++)
+        storage[k] = storage[k - 1] + (size_t)rgi_plan_states(plan, k - 1) * size;
+    for (int k = 0; k < levels; k++) begins[k] = k == 0 ? 0 : -1;
+    for (int i = 0; i < RGI_NT * n; i++) run.bar[i] = rg_set1(0.0);
+    for (int i = 0; i < 2; i++) run.spare_offset[i] = rg_set1(0.0);
+    real *status = RGI_REALS(pack->adjoint_status);
+    for (int i = 0; i < 3; i++) status[i] = rg_set1(i == 2 ? -1.0 : 0.0);
+    for (int i = 0; pack->want_coef && i < RGI_NC * n; i++)
+        RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
+    for (int i = 0; pack->want_coef && i < 2 * pack->n_markers; i++)
+        RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
+    rgi_reverse_growth(&run, pack, pack->n_steps);
+    for (int end = pack->n_steps; end > 0;) {
+        int begin = 0, stop = pack->n_steps;
+        /* down to the piece of the last level that ends here; what its levels keep, where that is not yet
+         * there */
+        for (int k = 1; k < levels; k++) {
+            const int piece = (end - 1 - begin) / plan->length[k];
+            const real *from = storage[k - 1] + (size_t)piece * 2u * size;
+            begin += piece * plan->length[k];
+            if (begin + plan->length[k] < stop) stop = begin + plan->length[k];
+            if (begins[k] == begin) continue;
+            rgi_reverse_again(&run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from,
+                              from + size, storage[k]);
+            begins[k] = begin;
+            for (int deeper = k + 1; deeper < levels; deeper++) begins[deeper] = -1;
+        }
+        const real *states = storage[levels - 1];
+        for (int s = end - 1; s >= begin; s--) {
+            const real *at = states + (size_t)(s - begin) * size;
+            rgi_reverse_step(&run, pack, s, at, at + size, at + 2 * size);
+        }
+        end = begin;
+    }
+    rgi_reverse_start(&run, pack);
+}
+
+#endif

@@ -1,0 +1,404 @@
+/* step/deform.h: one step of DEFORM (Chen et al. 2024), with the twist solved and exact gradients.
+ *
+ * At the old positions x the free directors turn to where P = sum 1/2 s.K s - b.s of bending and twist
+ * is stationary (turn.h); then P_x is the force at that solution (envelope theorem), and
+ *   v* = v + h (g - c v + (f - P_x)/m),  x* = x + h v*,  y = projection of x* (projection.h),  v = (y - x)/h,
+ * directors go from x to y by parallel transport. K and b (implicit.h) bring Kelvin-Voigt damping and the
+ * bending memory; s, z and their past belong to the old positions. Strains of length carry no force.
+ * Tangent: u = (dx, dtheta) with r = H u + G^T dw1, H the Hessian of P. Free angles give way by d,
+ * H_tt d = -r_t (from whatever dtheta they come: that matters only to a rod free to spin), and then
+ * dP_x = r_x + H_xt d. A free director turns beyond the transports along its own tangents s, t by a.(ds + dt),
+ * a = -(s x t)/(1 + s.t): the finite transport from s to t depends on both ends.
+ * Adjoint: with q = -h/m v*_bar at free vertices, the turns' cotangent is theta_bar + (H q + G^T s_bar)_t,
+ * mu = -H_tt^-1 of it at free edges; then (x_bar, theta_bar) += H (q, mu), w1_bar = G (q, mu).
+ * An edge whose director is prescribed has both its vertices prescribed: P_t there moves no free vertex. */
+#ifndef RGI_DEFORM_H
+#define RGI_DEFORM_H
+
+#include <stddef.h>
+
+#include "derivative.h"
+#include "projection.h"
+#include "turn.h"
+
+typedef struct rgi_deform {
+    rgi_turn turn;        /* after rgi_deform_linearise: factor of H_tt in diag, off */
+    real *share;          /* [n] of a projection that the edge's first vertex takes */
+    real *past;           /* [sweeps][n][4] the projection's updates */
+    real *carry;          /* [n][4] a, and 1/|e| of the new edge */
+    real *moved, *pull;   /* [n][RGI_NU] scratch of a direction */
+    real *weigh, *length; /* [n] changes, or cotangents, of shares and rest lengths */
+} rgi_deform;
+
+/* reals of scratch */
+RG_FN size_t rgi_deform_reals(int n, int sweeps)
+{
+    return (size_t)n * (5 + 3 + 3 + 5 + 1 + 1 + 1 + 4 + 2 * RGI_NU + 2 + 4 * (size_t)sweeps);
+}
+
+RG_FN void rgi_deform_bind(rgi_deform *work, int n, int sweeps, real *p)
+{
+    work->turn.joint = p, p += 5 * n;
+    work->turn.base = p, p += 3 * n;
+    work->turn.trial = p, p += 3 * n;
+    work->turn.part = p, p += 5 * n;
+    work->turn.diag = p, p += n;
+    work->turn.off = p, p += n;
+    work->share = p, p += n;
+    work->carry = p, p += 4 * n;
+    work->moved = p, p += RGI_NU * n;
+    work->pull = p, p += RGI_NU * n;
+    work->weigh = p, p += n;
+    work->length = p, p += n;
+    /* an edge that no sweep touches leaves its places alone */
+    work->past = p;
+    for (int i = 0; i < 4 * sweeps * n; i++) p[i] = rg_set1(0.0);
+}
+
+/* stresses of joint i at its strains in sy: K s - b, in places 1 to 3 */
+RG_FN void rgi_deform_stress(const rgi_rod *rod, int i, real *stress)
+{
+    const real *w = rod->w + RGI_NW * i, *s = rod->sy + RGI_NS * i;
+    stress[1] = w[RGI_S11] * s[1] + w[RGI_S12] * s[2] - w[RGI_B1];
+    stress[2] = w[RGI_S12] * s[1] + w[RGI_S22] * s[2] - w[RGI_B2];
+    stress[3] = w[RGI_ST] * s[3] - w[RGI_BT];
+}
+
+RG_FN rgi_joint rgi_deform_joint(const rgi_rod *rod, int i)
+{
+    const real *x = rod->x + 3 * i, *m1 = rod->base1 + 3 * i;
+    vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
+    return rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
+}
+
+/* strains and their gradients at x and the turned directors (base1) into sy and g, P's gradient into
+ * grad; joints in three colours, as in assemble.h */
+RG_FN void rgi_deform_force(rgi_rod *rod)
+{
+    RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
+    for (int colour = 0; colour < 3; colour++) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
+        {
+            int i = 3 * k + colour + 1;
+            if (i >= rod->n - 1) continue;
+            real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i, w[RGI_NS], d[8];
+            rgi_joint j = rgi_deform_joint(rod, i);
+            rgi_joint_grad(&j, g);
+            sy[1] = j.kappa1;
+            sy[2] = j.kappa2;
+            sy[3] = rgi_twist_branch(rod, i, j.tau);
+            rgi_deform_stress(rod, i, w);
+            for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
+            rgi_scatter_gradient(rod->grad, i, d);
+        }
+        RG_TEAM_SYNC();
+    }
+}
+
+/* (f - P_x)/m of vertex i, coordinate d [m/s^2] */
+RG_FN real rgi_deform_pull(const rgi_rod *rod, int i, int d)
+{
+    real force = -rod->grad[RGI_NU * i + d];
+    if (rod->f) force = force + rod->f[3 * i + d];
+    return force / rod->coef[RGI_NC * i + RGI_M];
+}
+
+/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and directors in
+ * y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and strain gradients (g) are
+ * those at x and the turned directors (base1). */
+RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work, rmask alive)
+{
+    const real h = rg_set1(step.h), zero = rg_set1(0.0), one = rg_set1(1.0);
+    rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
+    rgi_deform_force(rod);
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        if (rod->fixed[i] & RGI_FIXED_X) continue;
+        const real drag = rod->coef[RGI_NC * i + RGI_C];
+        for (int d = 0; d < 3; d++) {
+            real v = rod->v[3 * i + d], pull = rgi_deform_pull(rod, i, d);
+            v = v + h * (rg_set1(step.gravity[d]) - drag * v + pull);
+            rod->y[3 * i + d] = rod->x[3 * i + d] + h * v;
+        }
+    }
+    rgi_projection_shares(rod, work->share);
+    RG_TEAM_ONE { rgi_project(rod, step.sweeps, work->share, rod->y, work->past); }
+    RG_TEAM_SYNC();
+    real bad = zero;
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        vec3 y = v3_load(rod->y + 3 * i);
+        bad = rg_select(rg_sane(v3_dot(y, y)), bad, one);
+        if (i == rod->n - 1 || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
+        vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), y));
+        v3_store(rod->y1 + 3 * i,
+                 rgi_director_move(v3_load(rod->t + 4 * i), t, zero, v3_load(rod->base1 + 3 * i)));
+    }
+    RG_TEAM_SYNC();
+    out.finite = rg_and(out.finite, rg_lt(rg_team_max(bad), one));
+    return out;
+}
+
+/* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the old
+ * positions, so s lags x by a step, always. Without BDF2 the implicit step's acceptance is this one. */
+RG_FN void rgi_deform_accept(rgi_rod *rod, rgi_step step, rmask alive)
+{
+    rgi_step_accept(rod, step, alive);
+}
+
+/* after rgi_deform_solve: H of P at x and the turned directors in hess, prescribed unknowns like the
+ * others; its free angles' factor; how directors hang on the transport's ends */
+RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
+{
+    const real one = rg_set1(1.0);
+    (void)step;
+    RG_TEAM_FOR(i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
+    for (int colour = 0; colour < 3; colour++) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
+        {
+            int i = 3 * k + colour + 1;
+            if (i >= rod->n - 1) continue;
+            const real *w = rod->w + RGI_NW * i;
+            real s[RGI_NS], h[RGI_NJ];
+            rgi_joint j = rgi_deform_joint(rod, i);
+            rgi_deform_stress(rod, i, s);
+            rgi_joint_hess(&j, rod->g + RGI_NG * i, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST],
+                           s[1], s[2], s[3], h);
+            rgi_scatter_hessian(rod->hess, i, h);
+        }
+        RG_TEAM_SYNC();
+    }
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        work->turn.diag[i] = rod->hess[RGI_NH * i + 9];
+        work->turn.off[i] = rod->hess[RGI_NH * i + 25];
+        if (i == rod->n - 1) continue;
+        vec3 e = v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i));
+        real inverse = one / v3_norm(e);
+        vec3 s = v3_load(rod->t + 4 * i), t = v3_scale(inverse, e);
+        real *p = work->carry + 4 * i;
+        v3_store(p, v3_scale(-one / (one + v3_dot(s, t)), v3_cross(s, t)));
+        p[3] = inverse;
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { (void)rgi_turn_factor(rod, work->turn.diag, work->turn.off); }
+    RG_TEAM_SYNC();
+}
+
+/* out [n][RGI_NU] += H (0, theta), theta the angles of y [n][RGI_NU]; symmetric, so its own adjoint */
+RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
+{
+    RG_TEAM_FOR(i, 0, rod->n)
+    for (int k = i - 2; k <= i + 1 && k < rod->n; k++) {
+        if (k < 0) continue;
+        /* theta of node k on the unknowns of node i: blocks of the earlier of the two */
+        const real *p = rod->hess + RGI_NH * (k < i ? k : i), turn = y[RGI_NU * k + 3];
+        real *to = out + RGI_NU * i;
+        for (int c = 0; c < 3; c++) {
+            if (k == i - 2) to[c] += RG_TERM(p[26 + 4 * c + 3] * turn);
+            if (k == i - 1) to[c] += RG_TERM(p[10 + 4 * c + 3] * turn);
+            if (k == i) to[c] += RG_TERM(p[RGI_TRI(3, c)] * turn);
+            if (k == i + 1) to[c] += RG_TERM(p[10 + 4 * 3 + c] * turn);
+        }
+        if (k == i) to[3] += RG_TERM(p[RGI_TRI(3, 3)] * turn);
+        if (k == i - 1 || k == i + 1) to[3] += RG_TERM(p[10 + 4 * 3 + 3] * turn);
+    }
+    RG_TEAM_SYNC();
+}
+
+/* One direction through the step just solved and linearised, before rgi_deform_accept; arguments as of
+ * rgi_step_jvp. What d.theta says of a free edge matters only where its angle is not determined. */
+RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *work, rmask alive,
+                          rgi_tangent d, rgi_input_tangent in, const rgi_entry *entries,
+                          const real *values, int n_entries, real *stress, real *dy)
+{
+    const int n = rod->n;
+    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
+    real *r = work->moved;
+    RG_TEAM_FOR(i, 0, n)
+    {
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = d.x[3 * i + c];
+        dy[RGI_NU * i + 3] = d.theta[i];
+        rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
+        work->weigh[i] = work->length[i] = zero;
+        /* changes of v* by coefficients */
+        for (int c = 0; c < RGI_NU; c++) work->pull[RGI_NU * i + c] = zero;
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE
+    {
+        for (int e = 0; e < n_entries; e++) {
+            const int i = entries[e].node, kind = entries[e].coefficient;
+            const real *k = rod->coef + RGI_NC * i, value = values[e];
+            real none[3] = {zero, zero, zero};
+            if (kind == RGI_L) work->length[i] += value;
+            for (int c = 0; c < 3 && kind == RGI_C; c++)
+                work->pull[RGI_NU * i + c] -= h * value * rod->v[3 * i + c];
+            for (int c = 0; c < 3 && kind == RGI_M; c++)
+                work->pull[RGI_NU * i + c] -= h * value / k[RGI_M] * rgi_deform_pull(rod, i, c);
+            if (kind == RGI_M)
+                rgi_projection_shares_jvp(rod, work->share, i, value, work->weigh);
+            /* mass and drag act above, and a marker's offset on the observation */
+            if (kind < RGI_NC && kind != RGI_M && kind != RGI_C)
+                rgi_coefficient_jvp(rod, step, entries[e], value, stress + RGI_NS * i, none);
+        }
+        rgi_blocks_times(rod->plan, rod->hess, dy, r);
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, n) stress[RGI_NS * i] = zero;
+    RG_TEAM_SYNC();
+    rgi_strain_adj(rod, one, stress, r);
+    RG_TEAM_FOR(i, 0, n) stress[RGI_NU * i + 3] = -r[RGI_NU * i + 3];
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress); }
+    RG_TEAM_SYNC();
+    rgi_deform_turned(rod, stress, r);
+    RG_TEAM_FOR(i, 0, n)
+    {
+        const real *k = rod->coef + RGI_NC * i;
+        dy[RGI_NU * i + 3] += stress[RGI_NU * i + 3];
+        for (int c = 0; c < RGI_NU; c++) {
+            real *to = r + RGI_NU * i + c;
+            if (c == 3 || (rod->fixed[i] & RGI_FIXED_X)) {
+                *to = in.y ? in.y[RGI_NU * i + c] : zero;
+                continue;
+            }
+            real force = -*to, v = d.v[3 * i + c];
+            if (in.f) force = force + in.f[3 * i + c];
+            v = v + h * (force / k[RGI_M] - k[RGI_C] * v) + work->pull[RGI_NU * i + c];
+            *to = d.x[3 * i + c] + h * v;
+        }
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE
+    {
+        rgi_project_jvp(rod, step.sweeps, work->share, work->past, work->weigh, work->length, r);
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, n)
+    {
+        real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero, turn = r[RGI_NU * i + 3];
+        rgi_strain_jvp(rod, i, dy, ds);
+        if (!(rod->fixed[i] & RGI_FIXED_THETA)) {
+            const real *a = work->carry + 4 * i, *was = dy + RGI_NU * i, *to = r + RGI_NU * i;
+            turn = dy[RGI_NU * i + 3];
+            for (int c = 0; c < 3; c++)
+                turn += a[c] * (rod->t[4 * i + 3] * (was[RGI_NU + c] - was[c]) +
+                                a[3] * (to[RGI_NU + c] - to[c]));
+        }
+        d.theta[i] = rg_select(alive, turn, d.theta[i]);
+        for (int c = 0; c < 3; c++) {
+            real x = d.x[3 * i + c], v = d.v[3 * i + c], y = r[RGI_NU * i + c];
+            d.x[3 * i + c] = rg_select(alive, y, x);
+            d.v[3 * i + c] = rg_select(alive, (y - x) * rate, v);
+            d.xp[3 * i + c] = x;
+            d.vp[3 * i + c] = v;
+        }
+        for (int e = 0; e < n_entries; e++)
+            if (entries[e].coefficient == RGI_LM && entries[e].node == i) dlm += values[e];
+        rgi_strains_accept_jvp(rod, step, alive, i, d, ds, dlm);
+    }
+    RG_TEAM_SYNC();
+}
+
+/* The adjoint; arguments as of rgi_step_adj, the step solved and linearised as for the tangent. */
+RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *work, rmask alive,
+                          rgi_tangent d, rgi_input_bar in, real *stress, real *dy)
+{
+    const int n = rod->n;
+    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
+    real *bar = work->moved, *pull = work->pull; /* cotangents of (x, theta) at x; (q, mu) */
+    RG_TEAM_FOR(i, 0, n)
+    {
+        rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
+        for (int c = 0; c < 3; c++) {
+            real sum = zero, was = zero;
+            sum += RG_TERM(d.x[3 * i + c]);
+            sum += RG_TERM(rate * d.v[3 * i + c]);
+            was -= RG_TERM(rate * d.v[3 * i + c]);
+            /* free directors of the edges that start and end here */
+            for (int j = i; j >= 0 && j >= i - 1; j--) {
+                if (rod->fixed[j] & RGI_FIXED_THETA) continue;
+                const real *a = work->carry + 4 * j;
+                real turn = d.theta[j] * a[c];
+                if (j == i) sum -= RG_TERM(a[3] * turn);
+                if (j < i) sum += RG_TERM(a[3] * turn);
+                if (j == i) was -= RG_TERM(rod->t[4 * j + 3] * turn);
+                if (j < i) was += RG_TERM(rod->t[4 * j + 3] * turn);
+            }
+            dy[RGI_NU * i + c] = sum;
+            bar[RGI_NU * i + c] = was;
+        }
+        /* a prescribed director is an input, a free one what the twist's solution came to */
+        dy[RGI_NU * i + 3] = bar[RGI_NU * i + 3] = zero;
+        if (rod->fixed[i] & RGI_FIXED_THETA) dy[RGI_NU * i + 3] += RG_TERM(d.theta[i]);
+        if (!(rod->fixed[i] & RGI_FIXED_THETA)) bar[RGI_NU * i + 3] += RG_TERM(d.theta[i]);
+        work->weigh[i] = work->length[i] = zero;
+    }
+    RG_TEAM_SYNC();
+    rgi_strain_adj(rod, one, stress, bar);
+    RG_TEAM_ONE
+    {
+        rgi_project_adj(rod, step.sweeps, work->share, work->past, work->weigh, work->length, dy);
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, n)
+    {
+        const real scale = -h * h / rod->coef[RGI_NC * i + RGI_M];
+        for (int c = 0; c < RGI_NU; c++) {
+            int mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
+            real *p = dy + RGI_NU * i + c, *q = pull + RGI_NU * i + c;
+            *q = zero;
+            if (c < 3 && !mine) *q += RG_TERM(scale * *p);
+            if (in.y) in.y[RGI_NU * i + c] = mine ? rg_select(alive, RG_TERM(*p), zero) : zero;
+        }
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { rgi_blocks_times(rod->plan, rod->hess, pull, stress); }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, RGI_NU * n) bar[i] += RG_TERM(stress[i]);
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, n) pull[RGI_NU * i + 3] = -RG_TERM(bar[RGI_NU * i + 3]);
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull); }
+    RG_TEAM_SYNC();
+    rgi_deform_turned(rod, pull, bar);
+    RG_TEAM_FOR(i, 0, n)
+    {
+        const real *k = rod->coef + RGI_NC * i;
+        const int held = rod->fixed[i] & RGI_FIXED_X;
+        real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], coef[RGI_NC];
+        rgi_strain_jvp(rod, i, pull, w);
+        w_bar[0] = zero; /* of a length there is no stress */
+        for (int c = 1; c < RGI_NS; c++) w_bar[c] = RG_TERM(w[c]);
+        for (int c = 0; c < RGI_NC; c++) coef[c] = zero;
+        if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, 0, coef);
+        for (int c = 0; c < 3; c++) {
+            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
+                 *vp = d.vp + 3 * i + c, x_frozen = *x + *xp, v_frozen = *v + *vp;
+            real star = held ? zero : dy[RGI_NU * i + c]; /* cotangent of x* */
+            real xt = zero, vt = zero, push = RG_TERM(h * h / k[RGI_M] * star);
+            xt += RG_TERM(star);
+            xt += RG_TERM(bar[RGI_NU * i + c]);
+            vt += RG_TERM(h * star);
+            vt -= RG_TERM(h * h * k[RGI_C] * star);
+            coef[RGI_C] -= RG_TERM(h * h * star * rod->v[3 * i + c]);
+            coef[RGI_M] -= RG_TERM(h * h * star * rgi_deform_pull(rod, i, c) / k[RGI_M]);
+            if (in.f) in.f[3 * i + c] = rg_select(alive, push, zero);
+            *x = rg_select(alive, RG_TERM(*xp) + RG_TERM(xt), x_frozen);
+            *v = rg_select(alive, RG_TERM(*vp) + RG_TERM(vt), v_frozen);
+            *xp = *vp = zero;
+        }
+        coef[RGI_L] += RG_TERM(work->length[i]);
+        coef[RGI_M] += RG_TERM(rgi_projection_shares_adj(rod, work->share, i, work->weigh));
+        rgi_strains_past_adj(rod, step, alive, i, d, w_bar, coef);
+        for (int c = 0; in.coef && c < RGI_NC; c++)
+            in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(coef[c]), zero);
+        d.theta[i] = rg_select(alive, RG_TERM(bar[RGI_NU * i + 3]), d.theta[i]);
+    }
+    RG_TEAM_SYNC();
+}
+
+#endif
