@@ -331,6 +331,16 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
     if (pack->recorded) rgi_run_fit(run, pack, f);
 }
 
+/* The deform stepper is explicit in bending: where the step is too long for the stiffness, vertices fly
+ * apart faster than the sweeps bring edges back to their lengths. */
+RG_FN rmask rgi_run_unstable(const rgi_run *run, int i)
+{
+    const rgi_rod *rod = &run->rod;
+    vec3 e = v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i));
+    real most = RG_C(1.5) * rod->coef[RGI_NC * i + RGI_L];
+    return rg_lt(most * most, v3_dot(e, e));
+}
+
 /* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them */
 RG_FN void rgi_run_flag(rgi_run *run, real *status, rmask bad, int flag, int s)
 {
@@ -339,7 +349,10 @@ RG_FN void rgi_run_flag(rgi_run *run, real *status, rmask bad, int flag, int s)
     if (!status || !rg_any(hit)) return;
     status[0] = rg_select(hit, rg_set1(flag), status[0]);
     status[1] = rg_select(hit, rg_set1(s), status[1]);
-    status[5] = rg_select(hit, rgi_step_locate(&run->rod, flag), status[5]);
+    real node = rgi_step_locate(&run->rod, flag);
+    for (int i = run->rod.n - 2; flag == 5 && i >= 0; i--)
+        node = rg_select(rgi_run_unstable(run, i), rg_set1(i), node);
+    status[5] = rg_select(hit, node, status[5]);
 }
 
 /* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
@@ -347,6 +360,7 @@ RG_FN void rgi_run_flag(rgi_run *run, real *status, rmask bad, int flag, int s)
 RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise, real *status)
 {
     rgi_outcome out;
+    const rgi_rod *rod = &run->rod;
     run->alive = rg_and(run->alive, rg_lt(rg_set1(s), *RGI_CREALS(pack->lane_steps)));
     /* the first step has one state behind it only */
     run->step.bdf2 = pack->bdf2 && !pack->deform && s > 0;
@@ -368,6 +382,13 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
     rgi_run_flag(run, status, rg_not(out.converged), 1, s);
     rgi_run_flag(run, status, out.folded, 3, s);
     rgi_run_flag(run, status, out.wrapped, 4, s);
+    rmask unstable = rg_false();
+    for (int i = 0; pack->deform && i < pack->n - 1; i++) {
+        /* grippers may hold an edge longer than it is */
+        if ((rod->fixed[i] & rod->fixed[i + 1]) & RGI_FIXED_X) continue;
+        unstable = rg_or(unstable, rgi_run_unstable(run, i));
+    }
+    rgi_run_flag(run, status, unstable, 5, s);
     if (!status) return;
     status[2] = status[2] + out.iterations;
     status[3] = rg_max(status[3], out.iterations);

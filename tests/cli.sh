@@ -97,7 +97,8 @@ refuse 2 "dt.*-1" evaluate "$model" good.csv --dt -1
 refuse 2 "substeps" evaluate "$model" good.csv --substeps 1.5
 refuse 2 "threads" evaluate "$model" good.csv --threads 0
 refuse 2 "scheme" evaluate "$model" good.csv --scheme rk4
-refuse 2 "stepper.*implicit" evaluate "$model" good.csv --stepper deform
+refuse 2 "stepper.*implicit or deform" evaluate "$model" good.csv --stepper rk4
+refuse 2 "sweeps" evaluate "$model" good.csv --sweeps 0
 refuse 2 "backend.*cpu" evaluate "$model" good.csv --backend cuda
 refuse 2 "isa" evaluate "$model" good.csv --isa mmx
 refuse 2 "units" evaluate "$model" good.csv --units ell

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "deform_oracle.h"
+#include "rodgrad/rodgrad.h"
 #include "io/formats.h"
 #include "probe_random.h"
 
@@ -357,8 +358,69 @@ static void goldens_departures(void **state)
     free(path);
 }
 
-/* a golden as plain arrays, every switch on; the clamped directors carried along their edges */
-static void carried_run(const golden *g, double nudge, const oracle_track *track)
+/* rodgrad's deform stepper on the same arrays: x [steps][n][3] */
+static void stepper_run(const oracle_problem *p, double *x)
+{
+    const size_t n = (size_t)p->n, steps = (size_t)p->steps;
+    const int clamps[] = {0, 1, p->n - 2, p->n - 1};
+    rg_model *model = NULL;
+    rg_batch *batch = NULL;
+    rg_error err = {0};
+    rg_rod_status status;
+    assert_int_equal(rg_model_create(n, 1, clamps, 4, &model, &err), RG_OK);
+    double *field[RG_FIELD_COUNT];
+    for (int f = 0; f < RG_FIELD_COUNT; f++) field[f] = rg_model_field_data(model, (rg_field)f);
+    for (size_t i = 0; i < n; i++) {
+        const double before = i > 0 ? p->length[i - 1] : 0.0, after = i + 1 < n ? p->length[i] : 0.0;
+        field[RG_MARKER_MASS][i] = p->mass[i] - 0.5 * 0.01 * (before + after);
+        field[RG_DRAG][i] = field[RG_BEND_RELAXATION][i] = field[RG_TWIST_RELAXATION][i] = 0.0;
+        field[RG_BEND_MEMORY][i] = 0.0;
+        if (i + 1 < n) {
+            field[RG_REST_LENGTH][i] = p->length[i];
+            field[RG_MASS_PER_LENGTH][i] = 0.01;
+        }
+        if (i == 0 || i + 1 == n) continue;
+        field[RG_BEND_STIFFNESS_1][i] = p->bend[2 * i];
+        field[RG_BEND_STIFFNESS_2][i] = p->bend[2 * i + 1];
+        field[RG_TWIST_STIFFNESS][i] = p->twist[i];
+        for (size_t c = 0; c < 2; c++)
+            field[RG_NATURAL_CURVATURE][2 * i + c] = p->kbar[2 * i + c] / (0.5 * (before + after));
+    }
+    rg_batch_opts opts = rg_batch_opts_default();
+    opts.rollout.stepper = RG_STEPPER_DEFORM;
+    opts.rollout.sweeps = p->sweeps;
+    opts.rollout.tolerance_m = 1e-14; /* twist to round-off, as the oracle has it */
+    opts.rollout.max_iterations = 200;
+    opts.dt_s = p->dt;
+    opts.n_frames = steps;
+    opts.adjoint = 0;
+    memcpy(opts.gravity, p->gravity, sizeof opts.gravity);
+    if (rg_batch_create(model, 1, &opts, &batch, &err) != RG_OK) fail_msg("%s", err.text);
+    double *clamp_x = malloc(steps * 4 * 3 * sizeof *clamp_x);
+    double *clamp_m = malloc(steps * 2 * 3 * sizeof *clamp_m);
+    assert_true(clamp_x && clamp_m);
+    for (size_t k = 0; k < steps; k++) {
+        for (size_t c = 0; c < 4; c++)
+            memcpy(clamp_x + 3 * (4 * k + c), p->commanded + 3 * (k * n + (size_t)clamps[c]),
+                   3 * sizeof *clamp_x);
+        for (size_t c = 0; c < 2; c++)
+            memcpy(clamp_m + 3 * (2 * k + c), p->directors + 3 * (k * (n - 1) + c * (n - 2)),
+                   3 * sizeof *clamp_m);
+    }
+    const rg_batch_inputs in = {p->x0, p->v0, p->m0, clamp_x, clamp_m, NULL};
+    const rg_batch_outputs out = {x, NULL, NULL, NULL};
+    if (rg_batch_forward(batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
+    if (status.flag != RG_ROD_OK)
+        print_message("the stepper: %s in step %d\n", rg_rod_flag_text(status.flag), status.step);
+    free(clamp_x);
+    free(clamp_m);
+    rg_batch_destroy(&batch);
+    rg_model_destroy(&model);
+}
+
+/* a golden as plain arrays, every switch on; the clamped directors carried along their edges. stepper:
+ * what rodgrad makes of them, or NULL */
+static void carried_run(const golden *g, double nudge, const oracle_track *track, double *stepper)
 {
     static double kbar[ORACLE_VERTICES][2], bend[ORACLE_VERTICES][2], x0[ORACLE_VERTICES][3];
     static double force[ORACLE_VERTICES][3], m0[ORACLE_VERTICES][3];
@@ -404,6 +466,7 @@ static void carried_run(const golden *g, double nudge, const oracle_track *track
                         .directors = directors[0]};
     memcpy(p.gravity, g->rod.gravity, sizeof p.gravity);
     assert_int_equal(oracle_run(&p, track), 0);
+    if (stepper) stepper_run(&p, stepper);
     free(directors);
 }
 
@@ -417,8 +480,9 @@ static double largest_difference(const double *a, const double *b, size_t n)
     return worst;
 }
 
-/* Directors carried in time and frames untwisted in space are two roads to one state, as long as no
- * vertex is twisted by nearly pi: there they start on different sides of the wrap. */
+/* Directors carried in time, frames untwisted in space, and rodgrad's own stepper are roads to one
+ * state, as long as no vertex is twisted by nearly pi: there they start on different sides of the
+ * wrap. */
 static void goldens_carried(void **state)
 {
     (void)state;
@@ -427,13 +491,18 @@ static void goldens_carried(void **state)
         size_t n = (size_t)goldens[i].rod.n, size = STEPS * n * 3, steps = 0;
         double *x = malloc(size * sizeof *x), *y = malloc(size * sizeof *y);
         double *z = malloc(size * sizeof *z), tau[STEPS], twisted = 0.0;
-        assert_true(x && y && z);
+        double *own = malloc(size * sizeof *own);
+        assert_true(x && y && z && own);
         golden_run(&goldens[i], &oracle_all, x);
-        carried_run(&goldens[i], 0.0, &(oracle_track){.x = y, .tau = tau});
-        carried_run(&goldens[i], 1e-9, &(oracle_track){.x = z});
+        carried_run(&goldens[i], 0.0, &(oracle_track){.x = y, .tau = tau}, own);
+        carried_run(&goldens[i], 1e-9, &(oracle_track){.x = z}, NULL);
         while (steps < STEPS && tau[steps] < 2.95) twisted = fmax(twisted, tau[steps++]);
         double two = largest_difference(x, y, steps * n * 3);
         double nudged = largest_difference(y, z, size);
+        double stepper = largest_difference(y, own, steps * n * 3);
+        print_message("%-9s the deform stepper and the oracle differ by %.1e m\n", goldens[i].name,
+                      stepper);
+        assert_true(stepper <= 1e-9); /* the bar of the goldens */
         print_message(
             "%-9s %zu steps, twist to %.2f: two roads differ by %.1e m; start 1e-9 m off: "
             "by %.1e m\n",
@@ -443,6 +512,7 @@ static void goldens_carried(void **state)
         free(x);
         free(y);
         free(z);
+        free(own);
     }
 }
 

@@ -33,7 +33,8 @@ typedef struct rgc_common {
     int refine;            /* --refine R, or 0 when not given */
     int threads;           /* --threads N, or 0 */
     const char *isa;       /* --isa scalar|sse2|avx2|avx512, or NULL */
-    const char *stepper;   /* --stepper implicit, "implicit" by default */
+    int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
+    int sweeps;            /* --sweeps N, or 0 when not given */
     const char *backend;   /* --backend cpu, "cpu" by default */
     int help;              /* --help */
 } rgc_common;

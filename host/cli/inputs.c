@@ -151,12 +151,12 @@ int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recordin
 {
     char status[512];
     rgc_batch_text(batch, recordings, status, sizeof status);
-    json_t *more = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:i}",
+    json_t *more = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:i}",
                              "status", rgc_json_text(status), "steps", (json_int_t)batch->steps,
                              "wall_s", batch->wall_s,
                              "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
                              "backend", "cpu", "isa", opts->isa ? opts->isa : rg_cpu_isa(),
-                             "real", "double",
+                             "real", "double", "stepper", rg_stepper_name(opts->stepper),
                              "scheme", opts->scheme == RG_SCHEME_BE ? "be" : "bdf2",
                              "substeps", opts->substeps);
     int failed = !object || !more || json_object_update(object, more) != 0;

@@ -147,6 +147,7 @@ enum {
     OPT_AXES,
     OPT_UNITS,
     OPT_STEPPER,
+    OPT_SWEEPS,
     OPT_SCHEME,
     OPT_SUBSTEPS,
     OPT_REFINE,
@@ -166,7 +167,8 @@ static const struct {
     [OPT_CLAMP] = {"clamp", "LIST", "driving markers, for example 0,1,-2,-1"},
     [OPT_AXES] = {"axes", "LIST", "file axes that are our x, y, z (z up), for example -z,-x,y"},
     [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit"},
-    [OPT_STEPPER] = {"stepper", "NAME", "implicit"},
+    [OPT_STEPPER] = {"stepper", "NAME", "implicit or deform (DEFORM's algorithm, twist solved)"},
+    [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths (10)"},
     [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler) or bdf2"},
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
     [OPT_REFINE] = {"refine", "R", "edges between two markers"},
@@ -198,11 +200,14 @@ static int parse_backend(const char *text, const char **backend)
     return one_of("backend", text, known, "cpu: this version has no other backend");
 }
 
-static int parse_stepper(const char *text, const char **stepper)
+static int parse_stepper(const char *text, int *stepper)
 {
-    static const char *const known[] = {"implicit", NULL};
-    *stepper = text;
-    return one_of("stepper", text, known, "implicit: this version has no other stepper");
+    rg_stepper found = RG_STEPPER_IMPLICIT;
+    if (!rg_stepper_find(text, &found))
+        return rgc_complain(NULL, RGC_USAGE,
+                            "--stepper is \"%s\" but must be implicit or deform.", text);
+    *stepper = (int)found;
+    return RGC_DONE;
 }
 
 static int parse_scheme(const char *text, int *scheme)
@@ -228,6 +233,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_AXES: common->import.axes = text; return RGC_DONE;
     case OPT_UNITS: return parse_units(text, &common->import.unit_m);
     case OPT_STEPPER: return parse_stepper(text, &common->stepper);
+    case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
     case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
@@ -310,7 +316,7 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
     memset(common, 0, sizeof *common);
     common->import = rgi_import_opts_default();
     common->scheme = -1;
-    common->stepper = "implicit";
+    common->stepper = -1;
     common->backend = "cpu";
     *first = *last = 1;
     int options_ended = 0;
@@ -337,6 +343,8 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file)
 {
     rg_rollout_opts opts = file ? file->rollout : rg_rollout_opts_default();
+    if (common->stepper >= 0) opts.stepper = (rg_stepper)common->stepper;
+    if (common->sweeps > 0) opts.sweeps = common->sweeps;
     if (common->scheme >= 0) opts.scheme = (rg_scheme)common->scheme;
     if (common->substeps > 0) opts.substeps = common->substeps;
     if (common->threads > 0) opts.threads = common->threads;

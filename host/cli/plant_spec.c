@@ -163,7 +163,8 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
     static const char *const known[] = {
         "model",          "recordings",  "frames",   "dt_s",   "noise_m",
         "driver_noise_m", "noise_start", "glitches", "motion", "seed",
-        "noise_seed",     "substeps",    "scheme",   NULL};
+        "noise_seed",     "substeps",    "scheme",   "stepper",
+        NULL};
     rgi_plant_opts *o = &spec->opts;
     if (!json_is_object(root))
         return SPEC_FAIL(in, RG_ERR_FORMAT, "%s", "a spec holds one JSON object");
@@ -200,6 +201,9 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
     const char *text = scheme ? json_string_value(scheme) : "";
     if (scheme && (!text || (strcmp(text, "be") != 0 && strcmp(text, "bdf2") != 0)))
         return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\" or \"bdf2\"", "scheme");
+    const json_t *stepper = json_object_get(root, "stepper");
+    if (stepper && !rg_stepper_find(json_string_value(stepper), &o->rollout.stepper))
+        return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
     if (scheme) o->rollout.scheme = strcmp(text, "be") == 0 ? RG_SCHEME_BE : RG_SCHEME_BDF2;
     return RG_OK;
 }
@@ -275,12 +279,13 @@ json_t *rgc_plant_spec_json(const rgc_plant_spec *spec, const char *model)
     const rgi_plant_opts *o = &spec->opts;
     return json_pack(
         "{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
-        "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:i}",
+        "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:s, s:i}",
         "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval",
         (json_int_t)spec->n_eval, "frames", (json_int_t)o->n_frames, "dt_s", o->dt_s, "noise_m",
         o->noise_m, "driver_noise_m", o->driver_noise_m, "noise_start", o->noise_start, "glitches",
         "rate", o->glitch_rate, "size_m", o->glitch_size_m, "motion", "speed", o->speed,
         "bandwidth_hz", o->bandwidth_hz, "range_m", o->range_m, "tilt_rad", o->tilt_rad, "seed",
-        (json_int_t)o->seed, "noise_seed", (json_int_t)o->noise_seed, "scheme",
+        (json_int_t)o->seed, "noise_seed", (json_int_t)o->noise_seed, "stepper",
+        rg_stepper_name(o->rollout.stepper), "scheme",
         o->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", o->rollout.substeps);
 }

@@ -31,6 +31,29 @@ const char *rg_rod_flag_text(rg_rod_flag flag)
     return "unknown";
 }
 
+const char *rg_stepper_name(rg_stepper stepper)
+{
+    switch (stepper) {
+#define STEPPER_NAME(name, code, text)                                                             \
+    case name: return text;
+        RG_STEPPER_LIST(STEPPER_NAME)
+#undef STEPPER_NAME
+    }
+    return "unknown";
+}
+
+int rg_stepper_find(const char *name, rg_stepper *out)
+{
+#define STEPPER_FIND(stepper, code, text)                                                          \
+    if (name && strcmp(name, text) == 0) {                                                         \
+        *out = stepper;                                                                            \
+        return 1;                                                                                  \
+    }
+    RG_STEPPER_LIST(STEPPER_FIND)
+#undef STEPPER_FIND
+    return 0;
+}
+
 const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL)->isa; }
 
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)

@@ -98,8 +98,6 @@ static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
     }
     int directions = j->n_directions;
     j->n_directions = (int)q;
-    j->n_free = (int)b->shape->n_free;
-    j->n = (int)n;
     if (b->opts.adjoint) {
         const size_t state = (n * RGI_STATE_REALS + 1) * w;
         j->plan = &b->plan;
@@ -285,6 +283,8 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
                 size_t own = rgi_motion_ticks(&recordings[k]);
                 if (own > p->ticks) p->ticks = own;
             }
+            rgi_pack_setup(&p->job, b->shape, &opts->rollout, recordings[0].dt_s);
+            p->job.rods = p->lanes_used;
             layout(b, p, b->memory, &used);
         }
         if (pass == 0) {
@@ -296,8 +296,6 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     }
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i].job;
-        rgi_pack_setup(j, b->shape, &opts->rollout, recordings[0].dt_s);
-        j->rods = b->packs[i].lanes_used;
         j->n_steps = (int)(b->packs[i].ticks * (size_t)j->substeps);
         j->floor = opts->floor_m;
         j->block = opts->block;

@@ -258,7 +258,7 @@ static rg_status read_fields(const reader *in, const json_t *root, rg_model *mod
 
 static rg_status read_simulation(const reader *in, const json_t *root, rgi_model_file *out)
 {
-    static const char *const known[] = {"scheme", "dt_s", "substeps", "stepper", NULL};
+    static const char *const known[] = {"scheme", "dt_s", "substeps", "stepper", "sweeps", NULL};
     json_t *simulation = json_object_get(root, "simulation");
     if (!json_is_object(simulation))
         return READ_FAIL(in, RG_ERR_FORMAT, "\"simulation\" is %s but must be an object",
@@ -272,9 +272,12 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     else
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\" or \"bdf2\"", "scheme");
     const char *stepper = json_string_value(json_object_get(simulation, "stepper"));
-    if (!stepper || strcmp(stepper, "implicit") != 0)
-        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" in this version",
-                         "stepper");
+    if (!rg_stepper_find(stepper, &out->rollout.stepper))
+        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
+    long sweeps = out->rollout.sweeps;
+    if (json_object_get(simulation, "sweeps"))
+        RG_TRY(read_integer(in, simulation, "sweeps", 1, 1000, &sweeps));
+    out->rollout.sweeps = (int)sweeps;
     const json_t *dt = json_object_get(simulation, "dt_s");
     if (!json_is_number(dt) || !(json_number_value(dt) > 0))
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be a positive number of seconds", "dt_s");
@@ -448,14 +451,14 @@ static json_t *document_json(const rgi_model_file *file)
         json_decref(fields);
         return NULL;
     }
-    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:{s:s, s:s, s:f, s:i}, s:o, s:O*}",
+    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:{s:s, s:s, s:f, s:i, s:i}, s:o, s:O*}",
                      "format", FORMAT_NAME, "version", FORMAT_VERSION,
                      "markers", (json_int_t)rg_model_markers(file->model),
                      "refine", (json_int_t)rg_model_refine(file->model), "clamps", list,
-                     "simulation", "stepper", "implicit",
+                     "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
                      "scheme", file->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2",
                      "dt_s", file->dt_s, "substeps", file->rollout.substeps,
-                     "fields", fields, "fit", file->fit);
+                     "sweeps", file->rollout.sweeps, "fields", fields, "fit", file->fit);
 }
 
 rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_error *err)

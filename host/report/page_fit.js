@@ -507,7 +507,8 @@ const Fit = (() => {
           ],
           [
             "Simulation",
-            `${sim.stepper} stepper, ${sim.scheme}, steps per frame: ${sim.substeps}, Newton to ` +
+            `${sim.stepper} stepper${sim.stepper === "implicit" ? `, ${sim.scheme}` : ""}, ` +
+                `steps per frame: ${sim.substeps}, Newton to ` +
                 `${number(sim.tolerance_m)} m, ${sim.real} on ${sim.backend} (${sim.isa})`
           ],
           [

@@ -13,7 +13,7 @@
  *                   -> rg_batch_jvp
  * Everything is allocated at create. Results do not depend on threads, on n_rods, on a rod's place or on
  * what is kept for the adjoint: the same bits. One thread at a time per batch.
- * Derivations: docs/physics.md, sections 3 to 5. */
+ * Derivations: docs/physics.md, sections 3, 4, 6 and 7. */
 #ifndef RODGRAD_BATCH_H
 #define RODGRAD_BATCH_H
 
@@ -41,7 +41,7 @@ typedef struct rg_batch_opts {
     size_t budget_bytes;     /* for kept states; 0 (default): two levels of checkpoints with the least
                                 memory; RG_STORE_ALL; else the fewest levels that fit */
     size_t window;           /* steps; > 0 cuts the adjoint: a window's outputs see inputs of that window
-                                only. Biased: docs/physics.md, section 5. 0: exact (default) */
+                                only. Biased: docs/physics.md, section 7. 0: exact (default) */
 } rg_batch_opts;
 
 rg_batch_opts rg_batch_opts_default(void);

@@ -21,12 +21,24 @@ typedef enum rg_scheme {
     RG_SCHEME_BDF2 /* second-order backward differences (default); its first step is backward Euler */
 } rg_scheme;
 
+/* implicit (default): every step minimises an incremental potential. deform: DEFORM's algorithm, with
+ * quasi-static twist, explicit forces and projection of the lengths; it uses no scheme, stretch stiffness
+ * or stretch relaxation, and is stable only while the step resolves the bending waves (docs/physics.md,
+ * section 6). */
+#define RG_STEPPER_LIST(X)                                                                       \
+    X(RG_STEPPER_IMPLICIT, 0, "implicit")                                                        \
+    X(RG_STEPPER_DEFORM, 1, "deform")
+
 typedef enum rg_stepper {
-    RG_STEPPER_IMPLICIT, /* every step minimises an incremental potential (default) */
-    RG_STEPPER_DEFORM    /* DEFORM's: quasi-static twist, explicit forces, projection of the lengths; takes
-                            no scheme, stretch stiffness or stretch relaxation, and is stable only while
-                            the step resolves the bending waves (docs/physics.md, section 4) */
+#define RG_STEPPER_ENUM(name, code, text) name = code,
+    RG_STEPPER_LIST(RG_STEPPER_ENUM)
+#undef RG_STEPPER_ENUM
 } rg_stepper;
+
+/* "implicit", "deform"; "unknown" for anything else. Thread-safe. */
+const char *rg_stepper_name(rg_stepper stepper);
+/* The stepper of this name into *out; 0 when there is none. Thread-safe. */
+int rg_stepper_find(const char *name, rg_stepper *out);
 
 typedef struct rg_rollout_opts {
     size_t struct_size;  /* set by rg_rollout_opts_default; checked */
@@ -48,7 +60,9 @@ rg_rollout_opts rg_rollout_opts_default(void);
     X(RG_ROD_NOT_CONVERGED, 1, "Newton did not converge")                                        \
     X(RG_ROD_NONFINITE, 2, "a value stopped being finite")                                       \
     X(RG_ROD_FOLDED, 3, "two neighbouring edges fold back on each other")                        \
-    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")
+    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")        \
+    X(RG_ROD_UNSTABLE, 5, "the projection left an edge stretched by half: the step is too long "  \
+                          "for the stiffness, take more substeps")
 
 typedef enum rg_rod_flag {
 #define RG_ROD_STATUS_ENUM(name, code, text) name = code,

@@ -1,17 +1,18 @@
 /* step/deform.h: one step of DEFORM (Chen et al. 2024), with the twist solved and exact gradients.
  *
- * At the old positions x the free directors turn to where P = sum 1/2 s.K s - b.s of bending and twist
- * is stationary (turn.h); then P_x is the force at that solution (envelope theorem), and
- *   v* = v + h (g - c v + (f - P_x)/m),  x* = x + h v*,  y = projection of x* (projection.h),  v = (y - x)/h,
- * directors go from x to y by parallel transport. K and b (implicit.h) bring Kelvin-Voigt damping and the
- * bending memory; s, z and their past belong to the old positions. Strains of length carry no force.
- * Tangent: u = (dx, dtheta) with r = H u + G^T dw1, H the Hessian of P. Free angles give way by d,
- * H_tt d = -r_t (from whatever dtheta they come: that matters only to a rod free to spin), and then
- * dP_x = r_x + H_xt d. A free director turns beyond the transports along its own tangents s, t by a.(ds + dt),
- * a = -(s x t)/(1 + s.t): the finite transport from s to t depends on both ends.
- * Adjoint: with q = -h/m v*_bar at free vertices, the turns' cotangent is theta_bar + (H q + G^T s_bar)_t,
- * mu = -H_tt^-1 of it at free edges; then (x_bar, theta_bar) += H (q, mu), w1_bar = G (q, mu).
- * An edge whose director is prescribed has both its vertices prescribed: P_t there moves no free vertex. */
+ * At the old positions x the free directors turn to where P = sum 1/2 s.K s - b.s of bending and
+ * twist is stationary (turn.h); then P_x is the force at that solution (envelope theorem), and v* =
+ * v + h (g - c v + (f - P_x)/m),  x* = x + h v*,  y = projection of x* (projection.h),  v = (y -
+ * x)/h, directors go from x to y by parallel transport. K and b (implicit.h) bring Kelvin-Voigt
+ * damping and the bending memory; s, z and their past belong to the old positions. Strains of
+ * length carry no force. Tangent: u = (dx, dtheta) with r = H u + G^T dw1, H the Hessian of P;
+ * dtheta is that of prescribed edges and of the one angle that stays where it was when a rod is
+ * free to spin. Other angles are H_tt dtheta = -r_t, wherever they come from, and then dP_x = r_x +
+ * H_xt dtheta. A free director turns beyond the transports along its own tangents s, t by a.(ds +
+ * dt), a = -(s x t)/(1 + s.t): the finite transport from s to t depends on both ends. Adjoint: with
+ * q = -h/m v*_bar at free vertices, the turns' cotangent is theta_bar + (H q + G^T s_bar)_t, mu =
+ * -H_tt^-1 of it at free edges; then (x_bar, theta_bar) += H (q, mu), w1_bar = G (q, mu). An edge
+ * whose director is prescribed has both its vertices prescribed: P_t there moves no free vertex. */
 #ifndef RGI_DEFORM_H
 #define RGI_DEFORM_H
 
@@ -71,15 +72,14 @@ RG_FN rgi_joint rgi_deform_joint(const rgi_rod *rod, int i)
     return rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
 }
 
-/* strains and their gradients at x and the turned directors (base1) into sy and g, P's gradient into
- * grad; joints in three colours, as in assemble.h */
+/* strains and their gradients at x and the turned directors (base1) into sy and g, P's gradient
+ * into grad; joints in three colours, as in assemble.h */
 RG_FN void rgi_deform_force(rgi_rod *rod)
 {
-    RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
+    RG_TEAM_FOR (i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
-        {
+        RG_TEAM_FOR (k, 0, (rod->n - colour) / 3) {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i, w[RGI_NS], d[8];
@@ -104,16 +104,15 @@ RG_FN real rgi_deform_pull(const rgi_rod *rod, int i, int d)
     return force / rod->coef[RGI_NC * i + RGI_M];
 }
 
-/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and directors in
- * y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and strain gradients (g) are
- * those at x and the turned directors (base1). */
+/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and
+ * directors in y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and
+ * strain gradients (g) are those at x and the turned directors (base1). */
 RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work, rmask alive)
 {
     const real h = rg_set1(step.h), zero = rg_set1(0.0), one = rg_set1(1.0);
     rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
     rgi_deform_force(rod);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR (i, 0, rod->n) {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         const real drag = rod->coef[RGI_NC * i + RGI_C];
         for (int d = 0; d < 3; d++) {
@@ -123,11 +122,13 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
         }
     }
     rgi_projection_shares(rod, work->share);
-    RG_TEAM_ONE { rgi_project(rod, step.sweeps, work->share, rod->y, work->past); }
+    RG_TEAM_ONE
+    {
+        rgi_project(rod, step.sweeps, work->share, rod->y, work->past);
+    }
     RG_TEAM_SYNC();
     real bad = zero;
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR (i, 0, rod->n) {
         vec3 y = v3_load(rod->y + 3 * i);
         bad = rg_select(rg_sane(v3_dot(y, y)), bad, one);
         if (i == rod->n - 1 || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
@@ -140,24 +141,24 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
     return out;
 }
 
-/* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the old
- * positions, so s lags x by a step, always. Without BDF2 the implicit step's acceptance is this one. */
+/* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the
+ * old positions, so s lags x by a step, always. Without BDF2 the implicit step's acceptance is this
+ * one. */
 RG_FN void rgi_deform_accept(rgi_rod *rod, rgi_step step, rmask alive)
 {
     rgi_step_accept(rod, step, alive);
 }
 
-/* after rgi_deform_solve: H of P at x and the turned directors in hess, prescribed unknowns like the
- * others; its free angles' factor; how directors hang on the transport's ends */
+/* after rgi_deform_solve: H of P at x and the turned directors in hess, prescribed unknowns like
+ * the others; its free angles' factor; how directors hang on the transport's ends */
 RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
 {
     const real one = rg_set1(1.0);
     (void)step;
-    RG_TEAM_FOR(i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
+    RG_TEAM_FOR (i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
-        {
+        RG_TEAM_FOR (k, 0, (rod->n - colour) / 3) {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;
@@ -170,8 +171,7 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
         }
         RG_TEAM_SYNC();
     }
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR (i, 0, rod->n) {
         work->turn.diag[i] = rod->hess[RGI_NH * i + 9];
         work->turn.off[i] = rod->hess[RGI_NH * i + 25];
         if (i == rod->n - 1) continue;
@@ -183,33 +183,36 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
         p[3] = inverse;
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { (void)rgi_turn_factor(rod, work->turn.diag, work->turn.off); }
-    RG_TEAM_SYNC();
-}
-
-/* out [n][RGI_NU] += H (0, theta), theta the angles of y [n][RGI_NU]; symmetric, so its own adjoint */
-RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
-{
-    RG_TEAM_FOR(i, 0, rod->n)
-    for (int k = i - 2; k <= i + 1 && k < rod->n; k++) {
-        if (k < 0) continue;
-        /* theta of node k on the unknowns of node i: blocks of the earlier of the two */
-        const real *p = rod->hess + RGI_NH * (k < i ? k : i), turn = y[RGI_NU * k + 3];
-        real *to = out + RGI_NU * i;
-        for (int c = 0; c < 3; c++) {
-            if (k == i - 2) to[c] += RG_TERM(p[26 + 4 * c + 3] * turn);
-            if (k == i - 1) to[c] += RG_TERM(p[10 + 4 * c + 3] * turn);
-            if (k == i) to[c] += RG_TERM(p[RGI_TRI(3, c)] * turn);
-            if (k == i + 1) to[c] += RG_TERM(p[10 + 4 * 3 + c] * turn);
-        }
-        if (k == i) to[3] += RG_TERM(p[RGI_TRI(3, 3)] * turn);
-        if (k == i - 1 || k == i + 1) to[3] += RG_TERM(p[10 + 4 * 3 + 3] * turn);
+    RG_TEAM_ONE
+    {
+        (void)rgi_turn_factor(rod, work->turn.diag, work->turn.off);
     }
     RG_TEAM_SYNC();
 }
 
-/* One direction through the step just solved and linearised, before rgi_deform_accept; arguments as of
- * rgi_step_jvp. What d.theta says of a free edge matters only where its angle is not determined. */
+/* out [n][RGI_NU] += H (0, theta), theta the angles of y [n][RGI_NU]. Without the angles' own
+ * diagonal: an angle that is solved for takes no cotangent, and the others do not turn. */
+RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
+{
+    RG_TEAM_FOR (i, 0, rod->n)
+        for (int k = i - 2; k <= i + 1 && k < rod->n; k++) {
+            if (k < 0) continue;
+            /* theta of node k on the unknowns of node i: blocks of the earlier of the two */
+            const real *p = rod->hess + RGI_NH * (k < i ? k : i), turn = y[RGI_NU * k + 3];
+            real *to = out + RGI_NU * i;
+            for (int c = 0; c < 3; c++) {
+                if (k == i - 2) to[c] += RG_TERM(p[26 + 4 * c + 3] * turn);
+                if (k == i - 1) to[c] += RG_TERM(p[10 + 4 * c + 3] * turn);
+                if (k == i) to[c] += RG_TERM(p[RGI_TRI(3, c)] * turn);
+                if (k == i + 1) to[c] += RG_TERM(p[10 + 4 * 3 + c] * turn);
+            }
+            if (k == i - 1 || k == i + 1) to[3] += RG_TERM(p[10 + 4 * 3 + 3] * turn);
+        }
+    RG_TEAM_SYNC();
+}
+
+/* One direction through the step just solved and linearised, before rgi_deform_accept; arguments as
+ * of rgi_step_jvp. */
 RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *work, rmask alive,
                           rgi_tangent d, rgi_input_tangent in, const rgi_entry *entries,
                           const real *values, int n_entries, real *stress, real *dy)
@@ -217,10 +220,10 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     const int n = rod->n;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
     real *r = work->moved;
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = d.x[3 * i + c];
-        dy[RGI_NU * i + 3] = d.theta[i];
+        rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
+        dy[RGI_NU * i + 3] = rg_select(solved, zero, d.theta[i]);
         rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
         work->weigh[i] = work->length[i] = zero;
         /* changes of v* by coefficients */
@@ -231,6 +234,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     {
         for (int e = 0; e < n_entries; e++) {
             const int i = entries[e].node, kind = entries[e].coefficient;
+            if (kind >= RGI_NC) continue; /* of the observation, not of the step */
             const real *k = rod->coef + RGI_NC * i, value = values[e];
             real none[3] = {zero, zero, zero};
             if (kind == RGI_L) work->length[i] += value;
@@ -238,25 +242,25 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
                 work->pull[RGI_NU * i + c] -= h * value * rod->v[3 * i + c];
             for (int c = 0; c < 3 && kind == RGI_M; c++)
                 work->pull[RGI_NU * i + c] -= h * value / k[RGI_M] * rgi_deform_pull(rod, i, c);
-            if (kind == RGI_M)
-                rgi_projection_shares_jvp(rod, work->share, i, value, work->weigh);
-            /* mass and drag act above, and a marker's offset on the observation */
-            if (kind < RGI_NC && kind != RGI_M && kind != RGI_C)
+            if (kind == RGI_M) rgi_projection_shares_jvp(rod, work->share, i, value, work->weigh);
+            if (kind != RGI_M && kind != RGI_C)
                 rgi_coefficient_jvp(rod, step, entries[e], value, stress + RGI_NS * i, none);
         }
         rgi_blocks_times(rod->plan, rod->hess, dy, r);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n) stress[RGI_NS * i] = zero;
+    RG_TEAM_FOR (i, 0, n) stress[RGI_NS * i] = zero;
     RG_TEAM_SYNC();
     rgi_strain_adj(rod, one, stress, r);
-    RG_TEAM_FOR(i, 0, n) stress[RGI_NU * i + 3] = -r[RGI_NU * i + 3];
+    RG_TEAM_FOR (i, 0, n) stress[RGI_NU * i + 3] = -r[RGI_NU * i + 3];
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress); }
+    RG_TEAM_ONE
+    {
+        rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress);
+    }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, stress, r);
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         const real *k = rod->coef + RGI_NC * i;
         dy[RGI_NU * i + 3] += stress[RGI_NU * i + 3];
         for (int c = 0; c < RGI_NU; c++) {
@@ -277,8 +281,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_project_jvp(rod, step.sweeps, work->share, work->past, work->weigh, work->length, r);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero, turn = r[RGI_NU * i + 3];
         rgi_strain_jvp(rod, i, dy, ds);
         if (!(rod->fixed[i] & RGI_FIXED_THETA)) {
@@ -310,8 +313,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     const int n = rod->n;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
     real *bar = work->moved, *pull = work->pull; /* cotangents of (x, theta) at x; (q, mu) */
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
         for (int c = 0; c < 3; c++) {
             real sum = zero, was = zero;
@@ -344,8 +346,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_project_adj(rod, step.sweeps, work->share, work->past, work->weigh, work->length, dy);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         const real scale = -h * h / rod->coef[RGI_NC * i + RGI_M];
         for (int c = 0; c < RGI_NU; c++) {
             int mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
@@ -356,17 +357,22 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         }
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { rgi_blocks_times(rod->plan, rod->hess, pull, stress); }
+    RG_TEAM_ONE
+    {
+        rgi_blocks_times(rod->plan, rod->hess, pull, stress);
+    }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, RGI_NU * n) bar[i] += RG_TERM(stress[i]);
+    RG_TEAM_FOR (i, 0, RGI_NU * n) bar[i] += RG_TERM(stress[i]);
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n) pull[RGI_NU * i + 3] = -RG_TERM(bar[RGI_NU * i + 3]);
+    RG_TEAM_FOR (i, 0, n) pull[RGI_NU * i + 3] = -RG_TERM(bar[RGI_NU * i + 3]);
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull); }
+    RG_TEAM_ONE
+    {
+        rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull);
+    }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, pull, bar);
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR (i, 0, n) {
         const real *k = rod->coef + RGI_NC * i;
         const int held = rod->fixed[i] & RGI_FIXED_X;
         real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], coef[RGI_NC];
@@ -396,7 +402,9 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_strains_past_adj(rod, step, alive, i, d, w_bar, coef);
         for (int c = 0; in.coef && c < RGI_NC; c++)
             in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(coef[c]), zero);
-        d.theta[i] = rg_select(alive, RG_TERM(bar[RGI_NU * i + 3]), d.theta[i]);
+        rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
+        real turn = rg_select(solved, zero, RG_TERM(bar[RGI_NU * i + 3]));
+        d.theta[i] = rg_select(alive, turn, d.theta[i]);
     }
     RG_TEAM_SYNC();
 }

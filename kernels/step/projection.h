@@ -2,13 +2,13 @@
  *
  * A sweep takes the edges in ascending order, e = x_{k+1} - x_k as it is by then, and corrects it:
  *   l = 1 - 2 L^2/(L^2 + e.e),  x_k += w l e,  x_{k+1} -= (1 - w) l e,  w = m_{k+1}/(m_k + m_{k+1})
- * (Chen et al. 2024, DEFORM, section 3.5): along the edge and weighted by mass, so that momentum and
- * angular momentum stay. Beside a prescribed vertex w is 0 or 1; between two there is no correction.
- * With q = 1/(L^2 + e.e): dl = 4 L^2 q^2 e.de - 4 L q (1 - L^2 q) dL, and with c = dl e + l de
- *   dx_k += w c + dw l e,  dx_{k+1} -= (1 - w) c - dw l e,  dw = ((1 - w) dm_{k+1} - w dm_k)/(m_k + m_{k+1}).
- * Adjoint, last update first: c_bar = w x_bar_k - (1 - w) x_bar_{k+1}, w_bar += (x_bar_k +
- * x_bar_{k+1}).(l e), l_bar = c_bar.e, e_bar = l c_bar + 4 L^2 q^2 l_bar e; x_bar_{k+1} += e_bar,
- * x_bar_k -= e_bar. Every update's e and q are kept, past [sweeps][n][4]. */
+ * (Chen et al. 2024, DEFORM, section 3.5): along the edge and weighted by mass, so that momentum
+ * and angular momentum stay. Beside a prescribed vertex w is 0 or 1; between two there is no
+ * correction. With q = 1/(L^2 + e.e): dl = 4 L^2 q^2 e.de - 4 L q (1 - L^2 q) dL, and with c = dl e
+ * + l de dx_k += w c + dw l e,  dx_{k+1} -= (1 - w) c - dw l e,  dw = ((1 - w) dm_{k+1} - w
+ * dm_k)/(m_k + m_{k+1}). Adjoint, last update first: c_bar = w x_bar_k - (1 - w) x_bar_{k+1}, w_bar
+ * += (x_bar_k + x_bar_{k+1}).(l e), l_bar = c_bar.e, e_bar = l c_bar + 4 L^2 q^2 l_bar e;
+ * x_bar_{k+1} += e_bar, x_bar_k -= e_bar. Every update's e and q are kept, past [sweeps][n][4]. */
 #ifndef RGI_PROJECTION_H
 #define RGI_PROJECTION_H
 
@@ -27,8 +27,7 @@ RG_FN int rgi_edge_loose(const rgi_rod *rod, int k)
 /* share [n]: w of every edge */
 RG_FN void rgi_projection_shares(const rgi_rod *rod, real *share)
 {
-    RG_TEAM_FOR(k, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR (k, 0, rod->n - 1) {
         real before = rod->coef[RGI_NC * k + RGI_M], after = rod->coef[RGI_NC * (k + 1) + RGI_M];
         share[k] = rg_set1(rod->fixed[k] & RGI_FIXED_X ? 0.0 : 1.0);
         if (rgi_edge_loose(rod, k)) share[k] = after / (before + after);
@@ -37,7 +36,8 @@ RG_FN void rgi_projection_shares(const rgi_rod *rod, real *share)
 }
 
 /* adds to dshare what the mass of vertex i changing by dm does to the edges around it */
-RG_FN void rgi_projection_shares_jvp(const rgi_rod *rod, const real *share, int i, real dm, real *dshare)
+RG_FN void rgi_projection_shares_jvp(const rgi_rod *rod, const real *share, int i, real dm,
+                                     real *dshare)
 {
     const real *m = rod->coef + RGI_NC * i + RGI_M;
     if (i < rod->n - 1 && rgi_edge_loose(rod, i)) dshare[i] -= dm * share[i] / (m[0] + m[RGI_NC]);
@@ -76,7 +76,8 @@ RG_FN void rgi_project(const rgi_rod *rod, int sweeps, const real *share, real *
         }
 }
 
-/* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length */
+/* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length
+ */
 RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, const real *past,
                            const real *dshare, const real *dlength, real *dy)
 {
@@ -95,8 +96,8 @@ RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, co
         }
 }
 
-/* the adjoint: y_bar [n][RGI_NU] becomes that of the positions before, of prescribed vertices too; adds
- * to share_bar and length_bar [n] */
+/* the adjoint: y_bar [n][RGI_NU] becomes that of the positions before, of prescribed vertices too;
+ * adds to share_bar and length_bar [n] */
 RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, const real *past,
                            real *share_bar, real *length_bar, real *y_bar)
 {

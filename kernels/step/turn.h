@@ -1,14 +1,15 @@
-/* step/turn.h: the deform stepper's twist: the angles of free edges that minimise bending and twist.
+/* step/turn.h: the deform stepper's twist: the angles of free edges that minimise bending and
+ * twist.
  *
  * With positions fixed, kb and the tangents of a joint stay, and its strains hang on the turns
  * theta_e, theta_f of two directors alone: with a = kb.m1, b = kb.m2 of an edge, turned
  *   a' = c a + s b,  b' = c b - s a,  c = cos theta, s = sin theta
  *   kappa1 = (b'_e + b'_f)/2, kappa2 = -(a'_e + a'_f)/2, tau = tau_0 + theta_f - theta_e
  *   dkappa1/dtheta = -a'/2, dkappa2/dtheta = -b'/2, and once more -b'/2, a'/2.
- * Newton's matrix is tridiagonal over the edges. It is safeguarded like the implicit step: without the
- * second derivatives of strains where it is indefinite, halving a trial that climbs. A move is Cayley's,
- * its angle 2 atan(theta/2), so that cosine, sine and twist belong to the same turn.
- * A pivot that vanishes yields no motion, as in ldlt.h: the last angle of a rod free to spin. */
+ * Newton's matrix is tridiagonal over the edges. It is safeguarded like the implicit step: without
+ * the second derivatives of strains where it is indefinite, halving a trial that climbs. A move is
+ * Cayley's, its angle 2 atan(theta/2), so that cosine, sine and twist belong to the same turn. A
+ * pivot that vanishes yields no motion, as in ldlt.h: the last angle of a rod free to spin. */
 #ifndef RGI_TURN_H
 #define RGI_TURN_H
 
@@ -21,8 +22,8 @@ typedef struct rgi_turn {
     real *diag, *off;   /* [n] the matrix; factored: 1/d and L */
 } rgi_turn;
 
-/* Factor the free edges' matrix, diag [n] and off [n] (edge and the next), in place. Returns the lanes
- * in which a pivot was negative. */
+/* Factor the free edges' matrix, diag [n] and off [n] (edge and the next), in place. Returns the
+ * lanes in which a pivot was negative. */
 RG_FN rmask rgi_turn_factor(const rgi_rod *rod, real *diag, real *off)
 {
     const real zero = rg_set1(0.0), one = rg_set1(1.0);
@@ -65,8 +66,7 @@ RG_FN void rgi_turn_backsolve(const rgi_rod *rod, const real *diag, const real *
 RG_FN void rgi_turn_start(rgi_rod *rod, rgi_turn *work)
 {
     rgi_edges(rod, rod->x);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR (i, 0, rod->n) {
         real *p = work->joint + 5 * i, *base = work->base + 3 * i, *trial = work->trial + 3 * i;
         for (int c = 0; c < 3; c++) base[c] = trial[c] = rg_set1(c == 0 ? 1.0 : 0.0);
         for (int c = 0; c < RGI_NU; c++) rod->dy[RGI_NU * i + c] = rg_set1(0.0);
@@ -84,13 +84,13 @@ RG_FN void rgi_turn_start(rgi_rod *rod, rgi_turn *work)
     RG_TEAM_SYNC();
 }
 
-/* the potential at the trial, and every joint's share of its derivatives; share: as rgi_assemble_all */
+/* the potential at the trial, and every joint's share of its derivatives; share: as
+ * rgi_assemble_all */
 RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real share)
 {
     const real half = rg_set1(0.5);
     real phi = rg_set1(0.0);
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR (i, 1, rod->n - 1) {
         const real *q = work->joint + 5 * i, *e = work->trial + 3 * i - 3, *f = e + 3;
         const real *w = rod->w + RGI_NW * i;
         real *p = work->part + 5 * i;
@@ -121,15 +121,17 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 {
     const real zero = rg_set1(0.0), one = rg_set1(1.0);
     real bad = zero;
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR (j, 0, rod->n - 1) {
         const real *before = work->part + 5 * j, *after = before + 5;
         rod->grad[RGI_NU * j + 3] = before[1] + after[0];
         work->diag[j] = before[4] + after[2];
         work->off[j] = after[3];
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { bad = rg_select(rgi_turn_factor(rod, work->diag, work->off), one, zero); }
+    RG_TEAM_ONE
+    {
+        bad = rg_select(rgi_turn_factor(rod, work->diag, work->off), one, zero);
+    }
     RG_TEAM_SYNC();
     return rg_lt(zero, rg_team_max(bad));
 }
@@ -138,12 +140,12 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask move)
 {
     const real one = rg_set1(1.0);
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR (j, 0, rod->n - 1) {
         if (rod->fixed[j] & RGI_FIXED_THETA) continue;
         const real *base = work->base + 3 * j;
         real *trial = work->trial + 3 * j;
-        real half = RG_C(0.5) * alpha * rod->dy[RGI_NU * j + 3], u = half * half, q = one / (one + u);
+        real half = RG_C(0.5) * alpha * rod->dy[RGI_NU * j + 3], u = half * half,
+             q = one / (one + u);
         real c = (one - u) * q, s = RG_C(2.0) * half * q;
         trial[0] = rg_select(move, base[0] * c - base[1] * s, trial[0]);
         trial[1] = rg_select(move, base[0] * s + base[1] * c, trial[1]);
@@ -152,12 +154,12 @@ RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask m
     RG_TEAM_SYNC();
 }
 
-/* dy = -(what the solve left in grad) in lanes `take`; the largest increment [m], angle times length */
+/* dy = -(what the solve left in grad) in lanes `take`; the largest increment [m], angle times
+ * length */
 RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 {
     real largest = rg_set1(0.0);
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR (j, 0, rod->n - 1) {
         real *dy = rod->dy + RGI_NU * j + 3, to = -rod->grad[RGI_NU * j + 3];
         *dy = rg_select(take, to, *dy);
         largest = rg_max(largest, rg_abs(*dy) * rod->sy[RGI_NS * j]);
@@ -166,9 +168,9 @@ RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
     return rg_team_max(largest);
 }
 
-/* Turn the free directors at x to where the potential is smallest, for the lanes `alive`: into base1, those
- * of prescribed edges as they are. Tangents and lengths of x are left in t and sy. Lanes go each their
- * own way, as in rgi_step_solve. */
+/* Turn the free directors at x to where the potential is smallest, for the lanes `alive`: into
+ * base1, those of prescribed edges as they are. Tangents and lengths of x are left in t and sy.
+ * Lanes go each their own way, as in rgi_step_solve. */
 RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
@@ -191,14 +193,18 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         open = rg_and(open, out.finite);
         take = rg_and(take, rg_and(open, sane));
         phi_base = rg_select(take, phi, phi_base);
-        RG_TEAM_FOR(i, 0, 3 * rod->n) work->base[i] = rg_select(take, work->trial[i], work->base[i]);
+        RG_TEAM_FOR (i, 0, 3 * rod->n)
+            work->base[i] = rg_select(take, work->trial[i], work->base[i]);
         RG_TEAM_SYNC();
         rmask indefinite = rgi_turn_matrix(rod, work);
         if (rg_any(rg_and(indefinite, take))) {
             (void)rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
             (void)rgi_turn_matrix(rod, work);
         }
-        RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
+        RG_TEAM_ONE
+        {
+            rgi_turn_backsolve(rod, work->diag, work->off, rod->grad);
+        }
         RG_TEAM_SYNC();
         real largest = rgi_turn_increment(rod, take);
         out.increment = rg_select(take, largest, out.increment);
@@ -211,8 +217,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         out.converged = rg_or(out.converged, done);
         open = rg_and(open, rg_not(done));
     }
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR (j, 0, rod->n - 1) {
         const real *turn = work->trial + 3 * j;
         vec3 t = v3_load(rod->t + 4 * j), m = v3_load(rod->m1 + 3 * j);
         vec3 to = v3_perpendicular(t, v3_axpy(turn[1], v3_cross(t, m), v3_scale(turn[0], m)));
