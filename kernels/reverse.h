@@ -35,7 +35,8 @@ RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, i
         const real off[3] = {at.x - to[0], at.y - to[1], at.z - to[2]};
         for (int c = 0; c < 3; c++) {
             real w = used / rg_max(rg_abs(off[c]), rg_set1(pack->floor));
-            r[c] = rg_select(run->alive, w * (pack->bar == RGI_BAR_LOSS ? off[c] : jvp[c]), zero);
+            real pull = RG_TERM(w * (pack->bar == RGI_BAR_LOSS ? off[c] : jvp[c]));
+            r[c] = rg_select(run->alive, pull, zero);
         }
     }
     return v3(r[0], r[1], r[2]);
@@ -135,10 +136,10 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     for (int k = 0; pack->drive_x_bar.data && k < pack->n_fixed_x; k++)
         for (int c = 0; c < 3; c++)
             rgi_put(&pack->drive_x_bar, pack->rods, s, 3 * k + c,
-                    run->din_y[RGI_NU * pack->fixed_x[k] + c]);
+                    RG_TERM(run->din_y[RGI_NU * pack->fixed_x[k] + c]));
     for (int k = 0; pack->drive_turn_bar.data && k < pack->n_fixed_theta; k++)
         rgi_put(&pack->drive_turn_bar, pack->rods, s, k,
-                run->din_y[RGI_NU * pack->fixed_theta[k] + 3]);
+                RG_TERM(run->din_y[RGI_NU * pack->fixed_theta[k] + 3]));
     rgi_put_many(&pack->force_bar, pack->rods, s, 3 * n, run->din_f);
     rgi_reverse_watch(run, pack, s);
     if (pack->window > 0 && s > 0 && s % pack->window == 0)
@@ -146,7 +147,8 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     rgi_reverse_growth(run, pack, s);
 }
 
-/* the start's share, after rgi_run_start: strains and memory came from positions and directors */
+/* the start's share: strains and memory came from positions and directors. The first step does not look
+ * behind the start, so nothing is asked of what lies there. */
 RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
 {
     const int n = pack->n;
@@ -157,12 +159,10 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
     rgi_run_start_gradients(run);
     for (int i = 0; i < n; i++) {
         for (int c = 0; c < RGI_NS; c++)
-            run->stress[RGI_NS * i + c] =
-                RG_TERM(d.s[RGI_NS * i + c]) + RG_TERM(d.sp[RGI_NS * i + c]);
+            run->stress[RGI_NS * i + c] = RG_TERM(d.s[RGI_NS * i + c]);
         for (int c = 0; c < 2; c++)
-            run->stress[RGI_NS * i + 1 + c] += RG_TERM(d.z[2 * i + c]) + RG_TERM(d.zp[2 * i + c]);
-        for (int c = 0; c < 3; c++)
-            run->dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(d.xp[3 * i + c]);
+            run->stress[RGI_NS * i + 1 + c] += RG_TERM(d.z[2 * i + c]);
+        for (int c = 0; c < 3; c++) run->dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]);
         run->dy[RGI_NU * i + 3] = i < n - 1 ? RG_TERM(d.theta[i]) : zero;
     }
     rgi_strain_adj(&run->rod, rg_set1(1.0), run->stress, run->dy);
@@ -177,11 +177,10 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
     }
     for (int i = 0; i < n; i++) {
         for (int c = 0; c < 3; c++) {
-            RGI_REALS(pack->x0_bar)[3 * i + c] = run->dy[RGI_NU * i + c];
-            RGI_REALS(pack->v0_bar)[3 * i + c] =
-                RG_TERM(d.v[3 * i + c]) + RG_TERM(d.vp[3 * i + c]);
+            RGI_REALS(pack->x0_bar)[3 * i + c] = RG_TERM(run->dy[RGI_NU * i + c]);
+            RGI_REALS(pack->v0_bar)[3 * i + c] = RG_TERM(d.v[3 * i + c]);
         }
-        RGI_REALS(pack->turn0_bar)[i] = run->dy[RGI_NU * i + 3];
+        RGI_REALS(pack->turn0_bar)[i] = RG_TERM(run->dy[RGI_NU * i + 3]);
     }
 }
 

@@ -120,6 +120,37 @@ mass_per_length marker_mass marker_offset""".split()))')
 expect 2 "nothing to fit" "$program" fit "$@" -o m.json --fit "$held"
 [ -f m.json ] && complain "a refused call wrote m.json"
 
+# every method: the same rod, and the same bits after an interrupt
+for method in gauss-newton-cg lbfgs adam; do
+    set -- rope/train/000.h5 rope/train/001.h5 -o $method.json --method $method --iterations 8 --starts 1
+    set -- "$@" --threads 1 --fit bend_anisotropy=held,marker_offset=held,natural_twist=held
+    "$program" fit "$@" --json >$method.txt 2>/dev/null || complain "fit --method $method"
+    grep -q "\"method\":\"$method\"" $method.txt || complain "no method in fit --method $method --json"
+    grep -q "\"$method\"" $method.json || complain "no method in $method.json"
+    mv $method.json once.json
+    "$program" fit "$@" >/dev/null 2>err.txt &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null && [ ! -f $method.json.checkpoint ]; do sleep 0.01; done
+    kill -TERM "$pid" 2>/dev/null
+    wait "$pid"
+    if [ -f $method.json.checkpoint ]; then
+        cp $method.json.checkpoint kept.checkpoint
+        expect 0 "goes on from" "$program" fit "$@"
+        [ "$(essence once.json)" = "$(essence $method.json)" ] || complain "the resumed fit by $method is another one"
+        cp kept.checkpoint $method.json.checkpoint
+        expect 0 "of another job" "$program" fit "$@" --method lm
+    else
+        echo "note: the fit by $method was over before it could be interrupted"
+    fi
+done
+set -- rope/train/000.h5 rope/train/001.h5 rope/train/002.h5
+expect 2 "no method \"newton\"" "$program" fit "$@" -o m.json --method newton
+expect 2 "add --method adam" "$program" fit "$@" -o m.json --learning-rate 0.1
+expect 2 "is not positive" "$program" fit "$@" -o m.json --method adam --learning-rate 0
+expect 2 "learning-rate" "$program" fit "$@" -o m.json --method adam --learning-rate -1
+expect 2 "learning-rate" "$program" fit "$@" -o m.json --method adam --learning-rate x
+[ -f m.json ] && complain "a refused method wrote m.json"
+
 # a fit goes on from a model, on that model's mesh
 expect 0 "status ok" "$program" fit "$@" -o again.json --start whole.json --iterations 2
 expect 2 "refine" "$program" fit "$@" -o m.json --start whole.json --refine 3

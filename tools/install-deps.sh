@@ -8,7 +8,7 @@
 set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev
-                libopenblas-serial-dev liblapacke-dev libcmocka-dev libssl-dev)
+                libopenblas-serial-dev liblapacke-dev libnlopt-dev libcmocka-dev libssl-dev)
 test_packages=(clang libomp-dev libclang-rt-dev python3)
 
 packages=("${build_packages[@]}")

@@ -20,11 +20,14 @@ static const char usage[] =
     "natural_curvature,\ntwist_stiffness, natural_twist, stretch_stiffness, rest_length, "
     "bend_relaxation, "
     "twist_relaxation,\nstretch_relaxation, bend_memory, bend_memory_time, drag, mass_per_length, "
-    "marker_mass, marker_offset.";
+    "marker_mass, marker_offset.\n\n"
+    "--method lm|gauss-newton-cg|lbfgs|adam: Levenberg-Marquardt; the same with its system solved "
+    "by\nconjugate gradients; L-BFGS (an iteration is up to 40 rollouts); Adam. The last "
+    "three\nuse gradients and products only, and are for very many parameters.";
 
 typedef struct arguments {
     rgc_common common;
-    const char *start, *max_time, *seed, *fit, *iterations, *starts;
+    const char *start, *max_time, *seed, *fit, *iterations, *starts, *method, *rate;
 } arguments;
 
 /* "bend_stiffness=along,drag=held" */
@@ -55,6 +58,31 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
     return RGC_DONE;
 }
 
+/* --method and --learning-rate */
+static int parse_method(const arguments *a, rg_fit_opts *opts)
+{
+    if (a->method) {
+        int m = 0;
+        while (m < RG_METHOD_COUNT && strcmp(a->method, rg_fit_method_name((rg_fit_method)m)) != 0)
+            m++;
+        if (m == RG_METHOD_COUNT)
+            return rgc_complain("fit", RGC_USAGE,
+                                "--method: there is no method \"%s\"; write lm, gauss-newton-cg, "
+                                "lbfgs or adam.",
+                                a->method);
+        opts->method = (rg_fit_method)m;
+    }
+    if (!a->rate) return RGC_DONE;
+    if (opts->method != RG_METHOD_ADAM)
+        return rgc_complain("fit", RGC_USAGE,
+                            "--learning-rate is Adam's; add --method adam, or leave it out.");
+    int code = rgc_number("learning-rate", a->rate, 0.0, 1e3, &opts->learning_rate);
+    if (code == RGC_DONE && !(opts->learning_rate > 0.0))
+        return rgc_complain("fit", RGC_USAGE,
+                            "--learning-rate: %s is not positive; 0.05 is the default.", a->rate);
+    return code;
+}
+
 static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time,
                  int *first, int *last)
 {
@@ -65,7 +93,11 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"seed", &a->seed, NULL,
          "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
-        {"iterations", &a->iterations, NULL, "at most so many in the last stage (40)"},
+        {"method", &a->method, NULL, "lm (default), gauss-newton-cg, lbfgs or adam"},
+        {"learning-rate", &a->rate, NULL,
+         "Adam's first step, in standard deviations of the priors (0.05)"},
+        {"iterations", &a->iterations, NULL,
+         "at most so many in the last stage (40; with adam 2000)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
     };
     int code =
@@ -88,6 +120,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         opts->starts = (int)number;
     }
     if (a->fit && (code = parse_groups(a->fit, opts))) return code;
+    if ((code = parse_method(a, opts))) return code;
     if (a->common.refine > 0) opts->refine = a->common.refine;
     if (*last - *first < 1)
         return rgc_complain("fit", RGC_USAGE,
@@ -140,10 +173,13 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     if (!key) return NULL;
     size_t used = (size_t)snprintf(
         key, room,
-        "fit %s %s %016llx %s %s scheme %d substeps %d seed %llu axes %s unit %.17g clamps",
+        "fit %s %s %016llx %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
+        "seed %llu axes %s "
+        "unit %.17g clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start),
         a->starts ? a->starts : "-", a->common.isa ? a->common.isa : rg_cpu_isa(),
-        (int)opts->rollout.scheme, opts->rollout.substeps, opts->seed,
+        rg_fit_method_name(opts->method), opts->learning_rate, (int)opts->rollout.stepper,
+        opts->rollout.sweeps, (int)opts->rollout.scheme, opts->rollout.substeps, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
@@ -238,8 +274,8 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
 static json_t *answer(const rgc_fit_job *job, const json_t *fit, const char *output)
 {
     json_t *object = json_pack("{s:o}", "output", rgc_json_text(output));
-    static const char *const members[] = {"wall_s",     "iterations", "train_l1_m",
-                                          "parameters", "status",     "notes"};
+    static const char *const members[] = {"method",     "wall_s", "iterations", "train_l1_m",
+                                          "parameters", "status", "notes"};
     for (size_t i = 0; object && i < sizeof members / sizeof *members; i++)
         json_object_set(object, members[i], json_object_get(fit, members[i]));
     if (object) json_object_set_new(object, "recordings", json_integer((json_int_t)job->n));
@@ -330,8 +366,7 @@ int rgc_fit(int argc, char **argv)
     int first = 0, last = 0;
     memset(&a, 0, sizeof a);
     char *command = rgc_command_line(argc, argv); /* before the parser reorders argv */
-    if (!command)
-        return rgc_complain("fit", RGC_FAILED, "no memory for %d arguments.", argc);
+    if (!command) return rgc_complain("fit", RGC_FAILED, "no memory for %d arguments.", argc);
     int code = parse(argc, argv, &a, &opts, &max_time, &first, &last);
     if (code != RGC_DONE || a.common.help) {
         free(command);

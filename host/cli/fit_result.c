@@ -170,16 +170,16 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     RG_TRY(rg_fit_parameters(job->fit, &job->parameters, &job->n_parameters, err));
     rgc_fit_status(job, status, sizeof status);
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    *out =
-        json_pack("{s:o, s:s, s:s, s:f, s:i, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
-                  "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created",
-                  created, "wall_s", job->wall_s, "iterations", job->progress.iteration,
-                  "train_l1_m", rgc_json_number(job->progress.train_l1_m), "status", status, "loss",
-                  "kind", "absolute error, quadratic below the floor", "floor_m",
-                  job->opts->floor_m, "correlation", job->opts->correlation, "recordings",
-                  recordings_json(job), "parameters", parameters_json(job), "singular_values",
-                  numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
-                  correlations_json(job), "notes", notes_json(job));
+    *out = json_pack(
+        "{s:o, s:s, s:s, s:s, s:f, s:i, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
+        "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
+        "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
+        job->progress.iteration, "train_l1_m", rgc_json_number(job->progress.train_l1_m), "status",
+        status, "loss", "kind", "absolute error, quadratic below the floor", "floor_m",
+        job->opts->floor_m, "correlation", job->opts->correlation, "recordings",
+        recordings_json(job), "parameters", parameters_json(job), "singular_values",
+        numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
+        correlations_json(job), "notes", notes_json(job));
     return *out ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the result of the fit.");
 }
 

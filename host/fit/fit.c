@@ -1,10 +1,10 @@
-/* fit/fit.c: Levenberg-Marquardt through stages (include/rodgrad/fit.h).
+/* fit/fit.c: stages of a fit and Levenberg-Marquardt (include/rodgrad/fit.h).
  *
  * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when
  * the stage began. Model at u: gradient g = w J^T W r + P (u - u0), matrix A = w J^T W J + P, P =
  * diag(1/s0^2); step (A + mu diag(A)) d = -g by Cholesky, cut at the bounds. mu falls after a
  * success and rises after a failure. Stages: `starts` uniform rods a few iterations each; the best
- * goes on; then all modes. */
+ * goes on; then all modes. The other methods are in gauss_newton.c, lbfgs.c and adam.c. */
 #include <float.h>
 #include <lapacke.h>
 #include <math.h>
@@ -13,7 +13,23 @@
 
 #include "fit/fit_internal.h"
 
-enum { START_ITERATIONS = 6 };
+/* iterations of a uniform start, of the last stage by default; small falls in a row that end one */
+static const struct {
+    int start, last, small;
+} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 40, 2},
+                             [RG_METHOD_GAUSS_NEWTON_CG] = {6, 40, 2},
+                             [RG_METHOD_LBFGS] = {3, 40, 2},
+                             [RG_METHOD_ADAM] = {100, 2000, 3}};
+
+const char *rg_fit_method_name(rg_fit_method method)
+{
+    static const char *const names[] = {
+#define METHOD_NAME(id, name) name,
+        RG_METHOD_LIST(METHOD_NAME)
+#undef METHOD_NAME
+    };
+    return (int)method >= 0 && method < RG_METHOD_COUNT ? names[method] : NULL;
+}
 
 rg_fit_opts rg_fit_opts_default(void)
 {
@@ -26,8 +42,9 @@ rg_fit_opts rg_fit_opts_default(void)
         o.priors[g] = rgi_group_describe((rg_group)g)->prior;
     }
     o.refine = 2;
-    o.max_iterations = 40;
+    o.method = RG_METHOD_LM;
     o.tolerance = 1e-4;
+    o.learning_rate = 0.05;
     o.floor_m = 0.003;
     o.correlation = 100.0;
     o.starts = 3;
@@ -83,6 +100,7 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->start_u);
     free(f->normal);
     free(f->gradient);
+    free(f->memory);
     free(f->matrix);
     free(f->step);
     free(f->result);
@@ -143,7 +161,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
                 scaled[i] += start_factor(fit->opts.seed, stage);
     for (size_t i = 0; i < p; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
-        fit->u[i] = fmin(fmax(scaled[i], par->low), par->high);
+        fit->u[i] = fit->to[i] = fmin(fmax(scaled[i], par->low), par->high);
     }
     free(scaled);
     copy_fields(fit->trial, from);
@@ -155,6 +173,10 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->cost = 0.0;
     fit->fresh = 1;
     fit->small = 0;
+    fit->linearised = 0;
+    fit->rate = fit->opts.learning_rate;
+    fit->window_cost = 0.0;
+    memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
     return RG_OK;
 }
 
@@ -173,11 +195,17 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
             err, RG_ERR_ARGUMENT,
             "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
             opts->struct_size, sizeof *opts);
-    if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 1 || opts->refine < 1 ||
+    if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 0 || opts->refine < 1 ||
         !(opts->floor_m > 0.0) || !(opts->correlation > 0.0))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "fit options out of range: 0 to 15 starts, iterations, refine, floor and "
-                       "correlation positive");
+                       "fit options out of range: 0 to 15 starts, refine, floor and correlation "
+                       "positive, iterations not negative");
+    if (!rg_fit_method_name(opts->method))
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method",
+                       (int)opts->method);
+    if (!(opts->learning_rate > 0.0) || !isfinite(opts->learning_rate))
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the learning rate is %g; it must be positive",
+                       opts->learning_rate);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         if (opts->modes[g] != RG_HELD && opts->modes[g] != RG_UNIFORM && opts->modes[g] != RG_ALONG)
             return RG_FAIL(err, RG_ERR_ARGUMENT, "mode %d of %s is none of rg_group_mode",
@@ -238,6 +266,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->to = calloc(p, sizeof *f->to);
     f->start_u = calloc(p, sizeof *f->start_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
+    f->memory = calloc(2 * p, sizeof *f->memory);
     f->step = calloc(p, sizeof *f->step);
     f->normal = calloc(2 * p * p, sizeof *f->normal);
     f->matrix = calloc(4 * p * p, sizeof *f->matrix);
@@ -246,8 +275,9 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->correlation = calloc(p * p, sizeof *f->correlation);
     f->recording_l1 = calloc(n, sizeof *f->recording_l1);
     f->recording_status = calloc(n, sizeof *f->recording_status);
-    if (!f->u || !f->to || !f->start_u || !f->gradient || !f->step || !f->normal || !f->matrix ||
-        !f->result || !f->singular || !f->correlation || !f->recording_l1 || !f->recording_status) {
+    if (!f->u || !f->to || !f->start_u || !f->gradient || !f->memory || !f->step || !f->normal ||
+        !f->matrix || !f->result || !f->singular || !f->correlation || !f->recording_l1 ||
+        !f->recording_status) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
@@ -316,10 +346,13 @@ rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *n
     return RG_OK;
 }
 
-/* the last roll-out is the best so far: model, errors and flags are its */
-static void keep(rg_fit *fit)
+void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradient)
 {
+    const size_t p = fit->parameters.n;
     double absolute = 0.0, count = 0.0;
+    if (u != fit->u) memcpy(fit->u, u, p * sizeof *u);
+    if (gradient != fit->gradient) memcpy(fit->gradient, gradient, p * sizeof *gradient);
+    fit->cost = cost;
     rgi_parameters_apply(&fit->parameters, fit->u, fit->model);
     fit->failed = 0;
     for (size_t i = 0; i < fit->n; i++) {
@@ -375,42 +408,75 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
     return RG_OK;
 }
 
-rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err)
+/* one iteration of Levenberg-Marquardt */
+static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
 {
     const size_t p = fit->parameters.n;
-    int accepted = 0, over = 0;
+    double cost = 0.0, before = fit->cost;
+    double *normal = fit->normal + fit->capacity * fit->capacity;
+    double *gradient = fit->gradient + fit->capacity;
+    if (solve_step(fit)) {
+        RG_TRY(rgi_fit_evaluate(fit, fit->to, &cost, normal, gradient, err));
+        *accepted = cost < fit->cost;
+    }
+    if (!*accepted) {
+        fit->mu *= 8.0;
+        return RG_OK;
+    }
+    memcpy(fit->normal, normal, p * p * sizeof *normal);
+    rgi_fit_keep(fit, fit->to, cost, gradient);
+    fit->mu = fmax(fit->mu * 0.2, 1e-8);
+    fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
+    return RG_OK;
+}
+
+/* the first step of a stage: evaluate where it starts */
+static rg_status begin(rg_fit *fit, rg_error *err)
+{
+    const rg_fit_method method = fit->opts.method;
+    double cost = 0.0;
+    if (method == RG_METHOD_LM)
+        RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient, err));
+    else RG_TRY(rgi_fit_gradient(fit, fit->u, &cost, fit->gradient, err));
+    rgi_fit_keep(fit, fit->u, cost, fit->gradient);
+    if (method == RG_METHOD_GAUSS_NEWTON_CG) RG_TRY(rgi_fit_gauss_newton_begin(fit, err));
+    fit->window_cost = cost;
+    fit->fresh = 0;
+    return RG_OK;
+}
+
+static rg_status iterate(rg_fit *fit, int *accepted, rg_error *err)
+{
+    switch (fit->opts.method) {
+    case RG_METHOD_GAUSS_NEWTON_CG: return rgi_fit_gauss_newton_step(fit, accepted, err);
+    case RG_METHOD_LBFGS: return rgi_fit_lbfgs_step(fit, accepted, err);
+    case RG_METHOD_ADAM: return rgi_fit_adam_step(fit, accepted, err);
+    default: return lm_step(fit, accepted, err);
+    }
+}
+
+/* iterations that the current stage may take */
+static int most_iterations(const rg_fit *fit)
+{
+    if (fit->stage < fit->opts.starts) return limits[fit->opts.method].start;
+    return fit->opts.max_iterations ? fit->opts.max_iterations : limits[fit->opts.method].last;
+}
+
+rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err)
+{
+    int accepted = 0;
     if (!fit->done) {
-        double cost = 0.0, before = fit->cost;
-        double *normal = fit->normal + fit->capacity * fit->capacity;
-        double *gradient = fit->gradient + fit->capacity;
         if (fit->fresh) {
-            RG_TRY(rgi_fit_evaluate(fit, fit->u, &fit->cost, fit->normal, fit->gradient, err));
-            keep(fit);
-            fit->fresh = 0;
+            RG_TRY(begin(fit, err));
             accepted = 1;
-        } else if (solve_step(fit)) {
-            RG_TRY(rgi_fit_evaluate(fit, fit->to, &cost, normal, gradient, err));
-            accepted = cost < fit->cost;
-            if (accepted) {
-                memcpy(fit->u, fit->to, p * sizeof *fit->u);
-                memcpy(fit->normal, normal, p * p * sizeof *normal);
-                memcpy(fit->gradient, gradient, p * sizeof *gradient);
-                fit->cost = cost;
-                keep(fit);
-                fit->mu = fmax(fit->mu * 0.2, 1e-8);
-                fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
-            } else {
-                fit->mu *= 8.0;
-            }
         } else {
-            fit->mu *= 8.0;
+            RG_TRY(iterate(fit, &accepted, err));
         }
         fit->iteration++;
         fit->stage_iteration++;
-        over = fit->small >= 2 || fit->mu > 1e8 ||
-               fit->stage_iteration >=
-                   (fit->stage < fit->opts.starts ? START_ITERATIONS : fit->opts.max_iterations);
-        if (over) RG_TRY(leave_stage(fit, err));
+        if (fit->small >= limits[fit->opts.method].small || fit->mu > 1e8 ||
+            fit->stage_iteration >= most_iterations(fit))
+            RG_TRY(leave_stage(fit, err));
     }
     if (progress) {
         progress->stage = fit->stage;

@@ -1,4 +1,4 @@
-/* fit/fit_internal.h: what a fit holds, shared by fit.c, state.c and uncertainty.c. */
+/* fit/fit_internal.h: what a fit holds, shared by fit.c, the methods, state.c and uncertainty.c. */
 #ifndef RGI_FIT_INTERNAL_H
 #define RGI_FIT_INTERNAL_H
 
@@ -12,9 +12,12 @@ struct rg_fit {
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
+    int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
     double mu, weight, cost, l1, best_l1, best_start_cost;
+    double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
     double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
     double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
+    double *memory;                  /* [2][capacity] what a method keeps between its steps */
     double *matrix, *step;           /* [4][capacity^2], [capacity] scratch */
     rg_fit_parameter *result;        /* [capacity] */
     double *singular, *correlation;  /* [capacity], [capacity^2] */
@@ -29,5 +32,21 @@ double rgi_fit_coordinates(const rg_fit *fit, size_t recording);
 /* roll out at the scaled parameters u: cost, normal matrix and gradient of the data (unweighted) */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err);
+/* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included */
+rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
+                           rg_error *err);
+/* out = (w J^T W J + P) v where rgi_fit_gradient was last */
+rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *err);
+/* the last rollout is the best so far: u, cost and gradient [p] are its, and so become the model,
+ * errors and flags */
+void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradient);
+
+/* One step of a method after u has been evaluated (`fresh` is over): sets `small`, and *accepted
+ * when the best improved. fit->gradient is the whole gradient at u; Adam's is at `to`, its iterate.
+ * rgi_fit_gauss_newton_begin: at the beginning of a stage, right after that evaluation. */
+rg_status rgi_fit_gauss_newton_begin(rg_fit *fit, rg_error *err);
+rg_status rgi_fit_gauss_newton_step(rg_fit *fit, int *accepted, rg_error *err);
+rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err);
+rg_status rgi_fit_adam_step(rg_fit *fit, int *accepted, rg_error *err);
 
 #endif

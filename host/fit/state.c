@@ -1,8 +1,9 @@
 /* fit/state.c: a fit's state as numbers, to save and resume (rg_fit_state, rg_fit_resume).
  *
  * Header (what the fit is, so that a foreign state is refused), counters, parameter vectors with
- * their prior means, normal matrix and gradient at the best point, the model's fields, errors of
- * recordings. */
+ * their prior means, the gradient, what the method keeps (Levenberg-Marquardt the normal matrix,
+ * Gauss-Newton-CG its diagonal, Adam its iterate and its means, L-BFGS nothing), the model's
+ * fields, errors of recordings. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,28 +31,55 @@ static void integer(cursor *c, int *value)
     if (c->load) *value = (int)number;
 }
 
-enum { HEADER = 10 + 2 * RG_GROUP_COUNT };
+enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8 };
 
 /* what must be the same for a state to belong to a fit */
 static void header(const rg_fit *fit, double *h)
 {
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
-    double fixed[10] = {20261124.0,
-                        (double)fit->n,
-                        (double)frames,
-                        (double)fit->counted,
-                        (double)fit->capacity,
-                        (double)rg_model_vertices(fit->start),
-                        (double)fit->opts.starts,
-                        fit->opts.floor_m,
-                        fit->opts.correlation,
-                        fit->opts.rollout.substeps + 1000.0 * fit->opts.rollout.scheme +
-                            4096.0 * (double)(fit->opts.seed % (1ull << 40))};
+    const int adam = fit->opts.method == RG_METHOD_ADAM;
+    double fixed[FIXED] = {20261202.0,
+                           fit->opts.method,
+                           adam ? fit->opts.learning_rate : 0.0,
+                           (double)fit->n,
+                           (double)frames,
+                           (double)fit->counted,
+                           (double)fit->capacity,
+                           (double)rg_model_vertices(fit->start),
+                           (double)fit->opts.starts,
+                           fit->opts.floor_m,
+                           fit->opts.correlation,
+                           fit->opts.rollout.sweeps + 4096.0 * fit->opts.rollout.stepper,
+                           fit->opts.rollout.substeps + 1000.0 * fit->opts.rollout.scheme +
+                               4096.0 * (double)(fit->opts.seed % (1ull << 40))};
     memcpy(h, fixed, sizeof fixed);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
-        h[10 + 2 * g] = fit->opts.modes[g];
-        h[11 + 2 * g] = fit->opts.priors[g];
+        h[FIXED + 2 * g] = fit->opts.modes[g];
+        h[FIXED + 1 + 2 * g] = fit->opts.priors[g];
+    }
+}
+
+/* numbers that the method keeps between its steps */
+static size_t method_count(const rg_fit *fit)
+{
+    const size_t p = fit->capacity;
+    switch (fit->opts.method) {
+    case RG_METHOD_GAUSS_NEWTON_CG: return p;
+    case RG_METHOD_LBFGS: return 0;
+    case RG_METHOD_ADAM: return 3 * p;
+    default: return p * p;
+    }
+}
+
+static void method_numbers(rg_fit *fit, cursor *c)
+{
+    const size_t p = fit->capacity;
+    if (fit->opts.method == RG_METHOD_LM) numbers(c, fit->normal, p * p);
+    if (fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG) numbers(c, fit->memory, p);
+    if (fit->opts.method == RG_METHOD_ADAM) {
+        numbers(c, fit->memory, 2 * p);
+        numbers(c, fit->to, p);
     }
 }
 
@@ -60,14 +88,14 @@ static void body(rg_fit *fit, cursor *c)
     const size_t p = fit->capacity;
     int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,
                        &fit->small,           &fit->done,      &fit->failed};
-    double *reals[] = {&fit->mu, &fit->weight,  &fit->cost,
-                       &fit->l1, &fit->best_l1, &fit->best_start_cost};
-    for (size_t i = 0; i < 6; i++) integer(c, counters[i]);
-    for (size_t i = 0; i < 6; i++) numbers(c, reals[i], 1);
+    double *reals[] = {&fit->mu,      &fit->weight, &fit->cost,        &fit->l1,
+                       &fit->best_l1, &fit->rate,   &fit->window_cost, &fit->best_start_cost};
+    for (size_t i = 0; i < COUNTERS; i++) integer(c, counters[i]);
+    for (size_t i = 0; i < REALS; i++) numbers(c, reals[i], 1);
     numbers(c, fit->u, p);
     numbers(c, fit->start_u, p);
-    numbers(c, fit->normal, p * p);
     numbers(c, fit->gradient, p);
+    method_numbers(fit, c);
     for (size_t i = 0; i < p; i++) {
         double mean = i < fit->parameters.n ? fit->parameters.list[i].prior_mean : 0.0;
         numbers(c, &mean, 1);
@@ -100,7 +128,7 @@ static size_t state_count(const rg_fit *fit)
     for (int f = 0; f < RG_FIELD_COUNT; f++)
         fields += rg_model_field_entries(fit->model, (rg_field)f) *
                   (size_t)rg_field_describe((rg_field)f)->components;
-    return HEADER + 1 + 12 + 4 * fit->capacity + fit->capacity * fit->capacity + fields +
+    return HEADER + 1 + COUNTERS + REALS + 4 * fit->capacity + method_count(fit) + fields +
            6 * fit->n;
 }
 
@@ -118,12 +146,30 @@ void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
     body(&copy, &c);
 }
 
+/* would what the method keeps do? at: [method_count] */
+static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const double *at,
+                              rg_error *err)
+{
+    const size_t p = fit->capacity;
+    for (size_t i = 0; i < ps->n; i++) {
+        if (fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG && !(at[i] >= 0.0))
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a curvature of %g", at[i]);
+        if (fit->opts.method != RG_METHOD_ADAM) continue;
+        if (!(at[p + i] >= 0.0))
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a mean square of %g", at[p + i]);
+        if (!(at[2 * p + i] >= ps->list[i].low && at[2 * p + i] <= ps->list[i].high))
+            return RG_FAIL(err, RG_ERR_VALUE, "%s in the saved state is %g, out of its bounds",
+                           rg_group_name(ps->list[i].group), at[2 * p + i]);
+    }
+    return RG_OK;
+}
+
 /* would the numbers after the header and the stage do as this fit's? what body reads, in its order
  */
 static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const double *state,
                             rg_error *err)
 {
-    const size_t p = fit->capacity, counters = 6, reals = 6;
+    const size_t p = fit->capacity, counters = COUNTERS, reals = REALS;
     const double *at = state + HEADER + 1, *u = at + counters + reals;
     rg_model *model = NULL;
     for (size_t i = 0; i < counters; i++)
@@ -134,7 +180,7 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
         if (!(at[counters + i] >= 0.0 && (at[counters + i] < INFINITY || i + 1 == reals)))
             return RG_FAIL(err, RG_ERR_VALUE, "the saved state holds a cost or weight of %g",
                            at[counters + i]);
-    for (size_t i = 0; i < 4 * p + p * p; i++)
+    for (size_t i = 0; i < 4 * p + method_count(fit); i++)
         if (!isfinite(u[i]))
             return RG_FAIL(err, RG_ERR_VALUE, "a parameter or derivative in the saved state is %g",
                            u[i]);
@@ -147,7 +193,8 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
                 return RG_FAIL(err, RG_ERR_VALUE, "%s in the saved state is %g, out of its bounds",
                                rg_group_name(ps->list[i].group), value);
         }
-    at = u + 4 * p + p * p;
+    RG_TRY(check_method(fit, ps, u + 3 * p, err));
+    at = u + 4 * p + method_count(fit);
     RG_TRY(rg_model_copy(fit->model, &model, err));
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         size_t count = rg_model_field_entries(model, (rg_field)f) *
@@ -174,13 +221,19 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     double head[HEADER];
     if (!fit || !state)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
+    header(fit, head);
+    if (count >= HEADER && state[0] == head[0] && state[1] != head[1]) {
+        const char *name = state[1] >= 0.0 && state[1] < RG_METHOD_COUNT
+                               ? rg_fit_method_name((rg_fit_method)(int)state[1])
+                               : "another method";
+        return RG_FAIL(err, RG_ERR_VALUE, "the saved state is of a fit by %s, this one is by %s",
+                       name, rg_fit_method_name(fit->opts.method));
+    }
     if (count != state_count(fit))
         return RG_FAIL(err, RG_ERR_SHAPE,
                        "the saved state has %zu numbers, this fit needs %zu; it belongs to other "
-                       "recordings or "
-                       "options",
+                       "recordings or options",
                        count, state_count(fit));
-    header(fit, head);
     for (int i = 0; i < HEADER; i++)
         if (head[i] != state[i])
             return RG_FAIL(
@@ -210,6 +263,7 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters_clear(&fit->parameters);
     fit->parameters = parameters;
     fit->stage = stage;
+    fit->linearised = 0;
     cursor c = {NULL, state, HEADER + 1};
     body(fit, &c);
     return RG_OK;

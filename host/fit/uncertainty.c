@@ -65,7 +65,9 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     double cost = 0.0, curvature = 0.0, weight = 0.0;
     *out = fit->result;
     *n = p;
-    RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient, err));
+    /* the method's own gradient stays; the next product is of another rollout */
+    fit->linearised = 0;
+    RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient + fit->capacity, err));
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;
         rgi_takes_curvature(fit->batch, i, &c, &w);

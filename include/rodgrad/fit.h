@@ -4,9 +4,10 @@
  * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic
  * floor (Huber), b the mean |error| when the stage began, and N_eff/N = 1/100 (opts.correlation)
  * allows for the correlation of residuals in time; for independent noise it makes the reported
- * deviations too large. Levenberg-Marquardt on the exact Jacobian of whole rollouts, one iteration
- * a call, all recordings in one batch. A fit goes through stages: a uniform rod first, from several
- * stiffnesses, then the parameters along the rod. Derivation: docs/physics.md, section 5. */
+ * deviations too large. Exact derivatives of whole rollouts, all recordings in one batch; the
+ * method is Levenberg-Marquardt unless the options name another. A fit goes through stages: a
+ * uniform rod first, from several stiffnesses, then the parameters along the rod. Derivation:
+ * docs/physics.md, section 5. */
 #ifndef RODGRAD_FIT_H
 #define RODGRAD_FIT_H
 
@@ -57,17 +58,40 @@ typedef enum rg_group_mode {
 
 const char *rg_group_name(rg_group group);
 
+/* methods of minimisation: id, name. Levenberg-Marquardt solves with the whole normal matrix; the
+ * others need only gradients and products with it. Gauss-Newton-CG is Levenberg-Marquardt with its
+ * system solved by conjugate gradients. L-BFGS (NLopt's) and Adam are for very many parameters. */
+#define RG_METHOD_LIST(X)                                                                          \
+    X(RG_METHOD_LM, "lm")                                                                          \
+    X(RG_METHOD_GAUSS_NEWTON_CG, "gauss-newton-cg")                                                \
+    X(RG_METHOD_LBFGS, "lbfgs")                                                                    \
+    X(RG_METHOD_ADAM, "adam")
+
+typedef enum rg_fit_method {
+#define RG_METHOD_ENUM(id, name) id,
+    RG_METHOD_LIST(RG_METHOD_ENUM)
+#undef RG_METHOD_ENUM
+        RG_METHOD_COUNT
+} rg_fit_method;
+
+/* NULL when there is no such method */
+const char *rg_fit_method_name(rg_fit_method method);
+
 typedef struct rg_fit_opts {
     size_t struct_size; /* set by rg_fit_opts_default; checked */
     rg_rollout_opts rollout;
     rg_group_mode modes[RG_GROUP_COUNT]; /* what the last stage fits */
     double priors[RG_GROUP_COUNT];       /* standard deviations; larger = weaker */
     int refine;                          /* edges per marker interval, without a start model */
-    int max_iterations;                  /* of the last stage */
-    double tolerance;                    /* relative fall of the cost at which a stage ends */
-    double floor_m;                      /* of the loss [m] */
-    double correlation;                  /* N / N_eff */
-    int starts;                          /* stiffnesses to start the uniform stage from */
+    rg_fit_method method;
+    int max_iterations;   /* of the last stage; 0: 40, with Adam 2000 */
+    double tolerance;     /* relative fall of the cost at which a stage ends: twice in a row, with
+                             Adam in three windows of 50 iterations in a row */
+    double learning_rate; /* Adam's, in standard deviations of the priors an iteration; it falls by
+                             half after each window that brought less than the tolerance */
+    double floor_m;       /* of the loss [m] */
+    double correlation;   /* N / N_eff */
+    int starts;           /* stiffnesses to start the uniform stage from */
     unsigned long long seed; /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
 } rg_fit_opts;
 
@@ -91,12 +115,15 @@ typedef struct rg_fit_progress {
     int done;
 } rg_fit_progress;
 
-/* One Levenberg-Marquardt iteration. When progress->done is set there is nothing left to do. */
+/* One iteration of the method: one rollout and its derivatives with Levenberg-Marquardt and Adam,
+ * some products more with Gauss-Newton-CG, up to 40 rollouts with L-BFGS, whose memory of gradients
+ * is NLopt's and starts anew with each call. When progress->done is set there is nothing left to
+ * do. */
 rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err);
 
 /* The state between two steps as numbers, to save and resume: the resumed fit goes on with the same
  * bits. state NULL: only *count is set. rg_fit_resume refuses (RG_ERR_SHAPE, RG_ERR_VALUE) what is
- * not a state of a fit with the same recordings' shapes and options. */
+ * not a state of a fit with the same recordings' shapes, options and method. */
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count);
 rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error *err);
 

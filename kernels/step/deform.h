@@ -1,18 +1,17 @@
-/* step/deform.h: one step of DEFORM (Chen et al. 2024), with the twist solved and exact gradients.
+/* step/deform.h: one step of DEFORM (arXiv 2406.05931), with the twist solved and exact gradients.
  *
- * At the old positions x the free directors turn to where P = sum 1/2 s.K s - b.s of bending and
- * twist is stationary (turn.h); then P_x is the force at that solution (envelope theorem), and v* =
- * v + h (g - c v + (f - P_x)/m),  x* = x + h v*,  y = projection of x* (projection.h),  v = (y -
- * x)/h, directors go from x to y by parallel transport. K and b (implicit.h) bring Kelvin-Voigt
- * damping and the bending memory; s, z and their past belong to the old positions. Strains of
- * length carry no force. Tangent: u = (dx, dtheta) with r = H u + G^T dw1, H the Hessian of P;
- * dtheta is that of prescribed edges and of the one angle that stays where it was when a rod is
- * free to spin. Other angles are H_tt dtheta = -r_t, wherever they come from, and then dP_x = r_x +
- * H_xt dtheta. A free director turns beyond the transports along its own tangents s, t by a.(ds +
- * dt), a = -(s x t)/(1 + s.t): the finite transport from s to t depends on both ends. Adjoint: with
- * q = -h/m v*_bar at free vertices, the turns' cotangent is theta_bar + (H q + G^T s_bar)_t, mu =
- * -H_tt^-1 of it at free edges; then (x_bar, theta_bar) += H (q, mu), w1_bar = G (q, mu). An edge
- * whose director is prescribed has both its vertices prescribed: P_t there moves no free vertex. */
+ * At the old positions x the free directors turn to where the potential of bending and twist, P =
+ * sum 1/2 s.K s - b.s, is least (turn.h); P_x is the force there (envelope theorem), and then
+ *   v* = v + h (g - c v + (f - P_x)/m),  x* = x + h v*,  y = projection of x* (projection.h),
+ *   v_new = (y - x)/h; free directors go from x to y by parallel transport.
+ * K and b (implicit.h) bring Kelvin-Voigt damping and the bending memory; s and z belong to x.
+ * Tangent: with u = (dx, dtheta), r = H u + G^T dw1, H the Hessian of P and w1 the stresses, free
+ * edges turn by H_tt dtheta = -r_t wherever they come from (but for one angle of a rod free to
+ * spin, which stays), and dP_x = r_x. A free director turns, beyond the transports along its own
+ * tangents s and t, by a.(ds + dt), a = -(s x t)/(1 + s.t): the transport's two ends.
+ * Adjoint: q = -h/m v*_bar at free vertices, theta_bar += (H q + G^T s_bar)_t, mu = -H_tt^-1
+ * theta_bar at free edges; then (x_bar, theta_bar) += H (q, mu), w1_bar = G (q, mu).
+ * Wherever a director is prescribed, so are the edge's vertices: its P_t moves no free vertex. */
 #ifndef RGI_DEFORM_H
 #define RGI_DEFORM_H
 
@@ -198,7 +197,7 @@ RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
         for (int k = i - 2; k <= i + 1 && k < rod->n; k++) {
             if (k < 0) continue;
             /* theta of node k on the unknowns of node i: blocks of the earlier of the two */
-            const real *p = rod->hess + RGI_NH * (k < i ? k : i), turn = y[RGI_NU * k + 3];
+            const real *p = rod->hess + RGI_NH * (k < i ? k : i), turn = RG_TERM(y[RGI_NU * k + 3]);
             real *to = out + RGI_NU * i;
             for (int c = 0; c < 3; c++) {
                 if (k == i - 2) to[c] += RG_TERM(p[26 + 4 * c + 3] * turn);
@@ -324,7 +323,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
             for (int j = i; j >= 0 && j >= i - 1; j--) {
                 if (rod->fixed[j] & RGI_FIXED_THETA) continue;
                 const real *a = work->carry + 4 * j;
-                real turn = d.theta[j] * a[c];
+                real turn = RG_TERM(d.theta[j] * a[c]);
                 if (j == i) sum -= RG_TERM(a[3] * turn);
                 if (j < i) sum += RG_TERM(a[3] * turn);
                 if (j == i) was -= RG_TERM(rod->t[4 * j + 3] * turn);
@@ -383,8 +382,9 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, 0, coef);
         for (int c = 0; c < 3; c++) {
             real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
-                 *vp = d.vp + 3 * i + c, x_frozen = *x + *xp, v_frozen = *v + *vp;
-            real star = held ? zero : dy[RGI_NU * i + c]; /* cotangent of x* */
+                 *vp = d.vp + 3 * i + c;
+            real x_frozen = RG_TERM(*x) + RG_TERM(*xp), v_frozen = RG_TERM(*v) + RG_TERM(*vp);
+            real star = held ? zero : RG_TERM(dy[RGI_NU * i + c]); /* cotangent of x* */
             real xt = zero, vt = zero, push = RG_TERM(h * h / k[RGI_M] * star);
             xt += RG_TERM(star);
             xt += RG_TERM(bar[RGI_NU * i + c]);

@@ -108,7 +108,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, rgi_step step, rmask alive, const re
     }
     RG_TEAM_SYNC();
     rgi_strain_adj(rod, rg_set1(1.0), stress, dy);
-    RG_TEAM_FOR(i, 0, in.y ? RGI_NU * rod->n : 0) in.y[i] = dy[i];
+    RG_TEAM_FOR(i, 0, in.y ? RGI_NU * rod->n : 0) in.y[i] = RG_TERM(dy[i]);
     RG_TEAM_SYNC();
     rgi_mask_fixed(rod, dy);
     RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, dy); }
@@ -137,7 +137,8 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, rgi_step step, rmask alive, const re
         for (int c = 0; in.f && c < 3; c++) in.f[3 * i + c] = RG_TERM(lambda[c]);
         for (int c = 0; c < 3; c++) {
             real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
-                 *vp = d.vp + 3 * i + c, x_frozen = *x + *xp, v_frozen = *v + *vp;
+                 *vp = d.vp + 3 * i + c;
+            real x_frozen = RG_TERM(*x) + RG_TERM(*xp), v_frozen = RG_TERM(*v) + RG_TERM(*vp);
             real vt = RG_TERM(k[RGI_M] * rate * lambda[c]), xt = zero;
             xt -= RG_TERM(rate * *v);
             xt += RG_TERM(k[RGI_M] * rate * (rate + k[RGI_C]) * lambda[c]);

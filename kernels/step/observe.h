@@ -49,13 +49,14 @@ RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const r
     for (int j = low; j <= high; j++) {
         vec3 t = v3_load(rod->t + 4 * j), a = v3_load(m1 + 3 * j), b = v3_cross(t, a);
         vec3 arm = v3_axpy(o2, b, v3_scale(o1, a));
-        real pull = rod->t[4 * j + 3] * v3_dot(t, r);
-        const real along[3] = {pull * arm.x, pull * arm.y, pull * arm.z};
+        real pull = RG_TERM(rod->t[4 * j + 3] * v3_dot(t, r));
+        const real along[3] = {RG_TERM(pull * arm.x), RG_TERM(pull * arm.y),
+                               RG_TERM(pull * arm.z)};
         for (int c = 0; c < 3; c++) {
             x_bar[3 * j + 3 + c] -= RG_TERM(along[c]);
             x_bar[3 * j + c] += RG_TERM(along[c]);
         }
-        theta_bar[j] += RG_TERM(o1 * v3_dot(b, r) - o2 * v3_dot(a, r));
+        theta_bar[j] += RG_TERM(o1 * v3_dot(b, r)) - RG_TERM(o2 * v3_dot(a, r));
         offset_bar[0] += RG_TERM(share * v3_dot(a, r));
         offset_bar[1] += RG_TERM(share * v3_dot(b, r));
     }

@@ -1,14 +1,16 @@
 /* step/projection.h: the deform stepper's inextensibility: Gauss-Seidel sweeps over the edges.
  *
  * A sweep takes the edges in ascending order, e = x_{k+1} - x_k as it is by then, and corrects it:
- *   l = 1 - 2 L^2/(L^2 + e.e),  x_k += w l e,  x_{k+1} -= (1 - w) l e,  w = m_{k+1}/(m_k + m_{k+1})
- * (Chen et al. 2024, DEFORM, section 3.5): along the edge and weighted by mass, so that momentum
- * and angular momentum stay. Beside a prescribed vertex w is 0 or 1; between two there is no
- * correction. With q = 1/(L^2 + e.e): dl = 4 L^2 q^2 e.de - 4 L q (1 - L^2 q) dL, and with c = dl e
- * + l de dx_k += w c + dw l e,  dx_{k+1} -= (1 - w) c - dw l e,  dw = ((1 - w) dm_{k+1} - w
- * dm_k)/(m_k + m_{k+1}). Adjoint, last update first: c_bar = w x_bar_k - (1 - w) x_bar_{k+1}, w_bar
- * += (x_bar_k + x_bar_{k+1}).(l e), l_bar = c_bar.e, e_bar = l c_bar + 4 L^2 q^2 l_bar e;
- * x_bar_{k+1} += e_bar, x_bar_k -= e_bar. Every update's e and q are kept, past [sweeps][n][4]. */
+ *   l = 1 - 2 L^2/(L^2 + e.e),  x_k += w l e,  x_{k+1} -= (1 - w) l e,
+ *   w = m_{k+1}/(m_k + m_{k+1}), 0 or 1 beside a prescribed vertex; no correction between two.
+ * Being along the edge and weighted by mass, it keeps momentum and angular momentum.
+ * Tangent: with q = 1/(L^2 + e.e), c = dl e + l de,
+ *   dl = 4 L^2 q^2 e.de - 4 L q (1 - L^2 q) dL,  dw = ((1 - w) dm_{k+1} - w dm_k)/(m_k + m_{k+1}),
+ *   dx_k += w c + dw l e,  dx_{k+1} -= (1 - w) c - dw l e.
+ * Adjoint, last update first: c_bar = w x_bar_k - (1 - w) x_bar_{k+1}, l_bar = c_bar.e,
+ *   w_bar += (x_bar_k + x_bar_{k+1}).(l e),  e_bar = l c_bar + 4 L^2 q^2 l_bar e,
+ *   x_bar_{k+1} += e_bar,  x_bar_k -= e_bar.
+ * Every update's e and q are kept, past [sweeps][n][4]. */
 #ifndef RGI_PROJECTION_H
 #define RGI_PROJECTION_H
 
@@ -110,13 +112,16 @@ RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, co
             vec3 e = v3_load(was), at = v3_load(a), bt = v3_load(b);
             real rest = rod->coef[RGI_NC * k + RGI_L], q = was[3], w = share[k];
             real part = rest * rest * q, l = one - RG_C(2.0) * part;
-            vec3 c = v3_sub(v3_scale(w, at), v3_scale(one - w, bt));
-            real l_bar = v3_dot(c, e), along = RG_C(4.0) * q * part * l_bar;
+            real from[3], l_bar = rg_set1(0.0);
+            for (int d = 0; d < 3; d++) {
+                from[d] = RG_TERM(w * a[d]) - RG_TERM((one - w) * b[d]);
+                l_bar += RG_TERM(from[d] * was[d]);
+            }
+            real along = RG_TERM(RG_C(4.0) * q * part * l_bar);
             share_bar[k] += RG_TERM(l * v3_dot(v3_add(at, bt), e));
             length_bar[k] -= RG_TERM(RG_C(4.0) * rest * q * (one - part) * l_bar);
-            const real from[3] = {c.x, c.y, c.z}, edge[3] = {e.x, e.y, e.z};
             for (int d = 0; d < 3; d++) {
-                real e_bar = RG_TERM(l * from[d]) + RG_TERM(along * edge[d]);
+                real e_bar = RG_TERM(l * from[d]) + RG_TERM(along * was[d]);
                 a[d] -= RG_TERM(e_bar);
                 b[d] += RG_TERM(e_bar);
             }

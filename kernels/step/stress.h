@@ -133,7 +133,8 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, rgi_step step, int i, const r
     real p2 = y[2] - k[RGI_KB2] + tb * u2 + k[RGI_RM] * keep * q2;
     real l = y[0] - rgi_past(step, s[0], o[0]), t = y[3] - rgi_past(step, s[3], o[3]);
     /* stiffness times cotangent of bending */
-    real c1 = k[RGI_K11] * w[1] + k[RGI_K12] * w[2], c2 = k[RGI_K12] * w[1] + k[RGI_K22] * w[2];
+    real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
+    real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);
     bar[RGI_KL] += RG_TERM(w[0] * (y[0] - k[RGI_L] + k[RGI_TS] * rate * l));
     bar[RGI_L] -= RG_TERM(w[0] * k[RGI_KL]);
     bar[RGI_TS] += RG_TERM(w[0] * k[RGI_KL] * rate * l);
@@ -180,7 +181,8 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, rgi_step step, int i, const real 
     const real *k = rod->coef + RGI_NC * i;
     const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
     real memory = k[RGI_RM] / (one + hat * k[RGI_LM]), tb = k[RGI_TB] * rate;
-    real c1 = k[RGI_K11] * w[1] + k[RGI_K12] * w[2], c2 = k[RGI_K12] * w[1] + k[RGI_K22] * w[2];
+    real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
+    real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);
     st[0] -= RG_TERM(k[RGI_KL] * k[RGI_TS] * rate * w[0]);
     st[1] -= RG_TERM(tb * c1);
     st[2] -= RG_TERM(tb * c2);
@@ -235,18 +237,20 @@ RG_FN void rgi_strains_past_adj(const rgi_rod *rod, rgi_step step, rmask alive, 
     real st[RGI_NS] = {zero, zero, zero, zero}, zt[2];
     for (int c = 0; c < 2; c++) {
         real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
-        real z_bar = d.z[2 * i + c];
+        real z_bar = RG_TERM(d.z[2 * i + c]);
         bar[RGI_LM] += RG_TERM(z_bar * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past));
         zt[c] = RG_TERM(keep * z_bar);
     }
     rgi_history_adj(rod, step, i, w, st, zt);
     for (int c = 0; c < RGI_NS; c++) {
-        real *s = d.s + RGI_NS * i + c, *o = d.sp + RGI_NS * i + c, frozen = *s + *o;
+        real *s = d.s + RGI_NS * i + c, *o = d.sp + RGI_NS * i + c;
+        real frozen = RG_TERM(*s) + RG_TERM(*o);
         *s = rg_select(alive, RG_TERM(*o) + RG_TERM(now * st[c]), frozen);
         *o = rg_select(alive, RG_TERM(before * st[c]), zero);
     }
     for (int c = 0; c < 2; c++) {
-        real *z = d.z + 2 * i + c, *o = d.zp + 2 * i + c, frozen = *z + *o;
+        real *z = d.z + 2 * i + c, *o = d.zp + 2 * i + c;
+        real frozen = RG_TERM(*z) + RG_TERM(*o);
         *z = rg_select(alive, RG_TERM(*o) + RG_TERM(now * zt[c]), frozen);
         *o = rg_select(alive, RG_TERM(before * zt[c]), zero);
     }
@@ -274,22 +278,26 @@ RG_FN void rgi_strain_adj(const rgi_rod *rod, real scale, const real *stress, re
         for (int j = i - 1; j <= i + 1; j++) {
             /* edge j: ends at node i, or starts there */
             if (j >= 0 && j <= i && j < rod->n - 1) {
-                real w = scale * stress[RGI_NS * j], side = rg_set1(j == i ? -1.0 : 1.0);
+                real w = RG_TERM(scale * stress[RGI_NS * j]), side = rg_set1(j == i ? -1.0 : 1.0);
                 for (int c = 0; c < 3; c++) p[c] += RG_TERM(side * (w * rod->t[4 * j + c]));
             }
             if (j < 1 || j >= rod->n - 1) continue;
             const real *g = rod->g + RGI_NG * j, *w = stress + RGI_NS * j;
-            real w1 = scale * w[1], w2 = scale * w[2], w3 = scale * w[3];
+            real w1 = RG_TERM(scale * w[1]), w2 = RG_TERM(scale * w[2]);
+            real w3 = RG_TERM(scale * w[3]);
             /* joint j between nodes j-1, j, j+1: e and f end and start here */
             for (int c = 0; c < 3; c++) {
-                real de = w1 * g[c] + w2 * g[8 + c] + w3 * g[16 + c];
-                real df = w1 * g[3 + c] + w2 * g[11 + c] + w3 * g[19 + c];
+                real de = RG_TERM(w1 * g[c]) + RG_TERM(w2 * g[8 + c]) + RG_TERM(w3 * g[16 + c]);
+                real df =
+                    RG_TERM(w1 * g[3 + c]) + RG_TERM(w2 * g[11 + c]) + RG_TERM(w3 * g[19 + c]);
                 if (j == i + 1) p[c] -= RG_TERM(de);
-                if (j == i) p[c] += RG_TERM(de - df);
+                if (j == i) p[c] += RG_TERM(de) - RG_TERM(df);
                 if (j == i - 1) p[c] += RG_TERM(df);
             }
-            if (j == i + 1) p[3] += RG_TERM(w1 * g[6] + w2 * g[14] + w3 * g[22]);
-            if (j == i) p[3] += RG_TERM(w1 * g[7] + w2 * g[15] + w3 * g[23]);
+            if (j == i + 1)
+                p[3] += RG_TERM(w1 * g[6]) + RG_TERM(w2 * g[14]) + RG_TERM(w3 * g[22]);
+            if (j == i)
+                p[3] += RG_TERM(w1 * g[7]) + RG_TERM(w2 * g[15]) + RG_TERM(w3 * g[23]);
         }
     }
     RG_TEAM_SYNC();

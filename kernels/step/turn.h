@@ -1,15 +1,14 @@
-/* step/turn.h: the deform stepper's twist: the angles of free edges that minimise bending and
- * twist.
+/* step/turn.h: the deform stepper's twist: angles of free edges that minimise bending and twist.
  *
  * With positions fixed, kb and the tangents of a joint stay, and its strains hang on the turns
  * theta_e, theta_f of two directors alone: with a = kb.m1, b = kb.m2 of an edge, turned
- *   a' = c a + s b,  b' = c b - s a,  c = cos theta, s = sin theta
- *   kappa1 = (b'_e + b'_f)/2, kappa2 = -(a'_e + a'_f)/2, tau = tau_0 + theta_f - theta_e
+ *   a' = c a + s b,  b' = c b - s a,  c = cos theta, s = sin theta,
+ *   kappa1 = (b'_e + b'_f)/2, kappa2 = -(a'_e + a'_f)/2, tau = tau_0 + theta_f - theta_e,
  *   dkappa1/dtheta = -a'/2, dkappa2/dtheta = -b'/2, and once more -b'/2, a'/2.
- * Newton's matrix is tridiagonal over the edges. It is safeguarded like the implicit step: without
+ * Newton's matrix is tridiagonal over the edges, and safeguarded like the implicit step's: without
  * the second derivatives of strains where it is indefinite, halving a trial that climbs. A move is
- * Cayley's, its angle 2 atan(theta/2), so that cosine, sine and twist belong to the same turn. A
- * pivot that vanishes yields no motion, as in ldlt.h: the last angle of a rod free to spin. */
+ * Cayley's, its angle 2 atan(theta/2), so that cosine, sine and twist belong to the same turn.
+ * A pivot that vanishes yields no motion, as in ldlt.h: the last angle of a rod free to spin. */
 #ifndef RGI_TURN_H
 #define RGI_TURN_H
 
