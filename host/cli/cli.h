@@ -56,6 +56,9 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
 /* Parse a number option: a sentence and RGC_USAGE when it is not a number in [low, high]. */
 int rgc_number(const char *option, const char *text, double low, double high, double *out);
 int rgc_integer(const char *option, const char *text, long low, long high, long *out);
+/* "all" (everything), or bytes with k, M or G behind them, at least 1: into what rg_batch_opts calls a
+ * budget */
+int rgc_bytes(const char *option, const char *text, size_t *out);
 
 /* Print err's sentence as "rodgrad <command>: sentence" and return the exit code it stands for:
  * RGC_USAGE for argument, shape, value, format, unsupported and a missing input file; RGC_FAILED

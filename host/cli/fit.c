@@ -27,7 +27,7 @@ static const char usage[] =
 
 typedef struct arguments {
     rgc_common common;
-    const char *start, *max_time, *seed, *fit, *iterations, *starts, *method, *rate;
+    const char *start, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
 } arguments;
 
 /* "bend_stiffness=along,drag=held" */
@@ -58,7 +58,7 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
     return RGC_DONE;
 }
 
-/* --method and --learning-rate */
+/* --method, and what only some of them take: --learning-rate, --memory */
 static int parse_method(const arguments *a, rg_fit_opts *opts)
 {
     if (a->method) {
@@ -72,6 +72,12 @@ static int parse_method(const arguments *a, rg_fit_opts *opts)
                                 a->method);
         opts->method = (rg_fit_method)m;
     }
+    if (a->memory && opts->method == RG_METHOD_LM)
+        return rgc_complain("fit", RGC_USAGE,
+                            "--memory is for the states that an adjoint needs; --method lm keeps "
+                            "none.");
+    if (a->memory && rgc_bytes("memory", a->memory, &opts->budget_bytes) != RGC_DONE)
+        return RGC_USAGE;
     if (!a->rate) return RGC_DONE;
     if (opts->method != RG_METHOD_ADAM)
         return rgc_complain("fit", RGC_USAGE,
@@ -92,6 +98,8 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
          "stop the last stage after so many seconds, best so far (100; 0: no limit)"},
         {"seed", &a->seed, NULL,
          "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
+        {"memory", &a->memory, NULL,
+         "bytes for the states that the adjoint keeps, such as 200M, or all (least of two levels)"},
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
         {"method", &a->method, NULL, "lm (default), gauss-newton-cg, lbfgs or adam"},
         {"learning-rate", &a->rate, NULL,
@@ -121,6 +129,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     }
     if (a->fit && (code = parse_groups(a->fit, opts))) return code;
     if ((code = parse_method(a, opts))) return code;
+    if (a->common.stepper == RG_STEPPER_DEFORM) opts->refine = 1; /* as published */
     if (a->common.refine > 0) opts->refine = a->common.refine;
     if (*last - *first < 1)
         return rgc_complain("fit", RGC_USAGE,
@@ -298,7 +307,7 @@ static rg_status save_model(rgc_fit_job *job, const arguments *a, json_t **fit, 
     return status;
 }
 
-static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
+static int run(const arguments *a, rg_fit_opts *opts, double max_time,
                const char *const *paths, size_t n_paths, const char *command)
 {
     rg_error err = {0};
@@ -317,6 +326,8 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
     if (status == RG_OK) status = check_output(a->common.output, paths, n_paths, &err);
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
+        /* it was simulated so before, unless the call says otherwise */
+        if (status == RG_OK) opts->rollout = rgc_rollout_opts(&a->common, &start);
         if (status == RG_OK)
             status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,
                                          &job.n, &err);
@@ -324,11 +335,23 @@ static int run(const arguments *a, const rg_fit_opts *opts, double max_time,
         status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
+    if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit &&
+        strstr(a->fit, "stretch_") &&
+        (opts->modes[RG_GROUP_STRETCH] != RG_HELD || opts->modes[RG_GROUP_STRETCH_TIME] != RG_HELD))
+        status = RG_FAIL(&err, RG_ERR_ARGUMENT,
+                         "--fit: the deform stepper keeps lengths by projection and has no "
+                         "stretch_stiffness or stretch_relaxation to fit; leave them out.");
     if (status == RG_OK)
         status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
     if (status == RG_OK && !(key = job_key(recordings, job.n, start.model, a, opts)))
         status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) {
+        rg_batch_plan plan;
+        char text[320];
+        if (rg_fit_plan(job.fit, &plan)) {
+            rg_batch_plan_text(&plan, text, sizeof text);
+            fprintf(stderr, "plan: %s\n", text);
+        }
         rgc_catch_signals();
         status = resume(path, key, &job, &err);
     }

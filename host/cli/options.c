@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rodgrad/batch.h"
+
 /* ---- messages ---- */
 
 int rgc_complain(const char *command, int code, const char *format, ...)
@@ -78,6 +80,29 @@ int rgc_integer(const char *option, const char *text, long low, long high, long 
                             "--%s is \"%s\" but must be a whole number from %ld to %ld.", option,
                             text, low, high);
     *out = value;
+    return RGC_DONE;
+}
+
+int rgc_bytes(const char *option, const char *text, size_t *out)
+{
+    static const char suffixes[] = "kMG";
+    char *end = NULL;
+    double value = strtod(text, &end);
+    if (strcmp(text, "all") == 0) {
+        *out = RG_STORE_ALL;
+        return RGC_DONE;
+    }
+    for (size_t i = 0; end != text && i < 3; i++)
+        if (*end == suffixes[i]) {
+            value *= pow(1e3, (double)i + 1.0);
+            end++;
+            break;
+        }
+    if (end == text || *end || !(value >= 1.0 && value <= 1e15))
+        return rgc_complain(NULL, RGC_USAGE,
+                            "--%s is \"%s\" but must be all or a number of bytes, for example 200M.",
+                            option, text);
+    *out = (size_t)value;
     return RGC_DONE;
 }
 

@@ -240,22 +240,29 @@ size_t rg_batch_clamped_edges(const rg_batch *b, const int **edges)
     return b->shape->n_fixed_theta;
 }
 
-rg_batch_plan rg_batch_describe(const rg_batch *b)
+rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes)
 {
-    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
     rg_batch_plan p;
     memset(&p, 0, sizeof p);
     p.forward_runs = 1.0;
-    if (b->opts.adjoint) {
-        p.levels = b->plan.levels;
-        for (int k = 0; k < p.levels; k++) p.length[k] = (size_t)b->plan.length[k];
-        p.kept_bytes = rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads);
-        p.forward_runs = rgi_plan_runs(&b->plan);
-    }
-    p.total_bytes = b->memory_doubles * sizeof(double) +
-                    (size_t)b->threads * (b->work_doubles + b->pool_doubles) * sizeof(double) +
-                    b->n_packs * sizeof *b->packs + b->n_rods * sizeof *b->models;
+    p.total_bytes = total_bytes;
+    if (!plan) return p;
+    p.levels = plan->levels;
+    for (int k = 0; k < p.levels; k++) p.length[k] = (size_t)plan->length[k];
+    p.kept_bytes = kept_bytes;
+    p.forward_runs = rgi_plan_runs(plan);
     return p;
+}
+
+rg_batch_plan rg_batch_describe(const rg_batch *b)
+{
+    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+    const size_t total = b->memory_doubles * sizeof(double) +
+                         (size_t)b->threads * (b->work_doubles + b->pool_doubles) * sizeof(double) +
+                         b->n_packs * sizeof *b->packs + b->n_rods * sizeof *b->models;
+    if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
+    return rgi_plan_describe(&b->plan,
+                             rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
 }
 
 void rg_batch_plan_text(const rg_batch_plan *p, char *text, size_t size)

@@ -528,7 +528,15 @@ void rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction
     pull_back(b, model, directions, n_directions, gradient);
 }
 
-const rgi_plan *rgi_takes_plan(const rgi_takes *b) { return b->opts.adjoint ? &b->plan : NULL; }
+rg_batch_plan rgi_takes_describe(const rgi_takes *b)
+{
+    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+    size_t total = b->memory_doubles * sizeof(double);
+    if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
+    total += (size_t)b->threads * pool_doubles(b) * sizeof(double);
+    return rgi_plan_describe(&b->plan,
+                             rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
+}
 
 void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)
 {

@@ -9,6 +9,7 @@
 
 #include "core/motion.h"
 #include "cpu/dispatch.h"
+#include "rodgrad/batch.h"
 #include "rodgrad/rollout.h"
 
 /* the options in range, and the instructions they mean. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
@@ -16,6 +17,9 @@ rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg
 
 /* a pack's shape and scheme; the shape must outlive it */
 void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
+
+/* a plan in the public terms; rgi_plan NULL: nothing is kept */
+rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes);
 
 /* one lane's of a pack's status [6][w] */
 void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
@@ -64,8 +68,8 @@ void rgi_takes_run(rgi_takes *batch);
  * those of `model` and need not be the run's. */
 void rgi_takes_gradient(rgi_takes *takes, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, int product, double *gradient);
-/* what is kept for it; NULL without opts.adjoint */
-const rgi_plan *rgi_takes_plan(const rgi_takes *takes);
+/* what is kept for it */
+rg_batch_plan rgi_takes_describe(const rgi_takes *takes);
 
 /* results of the last run */
 void rgi_takes_status(const rgi_takes *batch, size_t recording, rg_rod_status *out);

@@ -39,7 +39,7 @@ rg_status rgi_fit_adam_step(rg_fit *fit, int *accepted, rg_error *err)
         fit->to[i] = fmin(fmax(fit->to[i] - scale * fit->rate * move, par->low), par->high);
     }
     RG_TRY(rgi_fit_gradient(fit, fit->to, &cost, fit->gradient, err));
-    *accepted = cost < fit->cost;
+    *accepted = rgi_fit_better(fit, cost);
     if (*accepted) rgi_fit_keep(fit, fit->to, cost, fit->gradient);
     if (fit->stage_iteration % WINDOW != 0) return RG_OK;
     if (fit->window_cost - fit->cost > fit->opts.tolerance * fit->window_cost) {

@@ -91,7 +91,8 @@ void rg_fit_destroy(rg_fit **fit)
     if (!fit || !*fit) return;
     rg_fit *f = *fit;
     rgi_parameters_clear(&f->parameters);
-    rgi_takes_destroy(&f->batch);
+    rgi_takes_destroy(&f->tangents);
+    rgi_takes_destroy(&f->adjoint);
     rg_model_destroy(&f->start);
     rg_model_destroy(&f->model);
     rg_model_destroy(&f->trial);
@@ -229,6 +230,9 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
                          recordings[0].n_markers);
         goto fail;
     }
+    /* the deform stepper keeps lengths by projection */
+    if (opts->rollout.stepper == RG_STEPPER_DEFORM)
+        f->opts.modes[RG_GROUP_STRETCH] = f->opts.modes[RG_GROUP_STRETCH_TIME] = RG_HELD;
     /* starts differ in stiffness only */
     if (start || opts->modes[RG_GROUP_BEND] == RG_HELD) f->opts.starts = 0;
     if (start) {
@@ -243,6 +247,11 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
             fill_field(f->start, RG_BEND_MEMORY, 0.3);
         if (status == RG_OK && opts->modes[RG_GROUP_MARKER_MASS] != RG_HELD)
             fill_field(f->start, RG_MARKER_MASS, 5e-4);
+        /* its damping is explicit: start well inside of where it is stable (docs/physics.md) */
+        if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM) {
+            fill_field(f->start, RG_BEND_RELAXATION, 0.01);
+            fill_field(f->start, RG_TWIST_RELAXATION, 0.01);
+        }
         if (status != RG_OK) goto fail;
     }
     status = rg_model_copy(f->start, &f->model, err);
@@ -281,14 +290,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
-    rgi_takes_opts batch;
-    memset(&batch, 0, sizeof batch);
-    batch.rollout = opts->rollout;
-    batch.fit = 1;
-    batch.max_directions = p;
-    batch.floor_m = opts->floor_m;
-    batch.block = 50;
-    status = rgi_takes_create(f->start, recordings, n, &batch, &f->batch, err);
+    status = opts->method == RG_METHOD_LM ? rgi_fit_prepare_tangents(f, err)
+                                          : rgi_fit_prepare_adjoint(f, err);
     if (status != RG_OK) goto fail;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < recordings[i].n_frames * recordings[i].n_markers; k++)
@@ -301,70 +304,6 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
 fail:
     rg_fit_destroy(&f);
     return status;
-}
-
-double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
-{
-    const rg_recording *r = &fit->recordings[recording];
-    const rgi_shape *shape = rgi_takes_shape(fit->batch);
-    double count = 0.0;
-    for (size_t f = 2; f < r->n_frames; f++)
-        for (size_t k = 0; k < shape->n_free; k++) {
-            size_t at = f * r->n_markers + (size_t)shape->free_markers[k];
-            const double *x = r->positions + 3 * at;
-            if (r->valid[at] && isfinite(x[0]) && isfinite(x[1]) && isfinite(x[2])) count += 3.0;
-        }
-    return count;
-}
-
-rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
-                           double *gradient, rg_error *err)
-{
-    const size_t p = fit->parameters.n;
-    double loss = 0.0, absolute = 0.0, count = 0.0;
-    rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_takes_set(fit->batch, fit->trial, fit->parameters.directions, p, err));
-    rgi_takes_run(fit->batch);
-    for (size_t i = 0; i < fit->n; i++) {
-        double l, a;
-        rgi_takes_loss(fit->batch, i, &l, &a);
-        loss += l;
-        absolute += a;
-        count += rgi_fit_coordinates(fit, i);
-    }
-    if (!(count > 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "no free marker of any recording counts");
-    if (fit->weight == 0.0)
-        fit->weight = 1.0 / (fit->opts.correlation * fmax(absolute / count, 1e-6));
-    *cost = fit->weight * loss;
-    for (size_t i = 0; i < p; i++) {
-        double d = (u[i] - fit->parameters.list[i].prior_mean) / fit->parameters.list[i].prior_std;
-        *cost += 0.5 * d * d;
-    }
-    memset(normal, 0, p * p * sizeof *normal);
-    memset(gradient, 0, p * sizeof *gradient);
-    rgi_takes_normal(fit->batch, normal, gradient);
-    return RG_OK;
-}
-
-void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradient)
-{
-    const size_t p = fit->parameters.n;
-    double absolute = 0.0, count = 0.0;
-    if (u != fit->u) memcpy(fit->u, u, p * sizeof *u);
-    if (gradient != fit->gradient) memcpy(fit->gradient, gradient, p * sizeof *gradient);
-    fit->cost = cost;
-    rgi_parameters_apply(&fit->parameters, fit->u, fit->model);
-    fit->failed = 0;
-    for (size_t i = 0; i < fit->n; i++) {
-        double l, a, c = rgi_fit_coordinates(fit, i);
-        rgi_takes_loss(fit->batch, i, &l, &a);
-        rgi_takes_status(fit->batch, i, &fit->recording_status[i]);
-        fit->failed += fit->recording_status[i].flag != RG_ROD_OK;
-        fit->recording_l1[i] = c > 0.0 ? a / c : 0.0;
-        absolute += a;
-        count += c;
-    }
-    fit->l1 = fit->best_l1 = absolute / count;
 }
 
 /* d = -(A + mu diag A)^-1 g, cut at the bounds; 0 when the matrix is not positive definite */
@@ -408,6 +347,20 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
     return RG_OK;
 }
 
+/* A point where the tangents have grown by 10^4 at once is on the way to chaos, or over the edge of
+ * stability: no step from there would lead anywhere, however low its cost. */
+static int usable(const rg_fit *fit, const double *normal)
+{
+    const size_t p = fit->parameters.n;
+    double now = 0.0, before = 0.0;
+    for (size_t i = 0; i < p; i++) {
+        if (!isfinite(normal[i * p + i])) return 0;
+        now = fmax(now, normal[i * p + i]);
+        before = fmax(before, fit->normal[i * p + i]);
+    }
+    return now <= 1e8 * before;
+}
+
 /* one iteration of Levenberg-Marquardt */
 static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
 {
@@ -417,7 +370,7 @@ static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
     double *gradient = fit->gradient + fit->capacity;
     if (solve_step(fit)) {
         RG_TRY(rgi_fit_evaluate(fit, fit->to, &cost, normal, gradient, err));
-        *accepted = cost < fit->cost;
+        *accepted = rgi_fit_better(fit, cost) && usable(fit, normal);
     }
     if (!*accepted) {
         fit->mu *= 8.0;

@@ -8,7 +8,7 @@ struct rg_fit {
     rg_fit_opts opts;
     const rg_recording *recordings;
     size_t n, counted, capacity; /* parameters that arrays hold */
-    rgi_takes *batch;
+    rgi_takes *tangents, *adjoint, *last; /* made when first needed; the one that ran last */
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
@@ -29,13 +29,22 @@ struct rg_fit {
 void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes);
 /* number of coordinates of a recording that count: free markers, frames from 2 on, not masked */
 double rgi_fit_coordinates(const rg_fit *fit, size_t recording);
-/* roll out at the scaled parameters u: cost, normal matrix and gradient of the data (unweighted) */
+/* Rollouts with a tangent for each parameter, or with what the adjoint needs: made once, at create or when
+ * first asked for. */
+rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err);
+rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err);
+/* is the point of the last rollout, at this cost, better than the best so far? Not where more rods fail
+ * than there: a rod that stops early can be near the recording by luck. */
+int rgi_fit_better(const rg_fit *fit, double cost);
+/* roll out at the scaled parameters u: cost, normal matrix and gradient of the data (unweighted), by
+ * tangents */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err);
-/* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included */
+/* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included, by the
+ * adjoint */
 rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
                            rg_error *err);
-/* out = (w J^T W J + P) v where rgi_fit_gradient was last */
+/* out = (w J^T W J + P) v where rgi_fit_gradient was last: a tangent and an adjoint run */
 rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *err);
 /* the last rollout is the best so far: u, cost and gradient [p] are its, and so become the model,
  * errors and flags */

@@ -101,7 +101,7 @@ rg_status rgi_fit_gauss_newton_step(rg_fit *fit, int *accepted, rg_error *err)
     if (solved) {
         fit->linearised = 0;
         RG_TRY(rgi_fit_gradient(fit, fit->to, &cost, gradient, err));
-        *accepted = cost < fit->cost;
+        *accepted = rgi_fit_better(fit, cost);
     }
     if (!*accepted) {
         fit->mu *= 8.0;

@@ -41,7 +41,7 @@ static double objective(unsigned n, const double *z, double *slope, void *data)
         gradient = fit->gradient + fit->capacity;
         at->status = rgi_fit_gradient(fit, fit->to, &cost, gradient, at->err);
         if (at->status != RG_OK || !isfinite(cost)) nlopt_force_stop(at->optimiser);
-        else if (cost < fit->cost) rgi_fit_keep(fit, fit->to, cost, gradient);
+        else if (rgi_fit_better(fit, cost)) rgi_fit_keep(fit, fit->to, cost, gradient);
     }
     for (unsigned i = 0; slope && i < n; i++) {
         slope[i] = gradient[i] * at->scale[i];

@@ -70,7 +70,7 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient + fit->capacity, err));
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;
-        rgi_takes_curvature(fit->batch, i, &c, &w);
+        rgi_takes_curvature(fit->tangents, i, &c, &w);
         curvature += c;
         weight += w;
     }
@@ -78,7 +78,7 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     double *a = fit->matrix, *inverse = a + p * p, *meat = inverse + p * p, *work = meat + p * p;
     const int whole = fit->n >= CLUSTERS_AT_LEAST;
     const double clusters =
-        whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->batch));
+        whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->tangents));
     const double small_sample = clusters > 1.0 ? clusters / (clusters - 1.0) : 1.0;
     /* resolution from the fit's own normal matrix */
     for (size_t i = 0; i < p; i++) {
@@ -96,7 +96,7 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     memcpy(fit->singular, fit->correlation, p * sizeof *fit->singular);
     /* the sandwich */
     memset(meat, 0, p * p * sizeof *meat);
-    rgi_takes_spread(fit->batch, whole, meat, fit->step);
+    rgi_takes_spread(fit->tangents, whole, meat, fit->step);
     for (size_t i = 0; i < p; i++) {
         double precision =
             1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "rodgrad/batch.h"
 #include "rodgrad/model.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/rollout.h"
@@ -80,9 +81,11 @@ const char *rg_fit_method_name(rg_fit_method method);
 typedef struct rg_fit_opts {
     size_t struct_size; /* set by rg_fit_opts_default; checked */
     rg_rollout_opts rollout;
-    rg_group_mode modes[RG_GROUP_COUNT]; /* what the last stage fits */
+    rg_group_mode modes[RG_GROUP_COUNT]; /* what the last stage fits; the deform stepper, which has no
+                                            stretch, holds its stiffness and relaxation */
     double priors[RG_GROUP_COUNT];       /* standard deviations; larger = weaker */
     int refine;                          /* edges per marker interval, without a start model */
+    size_t budget_bytes; /* for the states that the adjoint's methods keep, as in rg_batch_opts */
     rg_fit_method method;
     int max_iterations;   /* of the last stage; 0: 40, with Adam 2000 */
     double tolerance;     /* relative fall of the cost at which a stage ends: twice in a row, with
@@ -126,6 +129,10 @@ rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err);
  * not a state of a fit with the same recordings' shapes, options and method. */
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count);
 rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error *err);
+
+/* What the methods that go by the adjoint keep for it, into *plan: decided at create. 0 when the method
+ * keeps nothing (RG_METHOD_LM). */
+int rg_fit_plan(const rg_fit *fit, rg_batch_plan *plan);
 
 /* The best model so far; lives as long as the fit, changes with rg_fit_step. */
 const rg_model *rg_fit_model(const rg_fit *fit);

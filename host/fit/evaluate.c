@@ -1,0 +1,180 @@
+/* fit/evaluate.c: the cost, its derivatives, and the best point.
+ *
+ * Levenberg-Marquardt takes J^T W J and J^T W r from a tangent for each parameter. The other methods take
+ * the gradient g = w J^T W r + P (u - u0) from one reverse run, whatever the number of parameters, and
+ * products (w J^T W J + P) v from a forward run with one tangent and a reverse run. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fit/fit_internal.h"
+
+static rgi_takes_opts takes_opts(const rg_fit *fit)
+{
+    rgi_takes_opts o;
+    memset(&o, 0, sizeof o);
+    o.rollout = fit->opts.rollout;
+    o.fit = 1;
+    o.floor_m = fit->opts.floor_m;
+    o.block = 50;
+    return o;
+}
+
+rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err)
+{
+    rgi_takes_opts o = takes_opts(fit);
+    if (fit->tangents) return RG_OK;
+    o.max_directions = fit->capacity;
+    return rgi_takes_create(fit->start, fit->recordings, fit->n, &o, &fit->tangents, err);
+}
+
+rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err)
+{
+    rgi_takes_opts o = takes_opts(fit);
+    if (fit->adjoint) return RG_OK;
+    o.adjoint = 1;
+    o.budget_bytes = fit->opts.budget_bytes;
+    o.max_directions = 1;
+    o.markers_jvp = fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG;
+    return rgi_takes_create(fit->start, fit->recordings, fit->n, &o, &fit->adjoint, err);
+}
+
+int rg_fit_plan(const rg_fit *fit, rg_batch_plan *plan)
+{
+    if (!fit->adjoint) return 0;
+    *plan = rgi_takes_describe(fit->adjoint);
+    return 1;
+}
+
+double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
+{
+    const rg_recording *r = &fit->recordings[recording];
+    const rgi_shape *shape = rgi_takes_shape(fit->tangents ? fit->tangents : fit->adjoint);
+    double count = 0.0;
+    for (size_t f = 2; f < r->n_frames; f++)
+        for (size_t k = 0; k < shape->n_free; k++) {
+            size_t at = f * r->n_markers + (size_t)shape->free_markers[k];
+            const double *x = r->positions + 3 * at;
+            if (r->valid[at] && isfinite(x[0]) && isfinite(x[1]) && isfinite(x[2])) count += 3.0;
+        }
+    return count;
+}
+
+static double precision_of(const rg_fit *fit, size_t i)
+{
+    const double std = fit->parameters.list[i].prior_std;
+    return 1.0 / (std * std);
+}
+
+/* run `takes`, set at u, and sum the cost */
+static rg_status run(rg_fit *fit, rgi_takes *takes, const double *u, double *cost, rg_error *err)
+{
+    double loss = 0.0, absolute = 0.0, count = 0.0;
+    rgi_takes_run(takes);
+    fit->last = takes;
+    for (size_t i = 0; i < fit->n; i++) {
+        double l, a;
+        rgi_takes_loss(takes, i, &l, &a);
+        loss += l;
+        absolute += a;
+        count += rgi_fit_coordinates(fit, i);
+    }
+    if (!(count > 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "no free marker of any recording counts");
+    if (fit->weight == 0.0)
+        fit->weight = 1.0 / (fit->opts.correlation * fmax(absolute / count, 1e-6));
+    *cost = fit->weight * loss;
+    for (size_t i = 0; i < fit->parameters.n; i++) {
+        double d = (u[i] - fit->parameters.list[i].prior_mean) / fit->parameters.list[i].prior_std;
+        *cost += 0.5 * d * d;
+    }
+    return RG_OK;
+}
+
+rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
+                           double *gradient, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    RG_TRY(rgi_fit_prepare_tangents(fit, err));
+    rgi_parameters_apply(&fit->parameters, u, fit->trial);
+    RG_TRY(rgi_takes_set(fit->tangents, fit->trial, fit->parameters.directions, p, err));
+    RG_TRY(run(fit, fit->tangents, u, cost, err));
+    memset(normal, 0, p * p * sizeof *normal);
+    memset(gradient, 0, p * sizeof *gradient);
+    rgi_takes_normal(fit->tangents, normal, gradient);
+    return RG_OK;
+}
+
+rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
+                           rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    RG_TRY(rgi_fit_prepare_adjoint(fit, err));
+    rgi_parameters_apply(&fit->parameters, u, fit->trial);
+    RG_TRY(rgi_takes_set(fit->adjoint, fit->trial, NULL, 0, err));
+    RG_TRY(run(fit, fit->adjoint, u, cost, err));
+    memset(gradient, 0, p * sizeof *gradient);
+    rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient);
+    for (size_t i = 0; i < p; i++)
+        gradient[i] = fit->weight * gradient[i] +
+                      precision_of(fit, i) * (u[i] - fit->parameters.list[i].prior_mean);
+    return RG_OK;
+}
+
+rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    const rgi_direction *directions = fit->parameters.directions;
+    size_t count = 0;
+    for (size_t i = 0; i < p; i++) count += directions[i].n_places;
+    rgi_place *places = malloc((count + 1) * sizeof *places);
+    if (!places) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a product");
+    count = 0;
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = 0; k < directions[i].n_places; k++) {
+            places[count] = directions[i].places[k];
+            places[count++].scale *= v[i];
+        }
+    const rgi_direction all = {places, count};
+    rg_status status = rgi_takes_set(fit->adjoint, fit->trial, &all, 1, err);
+    if (status == RG_OK) {
+        rgi_takes_run(fit->adjoint);
+        memset(out, 0, p * sizeof *out);
+        rgi_takes_gradient(fit->adjoint, fit->trial, directions, p, 1, out);
+        for (size_t i = 0; i < p; i++)
+            out[i] = fit->weight * out[i] + precision_of(fit, i) * v[i];
+    }
+    free(places);
+    return status;
+}
+
+int rgi_fit_better(const rg_fit *fit, double cost)
+{
+    int failed = 0;
+    for (size_t i = 0; i < fit->n; i++) {
+        rg_rod_status status;
+        rgi_takes_status(fit->last, i, &status);
+        failed += status.flag != RG_ROD_OK;
+    }
+    return cost < fit->cost && failed <= fit->failed;
+}
+
+void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradient)
+{
+    const size_t p = fit->parameters.n;
+    double absolute = 0.0, count = 0.0;
+    if (u != fit->u) memcpy(fit->u, u, p * sizeof *u);
+    if (gradient != fit->gradient) memcpy(fit->gradient, gradient, p * sizeof *gradient);
+    fit->cost = cost;
+    rgi_parameters_apply(&fit->parameters, fit->u, fit->model);
+    fit->failed = 0;
+    for (size_t i = 0; i < fit->n; i++) {
+        double l, a, c = rgi_fit_coordinates(fit, i);
+        rgi_takes_loss(fit->last, i, &l, &a);
+        rgi_takes_status(fit->last, i, &fit->recording_status[i]);
+        fit->failed += fit->recording_status[i].flag != RG_ROD_OK;
+        fit->recording_l1[i] = c > 0.0 ? a / c : 0.0;
+        absolute += a;
+        count += c;
+    }
+    fit->l1 = fit->best_l1 = absolute / count;
+}
