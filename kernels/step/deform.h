@@ -75,10 +75,11 @@ RG_FN rgi_joint rgi_deform_joint(const rgi_rod *rod, int i)
  * into grad; joints in three colours, as in assemble.h */
 RG_FN void rgi_deform_force(rgi_rod *rod)
 {
-    RG_TEAM_FOR (i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR (k, 0, (rod->n - colour) / 3) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
+        {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i, w[RGI_NS], d[8];
@@ -111,7 +112,8 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
     const real h = rg_set1(step.h), zero = rg_set1(0.0), one = rg_set1(1.0);
     rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
     rgi_deform_force(rod);
-    RG_TEAM_FOR (i, 0, rod->n) {
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         const real drag = rod->coef[RGI_NC * i + RGI_C];
         for (int d = 0; d < 3; d++) {
@@ -121,13 +123,11 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
         }
     }
     rgi_projection_shares(rod, work->share);
-    RG_TEAM_ONE
-    {
-        rgi_project(rod, step.sweeps, work->share, rod->y, work->past);
-    }
+    RG_TEAM_ONE { rgi_project(rod, step.sweeps, work->share, rod->y, work->past); }
     RG_TEAM_SYNC();
     real bad = zero;
-    RG_TEAM_FOR (i, 0, rod->n) {
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
         vec3 y = v3_load(rod->y + 3 * i);
         bad = rg_select(rg_sane(v3_dot(y, y)), bad, one);
         if (i == rod->n - 1 || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
@@ -154,10 +154,11 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
 {
     const real one = rg_set1(1.0);
     (void)step;
-    RG_TEAM_FOR (i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR (k, 0, (rod->n - colour) / 3) {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
+        {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;
@@ -170,7 +171,8 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
         }
         RG_TEAM_SYNC();
     }
-    RG_TEAM_FOR (i, 0, rod->n) {
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
         work->turn.diag[i] = rod->hess[RGI_NH * i + 9];
         work->turn.off[i] = rod->hess[RGI_NH * i + 25];
         if (i == rod->n - 1) continue;
@@ -182,10 +184,7 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
         p[3] = inverse;
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        (void)rgi_turn_factor(rod, work->turn.diag, work->turn.off);
-    }
+    RG_TEAM_ONE { (void)rgi_turn_factor(rod, work->turn.diag, work->turn.off); }
     RG_TEAM_SYNC();
 }
 
@@ -193,7 +192,7 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
  * diagonal: an angle that is solved for takes no cotangent, and the others do not turn. */
 RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
 {
-    RG_TEAM_FOR (i, 0, rod->n)
+    RG_TEAM_FOR(i, 0, rod->n)
         for (int k = i - 2; k <= i + 1 && k < rod->n; k++) {
             if (k < 0) continue;
             /* theta of node k on the unknowns of node i: blocks of the earlier of the two */
@@ -219,7 +218,8 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     const int n = rod->n;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
     real *r = work->moved;
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = d.x[3 * i + c];
         rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
         dy[RGI_NU * i + 3] = rg_select(solved, zero, d.theta[i]);
@@ -248,18 +248,16 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_blocks_times(rod->plan, rod->hess, dy, r);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR (i, 0, n) stress[RGI_NS * i] = zero;
+    RG_TEAM_FOR(i, 0, n) stress[RGI_NS * i] = zero;
     RG_TEAM_SYNC();
     rgi_strain_adj(rod, one, stress, r);
-    RG_TEAM_FOR (i, 0, n) stress[RGI_NU * i + 3] = -r[RGI_NU * i + 3];
+    RG_TEAM_FOR(i, 0, n) stress[RGI_NU * i + 3] = -r[RGI_NU * i + 3];
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress);
-    }
+    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress); }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, stress, r);
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         const real *k = rod->coef + RGI_NC * i;
         dy[RGI_NU * i + 3] += stress[RGI_NU * i + 3];
         for (int c = 0; c < RGI_NU; c++) {
@@ -280,7 +278,8 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_project_jvp(rod, step.sweeps, work->share, work->past, work->weigh, work->length, r);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero, turn = r[RGI_NU * i + 3];
         rgi_strain_jvp(rod, i, dy, ds);
         if (!(rod->fixed[i] & RGI_FIXED_THETA)) {
@@ -312,7 +311,8 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     const int n = rod->n;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
     real *bar = work->moved, *pull = work->pull; /* cotangents of (x, theta) at x; (q, mu) */
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
         for (int c = 0; c < 3; c++) {
             real sum = zero, was = zero;
@@ -345,7 +345,8 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         rgi_project_adj(rod, step.sweeps, work->share, work->past, work->weigh, work->length, dy);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         const real scale = -h * h / rod->coef[RGI_NC * i + RGI_M];
         for (int c = 0; c < RGI_NU; c++) {
             int mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
@@ -356,22 +357,17 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
         }
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        rgi_blocks_times(rod->plan, rod->hess, pull, stress);
-    }
+    RG_TEAM_ONE { rgi_blocks_times(rod->plan, rod->hess, pull, stress); }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR (i, 0, RGI_NU * n) bar[i] += RG_TERM(stress[i]);
+    RG_TEAM_FOR(i, 0, RGI_NU * n) bar[i] += RG_TERM(stress[i]);
     RG_TEAM_SYNC();
-    RG_TEAM_FOR (i, 0, n) pull[RGI_NU * i + 3] = -RG_TERM(bar[RGI_NU * i + 3]);
+    RG_TEAM_FOR(i, 0, n) pull[RGI_NU * i + 3] = -RG_TERM(bar[RGI_NU * i + 3]);
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull);
-    }
+    RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull); }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, pull, bar);
-    RG_TEAM_FOR (i, 0, n) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         const real *k = rod->coef + RGI_NC * i;
         const int held = rod->fixed[i] & RGI_FIXED_X;
         real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], coef[RGI_NC];

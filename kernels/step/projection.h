@@ -29,7 +29,8 @@ RG_FN int rgi_edge_loose(const rgi_rod *rod, int k)
 /* share [n]: w of every edge */
 RG_FN void rgi_projection_shares(const rgi_rod *rod, real *share)
 {
-    RG_TEAM_FOR (k, 0, rod->n - 1) {
+    RG_TEAM_FOR(k, 0, rod->n - 1)
+    {
         real before = rod->coef[RGI_NC * k + RGI_M], after = rod->coef[RGI_NC * (k + 1) + RGI_M];
         share[k] = rg_set1(rod->fixed[k] & RGI_FIXED_X ? 0.0 : 1.0);
         if (rgi_edge_loose(rod, k)) share[k] = after / (before + after);

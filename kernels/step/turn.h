@@ -65,7 +65,8 @@ RG_FN void rgi_turn_backsolve(const rgi_rod *rod, const real *diag, const real *
 RG_FN void rgi_turn_start(rgi_rod *rod, rgi_turn *work)
 {
     rgi_edges(rod, rod->x);
-    RG_TEAM_FOR (i, 0, rod->n) {
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
         real *p = work->joint + 5 * i, *base = work->base + 3 * i, *trial = work->trial + 3 * i;
         for (int c = 0; c < 3; c++) base[c] = trial[c] = rg_set1(c == 0 ? 1.0 : 0.0);
         for (int c = 0; c < RGI_NU; c++) rod->dy[RGI_NU * i + c] = rg_set1(0.0);
@@ -89,7 +90,8 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
 {
     const real half = rg_set1(0.5);
     real phi = rg_set1(0.0);
-    RG_TEAM_FOR (i, 1, rod->n - 1) {
+    RG_TEAM_FOR(i, 1, rod->n - 1)
+    {
         const real *q = work->joint + 5 * i, *e = work->trial + 3 * i - 3, *f = e + 3;
         const real *w = rod->w + RGI_NW * i;
         real *p = work->part + 5 * i;
@@ -120,17 +122,15 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 {
     const real zero = rg_set1(0.0), one = rg_set1(1.0);
     real bad = zero;
-    RG_TEAM_FOR (j, 0, rod->n - 1) {
+    RG_TEAM_FOR(j, 0, rod->n - 1)
+    {
         const real *before = work->part + 5 * j, *after = before + 5;
         rod->grad[RGI_NU * j + 3] = before[1] + after[0];
         work->diag[j] = before[4] + after[2];
         work->off[j] = after[3];
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        bad = rg_select(rgi_turn_factor(rod, work->diag, work->off), one, zero);
-    }
+    RG_TEAM_ONE { bad = rg_select(rgi_turn_factor(rod, work->diag, work->off), one, zero); }
     RG_TEAM_SYNC();
     return rg_lt(zero, rg_team_max(bad));
 }
@@ -139,7 +139,8 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask move)
 {
     const real one = rg_set1(1.0);
-    RG_TEAM_FOR (j, 0, rod->n - 1) {
+    RG_TEAM_FOR(j, 0, rod->n - 1)
+    {
         if (rod->fixed[j] & RGI_FIXED_THETA) continue;
         const real *base = work->base + 3 * j;
         real *trial = work->trial + 3 * j;
@@ -158,7 +159,8 @@ RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask m
 RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 {
     real largest = rg_set1(0.0);
-    RG_TEAM_FOR (j, 0, rod->n - 1) {
+    RG_TEAM_FOR(j, 0, rod->n - 1)
+    {
         real *dy = rod->dy + RGI_NU * j + 3, to = -rod->grad[RGI_NU * j + 3];
         *dy = rg_select(take, to, *dy);
         largest = rg_max(largest, rg_abs(*dy) * rod->sy[RGI_NS * j]);
@@ -192,7 +194,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         open = rg_and(open, out.finite);
         take = rg_and(take, rg_and(open, sane));
         phi_base = rg_select(take, phi, phi_base);
-        RG_TEAM_FOR (i, 0, 3 * rod->n)
+        RG_TEAM_FOR(i, 0, 3 * rod->n)
             work->base[i] = rg_select(take, work->trial[i], work->base[i]);
         RG_TEAM_SYNC();
         rmask indefinite = rgi_turn_matrix(rod, work);
@@ -200,10 +202,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
             (void)rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
             (void)rgi_turn_matrix(rod, work);
         }
-        RG_TEAM_ONE
-        {
-            rgi_turn_backsolve(rod, work->diag, work->off, rod->grad);
-        }
+        RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_turn_increment(rod, take);
         out.increment = rg_select(take, largest, out.increment);
@@ -216,7 +215,8 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         out.converged = rg_or(out.converged, done);
         open = rg_and(open, rg_not(done));
     }
-    RG_TEAM_FOR (j, 0, rod->n - 1) {
+    RG_TEAM_FOR(j, 0, rod->n - 1)
+    {
         const real *turn = work->trial + 3 * j;
         vec3 t = v3_load(rod->t + 4 * j), m = v3_load(rod->m1 + 3 * j);
         vec3 to = v3_perpendicular(t, v3_axpy(turn[1], v3_cross(t, m), v3_scale(turn[0], m)));
