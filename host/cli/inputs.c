@@ -113,6 +113,9 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
 {
     if (status->flag == RG_ROD_OK)
         snprintf(text, size, "ok");
+    else if (status->vertex >= 0)
+        snprintf(text, size, "step %d, vertex %d: %s", status->step, status->vertex,
+                 rg_rod_flag_text(status->flag));
     else
         snprintf(text, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
 }

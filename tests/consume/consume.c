@@ -1,13 +1,51 @@
 /* consume.c: an outside C program built on an installed rodgrad.
  *
  * A rope of 1 m, straight at first, hangs between two grippers that approach each other by 0.2 m
- * within a second; prints where its middle ends. */
+ * within a second; prints where its middle ends, and how that depends on the rope's stiffness. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <rodgrad/rodgrad.h>
 
 enum { FRAMES = 101, MARKERS = 12 };
+
+/* the derivative of the middle's last height in the bending stiffness of the whole rope [1/(N m)], by
+ * the adjoint of the same motion, 100 steps */
+static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_error *err)
+{
+    enum { STEPS = FRAMES - 1, EDGES = MARKERS - 1, CLAMPS = 4, HELD = 2 };
+    static double v0[MARKERS][3], m0[EDGES][3], clamp_x[STEPS][CLAMPS][3], clamp_m[STEPS][HELD][3];
+    static double x[STEPS][MARKERS][3], x_bar[STEPS][MARKERS][3], stiffness[2][MARKERS];
+    const int grippers[CLAMPS] = {0, 1, 10, 11};
+    for (int i = 0; i < EDGES; i++) m0[i][1] = 1.0; /* across the straight rope */
+    for (int s = 0; s < STEPS; s++)
+        for (int k = 0; k < CLAMPS; k++)
+            for (int c = 0; c < 3; c++) clamp_x[s][k][c] = recorded[s + 1][grippers[k]][c];
+    rg_batch_opts opts = rg_batch_opts_default();
+    opts.n_frames = STEPS;
+    rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL};
+    rg_batch_outputs out = {x[0][0], NULL, NULL, NULL};
+    rg_batch_cotangents bar = {x_bar[0][0], NULL, NULL, NULL};
+    rg_batch_gradients gradients = {NULL};
+    gradients.fields[RG_BEND_STIFFNESS_1] = stiffness[0];
+    gradients.fields[RG_BEND_STIFFNESS_2] = stiffness[1];
+    x_bar[STEPS - 1][MARKERS / 2][2] = 1.0; /* d(height)/d(outputs) */
+
+    rg_model *rope = NULL;
+    rg_batch *batch = NULL;
+    rg_status status = rg_model_create(MARKERS, 1, grippers, CLAMPS, &rope, err);
+    if (status == RG_OK) status = rg_batch_create(rope, 1, &opts, &batch, err);
+    if (status == RG_OK)
+        status = rg_batch_carry_directors(batch, m0[0], recorded[0][0], clamp_x[0][0],
+                                          clamp_m[0][0], err);
+    if (status == RG_OK) status = rg_batch_forward(batch, &in, &out, NULL, err);
+    if (status == RG_OK) status = rg_batch_adjoint(batch, &bar, &gradients, NULL, err);
+    *slope = 0.0;
+    for (int i = 0; i < MARKERS; i++) *slope += stiffness[0][i] + stiffness[1][i];
+    rg_batch_destroy(&batch);
+    rg_model_destroy(&rope);
+    return status;
+}
 
 int main(void)
 {
@@ -46,7 +84,12 @@ int main(void)
         fprintf(stderr, "consume: step %d: %s\n", rod.step, rg_rod_flag_text(rod.flag));
         return EXIT_FAILURE;
     }
-    printf("rodgrad %s: the middle ends at z = %.3f m\n", RODGRAD_VERSION,
-           simulated[FRAMES - 1][MARKERS / 2][2]);
-    return simulated[FRAMES - 1][MARKERS / 2][2] < 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    double slope = 0.0;
+    if (sensitivity(recorded, &slope, &err) != RG_OK) {
+        fprintf(stderr, "consume: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    printf("rodgrad %s: the middle ends at z = %.3f m; a stiffer rope by 1e-4 N m^2 moves it by %.1e m\n",
+           RODGRAD_VERSION, simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
+    return simulated[FRAMES - 1][MARKERS / 2][2] < 0 && slope * slope > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
