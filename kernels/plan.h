@@ -11,6 +11,12 @@
 #ifndef RGI_PLAN_H
 #define RGI_PLAN_H
 
+#if defined(__CUDACC__)
+#define RGI_PLAN_FN static __host__ __device__ inline
+#else
+#define RGI_PLAN_FN static inline
+#endif
+
 enum { RGI_PLAN_LEVELS = 12 };
 
 /* reals of a state per node (rollout.h), and one more per rod */
@@ -22,15 +28,15 @@ typedef struct rgi_plan {
 } rgi_plan;
 
 /* states that level k's pieces need: checkpoints, or in the last level all and the one before */
-static inline long long rgi_plan_states(const rgi_plan *plan, int level)
+RGI_PLAN_FN long long rgi_plan_states(const rgi_plan *plan, int level)
 {
     if (level == plan->levels - 1) return (long long)plan->length[level] + 2;
     return 2LL * ((plan->length[level] + plan->length[level + 1] - 1) / plan->length[level + 1]);
 }
 
 /* states of level 0, and of all others */
-static inline long long rgi_plan_kept(const rgi_plan *plan) { return rgi_plan_states(plan, 0); }
-static inline long long rgi_plan_pool(const rgi_plan *plan)
+RGI_PLAN_FN long long rgi_plan_kept(const rgi_plan *plan) { return rgi_plan_states(plan, 0); }
+RGI_PLAN_FN long long rgi_plan_pool(const rgi_plan *plan)
 {
     long long sum = 0;
     for (int k = 1; k < plan->levels; k++) sum += rgi_plan_states(plan, k);

@@ -80,19 +80,17 @@ RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
     rgi_put(&pack->growth, pack->rods, s / pack->growth_every, 0, rg_sqrt(sum));
 }
 
-/* note the first (last in time) step whose adjoint is not finite */
+/* note the first (last in time) step whose adjoint is not finite, or beyond any sane size, and where */
 RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
 {
-    real *status = RGI_REALS(pack->adjoint_status), sum = rg_set1(0.0);
-    for (int i = 0; i < RGI_NU * pack->n; i++) sum += rg_abs(run->dy[i]);
-    rmask bad = rg_and(rg_not(rg_sane(sum)), rg_lt(status[0], rg_set1(0.5)));
-    if (!rg_any(bad)) return;
-    real node = rg_set1(-1.0);
+    real *status = RGI_REALS(pack->adjoint_status), node = rg_set1(-1.0);
     for (int i = pack->n - 1; i >= 0; i--) {
         real here = rg_set1(0.0);
         for (int c = 0; c < RGI_NU; c++) here += rg_abs(run->dy[RGI_NU * i + c]);
         node = rg_select(rg_sane(here), node, rg_set1(i));
     }
+    rmask bad = rg_and(rg_lt(rg_set1(-0.5), node), rg_lt(status[0], rg_set1(0.5)));
+    if (!rg_any(bad)) return;
     status[0] = rg_select(bad, rg_set1(2.0), status[0]);
     status[1] = rg_select(bad, rg_set1(s), status[1]);
     status[2] = rg_select(bad, node, status[2]);

@@ -12,6 +12,7 @@
 #include "rod/bend_twist.h"
 #include "rod/layout.h"
 #include "rod/stretch.h"
+#include "reverse.h"
 #include "rollout.h"
 #include "step/assemble.h"
 #include "step/implicit.h"
@@ -24,4 +25,10 @@ __global__ void rgi_check_rollout(const rgi_pack *packs, int rods)
 {
     int r = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32u);
     if (r < rods) rgi_run_all(packs + r);
+}
+
+__global__ void rgi_check_reverse(const rgi_pack *packs, int rods)
+{
+    int r = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32u);
+    if (r < rods) rgi_reverse_all(packs + r);
 }
