@@ -11,6 +11,7 @@
 enum { RGC_DONE = 0, RGC_FAILED = 1, RGC_USAGE = 2 }; /* 128 + signal when interrupted */
 
 /* One file a subcommand: rgc_<name>(argc, argv), argv[0] = the subcommand's name. */
+int rgc_check(int argc, char **argv);
 int rgc_evaluate(int argc, char **argv);
 int rgc_fit(int argc, char **argv);
 int rgc_import(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct {
     {"fit", rgc_fit, "identify a rod's parameters from recordings"},
     {"evaluate", rgc_evaluate, "compare a model's predictions with recordings"},
     {"report", rgc_report, "the same as an interactive page"},
+    {"check", rgc_check, "test gradients, step size and conditioning on your own recordings"},
     {"simulate", rgc_simulate, "drive a model by a recording's grippers and write what it does"},
     {"plant", rgc_plant, "make recordings from known parameters"},
     {"info", rgc_info, "version, libraries, instruction sets"},

@@ -1,0 +1,80 @@
+/* cli/check.h: rodgrad check: what its parts share. Each part adds verdicts; details for a machine go
+ * into the JSON object beside them. */
+#ifndef RGC_CHECK_H
+#define RGC_CHECK_H
+
+#include "cli/inputs.h"
+#include "core/problem.h"
+
+/* what one check came to */
+typedef struct rgc_verdict {
+    char name[40];
+    double figure, bar; /* good while figure <= bar; NaN where there is none */
+    int passed;
+    char text[480];
+} rgc_verdict;
+
+enum { RGC_VERDICTS = 24 };
+
+typedef struct rgc_check_job {
+    rgi_model_file file;
+    rg_recording *recordings; /* [n_read] as read */
+    size_t n_read;
+    rg_recording *used;       /* [n] those that are checked, cut to the frames; their memory is the others' */
+    double *whole_s;          /* [n] how long each is uncut [s] */
+    size_t n;
+    rg_rollout_opts opts;
+    rgi_problem *problem;
+    rg_batch *batch;
+    rg_rod_status *statuses;  /* [n] of the forward run */
+    unsigned long long random;
+    rgc_verdict verdicts[RGC_VERDICTS];
+    size_t n_verdicts;
+    json_t *details;
+    double mean_fit_m;        /* mean distance of free markers from the recordings; NaN: unknown */
+} rgc_check_job;
+
+/* text: a printf format */
+void rgc_check_add(rgc_check_job *job, const char *name, double figure, double bar, int passed,
+                   const char *text, ...) __attribute__((format(printf, 6, 7)));
+/* Add a member to the details; steals the reference. RG_ERR_MEMORY. */
+rg_status rgc_check_detail(rgc_check_job *job, const char *name, json_t *value, rg_error *err);
+/* RG_ERR_INTERRUPTED after a signal */
+rg_status rgc_check_go_on(rg_error *err);
+/* uniform in -1 ... 1, the same from run to run */
+double rgc_check_random(rgc_check_job *job);
+/* numbers, null where not finite; NULL without memory */
+json_t *rgc_check_numbers(const double *values, size_t n);
+int rgc_check_rod_ok(const rgc_check_job *job, size_t rod);
+
+/* Parts, in the order they run. RG_ERR_MEMORY, RG_ERR_INTERRUPTED; what a check finds is a verdict. */
+rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);     /* check_gradient.c */
+rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);    /* check_gradient.c */
+rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);   /* check_step.c */
+rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);   /* check_step.c */
+rg_status rgc_check_health(rgc_check_job *job, rg_error *err);      /* check_health.c */
+rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err);     /* check_conditions.c */
+rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err);  /* check_conditions.c */
+
+/* Directions in every input of the problem; owned by the caller (check_direction.c). */
+typedef struct rgc_direction {
+    double *x0, *v0, *turn0, *clamp_x, *clamp_turn, *force, *fields[RG_FIELD_COUNT];
+} rgc_direction;
+
+/* kinds of input: the six arrays, then the fields */
+enum { RGC_X0, RGC_V0, RGC_TURN0, RGC_CLAMP_X, RGC_CLAMP_TURN, RGC_FORCE, RGC_FIELDS };
+enum { RGC_KINDS = RGC_FIELDS + RG_FIELD_COUNT };
+
+/* Random where kinds[k], the rest NULL; values of the model's own size. `zero`: zeros instead (places for
+ * gradients). RG_ERR_MEMORY. */
+rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero,
+                               rgc_direction *out, rg_error *err);
+void rgc_direction_clear(rgc_direction *direction);
+/* numbers of one kind and one rod, and where they are (NULL: none) */
+size_t rgc_direction_size(const rgi_problem *problem, int kind);
+double **rgc_direction_array(rgc_direction *direction, int kind);
+rg_batch_tangents rgc_direction_tangents(const rgc_direction *direction);
+rg_batch_gradients rgc_direction_gradients(const rgc_direction *direction);
+const char *rgc_kind_name(int kind);
+
+#endif

@@ -1,0 +1,213 @@
+/* cli/check_conditions.c: how well conditioned the two linear systems are: that of a step, and that of a
+ * fit to these recordings (check.h).
+ *
+ * The step's Hessian H is seen from outside: one step under a force f moves the vertices by H^-1 f (free
+ * directors giving way), so that a batch of equal rods, each with a unit tangent of one force, gives the
+ * inverse column by column. The fit's normal matrix comes from its own first evaluation at the model. */
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/check.h"
+#include "cli/fit_result.h"
+
+enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */
+
+/* free vertices of the model, ascending, into list [vertices]; returns how many */
+static size_t free_vertices(const rgc_check_job *job, size_t *list)
+{
+    const int *fixed = NULL;
+    const size_t n_fixed = rg_batch_clamped_vertices(job->batch, &fixed);
+    size_t n = 0;
+    for (size_t i = 0, c = 0; i < job->problem->vertices; i++) {
+        if (c < n_fixed && fixed[c] == (int)i) c++;
+        else list[n++] = i;
+    }
+    return n;
+}
+
+/* [rods][count]: the same row for every rod */
+static double *repeated(const double *row, size_t count, size_t rods)
+{
+    double *all = calloc(rods * count + 1, sizeof *all);
+    for (size_t i = 0; all && i < rods; i++) memcpy(all + i * count, row, count * sizeof *row);
+    return all;
+}
+
+/* the inverse Hessian of rod `rod`'s first step [q][q], q = 3 free vertices; *flag: how the step went */
+static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *list, size_t q,
+                            double *inverse, rg_rod_flag *flag, rg_error *err)
+{
+    const rgi_problem *p = job->problem;
+    const size_t row = 3 * p->vertices, cx = 3 * p->clamped_vertices, cm = 3 * p->clamped_edges;
+    rg_batch *batch = NULL;
+    rg_batch_opts opts = rg_batch_opts_default();
+    opts.rollout = job->opts;
+    opts.rollout.substeps = 1;
+    opts.dt_s = p->dt_s / job->opts.substeps;
+    opts.adjoint = 0;
+    double *x0 = repeated(p->x0 + rod * row, row, q), *v0 = repeated(p->v0 + rod * row, row, q);
+    double *m0 = repeated(p->m0 + 3 * rod * p->edges, 3 * p->edges, q);
+    double *clamp_x = repeated(p->clamp_x + rod * p->steps * cx, cx, q);
+    double *clamp_m = repeated(p->clamp_m + rod * p->steps * cm, cm, q);
+    double *force = calloc(q * row, sizeof *force), *dx = calloc(q * row, sizeof *dx);
+    rg_rod_status *statuses = calloc(q, sizeof *statuses);
+    rg_status status = x0 && v0 && m0 && clamp_x && clamp_m && force && dx && statuses
+                           ? RG_OK
+                           : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices.",
+                                     p->vertices);
+    if (status == RG_OK) status = rg_batch_create(p->models[rod], q, &opts, &batch, err);
+    if (status != RG_OK) goto done;
+    for (size_t k = 0; k < q; k++) force[k * row + 3 * list[k / 3] + k % 3] = 1.0;
+    const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, NULL};
+    rg_batch_tangents by;
+    memset(&by, 0, sizeof by);
+    by.force = force;
+    const rg_batch_tangent_outputs out = {dx, NULL, NULL, NULL};
+    status = rg_batch_jvp(batch, &in, &by, NULL, &out, statuses, err);
+    if (status != RG_OK) goto done;
+    *flag = statuses[0].flag;
+    for (size_t k = 0; k < q; k++)
+        for (size_t l = 0; l < q; l++) inverse[k * q + l] = dx[k * row + 3 * list[l / 3] + l % 3];
+done:
+    rg_batch_destroy(&batch);
+    free(x0);
+    free(v0);
+    free(m0);
+    free(clamp_x);
+    free(clamp_m);
+    free(force);
+    free(dx);
+    free(statuses);
+    return status;
+}
+
+rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
+{
+    const double bar = 1e12; /* round-off then moves a rod by 1e-4 of a step's increment */
+    size_t rod = 0, *list = calloc(job->problem->vertices, sizeof *list);
+    if (job->opts.stepper != RG_STEPPER_IMPLICIT) {
+        free(list);
+        return RG_OK; /* nothing but the twist is solved for */
+    }
+    if (!list) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    const size_t n_free = free_vertices(job, list), q = 3 * n_free;
+    while (rod < job->n && !rgc_check_rod_ok(job, rod)) rod++;
+    if (rod == job->n || n_free > MOST_FREE) {
+        if (rod < job->n)
+            rgc_check_add(job, "step matrix", NAN, bar, 1,
+                          "left out: %zu free vertices are more than %d", n_free, (int)MOST_FREE);
+        free(list);
+        return RG_OK;
+    }
+    double *inverse = calloc(q * q + 1, sizeof *inverse), *values = calloc(q + 1, sizeof *values);
+    rg_rod_flag flag = RG_ROD_OK;
+    rg_status status = inverse && values ? rgc_check_go_on(err)
+                                         : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    if (status == RG_OK) status = compliance(job, rod, list, q, inverse, &flag, err);
+    if (status != RG_OK) goto done;
+    int finite = flag == RG_ROD_OK;
+    for (size_t i = 0; i < q * q; i++) finite &= isfinite(inverse[i]) != 0;
+    if (finite)
+        finite = LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)q, inverse, (lapack_int)q,
+                               values) == 0;
+    const double figure = finite && values[0] > 0.0 ? values[q - 1] / values[0] : (double)INFINITY;
+    const int good = figure <= bar;
+    rgc_check_add(job, "step matrix", figure, bar, good,
+                  good ? "condition number of the Hessian of the first step of %.80s, positions only"
+                       : "the Hessian of the first step of %.80s is not positive definite or close to "
+                         "singular; look for soft or massless parts beside stiff ones",
+                  job->used[rod].name);
+done:
+    free(list);
+    free(inverse);
+    free(values);
+    return status;
+}
+
+/* names of the parameters that the data say least of, worst first */
+static json_t *least(const rg_fit_parameter *parameters, size_t n, char *text, size_t size)
+{
+    json_t *list = json_array();
+    double below = -INFINITY;
+    size_t used = 0;
+    text[0] = '\0';
+    for (int k = 0; list && k < 5; k++) {
+        size_t at = n;
+        for (size_t i = 0; i < n; i++)
+            if (parameters[i].resolution > below && parameters[i].resolution <= 0.5 &&
+                (at == n || parameters[i].resolution < parameters[at].resolution))
+                at = i;
+        if (at == n) break;
+        char name[96];
+        below = parameters[at].resolution;
+        rgc_fit_parameter_name(&parameters[at], name, sizeof name);
+        json_array_append_new(list, json_pack("{s:s, s:o}", "name", name, "resolution",
+                                              rgc_json_number(below)));
+        if (k < 3)
+            used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%s%s",
+                                     k ? ", " : "; least of all ", name);
+        if (used >= size) used = size - 1;
+    }
+    return list;
+}
+
+static rg_status judge_parameters(rgc_check_job *job, rg_fit *fit, rg_error *err)
+{
+    /* Cholesky of the normal matrix keeps three digits there */
+    const double bar = 1e13;
+    const rg_fit_parameter *parameters = NULL;
+    size_t n = 0, determined = 0, bound = 0;
+    char names[320];
+    RG_TRY(rg_fit_parameters(fit, &parameters, &n, err));
+    const double *s = rg_fit_singular_values(fit);
+    for (size_t i = 0; i < n; i++) {
+        determined += parameters[i].identifiable != 0;
+        bound += parameters[i].at_bound != 0;
+    }
+    /* with the priors, which add 1 in these units */
+    const double figure = (1.0 + s[0] * s[0]) / (1.0 + s[n - 1] * s[n - 1]);
+    json_t *detail = json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "parameters", (json_int_t)n,
+                               "determined", (json_int_t)determined, "at_bound", (json_int_t)bound,
+                               "jacobian_condition", rgc_json_number(s[0] / s[n - 1]),
+                               "singular_values", rgc_check_numbers(s, n), "least_determined",
+                               least(parameters, n, names, sizeof names));
+    const int good = figure <= bar && determined > 0;
+    /* squared by the normal matrix, smaller ones drown in round-off */
+    char condition[40] = "above 1e+07";
+    if (s[n - 1] > 1e-7 * s[0]) snprintf(condition, sizeof condition, "%.0e", s[0] / s[n - 1]);
+    rgc_check_add(job, "parameters", figure, bar, good,
+                  "these %zu recordings determine %zu of %zu parameters better than their priors "
+                  "(condition number of the Jacobian %s)%s%s",
+                  job->n, determined, n, condition, names,
+                  good ? ""
+                       : determined == 0 ? "; record more motion, or hold groups with fit --fit"
+                                         : "; the normal equations lose all digits: hold groups with "
+                                           "fit --fit");
+    return rgc_check_detail(job, "conditioning", detail, err);
+}
+
+rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err)
+{
+    rg_fit *fit = NULL;
+    rg_fit_progress progress;
+    rg_error own = {0};
+    rg_fit_opts opts = rg_fit_opts_default();
+    opts.rollout = job->opts;
+    RG_TRY(rgc_check_go_on(err));
+    rgc_progress("derivatives of every parameter");
+    rg_status status = rg_fit_create(job->used, job->n, job->file.model, &opts, &fit, &own);
+    if (status == RG_OK) status = rg_fit_step(fit, &progress, &own);
+    if (status == RG_OK) status = judge_parameters(job, fit, &own);
+    rg_fit_destroy(&fit);
+    rgc_progress_clear();
+    if (status == RG_OK) return RG_OK;
+    if (status == RG_ERR_MEMORY) {
+        *err = own;
+        return status;
+    }
+    /* what stops a fit from starting here is a finding */
+    rgc_check_add(job, "parameters", NAN, NAN, 0, "a fit cannot start here: %.300s", own.text);
+    return RG_OK;
+}
