@@ -66,8 +66,8 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
     }
 }
 
-/* size of the state's cotangent: positions, and velocities in frame intervals [1/m of the outputs'
- * unit] */
+/* size of the cotangent of the state that s steps lead to, with what its frame's outputs give: positions,
+ * and velocities in frame intervals [1/m of the outputs' unit] */
 RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
 {
     if (!pack->growth.data || s % pack->growth_every != 0) return;
@@ -116,6 +116,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
         run->alive = rgi_state_alive(now, n);
     }
+    rgi_reverse_growth(run, pack, s + 1);
     if (pack->deform) {
         rgi_run_step(run, pack, s, 1, 0);
         rgi_deform_adj(rod, run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
@@ -142,7 +143,6 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     rgi_reverse_watch(run, pack, s);
     if (pack->window > 0 && s > 0 && s % pack->window == 0)
         for (int i = 0; i < RGI_NT * n; i++) run->bar[i] = rg_set1(0.0);
-    rgi_reverse_growth(run, pack, s);
 }
 
 /* the start's share: strains and memory came from positions and directors. The first step does not look
@@ -233,7 +233,6 @@ RG_FN void rgi_reverse_all(const rgi_pack *pack)
         RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
     for (int i = 0; pack->want_coef && i < 2 * pack->n_markers; i++)
         RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
-    rgi_reverse_growth(&run, pack, pack->n_steps);
     for (int end = pack->n_steps; end > 0;) {
         int begin = 0, stop = pack->n_steps;
         /* down to the piece of the last level that ends here; what its levels keep, where that is not yet
@@ -256,6 +255,7 @@ RG_FN void rgi_reverse_all(const rgi_pack *pack)
         }
         end = begin;
     }
+    rgi_reverse_growth(&run, pack, 0);
     rgi_reverse_start(&run, pack);
 }
 

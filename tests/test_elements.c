@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "dual.h"
+#include "grad_table.h"
 #include "probe_random.h"
 
 /* a step that no sum can see: the complex step's truncation error is nil */
@@ -206,22 +207,31 @@ static double natural(const config *c, const potential *p, int r, int s)
     return DBL_MIN + lr * ls * ichi * ichi * (kk + fabs(p->s1) + fabs(p->s2) + fabs(p->s3));
 }
 
-static void assert_hessian(const config *c, const potential *p, double a[8][8], double b[8][8],
-                           double tol, int i)
+/* the worst errors so far: gradients, and Hessians, against complex steps; Hessians' against differences */
+static double worst_grad, worst_hess, worst_fd;
+
+static double worse(double a, double b) { return a <= b ? b : a; } /* keeps a NaN in a */
+
+static double assert_hessian(const config *c, const potential *p, double a[8][8], double b[8][8],
+                             double tol, int i)
 {
+    double worst = 0.0;
     for (int r = 0; r < 8; r++)
         for (int s = 0; s < 8; s++) {
             double err = fabs(a[r][s] - b[r][s]) / natural(c, p, r, s);
             if (!(err <= tol))
                 fail_msg("configuration %d, entry (%d, %d): %.15g and %.15g differ by %.1e", i, r,
                          s, a[r][s], b[r][s], err);
+            worst = worse(worst, err);
         }
+    return worst;
 }
 
-static void assert_close(double a, double b, double scale, double tol, const char *what, int i)
+static double assert_close(double a, double b, double scale, double tol, const char *what, int i)
 {
     double err = fabs(a - b) / scale;
     if (!(err <= tol)) fail_msg("%s %d: %.17g and %.17g differ by %.1e", what, i, a, b, err);
+    return err;
 }
 
 /* kappa from the bend's plane and angle, tau from a rotation matrix and atan2 */
@@ -343,9 +353,11 @@ static void elements_grad_complex(void **state)
         for (int k = 0; k < 8; k++) {
             rgi_joint d = joint_step(&h, &c, k);
             double scale = natural(&c, &one, k, 7);
-            assert_close(creal(g[k]), cimag(d.kappa1) / STEP, scale, TOL, "kappa1", i);
-            assert_close(creal(g[8 + k]), cimag(d.kappa2) / STEP, scale, TOL, "kappa2", i);
-            assert_close(creal(g[16 + k]), cimag(d.tau) / STEP, scale, TOL, "tau", i);
+            const double errors[] = {
+                assert_close(creal(g[k]), cimag(d.kappa1) / STEP, scale, TOL, "kappa1", i),
+                assert_close(creal(g[8 + k]), cimag(d.kappa2) / STEP, scale, TOL, "kappa2", i),
+                assert_close(creal(g[16 + k]), cimag(d.tau) / STEP, scale, TOL, "tau", i)};
+            for (int e = 0; e < 3; e++) worst_grad = worse(worst_grad, errors[e]);
         }
     }
 }
@@ -385,7 +397,8 @@ static void elements_grad_behind(void **state)
             rgi_joint d = joint_step(&h, &c, k);
             real w = p.s1 * d.kappa1 + p.s2 * d.kappa2 + p.s3 * d.tau;
             double scale = natural(&c, &p, k, 7);
-            assert_close(creal(y[k]), cimag(w) / STEP, scale, TOL, "gradient", i);
+            double err = assert_close(creal(y[k]), cimag(w) / STEP, scale, TOL, "gradient", i);
+            worst_grad = worse(worst_grad, err);
         }
     }
 }
@@ -420,7 +433,7 @@ static void elements_hess_complex(void **state)
                     cimag(v[0] * at[r] + v[1] * at[8 + r] + v[2] * at[16 + r]) / STEP;
             }
         }
-        assert_hessian(&c, &p, m, d, TOL, i);
+        worst_hess = worse(worst_hess, assert_hessian(&c, &p, m, d, TOL, i));
         for (int b = 0; b < 2; b++) {
             const double *edge = b ? c.f : c.e;
             double t[3], s = 0.5 * creal(vt[6 + b]) / dot(edge, edge);
@@ -539,8 +552,20 @@ static void elements_hess_fd(void **state)
                 d[r][k] = (w[1] - w[0]) / (2.0 * step);
             }
         /* rounding 1e-16 / 3e-6 and truncation 1e-11 (chi shrinks the scale 15-fold: 1e-8) */
-        assert_hessian(&c, &p, m, d, 1e-8, i);
+        worst_fd = worse(worst_fd, assert_hessian(&c, &p, m, d, 1e-8, i));
     }
+}
+
+static int record(void **state)
+{
+    (void)state;
+    grad_record("complex step", "element: gradients of a joint's strains", worst_grad, TOL,
+                GRAD_AT_MOST);
+    /* the element's is symmetric by its storage, the complex step's is not */
+    grad_record("Hessian symmetric, equal to complex step of the gradient", "element", worst_hess, TOL,
+                GRAD_AT_MOST);
+    grad_record("central differences", "element: Hessian of a joint", worst_fd, 1e-7, GRAD_AT_MOST);
+    return 0;
 }
 
 int main(void)
@@ -552,5 +577,5 @@ int main(void)
         cmocka_unit_test(elements_hess_dual),    cmocka_unit_test(elements_hess_behind),
         cmocka_unit_test(elements_hess_fd),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, record);
 }

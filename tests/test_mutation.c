@@ -227,6 +227,7 @@ static void mutation_none(void **state)
 {
     (void)state;
     trial *t[SCENES];
+    double worst = 0.0;
     make_trials(t);
     for (int k = 0; k < SCENES; k++) {
         int kind = 0;
@@ -240,9 +241,11 @@ static void mutation_none(void **state)
             err = step_difference(t[k], s);
             if (!(err <= 1e-12))
                 fail_msg("%s: dot products of step %d differ by %.1e", t[k]->name, s, err);
+            worst = fmax(worst, err);
         }
     }
     release(t);
+    grad_record("dot product", "step between states", worst, 1e-12, GRAD_AT_MOST);
 }
 
 static const char *base(const char *path)

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "grad_table.h"
 #include "probe_random.h"
 
 #define STEP 1e-150
@@ -417,9 +418,15 @@ static void step_tangent_complex(void **state)
                 check_scene(s, what, worst);
                 free(s);
             }
-    for (int q = 0; q < DIRECTIONS; q++)
+    double most[2] = {0.0, 0.0};
+    for (int q = 0; q < DIRECTIONS; q++) {
         print_message("%-5s complex step %.1e, central differences %.1e\n", names[q], worst[0][q],
                       worst[1][q]);
+        for (int k = 0; k < 2; k++) most[k] = worst[k][q] <= most[k] ? most[k] : worst[k][q];
+    }
+    grad_record("complex step", "tangents of 3-frame rollouts, implicit", most[0], 1e-10, GRAD_AT_MOST);
+    grad_record("central differences", "tangents of 3-frame rollouts, implicit", most[1], 1e-7,
+                GRAD_AT_MOST);
 }
 
 /* a rod in the middle of a motion: random histories, a trial away from all of them */
@@ -572,6 +579,10 @@ static void step_assembly_complex(void **state)
     /* the term of the chart was there to be seen */
     assert_true(turned > 1e-3);
     print_message("gradient %.1e, Hessian %.1e of their natural size\n", worst[0], worst[1]);
+    grad_record("complex step", "element: gradient of the step's potential", worst[0], 1e-12,
+                GRAD_AT_MOST);
+    grad_record("Hessian symmetric, equal to complex step of the gradient", "assembled step", worst[1],
+                1e-12, GRAD_AT_MOST);
 }
 
 /* without its geometric part (share 0) the Hessian has no negative direction */

@@ -1,5 +1,5 @@
-/* cli/check.c: rodgrad check: gradient, convergence, health and conditioning of a model on the user's own
- * recordings, each with a verdict in words (docs/check.md). */
+/* cli/check.c: rodgrad check: gradient, convergence, health and conditioning of a model on the
+ * user's own recordings, each with a verdict in words (docs/check.md). */
 #include "cli/check.h"
 
 #include <errno.h>
@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-    "rodgrad check model.json RECORDING... [options]\n\n"
-    "Checks derivatives, step size, growth of gradients and conditioning on these recordings. Of many or\n"
-    "long ones it takes --rods, evenly spread, and their first --frames. The result goes to stdout, exit\n"
-    "code 1 means that a check failed.";
+static const char usage[] = "rodgrad check model.json RECORDING... [options]\n\n"
+                            "Checks derivatives, step size, growth of gradients and conditioning "
+                            "on these recordings. Of many or\n"
+                            "long ones it takes --rods, evenly spread, and their first --frames. "
+                            "The result goes to stdout, exit\n"
+                            "code 1 means that a check failed.";
 
 typedef struct arguments {
     rgc_common common;
@@ -101,10 +102,11 @@ static int parse_memory(const char *text, size_t *bytes)
         *bytes = (size_t)value;
         return RGC_DONE;
     }
-    return rgc_complain("check", RGC_USAGE,
-                        "--memory is \"%s\" but must be a number of bytes such as 64M (k, M, G), or "
-                        "all.",
-                        text);
+    return rgc_complain(
+        "check", RGC_USAGE,
+        "--memory is \"%s\" but must be a number of bytes such as 64M (k, M, G), or "
+        "all.",
+        text);
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -119,7 +121,8 @@ static int parse(int argc, char **argv, arguments *a)
     memset(a, 0, sizeof *a);
     a->frames = 200;
     a->rods = 8;
-    code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first, &last);
+    code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first,
+                     &last);
     if (code != RGC_DONE || a->common.help) return code;
     if (frames && (code = rgc_integer("frames", frames, 3, 1000000, &a->frames))) return code;
     if (rods && (code = rgc_integer("rods", rods, 1, 100000, &a->rods))) return code;
@@ -128,8 +131,9 @@ static int parse(int argc, char **argv, arguments *a)
         return rgc_complain("check", RGC_USAGE,
                             "it prints its result, so it takes no --output; redirect stdout.");
     if (last - first < 2)
-        return rgc_complain("check", RGC_USAGE,
-                            "give a model.json and at least one recording; see rodgrad check --help.");
+        return rgc_complain(
+            "check", RGC_USAGE,
+            "give a model.json and at least one recording; see rodgrad check --help.");
     a->model = argv[first];
     a->paths = (const char *const *)&argv[first + 1];
     a->n_paths = (size_t)(last - first - 1);
@@ -183,8 +187,8 @@ static json_t *checks_json(const rgc_check_job *job)
     for (size_t i = 0; list && i < job->n_verdicts; i++) {
         const rgc_verdict *v = &job->verdicts[i];
         json_t *one = json_pack("{s:s, s:o, s:o, s:b, s:o}", "name", v->name, "figure",
-                                rgc_json_number(v->figure), "bar", rgc_json_number(v->bar), "passed",
-                                v->passed, "verdict", rgc_json_text(v->text));
+                                rgc_json_number(v->figure), "bar", rgc_json_number(v->bar),
+                                "passed", v->passed, "verdict", rgc_json_text(v->text));
         if (json_array_append_new(list, one) == 0) continue;
         json_decref(list);
         return NULL;
@@ -193,7 +197,8 @@ static json_t *checks_json(const rgc_check_job *job)
 }
 
 /* NULL without memory */
-static json_t *check_json(const rgc_check_job *job, const arguments *a, const char *plan, double wall_s)
+static json_t *check_json(const rgc_check_job *job, const arguments *a, const char *plan,
+                          double wall_s)
 {
     char text[640];
     json_t *names = json_array();
@@ -206,8 +211,8 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
         job->opts.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", job->opts.substeps, "memory",
-        plan, "backend", "cpu", "isa", job->opts.isa ? job->opts.isa : rg_cpu_isa(), "real", "double",
-        "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
+        plan, "backend", "cpu", "isa", job->opts.isa ? job->opts.isa : rg_cpu_isa(), "real",
+        "double", "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;
@@ -305,8 +310,8 @@ int rgc_check(int argc, char **argv)
     if (status == RG_OK) {
         const rg_batch_plan described = rg_batch_describe(job.batch);
         rg_batch_plan_text(&described, plan, sizeof plan);
-        fprintf(stderr, "%zu of %zu recordings, %zu frame intervals; memory: %s\n", job.n, job.n_read,
-                job.problem->frames, plan);
+        fprintf(stderr, "%zu of %zu recordings, %zu frame intervals; memory: %s\n", job.n,
+                job.n_read, job.problem->frames, plan);
         status = run_checks(&job, &err);
     }
     rgc_progress_clear();

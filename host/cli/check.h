@@ -1,5 +1,5 @@
-/* cli/check.h: rodgrad check: what its parts share. Each part adds verdicts; details for a machine go
- * into the JSON object beside them. */
+/* cli/check.h: rodgrad check: what its parts share. Each part adds verdicts; details for a machine
+ * go into the JSON object beside them. */
 #ifndef RGC_CHECK_H
 #define RGC_CHECK_H
 
@@ -20,18 +20,19 @@ typedef struct rgc_check_job {
     rgi_model_file file;
     rg_recording *recordings; /* [n_read] as read */
     size_t n_read;
-    rg_recording *used;       /* [n] those that are checked, cut to the frames; their memory is the others' */
-    double *whole_s;          /* [n] how long each is uncut [s] */
+    rg_recording
+        *used; /* [n] those that are checked, cut to the frames; their memory is the others' */
+    double *whole_s; /* [n] how long each is uncut [s] */
     size_t n;
     rg_rollout_opts opts;
     rgi_problem *problem;
     rg_batch *batch;
-    rg_rod_status *statuses;  /* [n] of the forward run */
+    rg_rod_status *statuses; /* [n] of the forward run */
     unsigned long long random;
     rgc_verdict verdicts[RGC_VERDICTS];
     size_t n_verdicts;
     json_t *details;
-    double mean_fit_m;        /* mean distance of free markers from the recordings; NaN: unknown */
+    double mean_fit_m; /* mean distance of free markers from the recordings; NaN: unknown */
 } rgc_check_job;
 
 /* text: a printf format */
@@ -47,14 +48,15 @@ double rgc_check_random(rgc_check_job *job);
 json_t *rgc_check_numbers(const double *values, size_t n);
 int rgc_check_rod_ok(const rgc_check_job *job, size_t rod);
 
-/* Parts, in the order they run. RG_ERR_MEMORY, RG_ERR_INTERRUPTED; what a check finds is a verdict. */
-rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);     /* check_gradient.c */
-rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);    /* check_gradient.c */
-rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);   /* check_step.c */
-rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);   /* check_step.c */
-rg_status rgc_check_health(rgc_check_job *job, rg_error *err);      /* check_health.c */
-rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err);     /* check_conditions.c */
-rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err);  /* check_conditions.c */
+/* Parts, in the order they run. RG_ERR_MEMORY, RG_ERR_INTERRUPTED; what a check finds is a verdict.
+ */
+rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);    /* check_gradient.c */
+rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);   /* check_gradient.c */
+rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);  /* check_step.c */
+rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);  /* check_step.c */
+rg_status rgc_check_health(rgc_check_job *job, rg_error *err);     /* check_health.c */
+rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err);    /* check_conditions.c */
+rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err); /* check_conditions.c */
 
 /* Directions in every input of the problem; owned by the caller (check_direction.c). */
 typedef struct rgc_direction {
@@ -65,8 +67,8 @@ typedef struct rgc_direction {
 enum { RGC_X0, RGC_V0, RGC_TURN0, RGC_CLAMP_X, RGC_CLAMP_TURN, RGC_FORCE, RGC_FIELDS };
 enum { RGC_KINDS = RGC_FIELDS + RG_FIELD_COUNT };
 
-/* Random where kinds[k], the rest NULL; values of the model's own size. `zero`: zeros instead (places for
- * gradients). RG_ERR_MEMORY. */
+/* Random where kinds[k], the rest NULL; values of the model's own size. `zero`: zeros instead
+ * (places for gradients). RG_ERR_MEMORY. */
 rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero,
                                rgc_direction *out, rg_error *err);
 void rgc_direction_clear(rgc_direction *direction);

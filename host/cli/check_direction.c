@@ -8,9 +8,9 @@
 
 const char *rgc_kind_name(int kind)
 {
-    static const char *const names[RGC_FIELDS] = {
-        "initial positions",  "initial velocities", "initial directors",
-        "driven positions",   "driven directors",   "external forces"};
+    static const char *const names[RGC_FIELDS] = {"initial positions", "initial velocities",
+                                                  "initial directors", "driven positions",
+                                                  "driven directors",  "external forces"};
     return kind < RGC_FIELDS ? names[kind] : rg_field_describe((rg_field)(kind - RGC_FIELDS))->name;
 }
 
@@ -34,8 +34,8 @@ double **rgc_direction_array(rgc_direction *d, int kind)
     return kind < RGC_FIELDS ? arrays[kind] : &d->fields[kind - RGC_FIELDS];
 }
 
-/* how far one number of a field may sensibly go: with its own size, or where it is zero by little. What
- * may not be negative stays where it is zero. */
+/* how far one number of a field may sensibly go: with its own size, or where it is zero by little.
+ * What may not be negative stays where it is zero. */
 static double field_scale(const rg_model *model, int field, size_t at)
 {
     const double value = rg_model_field(model, (rg_field)field)[at];
@@ -71,13 +71,15 @@ rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], i
         *rgc_direction_array(out, kind) = to;
         if (!to) {
             rgc_direction_clear(out);
-            return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu steps; check "
-                                               "fewer with --rods or --frames.", p->n, p->steps);
+            return RG_FAIL(err, RG_ERR_MEMORY,
+                           "out of memory for %zu recordings of %zu steps; check "
+                           "fewer with --rods or --frames.",
+                           p->n, p->steps);
         }
         for (size_t i = 0; i < p->n * size && !zero; i++) {
-            const double scale = kind < RGC_FIELDS ? scales[kind]
-                                                   : field_scale(p->models[i / size],
-                                                                 kind - RGC_FIELDS, i % size);
+            const double scale =
+                kind < RGC_FIELDS ? scales[kind]
+                                  : field_scale(p->models[i / size], kind - RGC_FIELDS, i % size);
             to[i] = scale * rgc_check_random(job);
         }
     }

@@ -1,7 +1,7 @@
-/* cli/check_health.c: how far a gradient reaches. A random change of the start is carried forward, a
- * random cotangent of the end backward; the rate at which either grows estimates the largest finite-time
- * Lyapunov exponent, and a gradient over T is lost in round-off and roughness where rate T passes 20
- * (check.h; docs/physics.md, section 7). */
+/* cli/check_health.c: how far a gradient reaches. A random change of the start is carried forward,
+ * a random cotangent of the end backward; the rate at which either grows estimates the largest
+ * finite-time Lyapunov exponent, and a gradient over T is lost in round-off and roughness where
+ * rate T passes 20 (check.h; docs/physics.md, section 7). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,13 @@
 enum { SEGMENTS = 20 };
 
 typedef struct growth {
-    size_t every, points;  /* frames of a segment; sizes kept of each rod */
+    size_t every, points;      /* frames of a segment; sizes kept of each rod */
     double *tangent, *adjoint; /* [n][points] at the start and after every segment */
 } growth;
 
 /* sizes of the tangent after every segment: sqrt(sum dx^2 + (frame dv)^2), as of the cotangent */
-static void tangent_sizes(const rgc_check_job *job, const double *x0, const double *v0, const double *dx,
-                          const double *dv, growth *g)
+static void tangent_sizes(const rgc_check_job *job, const double *x0, const double *v0,
+                          const double *dx, const double *dv, growth *g)
 {
     const rgi_problem *p = job->problem;
     const size_t row = 3 * p->vertices;
@@ -60,8 +60,10 @@ static rg_status forward(rgc_check_job *job, growth *g, rg_error *err)
     memset(&by, 0, sizeof by);
     double *block = calloc(2 * start + 2 * series, sizeof *block);
     if (!block)
-        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu frames; check "
-                                           "fewer with --rods or --frames.", job->n, p->frames);
+        return RG_FAIL(err, RG_ERR_MEMORY,
+                       "out of memory for %zu recordings of %zu frames; check "
+                       "fewer with --rods or --frames.",
+                       job->n, p->frames);
     double *x0 = block, *v0 = x0 + start, *dx = v0 + start, *dv = dx + series;
     random_free(job, x0, v0);
     by.x0 = x0;
@@ -86,8 +88,10 @@ static rg_status backward(rgc_check_job *job, growth *g, rg_error *err)
     double *sizes = calloc(job->n * points, sizeof *sizes);
     rg_status status = RG_OK;
     if (!bar || !end || !x0 || !sizes) {
-        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu frames; check "
-                                             "fewer with --rods or --frames.", job->n, p->frames);
+        status = RG_FAIL(err, RG_ERR_MEMORY,
+                         "out of memory for %zu recordings of %zu frames; check "
+                         "fewer with --rods or --frames.",
+                         job->n, p->frames);
         goto done;
     }
     random_free(job, end, NULL);
@@ -118,8 +122,9 @@ done:
     return status;
 }
 
-/* The rate [1/s] of a rod's growth, forward or backward in time: of the segments that it lives through
- * without the first, where what no rod can carry dies (stretch waves); NaN with fewer than two left. */
+/* The rate [1/s] of a rod's growth, forward or backward in time: of the segments that it lives
+ * through without the first, where what no rod can carry dies (stretch waves); NaN with fewer than
+ * two left. */
 static double rate_of(const rgc_check_job *job, const growth *g, size_t rod, int reverse)
 {
     const double *sizes = (reverse ? g->adjoint : g->tangent) + rod * g->points;
@@ -135,7 +140,8 @@ static json_t *sizes_json(const rgc_check_job *job, const growth *g, const doubl
     json_t *list = json_array();
     for (size_t i = 0; list && i < job->n; i++) {
         const size_t own = job->problem->ticks[i] / g->every + 1;
-        if (json_array_append_new(list, rgc_check_numbers(sizes + i * g->points, own)) == 0) continue;
+        if (json_array_append_new(list, rgc_check_numbers(sizes + i * g->points, own)) == 0)
+            continue;
         json_decref(list);
         return NULL;
     }
@@ -163,10 +169,11 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
                       "too short or too few rods to tell how tangents grow");
     } else if (rate <= 0.0) {
         reach = INFINITY;
-        rgc_check_add(job, "growth", worst, bar, 1,
-                      "changes die away, forward at %.2g/s and backward at %.2g/s (least for %.80s): "
-                      "gradients of any length are good",
-                      rates[0], rates[1], job->used[rod].name);
+        rgc_check_add(
+            job, "growth", worst, bar, 1,
+            "changes die away, forward at %.2g/s and backward at %.2g/s (least for %.80s): "
+            "gradients of any length are good",
+            rates[0], rates[1], job->used[rod].name);
     } else {
         reach = bar / rate;
         rgc_check_add(job, "growth", worst, bar, worst <= bar,
@@ -180,8 +187,8 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
                       job->used[rod].name, rates[0], rates[1], reach, job->whole_s[rod]);
     }
     json_t *detail = json_pack(
-        "{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->problem->dt_s, "tangent",
-        sizes_json(job, g, g->tangent), "adjoint", sizes_json(job, g, g->adjoint),
+        "{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->problem->dt_s,
+        "tangent", sizes_json(job, g, g->tangent), "adjoint", sizes_json(job, g, g->adjoint),
         "tangent_rates_per_s", forward_rates, "adjoint_rates_per_s", backward_rates, "horizon_s",
         rod == job->n ? json_null() : rgc_json_number(reach));
     return rgc_check_detail(job, "growth", detail, err);
@@ -194,7 +201,8 @@ rg_status rgc_check_health(rgc_check_job *job, rg_error *err)
     g.points = job->problem->frames / g.every + 1;
     g.tangent = calloc(job->n * g.points, sizeof *g.tangent);
     g.adjoint = calloc(job->n * g.points, sizeof *g.adjoint);
-    rg_status status = g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    rg_status status =
+        g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) status = rgc_check_go_on(err);
     if (status == RG_OK) status = forward(job, &g, err);
     if (status == RG_OK) status = rgc_check_go_on(err);

@@ -93,6 +93,12 @@ void rg_batch_destroy(rg_batch **batch)
     *batch = NULL;
 }
 
+static size_t numbers(const rg_model *model, int field)
+{
+    return rg_model_field_entries(model, (rg_field)field) *
+           (size_t)rg_field_describe((rg_field)field)->components;
+}
+
 static const rg_model *model_of(const rg_batch *b, size_t rod)
 {
     return b->models[rod] ? b->models[rod] : b->model;
@@ -173,6 +179,9 @@ rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_o
     thread_doubles(b);
     b->threads_memory = aligned_alloc(64, (size_t)b->threads * (b->work_doubles + b->pool_doubles) *
                                               sizeof(double));
+    size_t one = 0;
+    layout(b, &b->packs[0], NULL, &one);
+    if (one > SIZE_MAX / sizeof(double) / b->n_packs) goto memory;
     for (int pass = 0; pass < 2; pass++) {
         size_t used = 0;
         for (size_t i = 0; i < b->n_packs; i++) layout(b, &b->packs[i], b->memory, &used);
@@ -254,12 +263,25 @@ rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t 
     return p;
 }
 
+/* beside the packs: the shape, scratch, and the models that the batch copied so far */
+static size_t model_bytes(const rg_batch *b)
+{
+    const size_t n = b->shape->n, m = b->shape->n_markers;
+    size_t one = (n + m) * sizeof(int) + RG_FIELD_COUNT * 2 * sizeof(void *), copies = 1;
+    for (int field = 0; field < RG_FIELD_COUNT; field++)
+        one += numbers(b->model, field) * sizeof(double);
+    for (size_t i = 0; i < b->n_rods; i++) copies += b->models[i] != NULL;
+    return copies * one + sizeof *b + sizeof *b->shape + n * (m * sizeof(double) + 8 * sizeof(int)) +
+           n * RGI_NC * sizeof *b->coef + (n * RGI_NC + 2 * m) * sizeof *b->entries;
+}
+
 rg_batch_plan rg_batch_describe(const rg_batch *b)
 {
     const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
     const size_t total = b->memory_doubles * sizeof(double) +
                          (size_t)b->threads * (b->work_doubles + b->pool_doubles) * sizeof(double) +
-                         b->n_packs * sizeof *b->packs + b->n_rods * sizeof *b->models;
+                         b->n_packs * sizeof *b->packs + b->n_rods * sizeof *b->models +
+                         model_bytes(b);
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
     return rgi_plan_describe(&b->plan,
                              rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
@@ -415,12 +437,6 @@ rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs,
     b->ran = 1;
     give_statuses(b, statuses);
     return RG_OK;
-}
-
-static size_t numbers(const rg_model *model, int field)
-{
-    return rg_model_field_entries(model, (rg_field)field) *
-           (size_t)rg_field_describe((rg_field)field)->components;
 }
 
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */

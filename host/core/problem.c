@@ -68,8 +68,9 @@ static rg_status fill(rgi_problem *p, const rgi_shape *s, const rg_model *model,
     status = rg_model_copy(model, &p->models[rod], err);
     if (status != RG_OK) goto done;
     (void)rgi_motion_slip(s, r, rg_model_field_data(p->models[rod], RG_REST_LENGTH), slipped);
-    status = rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->x0 + 3 * rod * n,
-                              p->v0 + 3 * rod * n, m, chord, frames, frames + 6 * s->n_markers, err);
+    status =
+        rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->x0 + 3 * rod * n,
+                         p->v0 + 3 * rod * n, m, chord, frames, frames + 6 * s->n_markers, err);
     if (status != RG_OK) goto done;
     memcpy(p->m0 + 3 * rod * (n - 1), m, 3 * (n - 1) * sizeof *m);
     status = rgi_motion_drive(s, r, p->rollout.substeps, clamp_x, clamp_m, frame_of, err);
@@ -85,7 +86,8 @@ done:
     return status;
 }
 
-static rg_status check(const rg_model *model, const rg_recording *recordings, size_t n, rg_error *err)
+static rg_status check(const rg_model *model, const rg_recording *recordings, size_t n,
+                       rg_error *err)
 {
     const int *clamps = NULL;
     const size_t n_clamps = rg_model_clamps(model, &clamps);
@@ -178,8 +180,8 @@ rg_status rgi_problem_batch(const rgi_problem *p, const rg_batch_opts *opts, rg_
     return status;
 }
 
-/* director m of the edge from a to b, carried to the edge from a + da to b + db and turned about it; 0
- * where that edge has no direction or is reversed */
+/* director m of the edge from a to b, carried to the edge from a + da to b + db and turned about
+ * it; 0 where that edge has no direction or is reversed */
 static int carry(const double *from, const double *to, double turn, double *m)
 {
     double s[3], t[3], ls = 0.0, lt = 0.0, chi = 1.0, along = 0.0, size = 0.0;
@@ -219,7 +221,8 @@ static int move_directors(const rgi_problem *p, const rg_batch_tangents *by, dou
     int good = 1;
     for (size_t k = 0; k < p->n * p->edges; k++) {
         const size_t at = 3 * (k / p->edges * p->vertices + k % p->edges);
-        good &= carry(p->x0 + at, q->x0 + at, by->turn0 ? scale * by->turn0[k] : 0.0, q->m0 + 3 * k);
+        good &=
+            carry(p->x0 + at, q->x0 + at, by->turn0 ? scale * by->turn0[k] : 0.0, q->m0 + 3 * k);
     }
     for (size_t k = 0; k < p->n * p->steps * p->clamped_edges; k++) {
         const size_t place = (size_t)p->clamp_place[k % p->clamped_edges];

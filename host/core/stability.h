@@ -4,8 +4,8 @@
 
 #include "rodgrad/model.h"
 
-/* The longest stable step [s] of a model's free vertices, an estimate for a straight rod (stability.c);
- * INFINITY where nothing bounds it. RG_ERR_MEMORY. */
+/* The longest stable step [s] of a model's free vertices, an estimate for a straight rod
+ * (stability.c); INFINITY where nothing bounds it. RG_ERR_MEMORY. */
 rg_status rgi_deform_longest_step(const rg_model *model, double *step_s, rg_error *err);
 
 #endif

@@ -1,0 +1,159 @@
+#!/bin/sh
+# check.sh PROGRAM CORPUS: rodgrad check on recordings planted here: verdicts, what it finds, what it refuses.
+set -u
+program=$1
+model=$2/uniform.json # 5 markers, the outer two of each end driven
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+complain() {
+    echo "FAILED: $1"
+    failures=$((failures + 1))
+}
+
+# expect CODE WORDS ARGUMENT...: exit code, and WORDS on stderr or, with code 0, stdout
+expect() {
+    want=$1 words=$2
+    shift 2
+    "$program" check "$@" >out.txt 2>err.txt
+    got=$?
+    [ "$got" -eq "$want" ] || complain "exit $got instead of $want: check $* ($(tail -n 2 err.txt))"
+    file=err.txt
+    [ "$want" -eq 0 ] && file=out.txt
+    grep -q -e "$words" "$file" || complain "no \"$words\" from: check $* ($(head -c 300 "$file"))"
+    [ "$want" -ne 2 ] || [ ! -s out.txt ] || complain "wrote to stdout: check $*"
+}
+
+# of_json EXPRESSION: d is the object on stdout; the expression must hold
+of_json() {
+    python3 -c '
+import json, math, sys
+text = open("out.txt").read()
+d = json.loads(text, parse_constant=lambda c: sys.exit("not JSON: " + c))
+if text.count("\n") != 1: sys.exit("not one line")
+checks = {c["name"]: c for c in d["checks"]}
+if not eval(sys.argv[1]): sys.exit(str(checks))' "$1" 2>fault.txt || complain "$1: $(head -c 600 fault.txt)"
+}
+
+printf '{"recordings": {"train": 3, "eval": 0}, "frames": 60, "seed": 5}' >spec.json
+"$program" plant spec.json -o rope --json >/dev/null 2>&1 || complain "plant"
+rope=rope/train
+
+# a model that made the recordings passes, with either stepper and scheme, checkpoints or all states
+expect 0 "verdict: ok" rope/truth.json $rope --substeps 4
+grep -q "3 of 3 recordings, 58 frame intervals; memory: checkpoints" err.txt || complain "no plan: $(cat err.txt)"
+expect 0 '"verdict":"ok"' rope/truth.json $rope --substeps 4 --json
+of_json 'd["verdict"] == "ok" and all(c["passed"] for c in d["checks"])'
+of_json 'checks["dot product"]["figure"] <= 1e-9 and checks["dot product"]["bar"] == 1e-9'
+of_json 'len(d["dot_products"]) == 23 and max(d["dot_products"].values()) <= 1e-9'
+of_json 'len(d["convergence"]) == 4 and 1.5 < d["convergence_order"] < 2.5'
+of_json '[c["substeps"] for c in d["convergence"]] == [4, 8, 16, 32]'
+of_json 'all(checks["taylor, " + k]["figure"] <= 0.1 for k in ("start", "drive", "parameters"))'
+of_json 'len(d["growth"]["tangent"]) == 3 and d["growth"]["horizon_s"] is None or d["growth"]["horizon_s"] > 0'
+of_json '1 < checks["step matrix"]["figure"] < 1e12 and 0 < d["conditioning"]["determined"] <= d["conditioning"]["parameters"]'
+cp out.txt first.txt
+expect 0 "ok" rope/truth.json $rope --substeps 4 --json --memory all --threads 2
+of_json 'd["memory"].startswith("every one of")'
+essence() { python3 -c '
+import json, sys
+d = json.load(open(sys.argv[1]))
+for k in ("wall_s", "memory"): d.pop(k)
+print(json.dumps(d, sort_keys=True))' "$1"; }
+[ "$(essence first.txt)" = "$(essence out.txt)" ] || complain "threads or --memory change the figures"
+expect 0 "ok" rope/truth.json $rope --scheme be --substeps 4
+
+# the deform stepper on a stiff rod: too long a step is found and the number of substeps named suffices
+"$program" check rope/truth.json $rope --stepper deform --json >out.txt 2>err.txt
+[ $? -eq 1 ] || complain "deform with one step a frame passed"
+of_json 'checks["stability"]["passed"] is False and d["longest_stable_step_s"] < 0.01'
+of_json 'checks["stability"]["verdict"].endswith("take --substeps %d" % d["fewest_stable_substeps"])'
+enough=$(python3 -c 'import json; print(int(json.load(open("out.txt"))["fewest_stable_substeps"]))')
+"$program" check rope/truth.json $rope --stepper deform --substeps "$enough" --frames 30 --json >out.txt 2>err.txt
+of_json 'checks["stability"]["passed"] and checks["rollout"]["passed"] and checks["dot product"]["passed"]'
+of_json 'checks["reverse run"]["passed"] and checks["growth"]["passed"]'
+
+# where free markers were seen does not matter: only frames 0 and 1 and the drivers go in
+recording() { # FRAMES AWAY PULL: a rod of edges of 0.245 m that sags between slowly moving ends
+    awk -v frames="$1" -v away="$2" -v pull="$3" 'BEGIN {
+        for (f = 0; f < frames; f++) {
+            line = ""
+            for (m = 0; m < 5; m++) {
+                s = m / 4
+                z = 1 - 0.1 * 4 * s * (1 - s) + 0.0002 * f
+                if (m == 2 && f >= 2) z += away
+                line = line (m ? "," : "") sprintf("%.6f,%.6f,%.6f", 0.245 * m + (m > 2) * pull * f, 0, z)
+            }
+            print line
+        }
+    }'
+}
+recording 40 0 0 >good.csv
+recording 40 0.3 0 >away.csv
+recording 40 0 0.05 >pulled.csv
+recording 3 0 0 >three.csv
+recording 2 0 0 >two.csv
+derivatives() {
+    "$program" check "$model" "$1" --json >out.txt 2>err.txt
+    python3 -c 'import json; d = json.load(open("out.txt")); print(json.dumps([d["dot_products"], d["growth"]]))'
+}
+derivatives good.csv >a.txt
+derivatives away.csv >b.txt
+{ [ -s a.txt ] && cmp -s a.txt b.txt; } || complain "a free marker's place changes derivatives: $(cat err.txt)"
+
+# three frames: one step; too short for a growth, not for the rest; and beside a longer recording
+"$program" check "$model" three.csv --json >out.txt 2>err.txt
+of_json 'd["frame_intervals"] == 1 and checks["dot product"]["passed"] and checks["growth"]["figure"] is None'
+"$program" check "$model" three.csv good.csv --json >out.txt 2>err.txt
+of_json 'd["frame_intervals"] == 38 and checks["dot product"]["passed"] and checks["taylor, drive"]["passed"]'
+of_json '[len(g) for g in d["growth"]["tangent"]] == [1, 20]'
+expect 0 "recordings" --help
+"$program" check "$model" good.csv good.csv good.csv --rods 2 --frames 10 >out.txt 2>err.txt
+grep -q "2 of 3 recordings, 8 frame" err.txt || complain "--rods, --frames: $(cat err.txt)"
+
+# a rod that fails, here pulled apart, is named, and the others are checked
+"$program" check "$model" pulled.csv good.csv --stepper deform --json >out.txt 2>err.txt
+[ $? -eq 1 ] || complain "a rod that fails passed"
+of_json 'checks["rollout"]["figure"] == 1 and "rod 0 (pulled.csv) in step" in checks["rollout"]["verdict"]'
+of_json 'd["verdict"].find("rollout") >= 0 and checks["dot product"]["passed"] and checks["taylor, start"]["passed"]'
+"$program" check "$model" pulled.csv --stepper deform --json >out.txt 2>err.txt
+[ $? -eq 1 ] || complain "a rod that fails passed"
+of_json 'checks["rollout"]["figure"] == 1 and not checks["step size"]["passed"] and checks["growth"]["figure"] is None'
+
+# refused
+expect 2 "at least one recording" "$model"
+expect 2 "none.json" none.json good.csv
+expect 2 "none.csv" "$model" none.csv
+expect 2 "2 frames" "$model" two.csv
+expect 2 "markers" rope/truth.json good.csv
+expect 2 "driving markers" "$model" good.csv --clamp 0,-1
+expect 2 "frames.*from 3" "$model" good.csv --frames 2
+expect 2 "rods.*from 1" "$model" good.csv --rods 0
+expect 2 "memory.*64M" "$model" good.csv --memory lots
+expect 2 "memory.*64M" "$model" good.csv --memory 5Q
+expect 2 "memory.*64M" "$model" good.csv --memory -1
+expect 2 "bytes" "$model" good.csv --memory 1k
+expect 2 "redirect" "$model" good.csv -o out.json
+expect 2 "substeps" "$model" good.csv --substeps 5000
+expect 2 "refine" "$model" good.csv --refine 7
+expect 2 "unknown option" "$model" good.csv --steps 5
+for flag in "" --json; do
+    # shellcheck disable=SC2086 # no word where it is empty
+    "$program" check "$model" three.csv $flag >/dev/full 2>err.txt
+    [ $? -eq 1 ] || complain "full stdout: not exit 1"
+    grep -q stdout err.txt || complain "full stdout: $(cat err.txt)"
+done
+
+# interrupted: no output, 128 + signal
+"$program" check rope/truth.json $rope --substeps 100 >out.txt 2>err.txt &
+pid=$!
+while kill -0 "$pid" 2>/dev/null && ! grep -q memory err.txt; do sleep 0.05; done
+kill -TERM "$pid" 2>/dev/null
+wait "$pid"
+got=$?
+[ "$got" -eq 143 ] || complain "interrupted: exit $got ($(cat err.txt))"
+[ -s out.txt ] && complain "interrupted: something on stdout"
+
+[ "$failures" -eq 0 ] || exit 1
+echo "check.sh: all as it should be"

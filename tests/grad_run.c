@@ -1,0 +1,246 @@
+/* grad_run.c: running the batches of grad_scene.h, and comparing what comes out. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "grad_scene.h"
+#include "probe_random.h"
+
+static size_t of_frame(const grad_scene *s, int part)
+{
+    const size_t sizes[5] = {3 * s->vertices, 3 * s->vertices, 3 * s->vertices - 3, s->vertices - 1,
+                             3 * s->markers};
+    return sizes[part];
+}
+
+static double *part_of(const grad_outputs *out, int part)
+{
+    double *const parts[5] = {out->x, out->v, out->m, out->turn, out->markers};
+    return parts[part];
+}
+
+grad_outputs grad_outputs_zero(grad_scene *s)
+{
+    const size_t all = s->rods * s->opts.n_frames;
+    grad_outputs out = {grad_alloc(s, all * of_frame(s, 0)), grad_alloc(s, all * of_frame(s, 1)),
+                        grad_alloc(s, all * of_frame(s, 2)), grad_alloc(s, all * of_frame(s, 3)),
+                        grad_alloc(s, all * of_frame(s, 4))};
+    return out;
+}
+
+grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
+{
+    static const double sizes[5] = {1.0, 0.05, 0.0, 0.05, 1.0};
+    grad_outputs out = grad_outputs_zero(s);
+    for (int part = 0; part < 5; part++)
+        for (size_t i = 0; i < s->rods * s->opts.n_frames * of_frame(s, part); i++)
+            part_of(&out, part)[i] = sizes[part] * random_signed(&seed);
+    return out;
+}
+
+rg_batch_inputs grad_inputs(const grad_scene *s)
+{
+    rg_batch_inputs in = {s->x0, s->v0, s->m0, s->clamp_x, s->clamp_m, s->force};
+    return in;
+}
+
+static void all_well(const grad_scene *s, const rg_rod_status *statuses)
+{
+    for (size_t i = 0; i < s->rods; i++)
+        if (statuses[i].flag != RG_ROD_OK)
+            fail_msg("rod %zu: %s in step %d, vertex %d", i, rg_rod_flag_text(statuses[i].flag),
+                     statuses[i].step, statuses[i].vertex);
+}
+
+void grad_forward(grad_scene *s, const grad_outputs *out)
+{
+    const rg_batch_inputs in = grad_inputs(s);
+    rg_batch_outputs to = {NULL, NULL, NULL, NULL};
+    rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
+    rg_error err = {0};
+    assert_non_null(statuses);
+    if (!s->batch) grad_scene_open(s);
+    if (out) {
+        rg_batch_outputs there = {out->x, out->v, out->m, out->markers};
+        to = there;
+    }
+    if (rg_batch_forward(s->batch, &in, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
+    all_well(s, statuses);
+    free(statuses);
+}
+
+rg_batch_tangents grad_tangents(const grad_vector *d, int kind)
+{
+    const double *p[GRAD_KINDS];
+    for (int k = 0; k < GRAD_KINDS; k++) p[k] = kind == GRAD_ALL || kind == k ? d->of[k] : NULL;
+    rg_batch_tangents t = {p[0], p[1], p[2], p[3], p[4], p[5], {NULL}};
+    memcpy(t.fields, p + GRAD_FIELD, sizeof t.fields);
+    return t;
+}
+
+rg_batch_gradients grad_gradients(const grad_vector *g, int kind)
+{
+    double *p[GRAD_KINDS];
+    for (int k = 0; k < GRAD_KINDS; k++) p[k] = kind == GRAD_ALL || kind == k ? g->of[k] : NULL;
+    rg_batch_gradients t = {p[0], p[1], p[2], p[3], p[4], p[5], {NULL}, 0, NULL};
+    memcpy(t.fields, p + GRAD_FIELD, sizeof t.fields);
+    return t;
+}
+
+rg_batch_cotangents grad_cotangents(const grad_outputs *bar)
+{
+    rg_batch_cotangents c = {bar->x, bar->v, bar->turn, bar->markers};
+    return c;
+}
+
+void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs *d_out)
+{
+    const rg_batch_inputs in = grad_inputs(s);
+    const rg_batch_tangents t = grad_tangents(d, kind);
+    const rg_batch_outputs none = {NULL, NULL, NULL, NULL};
+    const rg_batch_tangent_outputs to = {d_out->x, d_out->v, d_out->turn, d_out->markers};
+    rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
+    rg_error err = {0};
+    assert_non_null(statuses);
+    if (!s->batch) grad_scene_open(s);
+    if (rg_batch_jvp(s->batch, &in, &t, &none, &to, statuses, &err) != RG_OK)
+        fail_msg("%s", err.text);
+    all_well(s, statuses);
+    free(statuses);
+}
+
+void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, int kind)
+{
+    const rg_batch_cotangents c = grad_cotangents(bar);
+    const rg_batch_gradients to = grad_gradients(g, kind);
+    rg_adjoint_status *statuses = calloc(s->rods, sizeof *statuses);
+    rg_error err = {0};
+    assert_non_null(statuses);
+    if (rg_batch_adjoint(s->batch, &c, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
+    for (size_t i = 0; i < s->rods; i++)
+        if (statuses[i].flag != RG_ROD_OK || statuses[i].step != -1 || statuses[i].vertex != -1)
+            fail_msg("adjoint of rod %zu: flag %d in step %d, vertex %d", i, (int)statuses[i].flag,
+                     statuses[i].step, statuses[i].vertex);
+    free(statuses);
+}
+
+void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs *w, double *loss,
+               const grad_outputs *bar)
+{
+    static const double bends[5] = {3.0, 0.3, 0.0, 0.0, 3.0}, middle[3] = {0.25, 0.0, 0.9};
+    const size_t n = s->vertices, frames = s->opts.n_frames;
+    for (size_t i = 0; i < s->rods; i++) loss[i] = 0.0;
+    for (int part = 0; part < 5; part++) {
+        const size_t row = of_frame(s, part) * frames;
+        const double *at = part_of(out, part), *by = part_of(w, part);
+        for (size_t i = 0; part != 2 && part != 3 && i < s->rods * row; i++) {
+            /* about where rods start, so that what stays does not drown what changes */
+            double off = at[i] - (part == 1 ? 0.0 : middle[i % 3]);
+            loss[i / row] += by[i] * off + 0.5 * bends[part] * fabs(by[i]) * off * off;
+            if (bar) part_of(bar, part)[i] = by[i] + bends[part] * fabs(by[i]) * off;
+        }
+    }
+    /* directors: g.m with g made of the edge's weight of turn; a change dm = turn t x m, and across the
+     * edge's change de: -t (m.de)/|e| */
+    for (size_t k = 0; k < s->rods * frames; k++)
+        for (size_t i = 0; i + 1 < n; i++) {
+            const double *x = out->x + 3 * (k * n + i), *m = out->m + 3 * (k * (n - 1) + i);
+            const double a = w->turn[k * (n - 1) + i], g[3] = {a, -0.7 * a, 0.4 * a};
+            double t[3], b[3], e[3], size;
+            for (int c = 0; c < 3; c++) e[c] = x[3 + c] - x[c];
+            unit(e, t);
+            size = norm(e);
+            loss[k / frames] += dot(g, m);
+            if (!bar) continue;
+            cross(t, m, b);
+            bar->turn[k * (n - 1) + i] = dot(g, b);
+            for (int c = 0; c < 3; c++) {
+                double pull = dot(g, t) * m[c] / size;
+                bar->x[3 * (k * n + i) + (size_t)c] += pull;
+                bar->x[3 * (k * n + i + 1) + (size_t)c] -= pull;
+            }
+        }
+}
+
+double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind,
+                       size_t rod, double *size)
+{
+    double sum = 0.0, squares = 0.0;
+    for (int k = 0; k < GRAD_KINDS; k++)
+        for (size_t i = rod * s->count[k]; (kind == k || kind == GRAD_ALL) && i < (rod + 1) * s->count[k];
+             i++) {
+            double p = a->of[k][i] * b->of[k][i];
+            sum += p;
+            squares += p * p;
+        }
+    if (size) *size = sqrt(squares);
+    return sum;
+}
+
+double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod,
+                        double *size)
+{
+    double sum = 0.0, squares = 0.0;
+    for (int part = 0; part < 5; part++) {
+        const size_t row = of_frame(s, part) * s->opts.n_frames;
+        for (size_t i = rod * row; part != 2 && i < (rod + 1) * row; i++) {
+            double p = part_of(a, part)[i] * part_of(b, part)[i];
+            sum += p;
+            squares += p * p;
+        }
+    }
+    if (size) *size = sqrt(squares);
+    return sum;
+}
+
+void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
+                      size_t k)
+{
+    for (int kind = 0; kind < GRAD_KINDS; kind++) {
+        const size_t n = s->count[kind];
+        memcpy(b->of[kind] + k * n, a->of[kind] + i * n, n * sizeof(double));
+    }
+}
+
+void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b,
+                       size_t k)
+{
+    for (int part = 0; part < 5; part++) {
+        const size_t n = of_frame(s, part) * s->opts.n_frames;
+        memcpy(part_of(b, part) + k * n, part_of(a, part) + i * n, n * sizeof(double));
+    }
+}
+
+static size_t differ(const double *a, const double *b, size_t n)
+{
+    size_t sum = 0;
+    const unsigned char *p = (const unsigned char *)a, *q = (const unsigned char *)b;
+    for (size_t i = 0; i < n * sizeof *a; i++) sum += p[i] != q[i];
+    return sum;
+}
+
+size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i,
+                          const grad_vector *b, size_t k)
+{
+    size_t sum = 0;
+    for (int kind = 0; kind < GRAD_KINDS; kind++)
+        sum += differ(a->of[kind] + i * s->count[kind], b->of[kind] + k * s->count[kind],
+                      s->count[kind]);
+    return sum;
+}
+
+size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i,
+                           const grad_outputs *b, size_t k)
+{
+    size_t sum = 0;
+    for (int part = 0; part < 5; part++) {
+        const size_t row = of_frame(s, part) * s->opts.n_frames;
+        sum += differ(part_of(a, part) + i * row, part_of(b, part) + k * row, row);
+    }
+    return sum;
+}
