@@ -31,7 +31,8 @@ typedef struct rgi_plan {
 RGI_PLAN_FN long long rgi_plan_states(const rgi_plan *plan, int level)
 {
     if (level == plan->levels - 1) return (long long)plan->length[level] + 2;
-    return 2LL * ((plan->length[level] + plan->length[level + 1] - 1) / plan->length[level + 1]);
+    const long long piece = plan->length[level + 1];
+    return 2 * ((plan->length[level] + piece - 1) / piece);
 }
 
 /* states of level 0, and of all others */

@@ -241,7 +241,7 @@ RG_FN void rgi_reverse_all(const rgi_pack *pack)
             const int piece = (end - 1 - begin) / plan->length[k];
             const real *from = storage[k - 1] + (size_t)piece * 2u * size;
             begin += piece * plan->length[k];
-            if (begin + plan->length[k] < stop) stop = begin + plan->length[k];
+            if (plan->length[k] < stop - begin) stop = begin + plan->length[k];
             if (begins[k] == begin) continue;
             rgi_reverse_again(&run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from,
                               from + size, storage[k]);

@@ -1,10 +1,15 @@
-/* counted_malloc.c: see counted_malloc.h. The linker turns malloc into __wrap_malloc, and what is called
+/* counted_malloc.c: see counted_malloc.h. The linker turns malloc into __wrap_malloc, and what is
+ * called
  * __real_malloc here into malloc. */
 #include "counted_malloc.h"
 
 #include <malloc.h>
 
 counted_malloc counted;
+
+/* a sanitizer's allocator gives NULL, as others do, instead of ending the program */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -33,7 +38,10 @@ static void *count(void *p)
 
 void *__wrap_malloc(size_t size) { return refused() ? NULL : count(__real_malloc(size)); }
 
-void *__wrap_calloc(size_t n, size_t size) { return refused() ? NULL : count(__real_calloc(n, size)); }
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return refused() ? NULL : count(__real_calloc(n, size));
+}
 
 void *__wrap_realloc(void *p, size_t size)
 {

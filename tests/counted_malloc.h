@@ -1,7 +1,8 @@
 /* counted_malloc.h: what the program's own objects allocate, counted, and refused on demand.
  *
- * Linked with -Wl,--wrap of malloc, calloc, realloc, aligned_alloc and free, so that calls from the test
- * and the library come here; those from shared libraries do not. Not for several threads at once. */
+ * Linked with -Wl,--wrap of malloc, calloc, realloc, aligned_alloc and free, so that calls from the
+ * test and the library come here; those from shared libraries do not. Not for several threads at
+ * once. */
 #ifndef COUNTED_MALLOC_H
 #define COUNTED_MALLOC_H
 

@@ -145,8 +145,8 @@ void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs 
             if (bar) part_of(bar, part)[i] = by[i] + bends[part] * fabs(by[i]) * off;
         }
     }
-    /* directors: g.m with g made of the edge's weight of turn; a change dm = turn t x m, and across the
-     * edge's change de: -t (m.de)/|e| */
+    /* directors: g.m with g made of the edge's weight of turn; a change dm = turn t x m, and across
+     * the edge's change de: -t (m.de)/|e| */
     for (size_t k = 0; k < s->rods * frames; k++)
         for (size_t i = 0; i + 1 < n; i++) {
             const double *x = out->x + 3 * (k * n + i), *m = out->m + 3 * (k * (n - 1) + i);
@@ -172,8 +172,8 @@ double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vec
 {
     double sum = 0.0, squares = 0.0;
     for (int k = 0; k < GRAD_KINDS; k++)
-        for (size_t i = rod * s->count[k]; (kind == k || kind == GRAD_ALL) && i < (rod + 1) * s->count[k];
-             i++) {
+        for (size_t i = rod * s->count[k];
+             (kind == k || kind == GRAD_ALL) && i < (rod + 1) * s->count[k]; i++) {
             double p = a->of[k][i] * b->of[k][i];
             sum += p;
             squares += p * p;
@@ -182,8 +182,8 @@ double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vec
     return sum;
 }
 
-double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod,
-                        double *size)
+double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b,
+                        size_t rod, double *size)
 {
     double sum = 0.0, squares = 0.0;
     for (int part = 0; part < 5; part++) {
@@ -224,8 +224,8 @@ static size_t differ(const double *a, const double *b, size_t n)
     return sum;
 }
 
-size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i,
-                          const grad_vector *b, size_t k)
+size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
+                          size_t k)
 {
     size_t sum = 0;
     for (int kind = 0; kind < GRAD_KINDS; kind++)

@@ -16,8 +16,8 @@ typedef struct grad_block {
     double *data;
 } grad_block;
 
-static const char *const kind_names[GRAD_FIELD] = {"x0",         "v0",    "turn0", "clamp_x",
-                                                   "clamp_turn", "force"};
+static const char *const kind_names[GRAD_FIELD] = {"x0",      "v0",         "turn0",
+                                                   "clamp_x", "clamp_turn", "force"};
 
 const char *grad_kind_name(int kind)
 {
@@ -66,8 +66,9 @@ void grad_scene_free(grad_scene *s)
 
 static size_t clamps_of(grad_grip grip, int n, int *clamps)
 {
-    const int lists[GRAD_GRIPS][5] = {{0, 1, n - 2, n - 1, -1}, {0, 1, -1},      {n / 2, -1},
-                                      {n / 3, n / 3 + 1, -1},   {0, n / 2, n / 2 + 1, n - 1, -1}, {-1}};
+    const int lists[GRAD_GRIPS][5] = {
+        {0, 1, n - 2, n - 1, -1},         {0, 1, -1}, {n / 2, -1}, {n / 3, n / 3 + 1, -1},
+        {0, n / 2, n / 2 + 1, n - 1, -1}, {-1}};
     size_t count = 0;
     for (; lists[grip][count] >= 0; count++) clamps[count] = lists[grip][count];
     return count;
@@ -134,7 +135,7 @@ static void drive(grad_scene *s, size_t rod, uint64_t *seed)
             const double hand = s->clamped_at[i] > (int)n / 2 ? 1.7 : 0.0, own = (double)i;
             for (int a = 0; a < 3; a++)
                 s->clamp_x[3 * ((rod * steps + k) * c + i) + (size_t)a] =
-                    from[a] + 0.02 * sin((4.0 + a + phase[a]) * time ) * cos(hand * time) +
+                    from[a] + 0.02 * sin((4.0 + a + phase[a]) * time) * cos(hand * time) +
                     0.005 * sin((7.0 + own + phase[3 + a]) * time);
         }
     }
@@ -176,8 +177,8 @@ static void shape(grad_scene *s)
     s->held_at = held_at;
     rg_batch_destroy(&probe);
     const size_t n = s->vertices, row = s->steps;
-    const size_t counts[GRAD_FIELD] = {3 * n,   3 * n, n - 1, 3 * row * s->clamped, row * s->held,
-                                       3 * row * n};
+    const size_t counts[GRAD_FIELD] = {3 * n,         3 * n,      n - 1, 3 * row * s->clamped,
+                                       row * s->held, 3 * row * n};
     memcpy(s->count, counts, sizeof counts);
     for (int f = 0; f < RG_FIELD_COUNT; f++)
         s->count[GRAD_FIELD + f] = rg_model_field_entries(s->models[0], (rg_field)f) *
@@ -213,8 +214,8 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     o.rollout.tolerance_m = 1e-12; /* Newton's error is then its square, below round-off */
     o.rollout.max_iterations = 60;
     o.rollout.threads = 1;
-    /* the explicit stepper must resolve the bending waves of these rods, w = 120 rad/s at refine 1, and
-     * their damping, w^2 T = 770/s: steps below 2 / 770 s */
+    /* the explicit stepper must resolve the bending waves of these rods, w = 120 rad/s at refine 1,
+     * and their damping, w^2 T = 770/s: steps below 2 / 770 s */
     o.dt_s = stepper == GRAD_DEFORM ? 0.0015 * substeps : 0.01;
     o.n_frames = frames;
     grad_scene *s = empty(&o, rods);
@@ -283,7 +284,8 @@ static void move(grad_scene *r, size_t rod, const grad_scene *s, size_t from, co
         double t[3], u[3], m[3], *to = r->m0 + 3 * ((n - 1) * rod + i), turn = 0.0;
         tangent(s->x0 + 3 * (n * from + i), s->x0 + 3 * (n * from + i + 1), t);
         tangent(r->x0 + 3 * (n * rod + i), r->x0 + 3 * (n * rod + i + 1), u);
-        if (kind == GRAD_ALL || kind == GRAD_TURN0) turn = by * d->of[GRAD_TURN0][(n - 1) * from + i];
+        if (kind == GRAD_ALL || kind == GRAD_TURN0)
+            turn = by * d->of[GRAD_TURN0][(n - 1) * from + i];
         carry(t, u, turn, to, m);
         memcpy(to, m, sizeof m);
     }
@@ -331,7 +333,8 @@ grad_vector grad_vector_random(grad_scene *s, uint64_t seed)
         double size = 0.0;
         if (k < GRAD_FIELD) size = sizes[k];
         for (size_t i = 0; k >= GRAD_FIELD && i < s->count[k]; i++)
-            size = fmax(size, 0.2 * fabs(rg_model_field(s->models[0], (rg_field)(k - GRAD_FIELD))[i]));
+            size =
+                fmax(size, 0.2 * fabs(rg_model_field(s->models[0], (rg_field)(k - GRAD_FIELD))[i]));
         /* lengths decide about the most: a fifth would tear the rod */
         if (k == GRAD_FIELD + RG_REST_LENGTH) size *= 0.1;
         for (size_t i = 0; i < s->rods * s->count[k]; i++) v.of[k][i] = size * random_signed(&seed);

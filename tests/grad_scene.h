@@ -1,9 +1,9 @@
 /* grad_scene.h: batches of small rods for tests of derivatives of whole rollouts.
  *
- * Every rod has a model of its own in which every field acts, a start away from rest, grippers that move,
- * tilt and turn, and random external forces. All that goes in falls into kinds; a direction, or a
- * gradient, holds [rods][count] numbers of each. Everything is allocated through the scene and released
- * with it. */
+ * Every rod has a model of its own in which every field acts, a start away from rest, grippers that
+ * move, tilt and turn, and random external forces. All that goes in falls into kinds; a direction,
+ * or a gradient, holds [rods][count] numbers of each. Everything is allocated through the scene and
+ * released with it. */
 #ifndef GRAD_SCENE_H
 #define GRAD_SCENE_H
 
@@ -61,7 +61,8 @@ const char *grad_kind_name(int kind);
 const char *grad_stepper_name(int stepper);
 const char *grad_grip_name(grad_grip grip);
 
-/* tolerances of round-off, one thread, two levels of checkpoints; change opts, then grad_scene_open */
+/* tolerances of round-off, one thread, two levels of checkpoints; change opts, then grad_scene_open
+ */
 grad_scene *grad_scene_make(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps,
                             uint64_t seed);
 /* likewise, of n_markers markers with `refine` edges between them (9 and 1 in grad_scene_make) */
@@ -93,17 +94,18 @@ rg_batch_tangents grad_tangents(const grad_vector *d, int kind);
 rg_batch_gradients grad_gradients(const grad_vector *g, int kind);
 rg_batch_cotangents grad_cotangents(const grad_outputs *bar);
 
-/* A smooth function of everything that a rod puts out: linear and quadratic parts weighted by w, directors
- * included. loss [rods]; bar NULL or its derivatives, in the sense of rg_batch_cotangents. */
+/* A smooth function of everything that a rod puts out: linear and quadratic parts weighted by w,
+ * directors included. loss [rods]; bar NULL or its derivatives, in the sense of
+ * rg_batch_cotangents. */
 void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs *w, double *loss,
                const grad_outputs *bar);
 
-/* sum over kinds (one, or GRAD_ALL) of the products of two vectors, of one rod; *size: their root sum of
- * squares, the product's usual size */
+/* sum over kinds (one, or GRAD_ALL) of the products of two vectors, of one rod; *size: their root
+ * sum of squares, the product's usual size */
 double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind,
                        size_t rod, double *size);
-double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod,
-                        double *size);
+double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b,
+                        size_t rod, double *size);
 
 /* rod i of a into rod k of b, whose scenes have rods of one shape */
 void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
@@ -111,8 +113,8 @@ void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const
 void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b,
                        size_t k);
 /* bytes that differ: of rod i of a and rod k of b */
-size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i,
-                          const grad_vector *b, size_t k);
+size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
+                          size_t k);
 size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i,
                            const grad_outputs *b, size_t k);
 

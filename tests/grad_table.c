@@ -1,5 +1,5 @@
-/* grad_table.c: one small file per row (see grad_table.h): check, over, worst, bar and verdict, between
- * tabs. */
+/* grad_table.c: one small file per row (see grad_table.h): check, over, worst, bar and verdict,
+ * between tabs. */
 #include "grad_table.h"
 
 #include <stdio.h>
@@ -22,7 +22,8 @@ static void write_row(const char *check, const char *over, const char *worst, co
         if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9')))
             *p = '_';
     FILE *f = fopen(path, "w");
-    if (!f || fprintf(f, "%s\t%s\t%s\t%s\t%s\n", check, over, worst, bar, verdict) < 0 || fclose(f)) {
+    if (!f || fprintf(f, "%s\t%s\t%s\t%s\t%s\n", check, over, worst, bar, verdict) < 0 ||
+        fclose(f)) {
         fprintf(stderr, "cannot write %s\n", path);
         abort();
     }

@@ -1,9 +1,9 @@
 /* grad_table.h: the worst figures of the derivative checks, gathered from all tests into one table.
  *
- * A test labelled grad calls grad_record once per row; the row goes into a file of its own in the folder
- * that RODGRAD_GRAD_TABLE names (tests/CMakeLists.txt sets it), nowhere when it is unset. grad_table.sh
- * merges the rows and holds them against their bars and against the rows that must be there
- * (grad_rows.txt). */
+ * A test labelled grad calls grad_record once per row; the row goes into a file of its own in the
+ * folder that RODGRAD_GRAD_TABLE names (tests/CMakeLists.txt sets it), nowhere when it is unset.
+ * grad_table.sh merges the rows and holds them against their bars and against the rows that must be
+ * there (grad_rows.txt). */
 #ifndef GRAD_TABLE_H
 #define GRAD_TABLE_H
 

@@ -1,8 +1,8 @@
 /* test_adjoint.c: gradients of whole rollouts of a batch against tangents, Taylor expansions and
  * differences.
  *
- * Scenes of grad_scene.h: every stepper, every way to hold a rod, two steps to a frame. Each kind of input
- * is looked at alone and all together; a rod counts by itself, by its worst figure. */
+ * Scenes of grad_scene.h: every stepper, every way to hold a rod, two steps to a frame. Each kind
+ * of input is looked at alone and all together; a rod counts by itself, by its worst figure. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,8 +19,8 @@
 
 static double worse(double a, double b) { return a <= b ? b : a; } /* keeps a NaN in a */
 
-/* <J v, w> = <v, J^T w> in every kind; the difference over the products' size: the larger of the sum and
- * of its usual size, the root of the sum of squares */
+/* <J v, w> = <v, J^T w> in every kind; the difference over the products' size: the larger of the
+ * sum and of its usual size, the root of the sum of squares */
 static double dot_products(grad_scene *s, uint64_t seed, int *kind_of_worst)
 {
     grad_outputs bar = grad_outputs_random(s, seed), d_out = grad_outputs_zero(s);
@@ -58,8 +58,8 @@ static void check_dot(size_t steps, double bar, const char *over)
                                              substeps, 9, stepper == GRAD_BDF2 && grip % 2 ? 2 : 1,
                                              0xd07u + (uint64_t)(10 * stepper + grip));
             double err = dot_products(s, 77u + (uint64_t)grip, &kind);
-            print_message("%s, %zu steps, held at %s: %.1e (%s)\n", grad_stepper_name(stepper), steps,
-                          grad_grip_name((grad_grip)grip), err, grad_kind_name(kind));
+            print_message("%s, %zu steps, held at %s: %.1e (%s)\n", grad_stepper_name(stepper),
+                          steps, grad_grip_name((grad_grip)grip), err, grad_kind_name(kind));
             worst = worse(worst, err);
             grad_scene_free(s);
         }
@@ -83,8 +83,8 @@ static void adjoint_rollout_dot(void **state)
 }
 
 /* losses of copies of s, moved by by[k] along d: loss [copies][rods] */
-static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies,
-                 uint64_t weights, double *loss)
+static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by,
+                 size_t copies, uint64_t weights, double *loss)
 {
     grad_scene *moved = grad_scene_moved(s, d, kind, by, copies);
     grad_outputs out = grad_outputs_zero(moved), all = grad_outputs_zero(moved);
@@ -120,9 +120,9 @@ static grad_vector gradient(grad_scene *s, uint64_t weights, double *loss)
 
 enum { RODS = 2, HALVINGS = 12, LAST = 3, ENOUGH = 6 };
 
-/* Slope of log |remainder| over log eps: the median of the last three halvings of eps before round-off,
- * that is while the remainder stands 100 times above it (its own error is then 1e-2, the slope's 0.03).
- * NAN where there are too few to have left the higher orders behind */
+/* Slope of log |remainder| over log eps: the median of the last three halvings of eps before
+ * round-off, that is while the remainder stands 100 times above it (its own error is then 1e-2, the
+ * slope's 0.03). NAN where there are too few to have left the higher orders behind */
 static double slope_of(const double *remainder, double noise)
 {
     double last[LAST] = {0.0};
@@ -168,26 +168,29 @@ static void adjoint_taylor_slope(void **state)
                         if (!isnan(without) && kind == GRAD_ALL) fail_msg("no slope of all inputs");
                         for (int k = 0; k < HALVINGS; k++)
                             if (!(rest[k] <= fmax(100.0 * noise, 0.2 * eps[k + 1] * zeroed[k])))
-                                fail_msg("%s: remainder %.1e of %.1e", grad_kind_name(kind), rest[k],
-                                         zeroed[k]);
+                                fail_msg("%s: remainder %.1e of %.1e", grad_kind_name(kind),
+                                         rest[k], zeroed[k]);
                         continue;
                     }
                     measured++;
                     if (!(slope >= 1.9))
                         print_message("%s, held at %s, rod %zu, %s: slope %.3f\n",
-                                      grad_stepper_name(stepper), grad_grip_name((grad_grip)grip), i,
-                                      grad_kind_name(kind), slope);
+                                      grad_stepper_name(stepper), grad_grip_name((grad_grip)grip),
+                                      i, grad_kind_name(kind), slope);
                     if (!(slope >= least)) least = slope;
-                    /* where the first order leads at all, it alone is left with the gradient zeroed */
-                    if (fabs(along) * eps[4] > 10.0 * rest[3]) most = worse(most, fabs(without - 1.0));
+                    /* where the first order leads at all, it alone is left with the gradient zeroed
+                     */
+                    if (fabs(along) * eps[4] > 10.0 * rest[3])
+                        most = worse(most, fabs(without - 1.0));
                 }
             }
             grad_scene_free(s);
         }
         snprintf(row, sizeof row, "100-step rollout, %s", grad_stepper_name(stepper));
-        print_message("%s: slope at least %.3f, with the gradient zeroed 1 to %.3f; %d measured, %d "
-                      "without a remainder\n",
-                      row, least, most, measured, unmeasured);
+        print_message(
+            "%s: slope at least %.3f, with the gradient zeroed 1 to %.3f; %d measured, %d "
+            "without a remainder\n",
+            row, least, most, measured, unmeasured);
         grad_record("Taylor slope", row, least, 1.9, GRAD_AT_LEAST);
         grad_record("Taylor slope with the gradient zeroed, from 1", row, most, 0.2, GRAD_AT_MOST);
         if (!(least >= 1.9)) fail_msg("%s: slope %.3f", row, least);
@@ -207,7 +210,8 @@ static void adjoint_gradient_differences(void **state)
         for (int grip = 0; grip < GRAD_GRIPS; grip++) {
             grad_scene *s = grad_scene_make(stepper, (grad_grip)grip, RODS, 20, 2,
                                             0xcd1u + (uint64_t)(10 * stepper + grip));
-            /* eighth order over 1/50 of a direction: the error, 50^-8, hides below round-off times 50 */
+            /* eighth order over 1/50 of a direction: the error, 50^-8, hides below round-off times
+             * 50 */
             const double h = 0.02, by[8] = {h, -h, 2 * h, -2 * h, 3 * h, -3 * h, 4 * h, -4 * h};
             const double take[4] = {4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0};
             double loss[8 * RODS], there[RODS];
@@ -219,7 +223,8 @@ static void adjoint_gradient_differences(void **state)
                 for (size_t i = 0; i < RODS; i++) {
                     double size, mine = grad_vector_dot(s, &d, &g, kind, i, &size), sum = 0.0;
                     for (size_t k = 0; k < 4; k++)
-                        sum += take[k] * (loss[2 * k * RODS + i] - loss[(2 * k + 1) * RODS + i]) / h;
+                        sum +=
+                            take[k] * (loss[2 * k * RODS + i] - loss[(2 * k + 1) * RODS + i]) / h;
                     /* round-off of the loss over h: what changes it by less is held against that */
                     double scale = fmax(fmax(fabs(mine), size), 2e-4 * (1.0 + fabs(there[i])));
                     double err = fabs(mine - sum) / scale;
@@ -248,7 +253,8 @@ static void adjoint_asked_alone_bitwise(void **state)
     double unequal = 0.0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
         for (int grip = GRAD_ENDS; grip < GRAD_GRIPS; grip++) {
-            grad_scene *s = grad_scene_make(stepper, (grad_grip)grip, 5, 13, 2, 0xa5u + (uint64_t)grip);
+            grad_scene *s =
+                grad_scene_make(stepper, (grad_grip)grip, 5, 13, 2, 0xa5u + (uint64_t)grip);
             grad_outputs bar = grad_outputs_random(s, 4);
             grad_vector all = grad_vector_zero(s), one = grad_vector_zero(s);
             grad_forward(s, NULL);

@@ -1,8 +1,9 @@
 /* test_adjoint_cost.c: what a gradient costs, in forward runs.
  *
- * 64 rods of 13 vertices, 200 steps, one thread, the default tolerance. Forward runs of a batch that keeps
- * nothing and pairs of a forward and a reverse run take turns, so that what else the machine does falls on
- * both alike; the median of the ratios counts. Everything that goes in has its gradient. */
+ * 64 rods of 13 vertices, 200 steps, one thread, the default tolerance. Forward runs of a batch
+ * that keeps nothing and pairs of a forward and a reverse run take turns, so that what else the
+ * machine does falls on both alike; the median of the ratios counts. Everything that goes in has
+ * its gradient. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,9 @@
 /* test_adjoint_elements.c: dot products of the parts that a step's adjoint is made of.
  *
- * Each element's tangent and adjoint in the middle of a rollout of mutation_scene.h: strains, markers'
- * arms, coefficients, the past, the projection's shares and sweeps. <J v, w> and <v, J^T w> are the same
- * few dozen products summed in another order, and differ by round-off of their absolute sum. */
+ * Each element's tangent and adjoint in the middle of a rollout of mutation_scene.h: strains,
+ * markers' arms, coefficients, the past, the projection's shares and sweeps. <J v, w> and <v, J^T
+ * w> are the same few dozen products summed in another order, and differ by round-off of their
+ * absolute sum. */
 #define RGI_REAL_DOUBLE
 #include "reverse.h"
 
@@ -45,10 +46,7 @@ static void right(sums *s, double a, double b)
     s->size += fabs(a * b);
 }
 
-static double error_of(sums s)
-{
-    return s.left == s.right ? 0.0 : fabs(s.left - s.right) / s.size;
-}
+static double error_of(sums s) { return s.left == s.right ? 0.0 : fabs(s.left - s.right) / s.size; }
 
 static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL); }
 
@@ -65,7 +63,8 @@ static element *make_element(int number)
     if (flag) fail_msg("scene %d: flag %d", number, flag);
     const size_t size = (size_t)RGI_STATE * (size_t)e->scene.n + 1;
     rgi_run_init(&e->run, &e->bench.pack);
-    rgi_state_load(&e->run, e->bench.pack.kept + STEP * size, e->bench.pack.kept + (STEP + 1) * size);
+    rgi_state_load(&e->run, e->bench.pack.kept + STEP * size,
+                   e->bench.pack.kept + (STEP + 1) * size);
     rgi_run_step(&e->run, &e->bench.pack, STEP, 1, NULL);
     return e;
 }
@@ -112,11 +111,11 @@ static double marker(element *e)
         left(&s, arm.x, r[0]);
         left(&s, arm.y, r[1]);
         left(&s, arm.z, r[2]);
-        rgi_marker_arm_adj(rod, rod->y1, i, offset, v3(r[0], r[1], r[2]), x_bar, theta_bar, offset_bar);
+        rgi_marker_arm_adj(rod, rod->y1, i, offset, v3(r[0], r[1], r[2]), x_bar, theta_bar,
+                           offset_bar);
         for (int k = 0; k < 3 * n; k++) right(&s, dx[k], x_bar[k]);
         for (int k = 0; k < n; k++) right(&s, theta[k], theta_bar[k]);
         for (int k = 0; k < 2; k++) right(&s, by[k], offset_bar[k]);
-        if (error_of(s) > 1e-10) print_message("n %d i %d %g %g %g\n", n, i, s.left, s.right, s.size);
         worst = fmax(worst, error_of(s));
     }
     return worst;
@@ -233,8 +232,8 @@ static void adjoint_elements_dot(void **state)
         if (!(worst <= 1e-13)) fail_msg("%s: dot products differ by %.1e", parts[k].name, worst);
         if (!(worst <= most)) most = worst;
     }
-    grad_record("dot product", "elements: strains, arms, coefficients, past, projection", most, 1e-13,
-                GRAD_AT_MOST);
+    grad_record("dot product", "elements: strains, arms, coefficients, past, projection", most,
+                1e-13, GRAD_AT_MOST);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* test_adjoint_faults.c: one bad rod among 64, and nothing else changes.
  *
- * The rod's status names step, reason and vertex; its outputs stay finite, where the last good step left
- * them; its gradient is that of what it did until then; and its neighbours' outputs, tangents and
- * gradients keep every bit. Likewise for cotangents that are no numbers. */
+ * The rod's status names step, reason and vertex; its outputs stay finite, where the last good step
+ * left them; its gradient is that of what it did until then; and its neighbours' outputs, tangents
+ * and gradients keep every bit. Likewise for cotangents that are no numbers. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,8 +106,9 @@ enum fault {
     FAULTS
 };
 static const char *const fault_names[FAULTS] = {
-    "force NaN",    "force infinite",           "force of 1e300 N", "clamped position NaN",
-    "director NaN", "velocity NaN", "starts folded", "starts all but folded", "clamps pulled apart", "clamped vertices meet"};
+    "force NaN",           "force infinite",       "force of 1e300 N", "clamped position NaN",
+    "director NaN",        "velocity NaN",         "starts folded",    "starts all but folded",
+    "clamps pulled apart", "clamped vertices meet"};
 
 static void inject(grad_scene *s, enum fault fault)
 {
@@ -120,7 +121,8 @@ static void inject(grad_scene *s, enum fault fault)
     if (fault == NAN_CLAMP_DIRECTOR) s->clamp_m[3 * (step * s->held + 1)] = NAN;
     if (fault == NAN_VELOCITY) s->v0[3 * (BAD * n + 5) + 2] = NAN;
     if (fault == FOLDED || fault == NEARLY_FOLDED) {
-        /* vertex 5 lies where vertex 3 does, or 0.1 mm beside it; the directors of its edges, across them */
+        /* vertex 5 lies where vertex 3 does, or 0.1 mm beside it; the directors of its edges,
+         * across them */
         double *x = s->x0 + 3 * BAD * n, *m = s->m0 + 3 * BAD * (n - 1);
         for (int a = 0; a < 3; a++) x[3 * 5 + a] = x[3 * 3 + a];
         if (fault == NEARLY_FOLDED) x[3 * 5 + 1] += 1e-4;
@@ -147,8 +149,8 @@ static void inject(grad_scene *s, enum fault fault)
     }
 }
 
-/* A prescribed director that is no number, and a gripper whose markers meet, reach nothing in the deform
- * step that takes them: the next one finds out */
+/* A prescribed director that is no number, and a gripper whose markers meet, reach nothing in the
+ * deform step that takes them: the next one finds out */
 static int noticed_late(int stepper, enum fault fault)
 {
     return stepper == GRAD_DEFORM && (fault == NAN_CLAMP_DIRECTOR || fault == CLAMP_MEETS);
@@ -162,7 +164,8 @@ static void check_status(const grad_scene *s, int stepper, enum fault fault, con
     const int first = fault == NAN_VELOCITY || folded ? 0 : STEP;
     /* the implicit stepper may stretch a rod that is torn, and it is well then */
     if (fault == TORN && stepper != GRAD_DEFORM && status->flag == RG_ROD_OK) return;
-    if (status->flag == RG_ROD_OK) fail_msg("%s, %s: not noticed", grad_stepper_name(stepper), name);
+    if (status->flag == RG_ROD_OK)
+        fail_msg("%s, %s: not noticed", grad_stepper_name(stepper), name);
     if (status->step != first &&
         !((fault == TORN || noticed_late(stepper, fault)) && status->step > first))
         fail_msg("%s, %s: step %d, not %d", grad_stepper_name(stepper), name, status->step, first);
@@ -175,12 +178,12 @@ static void check_status(const grad_scene *s, int stepper, enum fault fault, con
     if (stepper == GRAD_DEFORM && fault == NEARLY_FOLDED)
         assert_int_equal(status->flag, RG_ROD_FOLDED);
     if (stepper == GRAD_DEFORM && fault == TORN) assert_int_equal(status->flag, RG_ROD_UNSTABLE);
-    /* outputs are the state that the rod stays in: a velocity that was given as NaN among it. The start's
-     * own gradient has no value at a fold. */
+    /* outputs are the state that the rod stays in: a velocity that was given as NaN among it. The
+     * start's own gradient has no value at a fold. */
     const size_t bad = rod_not_finite(s, r, BAD), velocity = fault == NAN_VELOCITY ? FRAMES : 0;
     if (bad != velocity && fault != FOLDED && !noticed_late(stepper, fault))
-        fail_msg("%s, %s: %zu numbers of the bad rod are not finite", grad_stepper_name(stepper), name,
-                 bad);
+        fail_msg("%s, %s: %zu numbers of the bad rod are not finite", grad_stepper_name(stepper),
+                 name, bad);
 }
 
 /* frames before the failure are those of the rod that is well; from then on nothing moves */
@@ -194,9 +197,11 @@ static void check_frozen(const grad_scene *s, int stepper, enum fault fault, con
         const double *now = r->out.x + (BAD * FRAMES + f) * row;
         if (f < failed && fault <= NAN_CLAMP_DIRECTOR &&
             memcmp(now, well->out.x + (BAD * FRAMES + f) * row, row * sizeof *now))
-            fail_msg("%s, %s: frame %zu changed", grad_stepper_name(stepper), fault_names[fault], f);
+            fail_msg("%s, %s: frame %zu changed", grad_stepper_name(stepper), fault_names[fault],
+                     f);
         if (f > failed && memcmp(now, now - row, row * sizeof *now))
-            fail_msg("%s, %s: moved in frame %zu", grad_stepper_name(stepper), fault_names[fault], f);
+            fail_msg("%s, %s: moved in frame %zu", grad_stepper_name(stepper), fault_names[fault],
+                     f);
     }
     /* inputs after the failure have no effect, and so no gradient */
     for (size_t k = (size_t)status->step + 1; k < STEPS; k++)
@@ -249,7 +254,8 @@ static void faults_contained(void **state)
     assert_true(unequal == 0.0);
 }
 
-/* a gradient until the failure: that of a rollout that ends there, with all later cotangents on its end */
+/* a gradient until the failure: that of a rollout that ends there, with all later cotangents on its
+ * end */
 static void faults_gradient_until_then(void **state)
 {
     (void)state;
@@ -265,8 +271,10 @@ static void faults_gradient_until_then(void **state)
             /* the first steps are alike, with the same inputs */
             memcpy(brief->x0 + i * 3 * n, s->x0 + i * 3 * n, 3 * n * sizeof(double));
             memcpy(brief->v0 + i * 3 * n, s->v0 + i * 3 * n, 3 * n * sizeof(double));
-            memcpy(brief->m0 + i * 3 * (n - 1), s->m0 + i * 3 * (n - 1), 3 * (n - 1) * sizeof(double));
-            memcpy(brief->clamp_x + i * failed * 3 * s->clamped, s->clamp_x + i * STEPS * 3 * s->clamped,
+            memcpy(brief->m0 + i * 3 * (n - 1), s->m0 + i * 3 * (n - 1),
+                   3 * (n - 1) * sizeof(double));
+            memcpy(brief->clamp_x + i * failed * 3 * s->clamped,
+                   s->clamp_x + i * STEPS * 3 * s->clamped,
                    failed * 3 * s->clamped * sizeof(double));
             memcpy(brief->clamp_m + i * failed * 3 * s->held, s->clamp_m + i * STEPS * 3 * s->held,
                    failed * 3 * s->held * sizeof(double));
@@ -321,7 +329,8 @@ static void faults_gradient_until_then(void **state)
         grad_scene_free(brief);
         grad_scene_free(s);
     }
-    grad_record("gradient until a rod's failure", "rollout that ends there", worst, 1e-11, GRAD_AT_MOST);
+    grad_record("gradient until a rod's failure", "rollout that ends there", worst, 1e-11,
+                GRAD_AT_MOST);
 }
 
 /* a cotangent that is no number: rod, step and vertex are named, the neighbours do not notice */
@@ -337,7 +346,8 @@ static void faults_cotangent(void **state)
             grad_outputs bar = grad_outputs_random(s, 3);
             result *well = make_result(s), *r = make_result(s);
             const size_t frame = BAD * FRAMES + FRAME, n = s->vertices;
-            double *const at[] = {bar.x + 3 * (frame * n + VERTEX), bar.v + 3 * (frame * n + VERTEX),
+            double *const at[] = {bar.x + 3 * (frame * n + VERTEX),
+                                  bar.v + 3 * (frame * n + VERTEX),
                                   bar.turn + frame * (n - 1) + VERTEX,
                                   bar.markers + 3 * (frame * s->markers + VERTEX)};
             grad_scene_open(s);
@@ -350,8 +360,8 @@ static void faults_cotangent(void **state)
             /* step by step it spreads to every vertex that solves with this one */
             if (r->back[BAD].step != FRAME * SUBSTEPS + SUBSTEPS - 1 || r->back[BAD].vertex < 0 ||
                 r->back[BAD].vertex > VERTEX)
-                fail_msg("%s: named step %d, vertex %d", grad_stepper_name(stepper), r->back[BAD].step,
-                         r->back[BAD].vertex);
+                fail_msg("%s: named step %d, vertex %d", grad_stepper_name(stepper),
+                         r->back[BAD].step, r->back[BAD].vertex);
             free(well);
             free(r);
             grad_scene_free(s);
@@ -420,8 +430,10 @@ static void faults_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults_contained), cmocka_unit_test(faults_gradient_until_then),
-        cmocka_unit_test(faults_cotangent), cmocka_unit_test(faults_refused),
+        cmocka_unit_test(faults_contained),
+        cmocka_unit_test(faults_gradient_until_then),
+        cmocka_unit_test(faults_cotangent),
+        cmocka_unit_test(faults_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_adjoint_health.c: how gradients grow, and the two cures: truncated windows, multiple shooting. */
+/* test_adjoint_health.c: how gradients grow, and the two cures: truncated windows, multiple
+ * shooting. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,8 +105,8 @@ static void health_growth_value(void **state)
 }
 
 /* bytes that differ in the inputs of step `step` */
-static size_t step_differs(const grad_scene *s, const grad_vector *a, const grad_vector *b, size_t rod,
-                           size_t step)
+static size_t step_differs(const grad_scene *s, const grad_vector *a, const grad_vector *b,
+                           size_t rod, size_t step)
 {
     static const int kinds[] = {GRAD_CLAMP_X, GRAD_CLAMP_TURN, GRAD_FORCE};
     size_t sum = 0;
@@ -162,8 +163,8 @@ static void health_window_exact_within(void **state)
                 grad_adjoint(s, &bar, &cut, GRAD_ALL);
                 for (size_t i = 0; i < s->rods; i++) {
                     for (size_t step = 0; step < STEPS; step++)
-                        unequal += (double)step_differs(s, &cut, step < first ? &none : &whole, i,
-                                                        step);
+                        unequal +=
+                            (double)step_differs(s, &cut, step < first ? &none : &whole, i, step);
                     for (int kind = GRAD_X0; kind <= GRAD_TURN0; kind++)
                         for (size_t k = i * s->count[kind]; k < (i + 1) * s->count[kind]; k++)
                             unequal += cut.of[kind][k] != (first > 0 ? 0.0 : whole.of[kind][k]);
@@ -175,11 +176,12 @@ static void health_window_exact_within(void **state)
         }
         grad_scene_free(s);
     }
-    grad_record_bitwise("truncated window", "within the window as untruncated, zero before", unequal);
+    grad_record_bitwise("truncated window", "within the window as untruncated, zero before",
+                        unequal);
 }
 
-/* what truncation costs when every frame counts: stated, and smaller with a longer window here, where
- * the motion is damped */
+/* what truncation costs when every frame counts: stated, and smaller with a longer window here,
+ * where the motion is damped */
 static void health_window_bias(void **state)
 {
     (void)state;
@@ -202,12 +204,14 @@ static void health_window_bias(void **state)
             grad_forward(s, NULL);
             grad_adjoint(s, &bar, &cut, GRAD_ALL);
             for (int k = 0; k < 3; k++) sum += bias[k] = part(s, &cut, &whole, kinds[k]);
-            print_message("%s, windows of %zu of %zu steps: |g_trunc - g|/|g| = %.2g (clamp_x), %.2g "
-                          "(force), %.2g (bend_stiffness_1)\n",
-                          grad_stepper_name(stepper), windows[w], s->steps, bias[0], bias[1], bias[2]);
+            print_message(
+                "%s, windows of %zu of %zu steps: |g_trunc - g|/|g| = %.2g (clamp_x), %.2g "
+                "(force), %.2g (bend_stiffness_1)\n",
+                grad_stepper_name(stepper), windows[w], s->steps, bias[0], bias[1], bias[2]);
             snprintf(row, sizeof row, "windows of %zu of %zu steps, %s", windows[w], s->steps,
                      grad_stepper_name(stepper));
-            grad_record("bias of truncation, of clamp_x's gradient", row, bias[0], 0.0, GRAD_STATED);
+            grad_record("bias of truncation, of clamp_x's gradient", row, bias[0], 0.0,
+                        GRAD_STATED);
             assert_true(sum > 0.0 && sum < before);
             before = sum;
         }
@@ -230,8 +234,8 @@ static double shooting_cost(grad_scene *s, const grad_outputs *w, double weight,
     grad_forward(s, &out);
     grad_loss(s, &out, w, loss, &bar);
     for (size_t i = 0; i < s->rods; i++) cost += loss[i];
-    ok(rg_batch_shooting(s->batch, &in, out.x, out.v, weight, time_s, &cost, bar.x, bar.v, x_bar, v_bar,
-                         &err),
+    ok(rg_batch_shooting(s->batch, &in, out.x, out.v, weight, time_s, &cost, bar.x, bar.v, x_bar,
+                         v_bar, &err),
        &err);
     if (!g) return cost;
     grad_adjoint(s, &bar, g, GRAD_ALL);
@@ -277,7 +281,8 @@ static void health_shooting_differences(void **state)
         }
         grad_scene_free(s);
     }
-    grad_record("central differences", "multiple shooting, all steppers", worst, 1e-7, GRAD_AT_MOST);
+    grad_record("central differences", "multiple shooting, all steppers", worst, 1e-7,
+                GRAD_AT_MOST);
 }
 
 /* rod k of `parts` becomes segment k of s: inputs, and starts from where s was then */
@@ -312,10 +317,10 @@ static grad_scene *cut(grad_scene *s, const grad_outputs *out, size_t segments)
     return r;
 }
 
-/* Segments without gaps, each started in the state that the one before ended in, are the single rollout:
- * so are their gradients, chained. It takes a state of positions, velocities and directors only: a scheme
- * that looks one step back, no memory, and for deform, whose relaxation acts on the strains of two steps
- * before, no relaxation. */
+/* Segments without gaps, each started in the state that the one before ended in, are the single
+ * rollout: so are their gradients, chained. It takes a state of positions, velocities and directors
+ * only: a scheme that looks one step back, no memory, and for deform, whose relaxation acts on the
+ * strains of two steps before, no relaxation. */
 static void health_shooting_chain(void **state)
 {
     (void)state;
@@ -347,8 +352,8 @@ static void health_shooting_chain(void **state)
         rg_batch_inputs in = grad_inputs(r);
         rg_error err = {0};
         grad_outputs gap = grad_outputs_zero(r);
-        ok(rg_batch_shooting(r->batch, &in, seen.x, seen.v, 1.0, 0.01, &cost, gap.x, gap.v, x_bar, v_bar,
-                             &err),
+        ok(rg_batch_shooting(r->batch, &in, seen.x, seen.v, 1.0, 0.01, &cost, gap.x, gap.v, x_bar,
+                             v_bar, &err),
            &err);
         if (!(cost >= 0.0 && cost <= 1e-24)) fail_msg("gaps of a cut rollout cost %g", cost);
         /* last segment first; its start's gradient is what the one before ends with */
@@ -374,7 +379,8 @@ static void health_shooting_chain(void **state)
             if (field == RG_BEND_MEMORY || field == RG_BEND_MEMORY_TIME) continue;
             if (k == 1 && (field == RG_BEND_RELAXATION || field == RG_TWIST_RELAXATION)) continue;
             /* of no effect in this stepper */
-            if (k == 1 && (field == RG_STRETCH_RELAXATION || field == RG_STRETCH_STIFFNESS)) continue;
+            if (k == 1 && (field == RG_STRETCH_RELAXATION || field == RG_STRETCH_STIFFNESS))
+                continue;
             double e = part(s, &chained, &whole, kind);
             if (!(e <= worst)) worst = e;
             if (!(e <= 1e-10))
@@ -398,12 +404,15 @@ static void health_shooting_err(void **state)
     rg_batch_inputs in = grad_inputs(s);
     rg_error err = {0};
     grad_forward(s, &out);
-    assert_int_equal(rg_batch_shooting(s->batch, &in, out.x, out.v, -1.0, 1.0, &cost, a, a, a, a, &err),
-                     RG_ERR_ARGUMENT);
-    assert_int_equal(rg_batch_shooting(s->batch, &in, out.x, out.v, 1.0, NAN, &cost, a, a, a, a, &err),
-                     RG_ERR_ARGUMENT);
-    assert_int_equal(rg_batch_shooting(s->batch, &in, NULL, out.v, 1.0, 1.0, &cost, a, a, a, a, &err),
-                     RG_ERR_ARGUMENT);
+    assert_int_equal(
+        rg_batch_shooting(s->batch, &in, out.x, out.v, -1.0, 1.0, &cost, a, a, a, a, &err),
+        RG_ERR_ARGUMENT);
+    assert_int_equal(
+        rg_batch_shooting(s->batch, &in, out.x, out.v, 1.0, NAN, &cost, a, a, a, a, &err),
+        RG_ERR_ARGUMENT);
+    assert_int_equal(
+        rg_batch_shooting(s->batch, &in, NULL, out.v, 1.0, 1.0, &cost, a, a, a, a, &err),
+        RG_ERR_ARGUMENT);
     assert_true(cost == 0.0);
     grad_scene_free(s);
 }

@@ -1,6 +1,7 @@
 /* test_adjoint_memory.c: what a batch allocates, when, and what happens when it gets none.
  *
- * test_adjoint_memory <steps>: with that many steps in the longest rollout (2000; 20,000 is the design's). */
+ * test_adjoint_memory <steps>: with that many steps in the longest rollout (2000; 20,000 is the
+ * design's). */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -59,14 +60,15 @@ static void memory_as_described(void **state)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
             for (int threads = 1; threads <= 2; threads++)
                 for (size_t b = 0; b < (adjoint ? 3 : 1); b++) {
-                    grad_scene *s = grad_scene_sized(b ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS,
-                                                     sizes[k].rods, sizes[k].frames, 1, 13, 1, 0x3e3);
+                    grad_scene *s =
+                        grad_scene_sized(b ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, sizes[k].rods,
+                                         sizes[k].frames, 1, 13, 1, 0x3e3);
                     grad_vector d = grad_vector_random(s, 1), g = grad_vector_zero(s);
                     grad_outputs bar = grad_outputs_random(s, 2), out = grad_outputs_zero(s);
                     grad_outputs d_out = grad_outputs_zero(s);
                     s->opts.adjoint = adjoint;
                     s->opts.budget_bytes = budgets[b];
-                    s->opts.rollout.threads = threads; s->opts.rollout.isa = "scalar";
+                    s->opts.rollout.threads = threads;
                     const size_t before = counted.live;
                     counted.peak = counted.live;
                     grad_scene_open(s);
@@ -84,7 +86,8 @@ static void memory_as_described(void **state)
                     double off = fabs((double)plan.total_bytes / peak - 1.0);
                     if (!(off <= worst)) worst = off;
                     if (!(off <= 0.05))
-                        fail_msg("%zu rods, %zu steps, adjoint %d, budget %zu: %zu bytes described, %.0f "
+                        fail_msg("%zu rods, %zu steps, adjoint %d, budget %zu: %zu bytes "
+                                 "described, %.0f "
                                  "allocated",
                                  s->rods, s->steps, adjoint, budgets[b], plan.total_bytes, peak);
                     rg_batch_destroy(&s->batch);
@@ -103,11 +106,13 @@ static void memory_refused(void **state)
     size_t worst = 0;
     for (int rest = 0; rest < 2; rest++)
         for (int adjoint = 0; adjoint < 2; adjoint++) {
-            grad_scene *s = grad_scene_make(adjoint ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, 11, 5, 2, 4);
+            grad_scene *s =
+                grad_scene_make(adjoint ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, 11, 5, 2, 4);
             const size_t before = counted.live;
             size_t k = 0;
             for (rg_status status = RG_ERR_MEMORY; status != RG_OK;) {
-                rg_batch *batch = (rg_batch *)(uintptr_t)s; /* not null, so that it is seen to become so */
+                rg_batch *batch =
+                    (rg_batch *)(uintptr_t)s; /* not null, so that it is seen to become so */
                 rg_error err = {0};
                 s->opts.adjoint = adjoint;
                 k++;
@@ -184,7 +189,8 @@ static void memory_of_long_rollout(void **state)
     (void)state;
     for (int stepper = GRAD_BDF2; stepper <= GRAD_DEFORM; stepper++) {
         /* one output in ten steps; clamps and their gradients at every step */
-        grad_scene *s = grad_scene_sized(stepper, GRAD_ENDS, 64, long_steps / 10, 10, 13, 1, 0x20000);
+        grad_scene *s =
+            grad_scene_sized(stepper, GRAD_ENDS, 64, long_steps / 10, 10, 13, 1, 0x20000);
         grad_vector g = grad_vector_zero(s);
         grad_outputs bar = grad_outputs_random(s, 2), out = grad_outputs_zero(s);
         /* touched, so that the machine has given it */
@@ -211,8 +217,8 @@ static void memory_of_long_rollout(void **state)
                       grad_stepper_name(stepper), text, peak, grown);
         snprintf(row, sizeof row, "64 rods, 13 vertices, %zu steps, %s", long_steps,
                  grad_stepper_name(stepper));
-        grad_record("memory beside inputs and outputs [MB]", row, SANITIZED ? peak : fmax(peak, grown),
-                    100.0, GRAD_AT_MOST);
+        grad_record("memory beside inputs and outputs [MB]", row,
+                    SANITIZED ? peak : fmax(peak, grown), 100.0, GRAD_AT_MOST);
         if (!(peak <= 100.0)) fail_msg("%.1f MB", peak);
         if (!SANITIZED && !(grown <= 100.0)) fail_msg("the process grew by %.1f MB", grown);
         for (int kind = 0; kind < GRAD_KINDS; kind++)

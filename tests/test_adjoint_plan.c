@@ -1,7 +1,7 @@
 /* test_adjoint_plan.c: what must not change a single bit of states, tangents and gradients.
  *
- * Which states are kept (every plan of checkpoints that some budget leads to), threads, the size of the
- * batch, a rod's place in it, what was run before. And budgets that no plan fits. */
+ * Which states are kept (every plan of checkpoints that some budget leads to), threads, the size of
+ * the batch, a rod's place in it, what was run before. And budgets that no plan fits. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,8 +80,8 @@ static void plan_budgets_bitwise(void **state)
     int plans = 0, deepest = 0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
         for (size_t f = 0; f < sizeof frames / sizeof *frames; f++) {
-            grad_scene *s = grad_scene_make(stepper, f % 2 ? GRAD_ENDS : GRAD_POINT, 9, frames[f], 1,
-                                            0x91a + frames[f]);
+            grad_scene *s = grad_scene_make(stepper, f % 2 ? GRAD_ENDS : GRAD_POINT, 9, frames[f],
+                                            1, 0x91a + frames[f]);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result all = make_result(s), other = make_result(s);
@@ -96,8 +96,8 @@ static void plan_budgets_bitwise(void **state)
             assert_int_equal(levels_of(s, least - 1, &named), 0);
             assert_int_equal(named, least);
             run(s, &d, &bar, &all);
-            /* budgets from the least to everything; each depth once in full, with the smallest budget
-             * that leads there and with the default (0) */
+            /* budgets from the least to everything; each depth once in full, with the smallest
+             * budget that leads there and with the default (0) */
             const size_t count = 200;
             for (size_t k = 0; k <= count; k++) {
                 size_t budget = least + (everything - least) * k / count, kept;
@@ -121,8 +121,8 @@ static void plan_budgets_bitwise(void **state)
         }
     print_message("%d plans of up to %d levels\n", plans, deepest);
     assert_true(deepest >= 5);
-    grad_record_bitwise("checkpointed = stored adjoint", "every plan within a budget, 1 to 509 steps",
-                        unequal);
+    grad_record_bitwise("checkpointed = stored adjoint",
+                        "every plan within a budget, 1 to 509 steps", unequal);
 }
 
 /* enough steps for the default's two levels to leave a ragged last piece of a ragged length */
@@ -190,7 +190,8 @@ static void plan_position_bitwise(void **state)
     double unequal = 0.0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
         for (int k = 0; k < 2; k++) {
-            grad_scene *s = grad_scene_make(stepper, k ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
+            grad_scene *s =
+                grad_scene_make(stepper, k ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result all = make_result(s);
@@ -263,9 +264,9 @@ static void plan_isa_agree(void **state)
     grad_record_bitwise("scalar = sse2", "states, tangents, gradients", unequal);
     /* round-off of 34 steps, each solved with the condition number of its Hessian */
     if (measured)
-        grad_record("scalar against avx2, avx512", "gradients of 34 steps", most, 1e-9, GRAD_AT_MOST);
-    else
-        grad_skip("scalar against avx2, avx512", "gradients of 34 steps", "no such processor");
+        grad_record("scalar against avx2, avx512", "gradients of 34 steps", most, 1e-9,
+                    GRAD_AT_MOST);
+    else grad_skip("scalar against avx2, avx512", "gradients of 34 steps", "no such processor");
     assert_true(unequal == 0.0);
     if (!(most <= 1e-9)) fail_msg("gradients of two instruction sets differ by %.1e", most);
 }
