@@ -7,7 +7,6 @@
 #include <math.h>
 #include <omp.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -249,20 +248,6 @@ size_t rg_batch_clamped_edges(const rg_batch *b, const int **edges)
     return b->shape->n_fixed_theta;
 }
 
-rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes)
-{
-    rg_batch_plan p;
-    memset(&p, 0, sizeof p);
-    p.forward_runs = 1.0;
-    p.total_bytes = total_bytes;
-    if (!plan) return p;
-    p.levels = plan->levels;
-    for (int k = 0; k < p.levels; k++) p.length[k] = (size_t)plan->length[k];
-    p.kept_bytes = kept_bytes;
-    p.forward_runs = rgi_plan_runs(plan);
-    return p;
-}
-
 /* beside the packs: the shape, scratch, and the models that the batch copied so far */
 static size_t model_bytes(const rg_batch *b)
 {
@@ -285,22 +270,6 @@ rg_batch_plan rg_batch_describe(const rg_batch *b)
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
     return rgi_plan_describe(&b->plan,
                              rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
-}
-
-void rg_batch_plan_text(const rg_batch_plan *p, char *text, size_t size)
-{
-    if (p->levels == 0)
-        snprintf(text, size, "no state is kept; %.1f MB in all", (double)p->total_bytes / 1e6);
-    else if (p->levels == 1)
-        snprintf(text, size, "every one of %zu states is kept (%.1f MB of %.1f MB in all); each step "
-                             "is run once",
-                 p->length[0], (double)p->kept_bytes / 1e6, (double)p->total_bytes / 1e6);
-    else
-        snprintf(text, size,
-                 "checkpoints on %d levels, the first every %zu of %zu steps (%.1f MB of %.1f MB in "
-                 "all); each step is run at most %.0f times",
-                 p->levels, p->length[1], p->length[0], (double)p->kept_bytes / 1e6,
-                 (double)p->total_bytes / 1e6, p->forward_runs);
 }
 
 /* the caller's array [n_rods][steps][items] as a pack's series */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 size_t rgi_plan_bytes(const rgi_plan *plan, size_t state_bytes, size_t packs, size_t threads)
@@ -78,4 +79,34 @@ rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t t
                    "%zu bytes are too few to keep what the gradient of %zu steps needs; the least "
                    "that some plan needs is %zu bytes",
                    budget, steps, smallest);
+}
+
+rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes)
+{
+    rg_batch_plan p;
+    memset(&p, 0, sizeof p);
+    p.forward_runs = 1.0;
+    p.total_bytes = total_bytes;
+    if (!plan) return p;
+    p.levels = plan->levels;
+    for (int k = 0; k < p.levels; k++) p.length[k] = (size_t)plan->length[k];
+    p.kept_bytes = kept_bytes;
+    p.forward_runs = rgi_plan_runs(plan);
+    return p;
+}
+
+void rg_batch_plan_text(const rg_batch_plan *p, char *text, size_t size)
+{
+    if (p->levels == 0)
+        snprintf(text, size, "no state is kept; %.1f MB in all", (double)p->total_bytes / 1e6);
+    else if (p->levels == 1)
+        snprintf(text, size, "every one of %zu states is kept (%.1f MB of %.1f MB in all); each step "
+                             "is run once",
+                 p->length[0], (double)p->kept_bytes / 1e6, (double)p->total_bytes / 1e6);
+    else
+        snprintf(text, size,
+                 "checkpoints on %d levels, the first every %zu of %zu steps (%.1f MB of %.1f MB in "
+                 "all); each step is run at most %.0f times",
+                 p->levels, p->length[1], p->length[0], (double)p->kept_bytes / 1e6,
+                 (double)p->total_bytes / 1e6, p->forward_runs);
 }

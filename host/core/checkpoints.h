@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "plan.h"
+#include "rodgrad/batch.h"
 #include "rodgrad/status.h"
 
 /* bytes that a plan keeps: for `packs` packs level 0, for `threads` threads the pool */
@@ -19,5 +20,8 @@ rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t t
 /* steps that a forward and a reverse run take together, over those of a forward run alone (the
  * reverse steps themselves not counted): 1 with everything stored */
 double rgi_plan_runs(const rgi_plan *plan);
+
+/* a plan in the public terms; rgi_plan NULL: nothing is kept */
+rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes);
 
 #endif

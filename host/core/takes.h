@@ -18,9 +18,6 @@ rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg
 /* a pack's shape and scheme; the shape must outlive it */
 void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
 
-/* a plan in the public terms; rgi_plan NULL: nothing is kept */
-rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes);
-
 /* one lane's of a pack's status [6][w] */
 void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
 

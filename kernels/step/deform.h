@@ -130,10 +130,15 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
     {
         vec3 y = v3_load(rod->y + 3 * i);
         bad = rg_select(rg_sane(v3_dot(y, y)), bad, one);
-        if (i == rod->n - 1 || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
-        vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), y));
-        v3_store(rod->y1 + 3 * i,
-                 rgi_director_move(v3_load(rod->t + 4 * i), t, zero, v3_load(rod->base1 + 3 * i)));
+        if (i == rod->n - 1) continue;
+        vec3 e = v3_sub(v3_load(rod->y + 3 * i + 3), y);
+        if (!(rod->fixed[i] & RGI_FIXED_THETA))
+            v3_store(rod->y1 + 3 * i, rgi_director_move(v3_load(rod->t + 4 * i), v3_unit(e), zero,
+                                                        v3_load(rod->base1 + 3 * i)));
+        /* an edge without length, or a prescribed director that is none, ends the next step */
+        vec3 m1 = v3_load(rod->y1 + 3 * i);
+        rmask good = rg_and(rg_lt(rg_set1(1e-18), v3_dot(e, e)), rg_sane(v3_dot(m1, m1)));
+        bad = rg_select(good, bad, one);
     }
     RG_TEAM_SYNC();
     out.finite = rg_and(out.finite, rg_lt(rg_team_max(bad), one));

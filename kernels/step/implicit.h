@@ -234,6 +234,12 @@ RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
         real sum = rg_set1(0.0), size = sum;
         for (int d = 0; d < 3; d++) sum = sum + rod->y[3 * i + d] + rod->c[3 * i + d];
         for (int d = 0; d < 3 && i < rod->n - 1; d++) sum = sum + rod->y1[3 * i + d];
+        /* strains that the start left infinite at a fold; an edge without length: 1/|e| */
+        for (int d = 0; d < RGI_NS; d++) sum = sum + rod->s[RGI_NS * i + d];
+        if (i < rod->n - 1) {
+            vec3 e = v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i));
+            sum = sum + rg_sqrt(RG_C(1.0) / v3_dot(e, e));
+        }
         for (int d = 0; d < RGI_NS && i < rod->n - 1; d++) sum = sum + s[d];
         for (int d = 0; d < RGI_NU; d++) size = rg_max(size, rg_abs(p[d]));
         rmask here = rg_not(rg_sane(sum));

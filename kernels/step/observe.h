@@ -40,26 +40,34 @@ RG_FN vec3 rgi_marker_arm_jvp(const rgi_rod *rod, const real *m1, int i, real o1
     return arm;
 }
 
-/* its adjoint, for the cotangent r of the arm: adds to x_bar [n][3], theta_bar [n] and offset_bar [2] */
+/* its adjoint, for the cotangent r of the arm: what edge i has in it, with offsets that count its share */
+RG_FN void rgi_marker_edge_adj(const rgi_rod *rod, const real *m1, int i, real share, const real *offset,
+                               vec3 r, real *x_bar, real *theta_bar, real *offset_bar)
+{
+    const real o1 = share * offset[0], o2 = share * offset[1];
+    vec3 t = v3_load(rod->t + 4 * i), a = v3_load(m1 + 3 * i), b = v3_cross(t, a);
+    vec3 arm = v3_axpy(o2, b, v3_scale(o1, a));
+    real pull = RG_TERM(rod->t[4 * i + 3] * v3_dot(t, r));
+    const real along[3] = {RG_TERM(pull * arm.x), RG_TERM(pull * arm.y), RG_TERM(pull * arm.z)};
+    for (int c = 0; c < 3; c++) {
+        x_bar[3 * i + 3 + c] -= RG_TERM(along[c]);
+        x_bar[3 * i + c] += RG_TERM(along[c]);
+    }
+    theta_bar[i] += RG_TERM(o1 * v3_dot(b, r)) - RG_TERM(o2 * v3_dot(a, r));
+    offset_bar[0] += RG_TERM(share * v3_dot(a, r));
+    offset_bar[1] += RG_TERM(share * v3_dot(b, r));
+}
+
+/* adds to x_bar [n][3], theta_bar [n] and offset_bar [2]; two calls, not a loop: gcc 12.2 -O3 vectorises
+ * the loop wrongly, the row of x_bar that both edges share gets one of its two terms */
 RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const real *offset, vec3 r,
                               real *x_bar, real *theta_bar, real *offset_bar)
 {
-    int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
-    real share = rg_set1(low == high ? 1.0 : 0.5), o1 = share * offset[0], o2 = share * offset[1];
-    for (int j = low; j <= high; j++) {
-        vec3 t = v3_load(rod->t + 4 * j), a = v3_load(m1 + 3 * j), b = v3_cross(t, a);
-        vec3 arm = v3_axpy(o2, b, v3_scale(o1, a));
-        real pull = RG_TERM(rod->t[4 * j + 3] * v3_dot(t, r));
-        const real along[3] = {RG_TERM(pull * arm.x), RG_TERM(pull * arm.y),
-                               RG_TERM(pull * arm.z)};
-        for (int c = 0; c < 3; c++) {
-            x_bar[3 * j + 3 + c] -= RG_TERM(along[c]);
-            x_bar[3 * j + c] += RG_TERM(along[c]);
-        }
-        theta_bar[j] += RG_TERM(o1 * v3_dot(b, r)) - RG_TERM(o2 * v3_dot(a, r));
-        offset_bar[0] += RG_TERM(share * v3_dot(a, r));
-        offset_bar[1] += RG_TERM(share * v3_dot(b, r));
-    }
+    const int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
+    const real share = rg_set1(low == high ? 1.0 : 0.5);
+    rgi_marker_edge_adj(rod, m1, low, share, offset, r, x_bar, theta_bar, offset_bar);
+    if (high > low)
+        rgi_marker_edge_adj(rod, m1, high, share, offset, r, x_bar, theta_bar, offset_bar);
 }
 
 /* A += J^T W J (lower triangle by rows, [p(p+1)/2]) for one frame's rows: jac [p][rows], weighted
