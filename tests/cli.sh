@@ -4,6 +4,7 @@
 # Every wrong call ends with its code, one sentence on stderr that names what is wrong, nothing on
 # stdout and no new file.
 set -u
+tests=$(cd "$(dirname "$0")" && pwd) || exit 1
 program=$1
 model=$2/uniform.json # 5 markers, the outer two of each end driven
 work=$(mktemp -d) || exit 1
@@ -11,26 +12,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 
-complain() {
-    echo "cli.sh: $*" >&2
-    failures=$((failures + 1))
-}
-
-# refuse CODE WORDS ARGUMENT...: the program ends with CODE and says WORDS in one line
-refuse() {
-    code=$1
-    words=$2
-    shift 2
-    before=$(find . | sort)
-    "$program" "$@" >"$work.out" 2>"$work.err"
-    got=$?
-    [ "$got" -eq "$code" ] || complain "rodgrad $*: exit code $got, not $code"
-    [ -s "$work.out" ] && complain "rodgrad $*: wrote to stdout"
-    [ "$(wc -l <"$work.err")" -eq 1 ] || complain "rodgrad $*: not one line: $(cat "$work.err")"
-    grep -q -e "$words" "$work.err" || complain "rodgrad $*: no \"$words\" in: $(cat "$work.err")"
-    [ "$before" = "$(find . | sort)" ] || complain "rodgrad $*: left a file behind"
-    rm -f "$work.out" "$work.err"
-}
+. "$tests/refuse.sh"
 
 # accept WORDS ARGUMENT...: exit code 0, and WORDS on stdout
 accept() {

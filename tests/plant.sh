@@ -2,32 +2,14 @@
 # plant.sh PROGRAM: rodgrad plant and report --truth on files made here: what they write, and what
 # they refuse, with its code, one sentence, nothing on stdout and nothing left behind.
 set -u
+tests=$(cd "$(dirname "$0")" && pwd) || exit 1
 program=$1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 
-complain() {
-    echo "plant.sh: $*" >&2
-    failures=$((failures + 1))
-}
-
-# refuse CODE WORDS ARGUMENT...
-refuse() {
-    code=$1
-    words=$2
-    shift 2
-    before=$(find . | sort)
-    "$program" "$@" >"$work.out" 2>"$work.err"
-    got=$?
-    [ "$got" -eq "$code" ] || complain "rodgrad $*: exit code $got, not $code"
-    [ -s "$work.out" ] && complain "rodgrad $*: wrote to stdout"
-    [ "$(wc -l <"$work.err")" -eq 1 ] || complain "rodgrad $*: not one line: $(cat "$work.err")"
-    grep -q -e "$words" "$work.err" || complain "rodgrad $*: no \"$words\" in: $(cat "$work.err")"
-    [ "$before" = "$(find . | sort)" ] || complain "rodgrad $*: left a file behind"
-    rm -f "$work.out" "$work.err"
-}
+. "$tests/refuse.sh"
 
 must() {
     "$program" "$@" >out.txt 2>err.txt || complain "rodgrad $*: $(cat err.txt)"

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "rodgrad/fit.h"
+#include "fits.h"
 #include "rods.h"
 
 enum { MARKERS = 7, FRAMES = 50, RECORDINGS = 3 };
@@ -89,22 +90,6 @@ static rg_fit_opts sharp_options(void)
     return o;
 }
 
-static rg_fit *create(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
-{
-    rg_fit *fit = NULL;
-    rg_error err = {0};
-    if (rg_fit_create(r, n, start, o, &fit, &err) != RG_OK) fail_msg("%s", err.text);
-    return fit;
-}
-
-static rg_fit_progress step(rg_fit *fit)
-{
-    rg_fit_progress p = {0};
-    rg_error err = {0};
-    if (rg_fit_step(fit, &p, &err) != RG_OK) fail_msg("%s", err.text);
-    return p;
-}
-
 /* to the end; the cost never rises within a stage, and the model stays sound */
 static rg_fit_progress finish(rg_fit *fit)
 {
@@ -112,7 +97,7 @@ static rg_fit_progress finish(rg_fit *fit)
     rg_error err = {0};
     for (int i = 0; i < 400 && !p.done; i++) {
         before = p;
-        p = step(fit);
+        p = fits_step(fit);
         assert_int_equal(p.iteration, i + 1);
         if (!isfinite(p.cost) || !isfinite(p.train_l1_m))
             fail_msg("iteration %d: cost %g", i, p.cost);
@@ -122,7 +107,7 @@ static rg_fit_progress finish(rg_fit *fit)
     }
     assert_true(p.done);
     /* done is done */
-    before = step(fit);
+    before = fits_step(fit);
     assert_true(before.done && before.iteration == p.iteration && before.cost == p.cost);
     return p;
 }
@@ -135,7 +120,7 @@ static void fit_recovers_planted(void **state)
     const double noise = 2e-4;
     plant(truth, r, RECORDINGS, FRAMES, noise);
     rg_fit_opts o = sharp_options();
-    rg_fit *fit = create(r, RECORDINGS, NULL, &o);
+    rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
     rg_fit_progress p = finish(fit);
     assert_int_equal(p.failed_rods, 0);
     /* uniform noise of +-n has a mean of n/2; frames 0 and 1 add their own share of error */
@@ -176,12 +161,12 @@ static void fit_reports_its_best(void **state)
     /* on to where no step is better */
     o.tolerance = 0.0;
     o.max_iterations = 200;
-    rg_fit *fit = create(r, RECORDINGS, NULL, &o);
+    rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
     rg_fit_progress p = {0};
     int rejected = 0;
     double out[RECORDINGS][20 * MARKERS * 3], *place[RECORDINGS] = {out[0], out[1], out[2]};
     while (!p.done) {
-        p = step(fit);
+        p = fits_step(fit);
         /* between two stages the model is a start, not yet rolled out */
         rejected += !p.accepted;
         rg_rod_status status[RECORDINGS];
@@ -217,7 +202,7 @@ static void fit_little_data(void **state)
         rg_fit_opts o = options();
         o.max_iterations = 15;
         o.refine = 2;
-        rg_fit *fit = create(r, 1, NULL, &o);
+        rg_fit *fit = fits_create(r, 1, NULL, &o);
         (void)finish(fit);
         rg_fit_destroy(&fit);
         clear(r, 1);
@@ -228,7 +213,7 @@ static void fit_little_data(void **state)
     rg_fit_opts o = options();
     o.max_iterations = 15;
     for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_ALONG;
-    rg_fit *fit = create(r, 1, NULL, &o);
+    rg_fit *fit = fits_create(r, 1, NULL, &o);
     (void)finish(fit);
     rg_fit_destroy(&fit);
     clear(r, 1);
@@ -253,12 +238,12 @@ static void fit_start_model(void **state)
     set_all(truth, RG_NATURAL_TWIST, 1.0);
     rg_fit_opts o = options();
     o.max_iterations = 12;
-    rg_fit *fit = create(r, 2, truth, &o);
-    rg_fit_progress p = step(fit);
+    rg_fit *fit = fits_create(r, 2, truth, &o);
+    rg_fit_progress p = fits_step(fit);
     /* a start model leaves one stage */
     assert_int_equal(p.n_stages, 1);
     double first = p.cost;
-    while (!p.done) p = step(fit);
+    while (!p.done) p = fits_step(fit);
     assert_true(p.cost < first);
     const rg_model *m = rg_fit_model(fit);
     for (int i = 1; i + 1 < MARKERS; i++) {
@@ -288,7 +273,7 @@ static void fit_one_group(void **state)
         o.max_iterations = 6;
         for (int k = 0; k < RG_GROUP_COUNT; k++) o.modes[k] = RG_HELD;
         o.modes[g] = RG_ALONG;
-        rg_fit *fit = create(r, 2, NULL, &o);
+        rg_fit *fit = fits_create(r, 2, NULL, &o);
         rg_fit_progress p = finish(fit);
         assert_int_equal(p.n_stages, g == RG_GROUP_BEND ? 4 : 1);
         rg_fit_destroy(&fit);
@@ -361,7 +346,7 @@ static void fit_bad_input_err(void **state)
     for (size_t i = 0; i < RECORDINGS; i++)
         for (size_t f = 2; f < 10; f++)
             for (size_t k = 2; k < 5; k++) r[i].valid[f * MARKERS + k] = 0;
-    rg_fit *fit = create(r, RECORDINGS, truth, &o);
+    rg_fit *fit = fits_create(r, RECORDINGS, truth, &o);
     rg_error err = {0};
     assert_int_equal(rg_fit_step(fit, NULL, &err), RG_ERR_VALUE);
     assert_true(err.text[0] != 0);
@@ -389,13 +374,13 @@ static void fit_bad_recording(void **state)
     }
     rg_fit_opts o = sharp_options();
     o.max_iterations = 20;
-    rg_fit *fit = create(r, RECORDINGS, NULL, &o);
+    rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
     rg_fit_progress p = finish(fit);
     if (!(p.train_l1_m <= 0.6e-4)) fail_msg("trained to %.2e m", p.train_l1_m);
     rg_fit_destroy(&fit);
     /* a marker far away and fast */
     r[2].driving[3 * (MARKERS + 3) + 2] = 1e170;
-    fit = create(r, RECORDINGS, truth, &o);
+    fit = fits_create(r, RECORDINGS, truth, &o);
     p = finish(fit);
     assert_int_equal(p.failed_rods, 1);
     rg_rod_status s;
@@ -420,7 +405,7 @@ static void fit_anisotropy_bounds(void **state)
     rg_fit_opts o = sharp_options();
     o.modes[RG_GROUP_ANISOTROPY] = RG_ALONG;
     o.priors[RG_GROUP_ANISOTROPY] = 1e3;
-    rg_fit *fit = create(r, 2, NULL, &o);
+    rg_fit *fit = fits_create(r, 2, NULL, &o);
     (void)finish(fit);
     const rg_fit_parameter *ps = NULL;
     size_t n = 0;
@@ -442,13 +427,13 @@ static void fit_parameters_value(void **state)
     rg_model *truth = make_truth();
     plant(truth, r, RECORDINGS, FRAMES, 2e-4);
     rg_fit_opts o = sharp_options();
-    rg_fit *fit = create(r, RECORDINGS, NULL, &o), *quiet = create(r, RECORDINGS, NULL, &o);
+    rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o), *quiet = fits_create(r, RECORDINGS, NULL, &o);
     const rg_fit_parameter *ps = NULL;
     size_t n = 0;
     rg_error err = {0};
     for (rg_fit_progress p = {0}, q; !p.done;) {
-        p = step(fit);
-        q = step(quiet);
+        p = fits_step(fit);
+        q = fits_step(quiet);
         assert_true(p.cost == q.cost);
         if (rg_fit_parameters(fit, &ps, &n, &err) != RG_OK) fail_msg("%s", err.text);
     }
@@ -510,31 +495,31 @@ static void check_resume(const rg_recording *r, size_t n, const rg_model *start,
     enum { MOST = 60 };
     rg_fit_progress whole[MOST];
     rg_error err = {0};
-    rg_fit *fit = create(r, n, start, o);
+    rg_fit *fit = fits_create(r, n, start, o);
     int steps = 0;
     do {
         memset(&whole[steps], 0, sizeof *whole);
-        whole[steps] = step(fit);
+        whole[steps] = fits_step(fit);
     } while (!whole[steps++].done && steps < MOST);
     assert_true(whole[steps - 1].done);
     for (int k = 0; k <= steps; k++) {
-        rg_fit *half = create(r, n, start, o);
-        for (int i = 0; i < k; i++) (void)step(half);
+        rg_fit *half = fits_create(r, n, start, o);
+        for (int i = 0; i < k; i++) (void)fits_step(half);
         size_t count, same;
         double *state = state_of(half, &count);
         rg_model *model = NULL;
         assert_int_equal(rg_model_copy(rg_fit_model(half), &model, NULL), RG_OK);
         rg_fit_destroy(&half);
-        half = create(r, n, start, o);
+        half = fits_create(r, n, start, o);
         /* not only a fresh fit: one that went elsewhere meanwhile */
-        if (k % 2) (void)step(half);
+        if (k % 2) (void)fits_step(half);
         if (rg_fit_resume(half, state, count, &err) != RG_OK) fail_msg("%s", err.text);
         assert_same_model(model, rg_fit_model(half), k);
         double *back = state_of(half, &same);
         assert_int_equal(count, same);
         assert_memory_equal(state, back, count * sizeof *state);
         for (int i = k; i < steps; i++) {
-            rg_fit_progress p = step(half);
+            rg_fit_progress p = fits_step(half);
             if (p.cost != whole[i].cost || p.train_l1_m != whole[i].train_l1_m ||
                 p.stage != whole[i].stage || p.iteration != whole[i].iteration ||
                 p.accepted != whole[i].accepted || p.done != whole[i].done ||
@@ -591,8 +576,8 @@ static void fit_resume_err(void **state)
     o.starts = 1;
     o.max_iterations = 4;
     rg_error err = {0};
-    rg_fit *fit = create(r, 2, NULL, &o);
-    for (int i = 0; i < 8; i++) (void)step(fit);
+    rg_fit *fit = fits_create(r, 2, NULL, &o);
+    for (int i = 0; i < 8; i++) (void)fits_step(fit);
     size_t count;
     double *saved = state_of(fit, &count), *bad = malloc((count + 1) * sizeof *bad);
     assert_non_null(bad);
@@ -604,7 +589,7 @@ static void fit_resume_err(void **state)
     /* another fit's */
     other = o;
     other.modes[RG_GROUP_STRETCH] = RG_ALONG;
-    rg_fit *second = create(r, 2, NULL, &other);
+    rg_fit *second = fits_create(r, 2, NULL, &other);
     if (rg_fit_resume(second, saved, count, &err) == RG_OK)
         fail_msg("another fit's state was taken");
     rg_fit_destroy(&second);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fit/fit_internal.h"
+#include "fits.h"
 #include "rods.h"
 
 enum { MARKERS = 7, RECORDINGS = 3, FRAMES = 60, MOST = 64 };
@@ -85,22 +86,6 @@ static rg_fit_opts options(rg_fit_method method)
     return o;
 }
 
-static rg_fit *create(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
-{
-    rg_fit *fit = NULL;
-    rg_error err = {0};
-    if (rg_fit_create(r, n, start, o, &fit, &err) != RG_OK) fail_msg("%s", err.text);
-    return fit;
-}
-
-static rg_fit_progress step(rg_fit *fit)
-{
-    rg_fit_progress p = {0};
-    rg_error err = {0};
-    if (rg_fit_step(fit, &p, &err) != RG_OK) fail_msg("%s", err.text);
-    return p;
-}
-
 /* to the end: the best cost never rises within a stage and the model stays sound */
 static rg_fit_progress finish(rg_fit *fit)
 {
@@ -108,7 +93,7 @@ static rg_fit_progress finish(rg_fit *fit)
     rg_error err = {0};
     do {
         before = p;
-        p = step(fit);
+        p = fits_step(fit);
         assert_int_equal(p.iteration, before.iteration + 1);
         if (before.iteration > 0 && p.stage == before.stage && before.cost > 0.0 &&
             !(p.cost <= before.cost))
@@ -117,7 +102,7 @@ static rg_fit_progress finish(rg_fit *fit)
         if (rg_model_check(rg_fit_model(fit), &err) != RG_OK) fail_msg("%s", err.text);
     } while (!p.done && p.iteration < 20000);
     assert_true(p.done);
-    before = step(fit);
+    before = fits_step(fit);
     assert_true(before.done && before.iteration == p.iteration && before.cost == p.cost);
     return p;
 }
@@ -164,7 +149,7 @@ static void methods_same_optimum(void **state)
         double worst = 0.0, apart = 0.0;
         o.tolerance = bars[m].tolerance;
         o.max_iterations = 10000;
-        rg_fit *fit = create(r, RECORDINGS, start, &o);
+        rg_fit *fit = fits_create(r, RECORDINGS, start, &o);
         rg_fit_progress p = finish(fit);
         size_t count = parameters_of(fit, &ps);
         if (m == RG_METHOD_LM) {
@@ -203,7 +188,7 @@ static void methods_stages(void **state)
     plant(truth, r, RECORDINGS, FRAMES, 5e-4);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = options((rg_fit_method)m);
-        rg_fit *fit = create(r, RECORDINGS, NULL, &o);
+        rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
         rg_fit_progress p = finish(fit);
         assert_int_equal(p.n_stages, 4);
         assert_int_equal(p.failed_rods, 0);
@@ -235,12 +220,12 @@ static void methods_bounds(void **state)
         o.priors[RG_GROUP_ANISOTROPY] = 1e3;
         o.tolerance = 1e-6;
         o.max_iterations = m == RG_METHOD_ADAM ? 3000 : 60;
-        rg_fit *fit = create(r, 2, start, &o);
+        rg_fit *fit = fits_create(r, 2, start, &o);
         const rg_fit_parameter *ps = NULL;
         rg_fit_progress p = {0};
         int bound = 0;
         while (!p.done) {
-            p = step(fit);
+            p = fits_step(fit);
             for (size_t i = 0; i < fit->parameters.n; i++) {
                 const rgi_parameter *par = &fit->parameters.list[i];
                 assert_true(fit->u[i] >= par->low && fit->u[i] <= par->high);
@@ -275,8 +260,8 @@ static void methods_derivatives(void **state)
     plant(truth, r, RECORDINGS, 30, 5e-4);
     rg_fit_opts o = options(RG_METHOD_GAUSS_NEWTON_CG);
     o.modes[RG_GROUP_ANISOTROPY] = o.modes[RG_GROUP_LENGTH] = o.modes[RG_GROUP_OFFSET] = RG_ALONG;
-    rg_fit *fit = create(r, RECORDINGS, start, &o);
-    (void)step(fit);
+    rg_fit *fit = fits_create(r, RECORDINGS, start, &o);
+    (void)fits_step(fit);
     const size_t p = fit->parameters.n;
     double u[MOST], g[MOST], other[MOST], v[MOST], out[MOST], cost = 0.0, low = 0.0, high = 0.0;
     double largest = 0.0, worst = 0.0;
@@ -352,26 +337,26 @@ static void methods_resume_bitwise(void **state)
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = short_options((rg_fit_method)m);
         size_t count = 0, steps = 1;
-        rg_fit *fit = create(r, 2, NULL, &o);
-        while (!step(fit).done) steps++;
+        rg_fit *fit = fits_create(r, 2, NULL, &o);
+        while (!fits_step(fit).done) steps++;
         double *end = state_of(fit, &count);
         rg_fit_destroy(&fit);
         const size_t stride = steps > 40 ? 7 : 1;
-        rg_fit *whole = create(r, 2, NULL, &o);
+        rg_fit *whole = fits_create(r, 2, NULL, &o);
         for (size_t k = 0; k < steps; k++) {
             if (k % stride == 0) {
                 const rg_fit_parameter *ps = NULL;
                 rg_error err = {0};
                 double *saved = state_of(whole, &count);
-                rg_fit *half = create(r, 2, NULL, &o);
-                if (k % 2) (void)step(half);
+                rg_fit *half = fits_create(r, 2, NULL, &o);
+                if (k % 2) (void)fits_step(half);
                 if (rg_fit_resume(half, saved, count, &err) != RG_OK) fail_msg("%s", err.text);
                 double *back = state_of(half, &count);
                 assert_memory_equal(saved, back, count * sizeof *saved);
                 free(back);
                 for (size_t i = k; i < steps; i++) {
                     if (i % 3 == 1) (void)parameters_of(half, &ps);
-                    (void)step(half);
+                    (void)fits_step(half);
                 }
                 back = state_of(half, &count);
                 /* Levenberg-Marquardt's normal matrix too: asking evaluates it at the same point */
@@ -383,7 +368,7 @@ static void methods_resume_bitwise(void **state)
                 free(saved);
                 rg_fit_destroy(&half);
             }
-            (void)step(whole);
+            (void)fits_step(whole);
         }
         rg_fit_destroy(&whole);
         free(end);
@@ -402,8 +387,8 @@ static void methods_state_err(void **state)
         rg_fit_opts o = short_options((rg_fit_method)m);
         rg_error err = {0};
         size_t count = 0;
-        rg_fit *fit = create(r, 2, NULL, &o);
-        while (!step(fit).done) {
+        rg_fit *fit = fits_create(r, 2, NULL, &o);
+        while (!fits_step(fit).done) {
         }
         double *saved = state_of(fit, &count), *bad = malloc(count * sizeof *bad);
         assert_non_null(bad);
@@ -417,14 +402,14 @@ static void methods_state_err(void **state)
             } else if (k == m) {
                 continue;
             }
-            rg_fit *foreign = create(r, 2, NULL, &other);
-            (void)step(foreign);
+            rg_fit *foreign = fits_create(r, 2, NULL, &other);
+            (void)fits_step(foreign);
             assert_int_equal(rg_fit_resume(foreign, saved, count, &err), RG_ERR_VALUE);
             if (k < RG_METHOD_COUNT && (!strstr(err.text, rg_fit_method_name((rg_fit_method)m)) ||
                                         !strstr(err.text, rg_fit_method_name((rg_fit_method)k))))
                 fail_msg("\"%s\" does not name the methods", err.text);
             /* it goes on unharmed */
-            (void)step(foreign);
+            (void)fits_step(foreign);
             rg_fit_destroy(&foreign);
         }
         assert_int_equal(rg_fit_resume(fit, saved, count - 1, &err), RG_ERR_SHAPE);
@@ -494,10 +479,10 @@ static void methods_bad_recording(void **state)
     r[2].driving[3 * MARKERS * 5] = 1e170;
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = short_options((rg_fit_method)m);
-        rg_fit *fit = create(r, RECORDINGS, start, &o);
-        double first = step(fit).cost;
+        rg_fit *fit = fits_create(r, RECORDINGS, start, &o);
+        double first = fits_step(fit).cost;
         rg_fit_progress p = {0};
-        while (!p.done) p = step(fit);
+        while (!p.done) p = fits_step(fit);
         assert_int_equal(p.failed_rods, 1);
         assert_true(isfinite(p.cost) && p.cost < first);
         rg_fit_destroy(&fit);

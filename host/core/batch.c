@@ -27,36 +27,28 @@ rg_batch_opts rg_batch_opts_default(void)
     return o;
 }
 
-/* take count doubles of a block, aligned to 64 bytes; with base NULL only count them */
-static double *take(double *base, size_t *used, size_t count)
-{
-    double *p = base ? base + *used : NULL;
-    *used += (count + 7) / 8 * 8;
-    return p;
-}
-
 static void layout(const rg_batch *b, rgi_pack *j, double *base, size_t *used)
 {
     const size_t w = b->lanes, n = b->shape->n, m = b->shape->n_markers;
-    j->lane_steps = take(base, used, w);
-    j->coef = take(base, used, n * RGI_NC * w);
-    j->offset = take(base, used, m * 2 * w);
-    j->x0 = take(base, used, n * 3 * w);
-    j->v0 = take(base, used, n * 3 * w);
-    j->m0 = take(base, used, n * 3 * w);
-    j->status = take(base, used, 6 * w);
-    j->dx0 = take(base, used, n * 3 * w);
-    j->dv0 = take(base, used, n * 3 * w);
-    j->dturn0 = take(base, used, n * w);
-    j->entry_values = take(base, used, (n * RGI_NC + 2 * m) * w);
+    j->lane_steps = rgi_take(base, used, w);
+    j->coef = rgi_take(base, used, n * RGI_NC * w);
+    j->offset = rgi_take(base, used, m * 2 * w);
+    j->x0 = rgi_take(base, used, n * 3 * w);
+    j->v0 = rgi_take(base, used, n * 3 * w);
+    j->m0 = rgi_take(base, used, n * 3 * w);
+    j->status = rgi_take(base, used, 6 * w);
+    j->dx0 = rgi_take(base, used, n * 3 * w);
+    j->dv0 = rgi_take(base, used, n * 3 * w);
+    j->dturn0 = rgi_take(base, used, n * w);
+    j->entry_values = rgi_take(base, used, (n * RGI_NC + 2 * m) * w);
     if (!b->opts.adjoint) return;
-    j->kept = take(base, used, (size_t)rgi_plan_kept(&b->plan) * (n * RGI_STATE_REALS + 1) * w);
-    j->coef_bar = take(base, used, n * RGI_NC * w);
-    j->offset_bar = take(base, used, m * 2 * w);
-    j->x0_bar = take(base, used, n * 3 * w);
-    j->v0_bar = take(base, used, n * 3 * w);
-    j->turn0_bar = take(base, used, n * w);
-    j->adjoint_status = take(base, used, 3 * w);
+    j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * (n * RGI_STATE_REALS + 1) * w);
+    j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
+    j->offset_bar = rgi_take(base, used, m * 2 * w);
+    j->x0_bar = rgi_take(base, used, n * 3 * w);
+    j->v0_bar = rgi_take(base, used, n * 3 * w);
+    j->turn0_bar = rgi_take(base, used, n * w);
+    j->adjoint_status = rgi_take(base, used, 3 * w);
 }
 
 /* doubles of a thread's workspace and scratch states: the most that any run asks for */
@@ -505,18 +497,9 @@ static void give_fields(const rg_batch *b, const rg_batch_gradients *g)
         for (size_t rod = 0; rod < b->n_rods; rod++) {
             const rgi_pack *j = &b->packs[rod / w];
             for (size_t k = 0; k < count; k++) {
-                rgi_pack_entry entries[RGI_MAX_ENTRIES];
-                double values[RGI_MAX_ENTRIES], sum = 0.0;
-                int got = rgi_coefficients_jvp(model_of(b, rod), (rg_field)field, k / components,
-                                               (int)(k % components), entries, values);
-                for (int e = 0; e < got; e++) {
-                    size_t node = (size_t)entries[e].node;
-                    int c = entries[e].coefficient;
-                    const double *bar =
-                        c < RGI_NC ? j->coef_bar + (node * RGI_NC + (size_t)c) * w
-                                   : j->offset_bar + (2 * node + (size_t)(c - RGI_O1)) * w;
-                    sum += values[e] * bar[rod % w];
-                }
+                double sum = 0.0;
+                rgi_coefficients_adj(model_of(b, rod), (rg_field)field, k / components,
+                                     (int)(k % components), 1.0, j, w, rod % w, &sum);
                 g->fields[field][rod * count + k] = sum;
             }
         }

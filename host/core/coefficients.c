@@ -133,3 +133,18 @@ int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, in
     }
     return out.count;
 }
+
+void rgi_coefficients_adj(const rg_model *model, rg_field field, size_t entry, int component,
+                          double scale, const rgi_pack *pack, size_t w, size_t lane, double *sum)
+{
+    rgi_pack_entry entries[RGI_MAX_ENTRIES];
+    double values[RGI_MAX_ENTRIES];
+    int got = rgi_coefficients_jvp(model, field, entry, component, entries, values);
+    for (int k = 0; k < got; k++) {
+        const size_t node = (size_t)entries[k].node;
+        const int c = entries[k].coefficient;
+        const double *bar = c < RGI_NC ? pack->coef_bar + (node * RGI_NC + (size_t)c) * w
+                                       : pack->offset_bar + (2 * node + (size_t)(c - RGI_O1)) * w;
+        *sum += scale * values[k] * bar[lane];
+    }
+}

@@ -5,17 +5,10 @@
 
 #include "core/batch.h"
 
-/* unit vector from a to b; 0 when they coincide or are not finite */
-static int direction(const double *a, const double *b, double *t)
+/* direction of an edge; 0 where it has no length, or no finite one */
+static int edge_direction(const double *a, const double *b, double *t)
 {
-    double size = 0.0;
-    for (int c = 0; c < 3; c++) {
-        t[c] = b[c] - a[c];
-        size += t[c] * t[c];
-    }
-    if (!(size > 1e-18) || !isfinite(size)) return 0;
-    for (int c = 0; c < 3; c++) t[c] /= sqrt(size);
-    return 1;
+    return rgi_unit_between(a, b, t) && t[0] * t[0] + t[1] * t[1] + t[2] * t[2] > 0.5;
 }
 
 rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0,
@@ -33,25 +26,16 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
             size_t place = 0; /* of the edge's first vertex among the clamped */
             while ((size_t)s->fixed_x[place] != edge) place++;
             memcpy(m, m0 + 3 * (rod * (s->n - 1) + edge), sizeof m);
-            if (!direction(x, x + 3, from))
+            if (!edge_direction(x, x + 3, from))
                 return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length at the "
                                                   "start", edge, rod);
             for (size_t k = 0; k < b->steps; k++) {
                 const double *at = clamp_x + 3 * ((rod * b->steps + k) * s->n_fixed_x + place);
-                if (!direction(at, at + 3, to))
+                if (!edge_direction(at, at + 3, to))
                     return RG_FAIL(err, RG_ERR_VALUE,
                                    "clamped edge %zu of rod %zu has no length in step %zu", edge, rod,
                                    k);
-                double chi = 1.0, along = 0.0, size = 0.0;
-                for (int c = 0; c < 3; c++) {
-                    chi += from[c] * to[c];
-                    along += m[c] * to[c];
-                }
-                for (int c = 0; c < 3; c++) {
-                    if (chi > 1e-9) m[c] -= along / chi * (from[c] + to[c]);
-                    size += m[c] * m[c];
-                }
-                for (int c = 0; c < 3; c++) m[c] /= sqrt(size);
+                rgi_transport(from, to, m);
                 memcpy(from, to, sizeof from);
                 memcpy(clamp_m + 3 * ((rod * b->steps + k) * s->n_fixed_theta + d), m, sizeof m);
             }

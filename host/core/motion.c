@@ -20,8 +20,7 @@ static void cross(const double *a, const double *b, double *r)
     r[1] = y;
 }
 
-/* unit vector of b - a; 0 when they coincide */
-static int direction(const double *a, const double *b, double *t)
+int rgi_unit_between(const double *a, const double *b, double *t)
 {
     double d[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]}, length = sqrt(dot(d, d));
     if (!(length > 1e-9)) return 0;
@@ -38,8 +37,7 @@ static void perpendicular(const double *t, double *u)
     for (int c = 0; c < 3; c++) u[c] /= size;
 }
 
-/* parallel transport of the director u from s to t; a reversal picks any rotation that reverses */
-static void transport(const double *s, const double *t, double *u)
+void rgi_transport(const double *s, const double *t, double *u)
 {
     double chi = 1.0 + dot(s, t);
     if (chi > 1e-9) {
@@ -162,24 +160,24 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
                     r->name ? r->name : "recording", k, frame);
     for (size_t k = 0; k + 1 < r->n_markers; k++) {
         double *t = chords + 3 * k, *m = directors + 3 * k;
-        if (!direction(x + 3 * k, x + 3 * k + 3, t))
+        if (!rgi_unit_between(x + 3 * k, x + 3 * k + 3, t))
             return RG_FAIL(
                 err, RG_ERR_VALUE,
                 "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
                 r->name ? r->name : "recording", k, k + 1, frame);
         if (chords_before) {
             memcpy(m, directors_before + 3 * k, 3 * sizeof *m);
-            transport(chords_before + 3 * k, t, m);
+            rgi_transport(chords_before + 3 * k, t, m);
         } else if (k > 0) {
             memcpy(m, m - 3, 3 * sizeof *m);
-            transport(t - 3, t, m);
+            rgi_transport(t - 3, t, m);
         } else {
             const double *last = x + 3 * (r->n_markers - 1);
             /* a straight rod has no plane of its own; one that hangs straight down needs the x axis
              */
             const double vertical[3] = {0.0, 0.0, 1.0}, x_axis[3] = {1.0, 0.0, 0.0};
             double across[3];
-            int apart = direction(x, last, across) && fabs(dot(across, t)) < 0.999;
+            int apart = rgi_unit_between(x, last, across) && fabs(dot(across, t)) < 0.999;
             memcpy(m, apart ? across : fabs(t[2]) < 0.98 ? vertical : x_axis, 3 * sizeof *m);
             perpendicular(t, m);
         }
@@ -243,7 +241,7 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
     for (size_t i = 0; i + 1 < s->n; i++) {
         size_t k = (size_t)s->interval[i];
         double t[3];
-        if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
+        if (!rgi_unit_between(x + 3 * i, x + 3 * i + 3, t)) {
             status = RG_FAIL(err, RG_ERR_VALUE,
                              "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i,
                              i + 1);
@@ -251,7 +249,7 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
         }
         memcpy(chord + 3 * i, c1 + 3 * k, 3 * sizeof *chord);
         memcpy(m1 + 3 * i, d1 + 3 * k, 3 * sizeof *m1);
-        transport(c1 + 3 * k, t, m1 + 3 * i);
+        rgi_transport(c1 + 3 * k, t, m1 + 3 * i);
     }
 done:
     free(work);
@@ -346,13 +344,13 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
             for (size_t f = 0; f < s->n_fixed_theta; f++) {
                 size_t i = (size_t)s->fixed_theta[f], interval = (size_t)s->interval[i];
                 double t[3];
-                if (!direction(x + 3 * i, x + 3 * i + 3, t)) {
+                if (!rgi_unit_between(x + 3 * i, x + 3 * i + 3, t)) {
                     status = RG_FAIL(err, RG_ERR_VALUE,
                                      "%s: driving markers %zu and %zu coincide in frame %zu",
                                      r->name, interval, interval + 1, frame);
                     goto done;
                 }
-                transport(chords + 3 * interval, t, current + 3 * interval);
+                rgi_transport(chords + 3 * interval, t, current + 3 * interval);
                 memcpy(chords + 3 * interval, t, sizeof t);
                 memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval,
                        sizeof t);

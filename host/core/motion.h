@@ -47,6 +47,11 @@ rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording
 size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, double *lengths,
                        unsigned char *slipped);
 
+/* t: unit vector from a to b; 0 when they coincide. Not a unit vector where their distance overflows. */
+int rgi_unit_between(const double *a, const double *b, double *t);
+/* parallel transport of the director u from s to t; a reversal picks any rotation that reverses */
+void rgi_transport(const double *s, const double *t, double *u);
+
 /* A rollout ticks in frame intervals, lost frames included: frame 2 is reached 1 + lost[2] ticks
  * after frame 1. */
 size_t rgi_motion_ticks(const rg_recording *recording);

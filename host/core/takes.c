@@ -44,8 +44,7 @@ struct rgi_takes {
 
 static size_t lanes_of(const rgi_takes *b) { return (size_t)b->cpu->lanes; }
 
-/* take count doubles of the block, aligned to 64 bytes; with base NULL only counts */
-static double *take(double *base, size_t *used, size_t count)
+double *rgi_take(double *base, size_t *used, size_t count)
 {
     double *p = base ? base + *used : NULL;
     *used += (count + 7) / 8 * 8;
@@ -73,43 +72,43 @@ static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
                  q = b->opts.max_directions;
     const size_t steps = p->ticks * (size_t)b->opts.rollout.substeps;
     rgi_pack *j = &p->job;
-    j->lane_steps = take(base, used, w);
-    j->coef = take(base, used, n * RGI_NC * w);
-    j->offset = take(base, used, m * 2 * w);
-    j->x0 = take(base, used, n * 3 * w);
-    j->v0 = take(base, used, n * 3 * w);
-    j->m0 = take(base, used, n * 3 * w);
-    j->chord = take(base, used, n * 3 * w);
-    j->drive_x = packed(take(base, used, steps * b->shape->n_fixed_x * 3 * w),
+    j->lane_steps = rgi_take(base, used, w);
+    j->coef = rgi_take(base, used, n * RGI_NC * w);
+    j->offset = rgi_take(base, used, m * 2 * w);
+    j->x0 = rgi_take(base, used, n * 3 * w);
+    j->v0 = rgi_take(base, used, n * 3 * w);
+    j->m0 = rgi_take(base, used, n * 3 * w);
+    j->chord = rgi_take(base, used, n * 3 * w);
+    j->drive_x = packed(rgi_take(base, used, steps * b->shape->n_fixed_x * 3 * w),
                         b->shape->n_fixed_x * 3, w);
-    j->drive_m = packed(take(base, used, steps * b->shape->n_fixed_theta * 3 * w),
+    j->drive_m = packed(rgi_take(base, used, steps * b->shape->n_fixed_theta * 3 * w),
                         b->shape->n_fixed_theta * 3, w);
-    j->status = take(base, used, 6 * w);
-    j->markers = b->opts.markers ? take(base, used, p->ticks * m * 3 * w) : NULL;
-    j->markers_jvp = b->opts.markers_jvp ? take(base, used, p->ticks * q * m * 3 * w) : NULL;
-    j->dx0 = q ? take(base, used, q * n * 3 * w) : NULL;
-    j->dv0 = q ? take(base, used, q * n * 3 * w) : NULL;
+    j->status = rgi_take(base, used, 6 * w);
+    j->markers = b->opts.markers ? rgi_take(base, used, p->ticks * m * 3 * w) : NULL;
+    j->markers_jvp = b->opts.markers_jvp ? rgi_take(base, used, p->ticks * q * m * 3 * w) : NULL;
+    j->dx0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
+    j->dv0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
     if (b->opts.fit) {
-        j->recorded = take(base, used, p->ticks * b->shape->n_free * 3 * w);
-        j->weight = take(base, used, p->ticks * b->shape->n_free * w);
-        j->normal = take(base, used, q * (q + 1) / 2 * w);
-        j->gradients = take(base, used, rgi_takes_blocks(b) * q * w);
-        j->loss = take(base, used, 4 * w);
+        j->recorded = rgi_take(base, used, p->ticks * b->shape->n_free * 3 * w);
+        j->weight = rgi_take(base, used, p->ticks * b->shape->n_free * w);
+        j->normal = rgi_take(base, used, q * (q + 1) / 2 * w);
+        j->gradients = rgi_take(base, used, rgi_takes_blocks(b) * q * w);
+        j->loss = rgi_take(base, used, 4 * w);
     }
     int directions = j->n_directions;
     j->n_directions = (int)q;
     if (b->opts.adjoint) {
         const size_t state = (n * RGI_STATE_REALS + 1) * w;
         j->plan = &b->plan;
-        j->kept = take(base, used, (size_t)rgi_plan_kept(&b->plan) * state);
-        j->coef_bar = take(base, used, n * RGI_NC * w);
-        j->offset_bar = take(base, used, m * 2 * w);
-        j->x0_bar = take(base, used, n * 3 * w);
-        j->v0_bar = take(base, used, n * 3 * w);
-        j->turn0_bar = take(base, used, n * w);
-        j->adjoint_status = take(base, used, 3 * w);
+        j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state);
+        j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
+        j->offset_bar = rgi_take(base, used, m * 2 * w);
+        j->x0_bar = rgi_take(base, used, n * 3 * w);
+        j->v0_bar = rgi_take(base, used, n * 3 * w);
+        j->turn0_bar = rgi_take(base, used, n * w);
+        j->adjoint_status = rgi_take(base, used, 3 * w);
     }
-    j->workspace = take(base, used, b->cpu->workspace(j));
+    j->workspace = rgi_take(base, used, b->cpu->workspace(j));
     j->n_directions = directions;
 }
 
@@ -485,19 +484,9 @@ static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *
         for (size_t q = 0; q < n_directions; q++)
             for (size_t e = 0; e < directions[q].n_places; e++) {
                 const rgi_place *at = &directions[q].places[e];
-                rgi_pack_entry entries[RGI_MAX_ENTRIES];
-                double values[RGI_MAX_ENTRIES];
-                int got = rgi_coefficients_jvp(b->own, at->field, at->entry, at->component, entries,
-                                               values);
                 if (at->field == RG_REST_LENGTH && b->slipped[at->entry]) continue;
-                for (int k = 0; k < got; k++) {
-                    const size_t node = (size_t)entries[k].node;
-                    const int c = entries[k].coefficient;
-                    const double *bar = c < RGI_NC ? j->coef_bar + (node * RGI_NC + (size_t)c) * w
-                                                   : j->offset_bar +
-                                                         (2 * node + (size_t)(c - RGI_O1)) * w;
-                    gradient[q] += at->scale * values[k] * bar[lane];
-                }
+                rgi_coefficients_adj(b->own, at->field, at->entry, at->component, at->scale, j, w,
+                                     lane, &gradient[q]);
                 if (at->field != RG_MARKER_OFFSET) continue;
                 /* an offset moves the start as well: by its frames, kept with the pack */
                 const double *f = b->frames + 12 * (r * b->shape->n_markers + at->entry) +

@@ -18,6 +18,9 @@ rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg
 /* a pack's shape and scheme; the shape must outlive it */
 void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
 
+/* take count doubles of a block, aligned to 64 bytes, and note in *used; with base NULL only count */
+double *rgi_take(double *base, size_t *used, size_t count);
+
 /* one lane's of a pack's status [6][w] */
 void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
 

@@ -17,6 +17,7 @@
 #define RGI_IMPLICIT_H
 
 #include "assemble.h"
+#include "newton.h"
 
 typedef struct rgi_step {
     double h;          /* step [s] */
@@ -26,12 +27,6 @@ typedef struct rgi_step {
     int max_iterations;
     int sweeps;        /* of the deform stepper's projection */
 } rgi_step;
-
-typedef struct rgi_outcome {
-    rmask converged, folded, wrapped, finite;
-    real increment; /* the last Newton increment [m] */
-    real iterations;
-} rgi_outcome;
 
 RG_FN double rgi_step_hat(rgi_step step) { return step.bdf2 ? step.h * 2.0 / 3.0 : step.h; }
 /* what a quantity with past values q (now) and o (before) is compared with: xt, st, zt */
@@ -155,23 +150,10 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
 RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, rgi_step step, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
-    rgi_outcome out;
-    rmask open = alive, first = rg_not(rg_false());
-    real phi_base = zero, alpha = one;
-    out.increment = zero;
-    out.iterations = zero;
-    out.converged = rg_not(alive);
-    out.finite = rg_not(rg_false());
-    for (int iteration = 0; iteration < step.max_iterations && rg_any(open); iteration++) {
+    rgi_newton newton = rgi_newton_begin(alive);
+    for (int iteration = 0; iteration < step.max_iterations && rg_any(newton.open); iteration++) {
         real phi = rgi_assemble(rod, one);
-        /* a trial is taken if it does not climb, or moved so little that round-off decides */
-        rmask sane = rg_sane(phi);
-        rmask take = rg_or(rg_not(rg_lt(phi_base, phi)), first);
-        take = rg_or(take, rg_lt(alpha * out.increment, rg_set1(1e-4)));
-        out.finite = rg_and(out.finite, rg_or(rg_not(first), sane));
-        open = rg_and(open, out.finite);
-        take = rg_and(take, rg_and(open, sane));
-        phi_base = rg_select(take, phi, phi_base);
+        rmask take = rgi_newton_take(&newton, phi);
         RG_TEAM_FOR(i, 0, 3 * rod->n)
         {
             rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
@@ -187,17 +169,11 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, rgi_step step, rmask alive)
         RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_newton_increment(rod, take);
-        out.increment = rg_select(take, largest, out.increment);
-        alpha = rg_select(take, one, RG_C(0.5) * alpha);
-        out.iterations = out.iterations + rg_select(open, one, zero);
-        rgi_move(rod, alpha, open);
-        first = rg_false();
-        /* the move just made was at most `tolerance`: done */
-        rmask done = rg_and(take, rg_lt(out.increment, rg_set1(step.tolerance)));
-        out.converged = rg_or(out.converged, done);
-        open = rg_and(open, rg_not(done));
+        rgi_newton_aim(&newton, take, largest);
+        rgi_move(rod, newton.alpha, newton.open);
+        rgi_newton_moved(&newton, take, step.tolerance);
     }
-    return out;
+    return newton.out;
 }
 
 /* after the last solve: exact Hessian at the solution, factored, for tangents and adjoints; strain

@@ -54,6 +54,34 @@ typedef struct rgi_entry { /* the same as rgi_pack_entry */
 RG_FN real rgi_past_now(rgi_step step) { return rg_set1(step.bdf2 ? 4.0 / 3.0 : 1.0); }
 RG_FN real rgi_past_before(rgi_step step) { return rg_set1(step.bdf2 ? -1.0 / 3.0 : 0.0); }
 
+/* What the stresses of node i are made of: strains over their past (length l, bending u, twist t), bending
+ * over its memory q, and p of the header's C p; keep: the memory's o. */
+typedef struct rgi_strain_state {
+    real hat, rate, keep;
+    real l, t, u1, u2, q1, q2, p1, p2;
+} rgi_strain_state;
+
+RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, rgi_step step, int i)
+{
+    const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i;
+    const real *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
+    const real one = rg_set1(1.0);
+    rgi_strain_state r;
+    r.hat = rg_set1(rgi_step_hat(step));
+    r.rate = one / r.hat;
+    r.keep = one / (one + r.hat * k[RGI_LM]);
+    r.l = y[0] - rgi_past(step, s[0], o[0]);
+    r.t = y[3] - rgi_past(step, s[3], o[3]);
+    r.u1 = y[1] - rgi_past(step, s[1], o[1]);
+    r.u2 = y[2] - rgi_past(step, s[2], o[2]);
+    r.q1 = y[1] - rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
+    r.q2 = y[2] - rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
+    real tb = k[RGI_TB] * r.rate;
+    r.p1 = y[1] - k[RGI_KB1] + tb * r.u1 + k[RGI_RM] * r.keep * r.q1;
+    r.p2 = y[2] - k[RGI_KB2] + tb * r.u2 + k[RGI_RM] * r.keep * r.q2;
+    return r;
+}
+
 /* add what coefficient `e.coefficient` changing by `value` does at the solution: stress (of the node's
  * four strains) and force (on its vertex) at fixed configuration */
 RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, rgi_step step, rgi_entry e, real value,
@@ -61,15 +89,10 @@ RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, rgi_step step, rgi_entry e, r
 {
     int i = e.node;
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i;
-    const real *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
-    real keep = one / (one + hat * k[RGI_LM]), tb = k[RGI_TB] * rate;
-    real u1 = y[1] - rgi_past(step, s[1], o[1]), u2 = y[2] - rgi_past(step, s[2], o[2]);
-    real q1 = y[1] - rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
-    real q2 = y[2] - rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
-    real p1 = y[1] - k[RGI_KB1] + tb * u1 + k[RGI_RM] * keep * q1;
-    real p2 = y[2] - k[RGI_KB2] + tb * u2 + k[RGI_RM] * keep * q2;
-    real l = y[0] - rgi_past(step, s[0], o[0]), t = y[3] - rgi_past(step, s[3], o[3]);
+    const rgi_strain_state at = rgi_strain_state_of(rod, step, i);
+    const real hat = at.hat, rate = at.rate, keep = at.keep;
+    const real u1 = at.u1, u2 = at.u2, q1 = at.q1, q2 = at.q2, p1 = at.p1, p2 = at.p2;
+    const real l = at.l, t = at.t;
     real r = value;
     switch (e.coefficient) {
     case RGI_KL: stress[0] += value * (y[0] - k[RGI_L] + k[RGI_TS] * rate * l); break;
@@ -123,15 +146,10 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, rgi_step step, int i, const r
                                const real *force_bar, real *bar)
 {
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i, *w = stress_bar;
-    const real *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
-    real keep = one / (one + hat * k[RGI_LM]), tb = k[RGI_TB] * rate;
-    real u1 = y[1] - rgi_past(step, s[1], o[1]), u2 = y[2] - rgi_past(step, s[2], o[2]);
-    real q1 = y[1] - rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
-    real q2 = y[2] - rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
-    real p1 = y[1] - k[RGI_KB1] + tb * u1 + k[RGI_RM] * keep * q1;
-    real p2 = y[2] - k[RGI_KB2] + tb * u2 + k[RGI_RM] * keep * q2;
-    real l = y[0] - rgi_past(step, s[0], o[0]), t = y[3] - rgi_past(step, s[3], o[3]);
+    const rgi_strain_state at = rgi_strain_state_of(rod, step, i);
+    const real hat = at.hat, rate = at.rate, keep = at.keep;
+    const real u1 = at.u1, u2 = at.u2, q1 = at.q1, q2 = at.q2, p1 = at.p1, p2 = at.p2;
+    const real l = at.l, t = at.t;
     /* stiffness times cotangent of bending */
     real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
     real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);

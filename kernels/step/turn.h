@@ -175,25 +175,11 @@ RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
-    rgi_outcome out;
-    rmask open = alive, first = rg_not(rg_false());
-    real phi_base = zero, alpha = one;
-    out.increment = zero;
-    out.iterations = zero;
-    out.converged = rg_not(alive);
-    out.finite = rg_not(rg_false());
-    out.folded = out.wrapped = rg_false();
+    rgi_newton newton = rgi_newton_begin(alive);
     rgi_turn_start(rod, work);
-    for (int iteration = 0; iteration < step.max_iterations && rg_any(open); iteration++) {
+    for (int iteration = 0; iteration < step.max_iterations && rg_any(newton.open); iteration++) {
         real phi = rgi_turn_assemble(rod, work, one);
-        rmask sane = rg_sane(phi);
-        /* a trial is taken if it does not climb, or moved so little that round-off decides */
-        rmask take = rg_or(rg_not(rg_lt(phi_base, phi)), first);
-        take = rg_or(take, rg_lt(alpha * out.increment, rg_set1(1e-4)));
-        out.finite = rg_and(out.finite, rg_or(rg_not(first), sane));
-        open = rg_and(open, out.finite);
-        take = rg_and(take, rg_and(open, sane));
-        phi_base = rg_select(take, phi, phi_base);
+        rmask take = rgi_newton_take(&newton, phi);
         RG_TEAM_FOR(i, 0, 3 * rod->n)
             work->base[i] = rg_select(take, work->trial[i], work->base[i]);
         RG_TEAM_SYNC();
@@ -205,15 +191,9 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_turn_increment(rod, take);
-        out.increment = rg_select(take, largest, out.increment);
-        alpha = rg_select(take, one, RG_C(0.5) * alpha);
-        out.iterations = out.iterations + rg_select(open, one, zero);
-        rgi_turn_move(rod, work, alpha, open);
-        first = rg_false();
-        /* the move just made was at most `tolerance`: done */
-        rmask done = rg_and(take, rg_lt(out.increment, rg_set1(step.tolerance)));
-        out.converged = rg_or(out.converged, done);
-        open = rg_and(open, rg_not(done));
+        rgi_newton_aim(&newton, take, largest);
+        rgi_turn_move(rod, work, newton.alpha, newton.open);
+        rgi_newton_moved(&newton, take, step.tolerance);
     }
     RG_TEAM_FOR(j, 0, rod->n - 1)
     {
@@ -223,7 +203,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         v3_store(rod->base1 + 3 * j, rod->fixed[j] & RGI_FIXED_THETA ? m : to);
     }
     RG_TEAM_SYNC();
-    return out;
+    return newton.out;
 }
 
 #endif

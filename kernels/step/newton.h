@@ -1,0 +1,68 @@
+/* step/newton.h: which trials Newton takes, by lane; for the implicit step and the deform step's turns.
+ *
+ * A trial is taken if it does not climb, or moved so little that round-off decides; else its move is
+ * halved. A lane is done when the move just made is at most the tolerance, and then moves no more: its
+ * values never depend on its neighbours. */
+#ifndef RGI_NEWTON_H
+#define RGI_NEWTON_H
+
+#include "../real/real.h"
+
+typedef struct rgi_outcome {
+    rmask converged, folded, wrapped, finite;
+    real increment; /* the last Newton increment [m] */
+    real iterations;
+} rgi_outcome;
+
+typedef struct rgi_newton {
+    rgi_outcome out;
+    rmask open, first;
+    real phi_base; /* potential of the last trial taken */
+    real alpha;    /* share of the increment that the next trial moves by */
+} rgi_newton;
+
+RG_FN rgi_newton rgi_newton_begin(rmask alive)
+{
+    rgi_newton n;
+    n.out.converged = rg_not(alive);
+    n.out.finite = rg_not(rg_false());
+    n.out.folded = n.out.wrapped = rg_false();
+    n.out.increment = n.out.iterations = rg_set1(0.0);
+    n.open = alive;
+    n.first = rg_not(rg_false());
+    n.phi_base = rg_set1(0.0);
+    n.alpha = rg_set1(1.0);
+    return n;
+}
+
+/* the lanes whose trial, of potential phi, is taken */
+RG_FN rmask rgi_newton_take(rgi_newton *n, real phi)
+{
+    rmask sane = rg_sane(phi), take = rg_or(rg_not(rg_lt(n->phi_base, phi)), n->first);
+    take = rg_or(take, rg_lt(n->alpha * n->out.increment, rg_set1(1e-4)));
+    n->out.finite = rg_and(n->out.finite, rg_or(rg_not(n->first), sane));
+    n->open = rg_and(n->open, n->out.finite);
+    take = rg_and(take, rg_and(n->open, sane));
+    n->phi_base = rg_select(take, phi, n->phi_base);
+    return take;
+}
+
+/* the increment from there is `largest` [m]: alpha of the next trial, to be moved in lanes `open` */
+RG_FN void rgi_newton_aim(rgi_newton *n, rmask take, real largest)
+{
+    const real one = rg_set1(1.0);
+    n->out.increment = rg_select(take, largest, n->out.increment);
+    n->alpha = rg_select(take, one, RG_C(0.5) * n->alpha);
+    n->out.iterations = n->out.iterations + rg_select(n->open, one, rg_set1(0.0));
+}
+
+/* it moved: who is done? */
+RG_FN void rgi_newton_moved(rgi_newton *n, rmask take, double tolerance)
+{
+    n->first = rg_false();
+    rmask done = rg_and(take, rg_lt(n->out.increment, rg_set1(tolerance)));
+    n->out.converged = rg_or(n->out.converged, done);
+    n->open = rg_and(n->open, rg_not(done));
+}
+
+#endif
