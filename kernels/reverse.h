@@ -47,15 +47,18 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
 {
     const int n = pack->n, rods = pack->rods;
     real *offset_bar = pack->want_coef ? RGI_REALS(pack->offset_bar) : 0;
-    for (int i = 0; pack->x_bar.data && i < 3 * n; i++)
+    RG_TEAM_FOR(i, 0, pack->x_bar.data ? 3 * n : 0)
         d.x[i] += RG_TERM(rgi_get(&pack->x_bar, rods, f, i));
-    for (int i = 0; pack->v_bar.data && i < 3 * n; i++)
+    RG_TEAM_FOR(i, 0, pack->v_bar.data ? 3 * n : 0)
         d.v[i] += RG_TERM(rgi_get(&pack->v_bar, rods, f, i));
-    for (int i = 0; pack->turn_bar.data && i < n - 1; i++)
+    RG_TEAM_FOR(i, 0, pack->turn_bar.data ? n - 1 : 0)
         d.theta[i] += RG_TERM(rgi_get(&pack->turn_bar, rods, f, i));
+    RG_TEAM_SYNC();
     if (pack->bar == RGI_BAR_GIVEN && !pack->markers_bar.data) return;
     rgi_edges(&run->rod, run->rod.y);
-    for (int k = 0; k < pack->n_markers; k++) {
+    /* one lane: markers of neighbouring vertices share edges */
+    RG_TEAM_ONE for (int k = 0; k < pack->n_markers; k++)
+    {
         int i = pack->marker_vertices[k];
         vec3 r = rgi_reverse_marker(run, pack, f, k);
         d.x[3 * i] += RG_TERM(r.x);
@@ -64,6 +67,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
         rgi_marker_arm_adj(&run->rod, run->rod.y1, i, RGI_CREALS(pack->offset) + 2 * k, r, d.x,
                            d.theta, offset_bar ? offset_bar + 2 * k : run->spare_offset);
     }
+    RG_TEAM_SYNC();
 }
 
 /* size of the cotangent of the state that s steps lead to, with what its frame's outputs give: positions,
@@ -73,11 +77,13 @@ RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
     if (!pack->growth.data || s % pack->growth_every != 0) return;
     rgi_tangent d = rgi_tangent_at(run->bar, pack->n);
     real sum = rg_set1(0.0), rate = rg_set1(1.0 / (pack->h * pack->substeps));
-    for (int i = 0; i < 3 * pack->n; i++) {
+    RG_TEAM_FOR(i, 0, 3 * pack->n)
+    {
         real x = d.x[i] + d.xp[i], v = rate * (d.v[i] + d.vp[i]);
         sum += x * x + v * v;
     }
-    rgi_put(&pack->growth, pack->rods, s / pack->growth_every, 0, rg_sqrt(sum));
+    sum = rg_team_sum(sum);
+    RG_TEAM_ONE { rgi_put(&pack->growth, pack->rods, s / pack->growth_every, 0, rg_sqrt(sum)); }
 }
 
 /* note the first (last in time) step whose adjoint is not finite, or beyond any sane size, and where */
@@ -90,10 +96,15 @@ RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
         node = rg_select(rg_sane(here), node, rg_set1(i));
     }
     rmask bad = rg_and(rg_lt(rg_set1(-0.5), node), rg_lt(status[0], rg_set1(0.5)));
+    RG_TEAM_SYNC();
     if (!rg_any(bad)) return;
-    status[0] = rg_select(bad, rg_set1(2.0), status[0]);
-    status[1] = rg_select(bad, rg_set1(s), status[1]);
-    status[2] = rg_select(bad, node, status[2]);
+    RG_TEAM_ONE
+    {
+        status[0] = rg_select(bad, rg_set1(2.0), status[0]);
+        status[1] = rg_select(bad, rg_set1(s), status[1]);
+        status[2] = rg_select(bad, node, status[2]);
+    }
+    RG_TEAM_SYNC();
 }
 
 /* step s backwards; the states before, at its begin and at its end */
@@ -108,41 +119,47 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     if (pack->force_bar.data) in.f = run->din_f;
     rgi_state_load(run, before, now);
     if ((s + 1) % pack->substeps == 0) {
-        for (int i = 0; i < 3 * n; i++) {
+        RG_TEAM_FOR(i, 0, 3 * n)
+        {
             rod->y[i] = after[i];
             rod->y1[i] = after[6 * n + i];
         }
-        run->alive = rgi_state_alive(after, n);
+        RG_TEAM_SYNC();
+        rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
-        run->alive = rgi_state_alive(now, n);
+        rgi_run_set_alive(run, rgi_state_alive(now, n));
     }
     rgi_reverse_growth(run, pack, s + 1);
-    if (pack->deform) {
+    if (RGI_DEFORM(pack)) {
         rgi_run_step(run, pack, s, 1, 0);
-        rgi_deform_adj(rod, run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
+        rgi_deform_adj(rod, &run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
     } else {
-        run->step.bdf2 = pack->bdf2 && s > 0;
+        RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && s > 0; }
+        RG_TEAM_SYNC();
         rgi_run_drive(run, pack, s);
-        rgi_step_prepare(rod, run->step);
-        for (int i = 0; i < 3 * n; i++) {
+        rgi_step_prepare(rod, &run->step);
+        RG_TEAM_FOR(i, 0, 3 * n)
+        {
             rod->y[i] = after[i];
             rod->y1[i] = after[6 * n + i];
         }
-        run->alive = rgi_state_alive(after, n);
+        RG_TEAM_SYNC();
+        rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_step_linearise(rod, run->full);
-        rgi_step_adj(rod, run->step, run->alive, run->full, d, in, run->stress, run->dy);
+        rgi_step_adj(rod, &run->step, run->alive, run->full, d, in, run->stress, run->dy);
     }
-    for (int k = 0; pack->drive_x_bar.data && k < pack->n_fixed_x; k++)
+    RG_TEAM_FOR(k, 0, pack->drive_x_bar.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++)
             rgi_put(&pack->drive_x_bar, pack->rods, s, 3 * k + c,
                     RG_TERM(run->din_y[RGI_NU * pack->fixed_x[k] + c]));
-    for (int k = 0; pack->drive_turn_bar.data && k < pack->n_fixed_theta; k++)
+    RG_TEAM_FOR(k, 0, pack->drive_turn_bar.data ? pack->n_fixed_theta : 0)
         rgi_put(&pack->drive_turn_bar, pack->rods, s, k,
                 RG_TERM(run->din_y[RGI_NU * pack->fixed_theta[k] + 3]));
     rgi_put_many(&pack->force_bar, pack->rods, s, 3 * n, run->din_f);
     rgi_reverse_watch(run, pack, s);
-    if (pack->window > 0 && s > 0 && s % pack->window == 0)
-        for (int i = 0; i < RGI_NT * n; i++) run->bar[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->window > 0 && s > 0 && s % pack->window == 0 ? RGI_NT * n : 0)
+        run->bar[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
 }
 
 /* the start's share: strains and memory came from positions and directors. The first step does not look
@@ -154,8 +171,9 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
     rgi_tangent d = rgi_tangent_at(run->bar, n);
     if (!pack->want_start) return;
     rgi_run_start(run, pack);
-    rgi_run_start_gradients(run);
-    for (int i = 0; i < n; i++) {
+    rgi_strain_gradients(&run->rod, run->rod.x, run->rod.m1);
+    RG_TEAM_FOR(i, 0, n)
+    {
         for (int c = 0; c < RGI_NS; c++)
             run->stress[RGI_NS * i + c] = RG_TERM(d.s[RGI_NS * i + c]);
         for (int c = 0; c < 2; c++)
@@ -163,8 +181,10 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
         for (int c = 0; c < 3; c++) run->dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]);
         run->dy[RGI_NU * i + 3] = i < n - 1 ? RG_TERM(d.theta[i]) : zero;
     }
+    RG_TEAM_SYNC();
     rgi_strain_adj(&run->rod, rg_set1(1.0), run->stress, run->dy);
-    for (int i = 0; pack->chord && i < n - 1; i++) {
+    RG_TEAM_ONE for (int i = 0; pack->chord && i < n - 1; i++)
+    {
         if (run->rod.fixed[i] & RGI_FIXED_THETA) continue;
         vec3 turn = rgi_run_chord_turn(run, pack, i);
         const real by[3] = {turn.x, turn.y, turn.z};
@@ -173,7 +193,9 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
             run->dy[RGI_NU * i + 4 + c] += RG_TERM(run->dy[RGI_NU * i + 3] * by[c]);
         }
     }
-    for (int i = 0; i < n; i++) {
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, n)
+    {
         for (int c = 0; c < 3; c++) {
             RGI_REALS(pack->x0_bar)[3 * i + c] = RG_TERM(run->dy[RGI_NU * i + c]);
             RGI_REALS(pack->v0_bar)[3 * i + c] = RG_TERM(d.v[3 * i + c]);
@@ -188,18 +210,18 @@ RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int 
                              const real *before, const real *now, real *to)
 {
     const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
-    if (length == 0)
-        for (size_t i = 0; i < size; i++) {
-            to[i] = before[i];
-            to[size + i] = now[i];
-        }
+    RG_TEAM_FOR(i, 0, length == 0 ? (int)size : 0)
+    {
+        to[i] = before[i];
+        to[(int)size + i] = now[i];
+    }
     rgi_state_load(run, before, now);
     for (int s = begin; s < end; s++) {
         if (length > 0 && (s - begin) % length == 0) {
             real *p = to + (size_t)((s - begin) / length) * 2u * size;
             rgi_state_save(run, p + size);
-            if (s == begin)
-                for (size_t i = 0; i < size; i++) p[i] = before[i];
+            RG_TEAM_FOR(i, 0, s == begin ? (int)size : 0) p[i] = before[i];
+            RG_TEAM_SYNC();
         }
         /* the state before a later checkpoint */
         if (length > 0 && (s + 1 - begin) % length == 0 && s + 1 < end)
@@ -210,29 +232,27 @@ RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int 
     }
 }
 
-/* pack->plan and what the forward run kept in hand: all steps backwards */
-RG_FN void rgi_reverse_all(const rgi_pack *pack)
+/* pack->plan and what the forward run kept in hand: all steps backwards. fast: as for rgi_run_steps */
+RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
 {
     const rgi_plan *plan = pack->plan;
     const int levels = plan->levels, n = pack->n;
     const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
     real *storage[RGI_PLAN_LEVELS];
     int begins[RGI_PLAN_LEVELS]; /* of the piece that a level's storage holds */
-    rgi_run run;
-    rgi_run_init(&run, pack);
+    rgi_run_init(run, pack, fast);
     storage[0] = RGI_REALS(pack->kept);
     storage[1] = RGI_REALS(pack->pool);
     for (int k = 2; k < levels; k++)
         storage[k] = storage[k - 1] + (size_t)rgi_plan_states(plan, k - 1) * size;
     for (int k = 0; k < levels; k++) begins[k] = k == 0 ? 0 : -1;
-    for (int i = 0; i < RGI_NT * n; i++) run.bar[i] = rg_set1(0.0);
-    for (int i = 0; i < 2; i++) run.spare_offset[i] = rg_set1(0.0);
-    real *status = RGI_REALS(pack->adjoint_status);
-    for (int i = 0; i < 3; i++) status[i] = rg_set1(i == 2 ? -1.0 : 0.0);
-    for (int i = 0; pack->want_coef && i < RGI_NC * n; i++)
-        RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
-    for (int i = 0; pack->want_coef && i < 2 * pack->n_markers; i++)
+    RG_TEAM_FOR(i, 0, RGI_NT * n) run->bar[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 2) run->spare_offset[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 3) RGI_REALS(pack->adjoint_status)[i] = rg_set1(i == 2 ? -1.0 : 0.0);
+    RG_TEAM_FOR(i, 0, pack->want_coef ? RGI_NC * n : 0) RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->want_coef ? 2 * pack->n_markers : 0)
         RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
     for (int end = pack->n_steps; end > 0;) {
         int begin = 0, stop = pack->n_steps;
         /* down to the piece of the last level that ends here; what its levels keep, where that is not yet
@@ -243,7 +263,7 @@ RG_FN void rgi_reverse_all(const rgi_pack *pack)
             begin += piece * plan->length[k];
             if (plan->length[k] < stop - begin) stop = begin + plan->length[k];
             if (begins[k] == begin) continue;
-            rgi_reverse_again(&run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from,
+            rgi_reverse_again(run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from,
                               from + size, storage[k]);
             begins[k] = begin;
             for (int deeper = k + 1; deeper < levels; deeper++) begins[deeper] = -1;
@@ -251,12 +271,18 @@ RG_FN void rgi_reverse_all(const rgi_pack *pack)
         const real *states = storage[levels - 1];
         for (int s = end - 1; s >= begin; s--) {
             const real *at = states + (size_t)(s - begin) * size;
-            rgi_reverse_step(&run, pack, s, at, at + size, at + 2 * size);
+            rgi_reverse_step(run, pack, s, at, at + size, at + 2 * size);
         }
         end = begin;
     }
-    rgi_reverse_growth(&run, pack, 0);
-    rgi_reverse_start(&run, pack);
+    rgi_reverse_growth(run, pack, 0);
+    rgi_reverse_start(run, pack);
+}
+
+RG_FN void rgi_reverse_all(const rgi_pack *pack)
+{
+    rgi_run run;
+    rgi_reverse_steps(&run, pack, 0);
 }
 
 #endif

@@ -26,14 +26,38 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, int q, i
     return r;
 }
 
+/* one frame's rows of pack->rows, from row `at` on; weights and weighted residuals in run->residual */
+RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
+{
+    const int n_free = pack->n_free, p = pack->n_directions;
+    const real *weight = run->residual, *residual = weight + 3 * n_free, zero = rg_set1(0.0);
+    RG_TEAM_FOR(e, 0, (p + 1) * n_free)
+    {
+        const int q = e / n_free, k = e % n_free;
+        double *to = pack->rows + q * pack->rows_apart + at + 3 * k;
+        real j[3] = {zero, zero, zero};
+        if (q < p) v3_store(j, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
+        for (int c = 0; c < 3; c++) {
+            real root = rg_sqrt(weight[3 * k + c]);
+            rmask counts = rg_and(run->alive, rg_lt(zero, root));
+            real value = residual[3 * k + c] / rg_select(counts, root, rg_set1(1.0));
+            if (q < p) value = root * j[c];
+            value = rg_select(counts, value, zero);
+            to[c] = RGI_FIRST(value);
+        }
+    }
+    RG_TEAM_SYNC();
+}
+
 /* loss, gradient and normal matrix of frame f (0 = the first predicted) */
 RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
     const int rows = 3 * pack->n_free, p = pack->n_directions;
     const real floor_ = rg_set1(pack->floor), zero = rg_set1(0.0);
-    real *weight = run->residual, *residual = weight + rows, *loss = RGI_REALS(pack->loss);
-    for (int k = 0; k < pack->n_free; k++) {
+    real *weight = run->residual, *residual = weight + rows, sum[4] = {zero, zero, zero, zero};
+    RG_TEAM_FOR(k, 0, pack->n_free)
+    {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
         const real *offset = RGI_CREALS(pack->offset) + 2 * m;
         const real *to = RGI_CREALS(pack->recorded) + (size_t)f * (size_t)rows + 3 * k;
@@ -45,28 +69,43 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
             real size = rg_abs(r[c]), inner = RG_C(0.5) * size * size / floor_;
             /* a failed rod still counts, where it stopped, but pulls no parameter */
             real w = rg_select(run->alive, used / rg_max(size, floor_), zero);
-            loss[0] += used * rg_select(rg_lt(size, floor_), inner, size - RG_C(0.5) * floor_);
-            loss[1] += used * size;
-            loss[2] += used * rg_select(rg_lt(size, floor_), RG_C(1.0) / floor_, zero);
-            loss[3] += w;
+            sum[0] += used * rg_select(rg_lt(size, floor_), inner, size - RG_C(0.5) * floor_);
+            sum[1] += used * size;
+            sum[2] += used * rg_select(rg_lt(size, floor_), RG_C(1.0) / floor_, zero);
+            sum[3] += w;
             weight[3 * k + c] = w;
             residual[3 * k + c] = w * r[c];
         }
     }
-    if (p == 0) return;
+    for (int i = 0; i < 4; i++) {
+        real all = rg_team_sum(sum[i]);
+        RG_TEAM_ONE { RGI_REALS(pack->loss)[i] += all; }
+    }
+    RG_TEAM_SYNC();
+    if (p == 0 || (!pack->rows && !pack->normal)) return;
+    if (pack->rows) {
+        rgi_run_rows(run, pack, f % pack->block * rows);
+        return;
+    }
     real *gradient = RGI_REALS(pack->gradients) + (size_t)(f / pack->block) * (size_t)p;
-    for (int q = 0; q < p; q++) {
-        real *j = run->jac + q * rows, *wj = run->weighted + q * rows, sum = zero;
+    RG_TEAM_FOR(q, 0, p)
+    {
+        real *j = run->jac + q * rows, *wj = run->weighted + q * rows, along = zero;
         for (int k = 0; k < pack->n_free; k++)
             v3_store(j + 3 * k, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
         for (int r = 0; r < rows; r++) {
             j[r] = rg_select(run->alive, j[r], zero);
             wj[r] = weight[r] * j[r];
-            sum += residual[r] * j[r];
+            along += residual[r] * j[r];
         }
-        gradient[q] += sum;
+        gradient[q] += along;
     }
-    rgi_normal_add(run->jac, run->weighted, p, rows, RGI_REALS(pack->normal));
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE
+    {
+        rgi_normal_add(run->jac, run->weighted, p, rows, RGI_REALS(pack->normal));
+    }
+    RG_TEAM_SYNC();
 }
 
 RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_pack *pack, int k)
@@ -86,7 +125,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
     rgi_put_many(&pack->out_x, rods, f, 3 * n, rod->x);
     rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
-    for (int k = 0; (pack->markers || pack->out_markers.data) && k < pack->n_markers; k++) {
+    RG_TEAM_FOR(k, 0, pack->markers || pack->out_markers.data ? pack->n_markers : 0)
+    {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
         for (int c = 0; c < 3; c++) {
@@ -97,7 +137,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
         }
     }
     if (pack->markers_jvp)
-        for (int q = 0; q < pack->n_directions; q++)
+        RG_TEAM_FOR(q, 0, pack->n_directions)
             for (int k = 0; k < pack->n_markers; k++) {
                 size_t at = ((size_t)f * (size_t)pack->n_directions + (size_t)q) *
                                 (size_t)pack->n_markers + (size_t)k;
@@ -109,13 +149,15 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
-        for (int k = 0; pack->out_dmarkers.data && k < pack->n_markers; k++) {
+        RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0)
+        {
             real at[3];
             v3_store(at, rgi_run_marker_jvp(run, pack, 0, k));
             for (int c = 0; c < 3; c++) rgi_put(&pack->out_dmarkers, rods, f, 3 * k + c, at[c]);
         }
     }
     if (pack->recorded) rgi_run_fit(run, pack, f);
+    RG_TEAM_SYNC();
 }
 
 /* The deform stepper is explicit in bending: where the step is too long for the stiffness, vertices fly
@@ -128,18 +170,23 @@ RG_FN rmask rgi_run_unstable(const rgi_run *run, int i)
     return rg_lt(most * most, v3_dot(e, e));
 }
 
-/* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them */
-RG_FN void rgi_run_flag(rgi_run *run, real *status, rmask bad, int flag, int s)
+/* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them. Returns those that
+ * go on. */
+RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask bad, int flag, int s)
 {
-    rmask hit = rg_and(bad, run->alive);
-    run->alive = rg_and(run->alive, rg_not(hit));
-    if (!status || !rg_any(hit)) return;
-    status[0] = rg_select(hit, rg_set1(flag), status[0]);
-    status[1] = rg_select(hit, rg_set1(s), status[1]);
+    rmask hit = rg_and(bad, alive);
+    alive = rg_and(alive, rg_not(hit));
+    if (!status || !rg_any(hit)) return alive;
     real node = rgi_step_locate(&run->rod, flag);
     for (int i = run->rod.n - 2; flag == 5 && i >= 0; i--)
         node = rg_select(rgi_run_unstable(run, i), rg_set1(i), node);
-    status[5] = rg_select(hit, node, status[5]);
+    RG_TEAM_ONE
+    {
+        status[0] = rg_select(hit, rg_set1(flag), status[0]);
+        status[1] = rg_select(hit, rg_set1(s), status[1]);
+        status[5] = rg_select(hit, node, status[5]);
+    }
+    return alive;
 }
 
 /* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
@@ -148,46 +195,53 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
 {
     rgi_outcome out;
     const rgi_rod *rod = &run->rod;
-    run->alive = rg_and(run->alive, rg_lt(rg_set1(s), *RGI_CREALS(pack->lane_steps)));
+    rmask alive = rg_and(run->alive, rg_lt(rg_set1(s), *RGI_CREALS(pack->lane_steps)));
     /* the first step has one state behind it only */
-    run->step.bdf2 = pack->bdf2 && !pack->deform && s > 0;
+    RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && !RGI_DEFORM(pack) && (s > 0 || run->carried); }
+    RG_TEAM_SYNC();
     rgi_run_drive(run, pack, s);
-    rgi_step_prepare(&run->rod, run->step);
-    if (pack->deform) {
-        out = rgi_deform_solve(&run->rod, run->step, &run->deform, run->alive);
-        if (linearise) rgi_deform_linearise(&run->rod, run->step, &run->deform);
+    rgi_step_prepare(&run->rod, &run->step);
+    if (RGI_DEFORM(pack)) {
+        out = rgi_deform_solve(&run->rod, &run->step, &run->deform, alive);
+        if (linearise) rgi_deform_linearise(&run->rod, &run->step, &run->deform);
     } else {
-        rgi_step_predict(&run->rod, run->step);
-        out = rgi_step_solve(&run->rod, run->step, run->alive);
+        rgi_step_predict(&run->rod, &run->step);
+        out = rgi_step_solve(&run->rod, &run->step, alive);
         if (linearise)
             rgi_step_linearise(&run->rod, run->full);
         else
             rgi_strains(&run->rod, run->rod.y, run->rod.y1);
     }
     rgi_step_inspect(&run->rod, &out);
-    rgi_run_flag(run, status, rg_not(out.finite), 2, s);
-    rgi_run_flag(run, status, rg_not(out.converged), 1, s);
-    rgi_run_flag(run, status, out.folded, 3, s);
-    rgi_run_flag(run, status, out.wrapped, 4, s);
+    alive = rgi_run_flag(run, alive, status, rg_not(out.finite), 2, s);
+    alive = rgi_run_flag(run, alive, status, rg_not(out.converged), 1, s);
+    alive = rgi_run_flag(run, alive, status, out.folded, 3, s);
+    alive = rgi_run_flag(run, alive, status, out.wrapped, 4, s);
     rmask unstable = rg_false();
-    for (int i = 0; pack->deform && i < pack->n - 1; i++) {
+    RG_TEAM_FOR(i, 0, RGI_DEFORM(pack) ? pack->n - 1 : 0)
+    {
         /* grippers may hold an edge longer than it is */
         if ((rod->fixed[i] & rod->fixed[i + 1]) & RGI_FIXED_X) continue;
         unstable = rg_or(unstable, rgi_run_unstable(run, i));
     }
-    rgi_run_flag(run, status, unstable, 5, s);
+    alive = rgi_run_flag(run, alive, status, rg_team_any(unstable), 5, s);
+    rgi_run_set_alive(run, alive);
     if (!status) return;
-    status[2] = status[2] + out.iterations;
-    status[3] = rg_max(status[3], out.iterations);
-    status[4] = rg_max(status[4], rg_select(run->alive, out.increment, rg_set1(0.0)));
+    RG_TEAM_ONE
+    {
+        status[2] = status[2] + out.iterations;
+        status[3] = rg_max(status[3], out.iterations);
+        status[4] = rg_max(status[4], rg_select(alive, out.increment, rg_set1(0.0)));
+    }
 }
 
 RG_FN void rgi_run_accept(rgi_run *run, const rgi_pack *pack)
 {
-    if (pack->deform)
-        rgi_deform_accept(&run->rod, run->step, run->alive);
+    (void)pack;
+    if (RGI_DEFORM(pack))
+        rgi_deform_accept(&run->rod, &run->step, run->alive);
     else
-        rgi_step_accept(&run->rod, run->step, run->alive);
+        rgi_step_accept(&run->rod, &run->step, run->alive);
 }
 
 /* what the forward run keeps of the state that step s ends with (s = -1: the start) */
@@ -205,41 +259,86 @@ RG_FN void rgi_run_keep(const rgi_run *run, const rgi_pack *pack, int s, real *l
     if ((s + 1) % plan->length[1] == 0 && s + 1 < pack->n_steps) {
         real *p = kept + (size_t)((s + 1) / plan->length[1]) * 2u * size;
         rgi_state_save(run, p + size);
-        for (size_t i = 0; i < size; i++) p[i] = s < 0 ? p[size + i] : last[i];
+        RG_TEAM_FOR(i, 0, (int)size) p[i] = s < 0 ? p[(int)size + i] : last[i];
+        RG_TEAM_SYNC();
     }
     if ((s + 2) % plan->length[1] == 0) rgi_state_save(run, last);
+}
+
+/* direction q through step s, with scratch [n][8] */
+RG_FN void rgi_run_jvp(rgi_run *run, const rgi_pack *pack, int q, rgi_input_tangent in, real *scratch)
+{
+    const int n = pack->n, begin = pack->entry_begin[q], count = pack->entry_begin[q + 1] - begin;
+    const rgi_entry *entries = (const rgi_entry *)(pack->entries + begin);
+    const real *values = RGI_CREALS(pack->entry_values) + begin;
+    const rgi_input_tangent none = {0, 0};
+    rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
+    if (q > 0) in = none;
+    if (RGI_DEFORM(pack))
+        rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, d, in, entries, values, count,
+                       scratch, scratch + 4 * n);
+    else
+        rgi_step_jvp(&run->rod, &run->step, run->alive, run->full, d, in, entries, values, count,
+                     scratch, scratch + 4 * n);
+}
+
+/* Steps begin ... end - 1; begin 0 starts, another goes on where the last call ended. fast: of
+ * rgi_run_step_reals, or NULL (run.h) */
+RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end, real *fast)
+{
+    const int n = pack->n, p = pack->n_directions;
+    real *status = RGI_REALS(pack->status);
+    rgi_run_init(run, pack, fast);
+    real *last = RGI_REALS(pack->pool);
+    const int size = RGI_STATE * n + 1;
+    real *carried = RGI_REALS(pack->carried);
+    RG_TEAM_ONE { run->carried = carried && rg_any(rg_lt(rg_set1(0.5), carried[2 * size])); }
+    RG_TEAM_SYNC();
+    if (begin == 0 && run->carried) {
+        /* a rod that failed stays where it is, and says why */
+        rgi_state_load(run, carried, carried + size);
+        RG_TEAM_ONE
+        {
+            for (int i = 2; i < 5; i++) status[i] = rg_set1(0.0);
+        }
+    } else if (begin == 0) {
+        RG_TEAM_ONE
+        {
+            for (int i = 0; i < 6; i++) status[i] = rg_set1(i == 5 ? -1.0 : 0.0);
+            for (int i = 0; pack->loss && i < 4; i++) RGI_REALS(pack->loss)[i] = rg_set1(0.0);
+        }
+        rgi_run_set_alive(run, rg_lt(rg_set1(0.0), *RGI_CREALS(pack->lane_steps)));
+        rgi_run_start(run, pack);
+        if (pack->plan) rgi_run_keep(run, pack, -1, last);
+    } else {
+        rgi_run_set_alive(run, rg_lt(status[0], rg_set1(0.5)));
+        RG_TEAM_FOR(i, 0, 3 * n) run->rod.y1[i] = run->rod.m1[i];
+        RG_TEAM_SYNC();
+    }
+    for (int s = begin; s < end && s < pack->n_steps; s++) {
+        const rgi_input_tangent in = rgi_run_drive_jvp(run, pack, s);
+        rgi_run_step(run, pack, s, p > 0, status);
+        if (RGI_DEFORM(pack)) {
+            for (int q = 0; q < p; q++) rgi_run_jvp(run, pack, q, in, run->stress);
+        } else {
+            /* every lane takes directions of its own */
+            RG_TEAM_FOR(q, 0, p) rgi_run_jvp(run, pack, q, in, run->side + RG_TEAM_LANE * 8 * n);
+            RG_TEAM_SYNC();
+        }
+        rgi_run_accept(run, pack);
+        if (pack->plan) rgi_run_keep(run, pack, s, last);
+        if ((s + 1) % pack->substeps == 0) rgi_run_frame(run, pack, s / pack->substeps);
+    }
+    if (!carried || end < pack->n_steps) return;
+    rgi_state_save_before(run, carried);
+    rgi_state_save(run, carried + size);
+    RG_TEAM_ONE { carried[2 * size] = rg_set1(1.0); }
 }
 
 RG_FN void rgi_run_all(const rgi_pack *pack)
 {
     rgi_run run;
-    const int n = pack->n, p = pack->n_directions;
-    real *status = RGI_REALS(pack->status);
-    rgi_run_init(&run, pack);
-    for (int i = 0; i < 6; i++) status[i] = rg_set1(i == 5 ? -1.0 : 0.0);
-    run.alive = rg_lt(rg_set1(0.0), *RGI_CREALS(pack->lane_steps));
-    rgi_run_start(&run, pack);
-    real *last = RGI_REALS(pack->pool);
-    if (pack->plan) rgi_run_keep(&run, pack, -1, last);
-    for (int s = 0; s < pack->n_steps; s++) {
-        const rgi_input_tangent none = {0, 0}, in = rgi_run_drive_jvp(&run, pack, s);
-        rgi_run_step(&run, pack, s, p > 0, status);
-        for (int q = 0; q < p; q++) {
-            int begin = pack->entry_begin[q], count = pack->entry_begin[q + 1] - begin;
-            const rgi_entry *entries = (const rgi_entry *)(pack->entries + begin);
-            const real *values = RGI_CREALS(pack->entry_values) + begin;
-            rgi_tangent d = rgi_tangent_at(run.tangents + (size_t)q * (size_t)n * RGI_NT, n);
-            if (pack->deform)
-                rgi_deform_jvp(&run.rod, run.step, &run.deform, run.alive, d, q == 0 ? in : none,
-                               entries, values, count, run.stress, run.dy);
-            else
-                rgi_step_jvp(&run.rod, run.step, run.alive, run.full, d, q == 0 ? in : none, entries,
-                             values, count, run.stress, run.dy);
-        }
-        rgi_run_accept(&run, pack);
-        if (pack->plan) rgi_run_keep(&run, pack, s, last);
-        if ((s + 1) % pack->substeps == 0) rgi_run_frame(&run, pack, s / pack->substeps);
-    }
+    rgi_run_steps(&run, pack, 0, pack->n_steps, 0);
 }
 
 #endif

@@ -10,23 +10,31 @@
 #include "step/deform.h"
 #include "step/observe.h"
 
+/* a GPU has kernels for each stepper */
+#ifndef RGI_DEFORM
+#define RGI_DEFORM(pack) ((pack)->deform)
+#endif
+
 #define RGI_REALS(p) ((real *)(void *)(p))
 #define RGI_CREALS(p) ((const real *)(const void *)(p))
 
 /* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
 enum { RGI_STATE = RGI_STATE_REALS };
 
+/* One for a team, in memory that its lanes share: written by one lane between barriers. */
 typedef struct rgi_run {
     rgi_rod rod;
     rgi_step step;
     rgi_deform deform;
     rmask alive;
+    int carried;          /* the run goes on from the last one's end */
     real *force;          /* [n][3] */
     real *full;           /* [n][RGI_NH], or NULL */
     real *din_y, *din_f;  /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
     real *tangents;       /* [directions][n][RGI_NT] */
     real *bar;            /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;    /* [n][4] scratch of one direction */
+    real *side;           /* [RGI_TEAM][n][8] the same for directions that lanes take beside each other */
     real *jac, *weighted; /* [directions][3 n_free] */
     real *residual;       /* [2][3 n_free]: weight, residual */
     real *spare_offset;   /* [2] */
@@ -36,18 +44,18 @@ typedef struct rgi_run {
 RG_FN real rgi_get(const rgi_series *a, int rods, int step, int item)
 {
     real r;
-    const rg_scalar *p = (const rg_scalar *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = p[(i < rods ? i : 0) * a->rod];
+    const rg_number *p = (const rg_number *)a->data + step * a->step + item * a->item;
+    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[(i < rods ? i : 0) * a->rod];
     return r;
 }
 RG_FN void rgi_put(const rgi_series *a, int rods, int step, int item, real value)
 {
-    rg_scalar *p = (rg_scalar *)a->data + step * a->step + item * a->item;
+    rg_number *p = (rg_number *)a->data + step * a->step + item * a->item;
     for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = RG_LANE(value, i);
 }
 RG_FN void rgi_put_many(const rgi_series *a, int rods, int step, int count, const real *values)
 {
-    for (int k = 0; a->data && k < count; k++) rgi_put(a, rods, step, k, values[k]);
+    RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
 }
 
 RG_FN int rgi_run_needs_full(const rgi_pack *pack)
@@ -56,23 +64,29 @@ RG_FN int rgi_run_needs_full(const rgi_pack *pack)
            pack->drive_turn_bar.data;
 }
 
-/* hand out the workspace from p; with run NULL only counts. Returns reals used. */
-RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p)
+/* reals that a step works on: what a GPU keeps on its multiprocessor */
+RG_FN size_t rgi_run_step_reals(const rgi_pack *pack)
+{
+    return (size_t)rgi_rod_step_reals(pack->n) + 8 * (size_t)pack->n +
+           (RGI_DEFORM(pack) ? rgi_deform_step_reals(pack->n) : 0);
+}
+
+/* hand out the rest of the workspace from p; with run NULL only counts. Returns reals used. */
+RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
 {
     const size_t n = (size_t)pack->n, q = (size_t)pack->n_directions;
-    const size_t rows = 3 * (size_t)pack->n_free;
-    const size_t sizes[] = {(size_t)rgi_rod_reals(pack->n),
-                            pack->deform ? rgi_deform_reals(pack->n, pack->sweeps) : 0,
+    const size_t rows = pack->recorded ? 3 * (size_t)pack->n_free : 0;
+    const size_t sizes[] = {(size_t)rgi_rod_state_reals(pack->n),
+                            RGI_DEFORM(pack) ? rgi_deform_kept_reals(pack->n, pack->sweeps) : 0,
                             pack->force.data ? 3 * n : 0,
                             rgi_run_needs_full(pack) ? RGI_NH * n : 0,
                             4 * n,
                             3 * n,
                             q * n * RGI_NT,
                             pack->plan ? n * RGI_NT : 0,
-                            4 * n,
-                            4 * n,
-                            q * rows,
-                            q * rows,
+                            q ? RGI_TEAM * 8 * n : 0,
+                            pack->rows ? 0 : q * rows,
+                            pack->rows ? 0 : q * rows,
                             2 * rows,
                             2};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
@@ -81,53 +95,72 @@ RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p)
         used += sizes[k];
     }
     if (!run) return used;
-    run->rod.n = pack->n;
-    rgi_rod_bind(&run->rod, p + at[0]);
-    if (pack->deform) rgi_deform_bind(&run->deform, pack->n, pack->sweeps, p + at[1]);
+    rgi_rod_bind_state(&run->rod, p + at[0]);
+    if (RGI_DEFORM(pack)) rgi_deform_bind_kept(&run->deform, pack->n, p + at[1]);
     run->force = pack->force.data ? p + at[2] : 0;
     run->full = rgi_run_needs_full(pack) ? p + at[3] : 0;
     run->din_y = p + at[4];
     run->din_f = p + at[5];
     run->tangents = p + at[6];
     run->bar = p + at[7];
-    run->stress = p + at[8];
-    run->dy = p + at[9];
-    run->jac = p + at[10];
-    run->weighted = p + at[11];
-    run->residual = p + at[12];
-    run->spare_offset = p + at[13];
+    run->side = p + at[8];
+    run->jac = p + at[9];
+    run->weighted = p + at[10];
+    run->residual = p + at[11];
+    run->spare_offset = p + at[12];
     return used;
 }
 
-/* everything of a run but the state */
-RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack)
+/* the whole workspace in one; `fast`: of rgi_run_step_reals, or NULL to take them from p as well */
+RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p, real *fast)
 {
-    (void)rgi_run_bind(run, pack, RGI_REALS(pack->workspace));
-    run->rod.plan.n = pack->n;
-    run->rod.plan.order = pack->order;
-    run->rod.plan.first = pack->first;
-    run->rod.plan.second = pack->second;
-    run->rod.fixed = pack->fixed;
-    run->rod.coef = RGI_CREALS(pack->coef);
-    run->rod.f = run->force;
-    run->step.h = pack->h;
-    run->step.bdf2 = 0;
-    run->step.tolerance = pack->tolerance;
-    run->step.max_iterations = pack->max_iterations;
-    run->step.sweeps = pack->sweeps;
-    for (int i = 0; i < 3; i++) run->step.gravity[i] = pack->gravity[i];
-    for (int i = 0; i < RGI_NU * pack->n; i++) run->din_y[i] = rg_set1(0.0);
-    for (int i = 0; i < 3 * pack->n; i++) run->din_f[i] = rg_set1(0.0);
+    const size_t rest = rgi_run_bind_rest(0, pack, 0), n = (size_t)pack->n;
+    if (!run) return rest + rgi_run_step_reals(pack);
+    run->rod.n = pack->n;
+    (void)rgi_run_bind_rest(run, pack, p);
+    if (!fast) fast = p + rest;
+    rgi_rod_bind_step(&run->rod, fast);
+    fast += rgi_rod_step_reals(pack->n);
+    run->stress = fast;
+    run->dy = fast + 4 * n;
+    if (RGI_DEFORM(pack)) rgi_deform_bind_step(&run->deform, pack->n, fast + 8 * n);
+    return rest + rgi_run_step_reals(pack);
 }
 
-/* strain gradients and tangents at the start: any step matrices will do, assembly leaves g and t */
-RG_FN void rgi_run_start_gradients(rgi_run *run)
+/* which lanes of a pack go on */
+RG_FN void rgi_run_set_alive(rgi_run *run, rmask alive)
 {
-    const real *force = run->rod.f;
-    run->rod.f = 0;
-    rgi_step_prepare(&run->rod, run->step);
-    (void)rgi_assemble(&run->rod, rg_set1(1.0));
-    run->rod.f = force;
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { run->alive = alive; }
+    RG_TEAM_SYNC();
+}
+
+/* everything of a run but the state */
+RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
+{
+    RG_TEAM_ONE
+    {
+        (void)rgi_run_bind(run, pack, RGI_REALS(pack->workspace), fast);
+        run->rod.plan.n = pack->n;
+        run->rod.plan.order = pack->order;
+        run->rod.plan.first = pack->first;
+        run->rod.plan.second = pack->second;
+        run->rod.fixed = pack->fixed;
+        run->rod.coef = RGI_CREALS(pack->coef);
+        run->rod.f = run->force;
+        run->carried = 0;
+        run->step.h = pack->h;
+        run->step.bdf2 = 0;
+        run->step.tolerance = pack->tolerance;
+        run->step.max_iterations = pack->max_iterations;
+        run->step.sweeps = pack->sweeps;
+        for (int i = 0; i < 3; i++) run->step.gravity[i] = pack->gravity[i];
+    }
+    RG_TEAM_SYNC();
+    if (RGI_DEFORM(pack)) rgi_deform_clear(&run->deform, pack->n, pack->sweeps);
+    RG_TEAM_FOR(i, 0, RGI_NU * pack->n) run->din_y[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 3 * pack->n) run->din_f[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
 }
 
 /* A director that came from the chord c by finite transport: moving the edge e turns it by
@@ -143,23 +176,29 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
 {
     rgi_rod *rod = &run->rod;
     const int n = pack->n;
-    for (int i = 0; i < 3 * n; i++) {
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
         rod->x[i] = rod->xp[i] = rod->y[i] = rod->base[i] = RGI_CREALS(pack->x0)[i];
         rod->v[i] = rod->vp[i] = RGI_CREALS(pack->v0)[i];
         rod->m1[i] = rod->y1[i] = rod->base1[i] = RGI_CREALS(pack->m0)[i];
     }
-    for (int i = 0; i < 4 * n; i++) rod->sy[i] = rod->s[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 4 * n) rod->sy[i] = rod->s[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
     rgi_strains(rod, rod->x, rod->m1);
-    for (int i = 0; i < n; i++) {
+    RG_TEAM_FOR(i, 0, n)
+    {
         for (int k = 0; k < RGI_NS; k++)
             rod->s[RGI_NS * i + k] = rod->sp[RGI_NS * i + k] = rod->sy[RGI_NS * i + k];
         for (int k = 0; k < 2; k++)
             rod->z[2 * i + k] = rod->zp[2 * i + k] = rod->sy[RGI_NS * i + 1 + k];
     }
-    for (int i = 0; i < n * RGI_NT * pack->n_directions; i++) run->tangents[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, n * RGI_NT * pack->n_directions) run->tangents[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
     if (pack->n_directions == 0 || !pack->dx0) return;
-    rgi_run_start_gradients(run);
-    for (int q = 0; q < pack->n_directions; q++) {
+    rgi_strain_gradients(rod, rod->x, rod->m1);
+    RG_TEAM_FOR(q, 0, pack->n_directions)
+    {
+        real *dy = run->side + (size_t)RG_TEAM_LANE * 8u * (size_t)n;
         rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
         const real *dx = RGI_CREALS(pack->dx0) + (size_t)q * 3u * (size_t)n;
         const real *dv = RGI_CREALS(pack->dv0) + (size_t)q * 3u * (size_t)n;
@@ -168,53 +207,55 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
             d.v[i] = d.vp[i] = dv[i];
         }
         for (int i = 0; i < n; i++) {
-            for (int k = 0; k < 3; k++) run->dy[RGI_NU * i + k] = dx[3 * i + k];
-            run->dy[RGI_NU * i + 3] = rg_set1(0.0);
+            for (int k = 0; k < 3; k++) dy[RGI_NU * i + k] = dx[3 * i + k];
+            dy[RGI_NU * i + 3] = rg_set1(0.0);
             if (i == n - 1) continue;
             if (pack->dturn0)
-                run->dy[RGI_NU * i + 3] =
-                    RGI_CREALS(pack->dturn0)[(size_t)q * (size_t)n + (size_t)i];
+                dy[RGI_NU * i + 3] = RGI_CREALS(pack->dturn0)[(size_t)q * (size_t)n + (size_t)i];
             if (!pack->chord || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
             vec3 turn = rgi_run_chord_turn(run, pack, i);
-            run->dy[RGI_NU * i + 3] +=
+            dy[RGI_NU * i + 3] +=
                 v3_dot(turn, v3_sub(v3_load(dx + 3 * i + 3), v3_load(dx + 3 * i)));
         }
         for (int i = 0; i < n; i++) {
             real ds[RGI_NS] = {rg_set1(0.0), rg_set1(0.0), rg_set1(0.0), rg_set1(0.0)};
-            rgi_strain_jvp(rod, i, run->dy, ds);
+            rgi_strain_jvp(rod, i, dy, ds);
             for (int k = 0; k < RGI_NS; k++) d.s[RGI_NS * i + k] = d.sp[RGI_NS * i + k] = ds[k];
             for (int k = 0; k < 2; k++) d.z[2 * i + k] = d.zp[2 * i + k] = ds[1 + k];
-            d.theta[i] = run->dy[RGI_NU * i + 3];
+            d.theta[i] = dy[RGI_NU * i + 3];
         }
     }
+    RG_TEAM_SYNC();
 }
 
 /* what a step takes: prescribed positions and directors into the trial, external forces */
 RG_FN void rgi_run_drive(rgi_run *run, const rgi_pack *pack, int s)
 {
-    for (int k = 0; k < pack->n_fixed_x; k++)
+    RG_TEAM_FOR(k, 0, pack->n_fixed_x)
         for (int c = 0; c < 3; c++)
             run->rod.y[3 * pack->fixed_x[k] + c] = rgi_get(&pack->drive_x, pack->rods, s, 3 * k + c);
-    for (int k = 0; k < pack->n_fixed_theta; k++)
+    RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
         for (int c = 0; c < 3; c++)
             run->rod.y1[3 * pack->fixed_theta[k] + c] =
                 rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
-    for (int i = 0; run->force && i < 3 * pack->n; i++)
+    RG_TEAM_FOR(i, 0, run->force ? 3 * pack->n : 0)
         run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
+    RG_TEAM_SYNC();
 }
 
 /* changes of these inputs in direction 0 */
 RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, int s)
 {
     rgi_input_tangent in = {0, 0};
-    for (int k = 0; pack->ddrive_x.data && k < pack->n_fixed_x; k++)
+    RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++)
             run->din_y[RGI_NU * pack->fixed_x[k] + c] =
                 rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
-    for (int k = 0; pack->ddrive_turn.data && k < pack->n_fixed_theta; k++)
+    RG_TEAM_FOR(k, 0, pack->ddrive_turn.data ? pack->n_fixed_theta : 0)
         run->din_y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->ddrive_turn, pack->rods, s, k);
-    for (int i = 0; pack->dforce.data && i < 3 * pack->n; i++)
+    RG_TEAM_FOR(i, 0, pack->dforce.data ? 3 * pack->n : 0)
         run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
+    RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;
     return in;
@@ -233,7 +274,25 @@ RG_FN void rgi_state_save(const rgi_run *run, real *p)
     }
     RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = rod->s[i];
     RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = rod->z[i];
-    p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0));
+    RG_TEAM_ONE { p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
+    RG_TEAM_SYNC();
+}
+
+/* the state before it; alive as it is now */
+RG_FN void rgi_state_save_before(const rgi_run *run, real *p)
+{
+    const rgi_rod *rod = &run->rod;
+    const int n = rod->n;
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
+        p[i] = rod->xp[i];
+        p[3 * n + i] = rod->vp[i];
+        p[6 * n + i] = rod->m1[i];
+    }
+    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = rod->sp[i];
+    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = rod->zp[i];
+    RG_TEAM_ONE { p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
+    RG_TEAM_SYNC();
 }
 
 RG_FN rmask rgi_state_alive(const real *p, int n)
@@ -264,8 +323,7 @@ RG_FN void rgi_state_load(rgi_run *run, const real *before, const real *now)
         rod->z[i] = now[13 * n + i];
         rod->zp[i] = before[13 * n + i];
     }
-    run->alive = rgi_state_alive(now, n);
-    RG_TEAM_SYNC();
+    rgi_run_set_alive(run, rgi_state_alive(now, n));
 }
 
 #endif

@@ -127,8 +127,8 @@ static rgi_outcome probe_step(probe_bench *b, const probe_job *job, const rg_sca
     probe_get(b->rod.y, in, size, at, 3 * n);
     probe_get(b->rod.y1, in, size, at + 3 * n, 3 * n);
     probe_get(b->force, in, size, at + 6 * n, 3 * n);
-    rgi_step_prepare(&b->rod, b->step);
-    return rgi_deform_solve(&b->rod, b->step, &b->work, b->alive);
+    rgi_step_prepare(&b->rod, &b->step);
+    return rgi_deform_solve(&b->rod, &b->step, &b->work, b->alive);
 }
 
 /* the state now, all arrays of it one after the other */
@@ -162,7 +162,7 @@ static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar 
     probe_get(in_y, din, size, at, RGI_NU * n);
     probe_get(in_f, din, size, at + RGI_NU * n, 3 * n);
     const rgi_input_tangent in = {in_y, in_f};
-    rgi_deform_jvp(&b->rod, b->step, &b->work, b->alive, d, in, entries, values, n * RGI_NC + 1,
+    rgi_deform_jvp(&b->rod, &b->step, &b->work, b->alive, d, in, entries, values, n * RGI_NC + 1,
                    stress, dy);
 }
 
@@ -181,10 +181,10 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
         probe_state(&b.rod, memory + whole * s, 0);
         outcome = probe_step(&b, job, in, s);
         if (din) {
-            rgi_deform_linearise(&b.rod, b.step, &b.work);
+            rgi_deform_linearise(&b.rod, &b.step, &b.work);
             probe_tangent(&b, job, din, s, rgi_tangent_at(d, n), stress, dy);
         }
-        rgi_deform_accept(&b.rod, b.step, b.alive);
+        rgi_deform_accept(&b.rod, &b.step, b.alive);
     }
     real *last = memory + whole * job->steps, ends[3];
     probe_state(&b.rod, last, 0);
@@ -203,8 +203,8 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
             const int at = n * (RGI_NT + RGI_NC + 7 * s);
             probe_state(&b.rod, memory + whole * s, 1);
             (void)probe_step(&b, job, in, s);
-            rgi_deform_linearise(&b.rod, b.step, &b.work);
-            rgi_deform_adj(&b.rod, b.step, &b.work, b.alive, rgi_tangent_at(d, n), to, stress, dy);
+            rgi_deform_linearise(&b.rod, &b.step, &b.work);
+            rgi_deform_adj(&b.rod, &b.step, &b.work, b.alive, rgi_tangent_at(d, n), to, stress, dy);
             probe_put(in_y, bar_in, size_d, at, RGI_NU * n);
             probe_put(in_f, bar_in, size_d, at + RGI_NU * n, 3 * n);
         }

@@ -164,7 +164,7 @@ static trial *make_trial(mutation_scene scene, uint64_t seed)
     /* forces need room of their own */
     rgi_pack sized = p;
     sized.force = mutation_series(t, 0);
-    t->workspace = calloc(rgi_run_bind(NULL, &sized, NULL), sizeof *t->workspace);
+    t->workspace = calloc(rgi_run_bind(NULL, &sized, NULL, NULL), sizeof *t->workspace);
     assert_non_null(t->workspace);
     return t;
 }

@@ -48,7 +48,7 @@ static void right(sums *s, double a, double b)
 
 static double error_of(sums s) { return s.left == s.right ? 0.0 : fabs(s.left - s.right) / s.size; }
 
-static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL); }
+static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL, NULL); }
 
 static element *make_element(int number)
 {
@@ -62,7 +62,7 @@ static element *make_element(int number)
     int flag = mutation_forward(&e->bench, rgi_run_all, none);
     if (flag) fail_msg("scene %d: flag %d", number, flag);
     const size_t size = (size_t)RGI_STATE * (size_t)e->scene.n + 1;
-    rgi_run_init(&e->run, &e->bench.pack);
+    rgi_run_init(&e->run, &e->bench.pack, NULL);
     rgi_state_load(&e->run, e->bench.pack.kept + STEP * size,
                    e->bench.pack.kept + (STEP + 1) * size);
     rgi_run_step(&e->run, &e->bench.pack, STEP, 1, NULL);
@@ -128,12 +128,12 @@ static double coefficient(element *e)
         double w[RGI_NS], pull[3], bar[RGI_NC] = {0.0};
         fill(e, w, RGI_NS);
         fill(e, pull, 3);
-        rgi_coefficient_adj(&e->run.rod, e->run.step, i, w, pull, bar);
+        rgi_coefficient_adj(&e->run.rod, &e->run.step, i, w, pull, bar);
         for (int c = 0; c < RGI_NC; c++) {
             const rgi_entry entry = {i, c};
             double stress[RGI_NS] = {0.0}, force[3] = {0.0}, value = random_signed(&e->seed);
             sums s = {0.0, 0.0, 0.0};
-            rgi_coefficient_jvp(&e->run.rod, e->run.step, entry, value, stress, force);
+            rgi_coefficient_jvp(&e->run.rod, &e->run.step, entry, value, stress, force);
             for (int k = 0; k < RGI_NS; k++) left(&s, stress[k], w[k]);
             for (int k = 0; k < 3; k++) left(&s, force[k], pull[k]);
             right(&s, value, bar[c]);
@@ -145,7 +145,7 @@ static double coefficient(element *e)
 
 static double history(element *e)
 {
-    const rgi_step step = e->run.step;
+    const rgi_step *step = &e->run.step;
     double worst = 0.0;
     for (int i = 1; i + 1 < e->scene.n; i++) {
         double p[RGI_NT * N], w[RGI_NS], moved[RGI_NS], st[RGI_NS] = {0.0}, zt[2] = {0.0};

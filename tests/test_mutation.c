@@ -50,7 +50,7 @@ typedef struct trial {
     double v[MUTATION_KINDS][MUTATION_IN], left[MUTATION_KINDS], size[MUTATION_KINDS];
 } trial;
 
-static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL); }
+static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL, NULL); }
 
 /* what a loss or a Gauss-Newton product asks of markers, from the outputs of the run just made */
 static void fit_cotangent(mutation_bench *b)
@@ -157,7 +157,7 @@ static double step_difference(trial *t, int s)
     double left = 0.0, right = 0.0, sum = 0.0;
     uint64_t seed = 31u + (unsigned)s;
     rgi_run run;
-    rgi_run_init(&run, pack);
+    rgi_run_init(&run, pack, NULL);
     rgi_state_load(&run, pack->kept + (size_t)s * size, pack->kept + (size_t)(s + 1) * size);
     rgi_run_step(&run, pack, s, 1, NULL);
     for (int i = 0; i < RGI_NT * n; i++) {
@@ -171,16 +171,16 @@ static double step_difference(trial *t, int s)
     rgi_tangent d = rgi_tangent_at(run.tangents, n), bar = rgi_tangent_at(run.bar, n);
     flipped = -1;
     if (pack->deform)
-        rgi_deform_jvp(&run.rod, run.step, &run.deform, run.alive, d, none, NULL, NULL, 0,
+        rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, d, none, NULL, NULL, 0,
                        run.stress, run.dy);
     else
-        rgi_step_jvp(&run.rod, run.step, run.alive, NULL, d, none, NULL, NULL, 0, run.stress,
+        rgi_step_jvp(&run.rod, &run.step, run.alive, NULL, d, none, NULL, NULL, 0, run.stress,
                      run.dy);
     flipped = term;
     if (pack->deform)
-        rgi_deform_adj(&run.rod, run.step, &run.deform, run.alive, bar, nothing, run.stress,
+        rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress,
                        run.dy);
-    else rgi_step_adj(&run.rod, run.step, run.alive, NULL, bar, nothing, run.stress, run.dy);
+    else rgi_step_adj(&run.rod, &run.step, run.alive, NULL, bar, nothing, run.stress, run.dy);
     for (int i = 0; i < RGI_NT * n; i++) {
         left += run.tangents[i] * w[i];
         right += v[i] * run.bar[i];

@@ -280,7 +280,7 @@ static void run_complex(const scene *s, int q, real by, real *markers)
         drive_m[i] = s->drive_m[i];
     }
     steps = p.n_steps;
-    real *work = calloc(rgi_run_bind(NULL, &p, NULL), sizeof *work);
+    real *work = calloc(rgi_run_bind(NULL, &p, NULL, NULL), sizeof *work);
     assert_non_null(work);
     p.lane_steps = (const double *)&steps;
     p.coef = (const double *)coef;
@@ -475,10 +475,10 @@ static bench make_bench(const scene *s, int bdf2, uint64_t seed)
             b.rod.zp[2 * i + k] = 0.5 * random_signed(&seed);
         }
     }
-    rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0};
+    const rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0};
     b.rod.coef = b.coef;
     for (int i = 0; i < NODES * RGI_NC; i++) b.coef[i] = s->coef[i];
-    rgi_step_prepare(&b.rod, step);
+    rgi_step_prepare(&b.rod, &step);
     bench_reset(&b);
     return b;
 }

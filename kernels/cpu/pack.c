@@ -9,7 +9,7 @@
 
 size_t RGI_JOIN(rgi_pack_workspace_, RGI_PACK_ISA)(const rgi_pack *pack)
 {
-    return rgi_run_bind(NULL, pack, NULL) * RGI_LANES;
+    return rgi_run_bind(NULL, pack, NULL, NULL) * RGI_LANES;
 }
 
 void RGI_JOIN(rgi_pack_run_, RGI_PACK_ISA)(const rgi_pack *pack)

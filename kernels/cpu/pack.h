@@ -19,8 +19,8 @@ typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */
 } rgi_pack_entry;
 
-/* numbers by rod, step and item that stay where the caller has them, distances in doubles; data NULL:
- * none. Output frames count as steps here. */
+/* numbers (rg_number: doubles, whatever the pack computes in) by rod, step and item that stay where the
+ * caller has them, distances in numbers; data NULL: none. Output frames count as steps here. */
 typedef struct rgi_series {
     void *data; /* of the pack's first rod */
     ptrdiff_t rod, step, item;
@@ -86,6 +86,11 @@ typedef struct rgi_pack {
     double *normal;          /* [p(p+1)/2][W] sum of J^T W J */
     double *gradients;       /* [blocks][p][W] sum of J^T w r by block */
     double *loss;            /* [4][W] sums of loss [m], |r| [m], loss'' [1/m], weights [1/m] */
+    /* W = 1: instead of normal and gradients, the factors they are products of, for one block of frames:
+     * rows sqrt(W) J of direction q from rows + q * rows_apart on, sqrt(W) r after the last direction;
+     * doubles */
+    double *rows;
+    ptrdiff_t rows_apart;
     /* the reverse run */
     const rgi_plan *plan; /* NULL: forward only */
     double *kept;         /* [rgi_plan_kept][W] what the forward run leaves behind */
@@ -93,6 +98,9 @@ typedef struct rgi_pack {
     int bar;              /* RGI_BAR_... */
     rgi_series x_bar, v_bar, turn_bar, markers_bar; /* cotangents of outputs, items as there */
     int window;           /* steps after which the state's cotangent is dropped; 0: never */
+    /* W = 1, forward runs: the state before the last and the last of this rod's last run, and 1 where the next
+     * run goes on from there; NULL: every run starts anew */
+    double *carried; /* [2 (RGI_STATE_REALS n + 1) + 1] */
     /* results: sums over steps [..][W], where wanted; series by step, data NULL where not asked for */
     int want_coef, want_start;
     double *coef_bar, *offset_bar;       /* as coef, offset */

@@ -9,12 +9,23 @@
 #ifndef RGI_REAL_H
 #define RGI_REAL_H
 
+/* RG_FN: any function of the physics; a GPU gets a rollout in one piece, since a call would have to put aside
+ * the registers that it may write. RG_ROLLED: a loop whose body stands in the code once. */
 #if defined(__CUDACC__)
-#define RG_FN static __host__ __device__ inline
+#define RG_FN static __host__ __device__ __forceinline__
+#define RG_RESTRICT __restrict__
+#elif defined(__cplusplus)
+#define RG_FN static inline
 #define RG_RESTRICT __restrict__
 #else
 #define RG_FN static inline
 #define RG_RESTRICT restrict
+#endif
+
+#if defined(__CUDA_ARCH__)
+#define RG_ROLLED _Pragma("unroll 1")
+#else
+#define RG_ROLLED
 #endif
 
 #if defined(RGI_REAL_PACK)
@@ -87,6 +98,33 @@ RG_FN int rg_any(rmask m) { return m; }
 
 #endif
 
+/* the first rod's value, as a plain number */
+#if defined(RGI_REAL_PACK)
+#define RGI_FIRST(a) ((a)[0])
+#else
+#define RGI_FIRST(a) RGI_VALUE(a)
+#endif
+
+/* what numbers of series are (cpu/pack.h), whatever a rollout computes in */
+#if defined(RGI_REAL_COMPLEX)
+typedef double _Complex rg_number;
+#else
+typedef double rg_number;
+#endif
+
+/* A pivot at most this share of what it was made from is rounding error: of an angle's beside the largest
+ * angle's, of any other beside its own diagonal. And the least Newton increment [m] that means anything,
+ * for rods of about a metre. */
+#if defined(RGI_REAL_FLOAT)
+#define RGI_PIVOT_ANGLE 1e-5f
+#define RGI_PIVOT_OWN 1e-6f
+#define RGI_LEAST_INCREMENT 2e-6
+#else
+#define RGI_PIVOT_ANGLE 1e-11
+#define RGI_PIVOT_OWN 1e-13
+#define RGI_LEAST_INCREMENT 0.0
+#endif
+
 /* a term that a cotangent takes in; a test that flips the sign of each defines RGI_MUTATE */
 #if defined(RGI_MUTATE)
 #define RG_TERM(e) (rgi_sign(__COUNTER__) * (e))
@@ -117,35 +155,63 @@ RG_FN rmask rg_sane(real a)
     return rg_and(rg_lt(a, rg_set1(1e30)), rg_lt(rg_set1(-1e30), a));
 }
 
-/* A team works on one rod: a warp on the GPU, one thread on the CPU. Loops over nodes go through
- * RG_TEAM_FOR, RG_TEAM_SYNC stands between writing an array and reading other nodes' entries, and
- * work along the rod in sequence belongs to RG_TEAM_ONE. */
-#if defined(__CUDA_ARCH__)
-#define RG_TEAM_FOR(i, begin, end)                                                               \
-    for (int i = (begin) + (int)(threadIdx.x & 31u); i < (end); i += 32)
-#define RG_TEAM_SYNC() __syncwarp()
-#define RG_TEAM_ONE if ((threadIdx.x & 31u) == 0)
+/* A team works on one rod: a quarter of a warp on the GPU, one thread on the CPU. Loops over nodes go through
+ * RG_TEAM_FOR, RG_TEAM_SYNC stands between writing an array and reading or writing other nodes' entries,
+ * and work along the rod in sequence belongs to RG_TEAM_ONE. Variables outside of arrays are each lane's
+ * own; branches around a barrier must be the same for all. */
+#if defined(__CUDA_ARCH__) || defined(RGI_SHIM)
+#define RGI_TEAM_DEVICE 1
+#define RG_TEAM_LANE ((int)(threadIdx.x % RGI_TEAM))
+#define RGI_TEAM_MASK (0xffu << (threadIdx.x & 24u))
+#define RG_TEAM_FOR(i, begin, end) for (int i = (begin) + RG_TEAM_LANE; i < (end); i += RGI_TEAM)
+#define RG_TEAM_SYNC() __syncwarp(RGI_TEAM_MASK)
+#define RG_TEAM_ONE if (RG_TEAM_LANE == 0)
 #else
+#define RG_TEAM_LANE 0
 #define RG_TEAM_FOR(i, begin, end) for (int i = (begin); i < (end); i++)
 #define RG_TEAM_SYNC() ((void)0)
 #define RG_TEAM_ONE
+#endif
+#if defined(__CUDACC__) || defined(RGI_SHIM)
+/* threads to a rod: of 13 vertices four joints are assembled at a time, and a factor is one thread's work;
+ * 32 rods of more threads each would leave a thread too few registers */
+#define RGI_TEAM 8
+#else
+#define RGI_TEAM 1
 #endif
 
 /* sum and maximum over the team's lanes, the same bits in each */
 RG_FN real rg_team_sum(real a)
 {
-#if defined(__CUDA_ARCH__)
-    for (int step = 16; step > 0; step /= 2) a += __shfl_xor_sync(0xffffffffu, a, step);
+#if defined(RGI_TEAM_DEVICE)
+    for (int step = RGI_TEAM / 2; step > 0; step /= 2) a += __shfl_xor_sync(RGI_TEAM_MASK, a, step);
 #endif
     return a;
 }
 RG_FN real rg_team_max(real a)
 {
-#if defined(__CUDA_ARCH__)
-    for (int step = 16; step > 0; step /= 2)
-        a = rg_max(a, __shfl_xor_sync(0xffffffffu, a, step));
+#if defined(RGI_TEAM_DEVICE)
+    for (int step = RGI_TEAM / 2; step > 0; step /= 2)
+        a = rg_max(a, __shfl_xor_sync(RGI_TEAM_MASK, a, step));
 #endif
     return a;
+}
+/* does any lane of the team say so? and what the first one says: with RG_TEAM_ONE */
+RG_FN rmask rg_team_any(rmask m)
+{
+#if defined(RGI_TEAM_DEVICE)
+    return __any_sync(RGI_TEAM_MASK, m);
+#else
+    return m;
+#endif
+}
+RG_FN rmask rg_team_first(rmask m)
+{
+#if defined(RGI_TEAM_DEVICE)
+    return __shfl_sync(RGI_TEAM_MASK, m, 0, RGI_TEAM);
+#else
+    return m;
+#endif
 }
 
 #endif

@@ -36,28 +36,50 @@ typedef struct rgi_rod {
     real *hess;                 /* [n][RGI_NH] Hessian blocks, then their factor */
 } rgi_rod;
 
-/* reals of workspace for n nodes */
-RG_FN int rgi_rod_reals(int n)
+/* reals for n nodes: of the state, which lasts from step to step, and of what a step works on. A GPU keeps
+ * the latter, which is read and written many times a step, on its multiprocessor. */
+RG_FN int rgi_rod_state_reals(int n) { return n * (3 * 5 + 2 * RGI_NS + 2 * 2); }
+RG_FN int rgi_rod_step_reals(int n)
 {
-    return n * (3 * 5 + 2 * RGI_NS + 2 * 2 + RGI_NW + 1 + 3 + 4 * 3 + RGI_NS + 4 + RGI_NG +
-                2 * RGI_NU + RGI_NH);
+    return n * (RGI_NW + 1 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH);
 }
+RG_FN int rgi_rod_reals(int n) { return rgi_rod_state_reals(n) + rgi_rod_step_reals(n); }
 
-/* hand out the workspace; plan, n, fixed, coef and f are the caller's */
+/* hand them out; plan, n, fixed, coef and f are the caller's */
+RG_FN void rgi_rod_bind_state(rgi_rod *rod, real *p)
+{
+    const int n = rod->n;
+    rod->x = p;
+    rod->v = p + 3 * n;
+    rod->xp = p + 6 * n;
+    rod->vp = p + 9 * n;
+    rod->m1 = p + 12 * n;
+    rod->s = p + 15 * n;
+    rod->sp = p + 19 * n;
+    rod->z = p + 23 * n;
+    rod->zp = p + 25 * n;
+}
+RG_FN void rgi_rod_bind_step(rgi_rod *rod, real *p)
+{
+    const int n = rod->n;
+    rod->c = p;
+    rod->y = p + 3 * n;
+    rod->y1 = p + 6 * n;
+    rod->base = p + 9 * n;
+    rod->base1 = p + 12 * n;
+    rod->sy = p + 15 * n;
+    rod->t = p + 19 * n;
+    rod->grad = p + 23 * n;
+    rod->dy = p + 27 * n;
+    rod->a = p + 31 * n;
+    rod->w = p + 32 * n;
+    rod->g = p + (32 + RGI_NW) * n;
+    rod->hess = p + (32 + RGI_NW + RGI_NG) * n;
+}
 RG_FN void rgi_rod_bind(rgi_rod *rod, real *p)
 {
-    int n = rod->n;
-    real **three[] = {&rod->x, &rod->v, &rod->xp, &rod->vp, &rod->m1, &rod->c, &rod->y, &rod->y1,
-                      &rod->base, &rod->base1};
-    for (int i = 0; i < 10; i++, p += 3 * n) *three[i] = p;
-    real **four[] = {&rod->s, &rod->sp, &rod->sy, &rod->t, &rod->grad, &rod->dy};
-    for (int i = 0; i < 6; i++, p += 4 * n) *four[i] = p;
-    rod->z = p, p += 2 * n;
-    rod->zp = p, p += 2 * n;
-    rod->w = p, p += RGI_NW * n;
-    rod->a = p, p += n;
-    rod->g = p, p += RGI_NG * n;
-    rod->hess = p;
+    rgi_rod_bind_state(rod, p);
+    rgi_rod_bind_step(rod, p + rgi_rod_state_reals(rod->n));
 }
 
 RG_FN void rgi_edges(rgi_rod *rod, const real *x)
@@ -92,6 +114,20 @@ RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
         rod->sy[RGI_NS * i + 1] = j.kappa1;
         rod->sy[RGI_NS * i + 2] = j.kappa2;
         rod->sy[RGI_NS * i + 3] = rgi_twist_branch(rod, i, j.tau);
+    }
+    RG_TEAM_SYNC();
+}
+
+/* the strains' gradients in x and m1 into rod->g, tangents and lengths into rod->t and rod->sy */
+RG_FN void rgi_strain_gradients(rgi_rod *rod, const real *x, const real *m1)
+{
+    rgi_edges(rod, x);
+    RG_TEAM_FOR(i, 1, rod->n - 1)
+    {
+        vec3 e = v3_sub(v3_load(x + 3 * i), v3_load(x + 3 * i - 3));
+        vec3 f = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
+        rgi_joint j = rgi_joint_make(e, f, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
+        rgi_joint_grad(&j, rod->g + RGI_NG * i);
     }
     RG_TEAM_SYNC();
 }
@@ -185,6 +221,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share)
     }
     RG_TEAM_SYNC();
     /* edges in two colours */
+    RG_ROLLED
     for (int colour = 0; colour < 2; colour++) {
         RG_TEAM_FOR(k, 0, (rod->n - colour) / 2)
         {
@@ -212,6 +249,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share)
         }
         RG_TEAM_SYNC();
     }
+    RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
         RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
         {

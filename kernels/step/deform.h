@@ -30,29 +30,47 @@ typedef struct rgi_deform {
     real *weigh, *length; /* [n] changes, or cotangents, of shares and rest lengths */
 } rgi_deform;
 
-/* reals of scratch */
+/* reals of scratch: what a step works on (as rgi_rod_step_reals), and what it leaves for derivatives */
+RG_FN size_t rgi_deform_step_reals(int n) { return (size_t)n * (5 + 3 + 3 + 5 + 1 + 1 + 2 * RGI_NU); }
+RG_FN size_t rgi_deform_kept_reals(int n, int sweeps)
+{
+    return (size_t)n * (1 + 4 + 2 + 4 * (size_t)sweeps);
+}
 RG_FN size_t rgi_deform_reals(int n, int sweeps)
 {
-    return (size_t)n * (5 + 3 + 3 + 5 + 1 + 1 + 1 + 4 + 2 * RGI_NU + 2 + 4 * (size_t)sweeps);
+    return rgi_deform_step_reals(n) + rgi_deform_kept_reals(n, sweeps);
 }
 
+RG_FN void rgi_deform_bind_step(rgi_deform *work, int n, real *p)
+{
+    work->turn.joint = p;
+    work->turn.base = p + 5 * n;
+    work->turn.trial = p + 8 * n;
+    work->turn.part = p + 11 * n;
+    work->turn.diag = p + 16 * n;
+    work->turn.off = p + 17 * n;
+    work->moved = p + 18 * n;
+    work->pull = p + (18 + RGI_NU) * n;
+}
+RG_FN void rgi_deform_bind_kept(rgi_deform *work, int n, real *p)
+{
+    work->share = p;
+    work->carry = p + n;
+    work->weigh = p + 5 * n;
+    work->length = p + 6 * n;
+    work->past = p + 7 * n;
+}
+/* an edge that no sweep touches leaves its places alone */
+RG_FN void rgi_deform_clear(rgi_deform *work, int n, int sweeps)
+{
+    RG_TEAM_FOR(i, 0, 4 * sweeps * n) work->past[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
+}
 RG_FN void rgi_deform_bind(rgi_deform *work, int n, int sweeps, real *p)
 {
-    work->turn.joint = p, p += 5 * n;
-    work->turn.base = p, p += 3 * n;
-    work->turn.trial = p, p += 3 * n;
-    work->turn.part = p, p += 5 * n;
-    work->turn.diag = p, p += n;
-    work->turn.off = p, p += n;
-    work->share = p, p += n;
-    work->carry = p, p += 4 * n;
-    work->moved = p, p += RGI_NU * n;
-    work->pull = p, p += RGI_NU * n;
-    work->weigh = p, p += n;
-    work->length = p, p += n;
-    /* an edge that no sweep touches leaves its places alone */
-    work->past = p;
-    for (int i = 0; i < 4 * sweeps * n; i++) p[i] = rg_set1(0.0);
+    rgi_deform_bind_step(work, n, p);
+    rgi_deform_bind_kept(work, n, p + rgi_deform_step_reals(n));
+    rgi_deform_clear(work, n, sweeps);
 }
 
 /* stresses of joint i at its strains in sy: K s - b, in places 1 to 3 */
@@ -77,6 +95,7 @@ RG_FN void rgi_deform_force(rgi_rod *rod)
 {
     RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
+    RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
         RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
         {
@@ -107,9 +126,9 @@ RG_FN real rgi_deform_pull(const rgi_rod *rod, int i, int d)
 /* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and
  * directors in y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and
  * strain gradients (g) are those at x and the turned directors (base1). */
-RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work, rmask alive)
+RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_deform *work, rmask alive)
 {
-    const real h = rg_set1(step.h), zero = rg_set1(0.0), one = rg_set1(1.0);
+    const real h = rg_set1(step->h), zero = rg_set1(0.0), one = rg_set1(1.0);
     rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
     rgi_deform_force(rod);
     RG_TEAM_FOR(i, 0, rod->n)
@@ -118,12 +137,12 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
         const real drag = rod->coef[RGI_NC * i + RGI_C];
         for (int d = 0; d < 3; d++) {
             real v = rod->v[3 * i + d], pull = rgi_deform_pull(rod, i, d);
-            v = v + h * (rg_set1(step.gravity[d]) - drag * v + pull);
+            v = v + h * (rg_set1(step->gravity[d]) - drag * v + pull);
             rod->y[3 * i + d] = rod->x[3 * i + d] + h * v;
         }
     }
     rgi_projection_shares(rod, work->share);
-    RG_TEAM_ONE { rgi_project(rod, step.sweeps, work->share, rod->y, work->past); }
+    RG_TEAM_ONE { rgi_project(rod, step->sweeps, work->share, rod->y, work->past); }
     RG_TEAM_SYNC();
     real bad = zero;
     RG_TEAM_FOR(i, 0, rod->n)
@@ -148,19 +167,20 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, rgi_step step, rgi_deform *work
 /* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the
  * old positions, so s lags x by a step, always. Without BDF2 the implicit step's acceptance is this
  * one. */
-RG_FN void rgi_deform_accept(rgi_rod *rod, rgi_step step, rmask alive)
+RG_FN void rgi_deform_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     rgi_step_accept(rod, step, alive);
 }
 
 /* after rgi_deform_solve: H of P at x and the turned directors in hess, prescribed unknowns like
  * the others; its free angles' factor; how directors hang on the transport's ends */
-RG_FN void rgi_deform_linearise(rgi_rod *rod, rgi_step step, rgi_deform *work)
+RG_FN void rgi_deform_linearise(rgi_rod *rod, const rgi_step *step, rgi_deform *work)
 {
     const real one = rg_set1(1.0);
     (void)step;
     RG_TEAM_FOR(i, 0, RGI_NH * rod->n) rod->hess[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
+    RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
         RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
         {
@@ -216,12 +236,12 @@ RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
 
 /* One direction through the step just solved and linearised, before rgi_deform_accept; arguments as
  * of rgi_step_jvp. */
-RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *work, rmask alive,
+RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_deform *work, rmask alive,
                           rgi_tangent d, rgi_input_tangent in, const rgi_entry *entries,
                           const real *values, int n_entries, real *stress, real *dy)
 {
     const int n = rod->n;
-    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
+    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step->h), rate = one / h;
     real *r = work->moved;
     RG_TEAM_FOR(i, 0, n)
     {
@@ -280,7 +300,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     RG_TEAM_SYNC();
     RG_TEAM_ONE
     {
-        rgi_project_jvp(rod, step.sweeps, work->share, work->past, work->weigh, work->length, r);
+        rgi_project_jvp(rod, step->sweeps, work->share, work->past, work->weigh, work->length, r);
     }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, n)
@@ -310,11 +330,11 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, rgi_step step, const rgi_deform *w
 }
 
 /* The adjoint; arguments as of rgi_step_adj, the step solved and linearised as for the tangent. */
-RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *work, rmask alive,
+RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_deform *work, rmask alive,
                           rgi_tangent d, rgi_input_bar in, real *stress, real *dy)
 {
     const int n = rod->n;
-    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step.h), rate = one / h;
+    const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step->h), rate = one / h;
     real *bar = work->moved, *pull = work->pull; /* cotangents of (x, theta) at x; (q, mu) */
     RG_TEAM_FOR(i, 0, n)
     {
@@ -347,7 +367,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, rgi_step step, const rgi_deform *w
     rgi_strain_adj(rod, one, stress, bar);
     RG_TEAM_ONE
     {
-        rgi_project_adj(rod, step.sweeps, work->share, work->past, work->weigh, work->length, dy);
+        rgi_project_adj(rod, step->sweeps, work->share, work->past, work->weigh, work->length, dy);
     }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, n)

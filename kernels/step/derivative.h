@@ -26,19 +26,24 @@ typedef struct rgi_input_bar {
     real *f;    /* [n][3] written */
 } rgi_input_bar;
 
-RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
+RG_FN void rgi_mask_fixed_node(const rgi_rod *rod, int i, real *y)
 {
-    RG_TEAM_FOR(i, 0, rod->n)
     for (int c = 0; c < RGI_NU; c++)
         if (rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA))
             y[RGI_NU * i + c] = rg_set1(0.0);
+}
+
+RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
+{
+    RG_TEAM_FOR(i, 0, rod->n) rgi_mask_fixed_node(rod, i, y);
     RG_TEAM_SYNC();
 }
 
-/* One direction through the step just solved and linearised, before rgi_step_accept. entries/values
+/* One direction through the step just solved and linearised, before rgi_step_accept. Plain code, for one
+ * lane: a team's lanes take a direction each. entries/values
  * [n_entries]: its coefficient changes; full: the Hessian before prescribed unknowns went, with in.y.
  * stress [n][RGI_NS], dy [n][RGI_NU]: scratch. */
-RG_FN void rgi_step_jvp(const rgi_rod *rod, rgi_step step, rmask alive, const real *full, rgi_tangent d,
+RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full, rgi_tangent d,
                         rgi_input_tangent in, const rgi_entry *entries, const real *values,
                         int n_entries, real *stress, real *dy)
 {
@@ -68,8 +73,10 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, rgi_step step, rmask alive, const re
         rgi_coefficient_jvp(rod, step, entries[e], values[e], stress + RGI_NS * i, force);
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] -= force[c];
     }
-    rgi_strain_adj(rod, rg_set1(-1.0), stress, dy);
-    rgi_mask_fixed(rod, dy);
+    for (int i = 0; i < n; i++) {
+        rgi_strain_node_adj(rod, rg_set1(-1.0), stress, i, dy);
+        rgi_mask_fixed_node(rod, i, dy);
+    }
     rgi_ldlt_solve(rod->plan, rod->hess, dy);
     if (in.y)
         for (int i = 0; i < RGI_NU * n; i++) dy[i] += in.y[i];
@@ -94,7 +101,7 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, rgi_step step, rmask alive, const re
 /* The adjoint: d holds the cotangent of the state after the step and gets that of the state before, the
  * step linearised as for the tangent. Lanes not alive pass through. stress, dy: scratch, as there; dy ends
  * as lambda. */
-RG_FN void rgi_step_adj(const rgi_rod *rod, rgi_step step, rmask alive, const real *full, rgi_tangent d,
+RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full, rgi_tangent d,
                         rgi_input_bar in, real *stress, real *dy)
 {
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));

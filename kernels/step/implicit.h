@@ -28,16 +28,16 @@ typedef struct rgi_step {
     int sweeps;        /* of the deform stepper's projection */
 } rgi_step;
 
-RG_FN double rgi_step_hat(rgi_step step) { return step.bdf2 ? step.h * 2.0 / 3.0 : step.h; }
+RG_FN double rgi_step_hat(const rgi_step *step) { return step->bdf2 ? step->h * 2.0 / 3.0 : step->h; }
 /* what a quantity with past values q (now) and o (before) is compared with: xt, st, zt */
-RG_FN real rgi_past(rgi_step step, real q, real o)
+RG_FN real rgi_past(const rgi_step *step, real q, real o)
 {
-    if (!step.bdf2) return q;
+    if (!step->bdf2) return q;
     return (RG_C(4.0) * q - o) * RG_C(0.33333333333333333333);
 }
 
 /* a, c and w of the step from the state; coef in SI */
-RG_FN void rgi_step_prepare(rgi_rod *rod, rgi_step step)
+RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
 {
     const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
     RG_TEAM_FOR(i, 0, rod->n)
@@ -48,7 +48,7 @@ RG_FN void rgi_step_prepare(rgi_rod *rod, rgi_step step)
         for (int d = 0; d < 3; d++) {
             real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
             real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
-            real xh = xt + hat * (vt + hat * rg_set1(step.gravity[d]));
+            real xh = xt + hat * (vt + hat * rg_set1(step->gravity[d]));
             rod->c[3 * i + d] = (xh + drag * xt) / (one + drag);
             if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
         }
@@ -105,13 +105,13 @@ RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
 
 /* First trial: every free vertex goes on with its velocity; prescribed positions are in y and
  * prescribed directors in y1 already. */
-RG_FN void rgi_step_predict(rgi_rod *rod, rgi_step step)
+RG_FN void rgi_step_predict(rgi_rod *rod, const rgi_step *step)
 {
     RG_TEAM_FOR(i, 0, rod->n)
     {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         for (int d = 0; d < 3; d++)
-            rod->y[3 * i + d] = rod->x[3 * i + d] + rg_set1(step.h) * rod->v[3 * i + d];
+            rod->y[3 * i + d] = rod->x[3 * i + d] + rg_set1(step->h) * rod->v[3 * i + d];
     }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, rod->n - 1)
@@ -123,6 +123,15 @@ RG_FN void rgi_step_predict(rgi_rod *rod, rgi_step step)
                  rgi_director_move(s, t, rg_set1(0.0), v3_load(rod->m1 + 3 * i)));
     }
     RG_TEAM_SYNC();
+}
+
+RG_FN rmask rgi_step_factor(rgi_rod *rod)
+{
+#if RGI_TEAM > 1
+    return rgi_ldlt_factor_by_team(rod->plan, rod->hess);
+#else
+    return rgi_ldlt_factor(rod->plan, rod->hess);
+#endif
 }
 
 /* dy = -(what the solve left in grad) in lanes `take`; the largest
@@ -147,31 +156,34 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
 
 /* Solve the step for the lanes `alive`; the trial ends at the solution, its strains in sy. A lane's
  * values never depend on its neighbours: a lane that is done no longer moves. */
-RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, rgi_step step, rmask alive)
+RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
     rgi_newton newton = rgi_newton_begin(alive);
-    for (int iteration = 0; iteration < step.max_iterations && rg_any(newton.open); iteration++) {
-        real phi = rgi_assemble(rod, one);
-        rmask take = rgi_newton_take(&newton, phi);
-        RG_TEAM_FOR(i, 0, 3 * rod->n)
-        {
-            rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
-            rod->base1[i] = rg_select(take, rod->y1[i], rod->base1[i]);
-        }
-        RG_TEAM_SYNC();
-        rmask indefinite = rg_false();
-        RG_TEAM_ONE { indefinite = rgi_ldlt_factor(rod->plan, rod->hess); }
-        if (rg_any(rg_and(indefinite, take))) {
-            (void)rgi_assemble(rod, rg_select(indefinite, zero, one));
-            RG_TEAM_ONE { (void)rgi_ldlt_factor(rod->plan, rod->hess); }
+    for (int iteration = 0; iteration < step->max_iterations && rg_any(newton.open); iteration++) {
+        rmask take = rg_false(), indefinite = rg_false();
+        /* exact, and once more where that is not positive definite */
+        RG_ROLLED
+        for (int again = 0; again < 2; again++) {
+            real phi = rgi_assemble(rod, rg_select(indefinite, zero, one));
+            if (again == 0) {
+                take = rgi_newton_take(&newton, phi);
+                RG_TEAM_FOR(i, 0, 3 * rod->n)
+                {
+                    rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
+                    rod->base1[i] = rg_select(take, rod->y1[i], rod->base1[i]);
+                }
+                RG_TEAM_SYNC();
+            }
+            indefinite = rgi_step_factor(rod);
+            if (!rg_any(rg_and(indefinite, take))) break;
         }
         RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_newton_increment(rod, take);
         rgi_newton_aim(&newton, take, largest);
         rgi_move(rod, newton.alpha, newton.open);
-        rgi_newton_moved(&newton, take, step.tolerance);
+        rgi_newton_moved(&newton, take, step->tolerance);
     }
     return newton.out;
 }
@@ -182,23 +194,25 @@ RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 {
     (void)rgi_assemble_all(rod, rg_set1(1.0));
     RG_TEAM_FOR(i, 0, full ? RGI_NH * rod->n : 0) full[i] = rod->hess[i];
-    rgi_mask(rod);
-    RG_TEAM_ONE { (void)rgi_ldlt_factor(rod->plan, rod->hess); }
     RG_TEAM_SYNC();
+    rgi_mask(rod);
+    (void)rgi_step_factor(rod);
 }
 
 /* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel), or did a twist change by
  * so nearly half a turn (179.3 degrees) in one step that its direction is a guess? */
 RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
 {
-    out->folded = rg_false();
-    out->wrapped = rg_false();
-    for (int i = 1; i < rod->n - 1; i++) {
+    rmask folded = rg_false(), wrapped = rg_false();
+    RG_TEAM_FOR(i, 1, rod->n - 1)
+    {
         real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
-        out->folded = rg_or(out->folded, rg_lt(chi, rg_set1(1e-4)));
+        folded = rg_or(folded, rg_lt(chi, rg_set1(1e-4)));
         real turned = rod->sy[RGI_NS * i + 3] - rod->s[RGI_NS * i + 3];
-        out->wrapped = rg_or(out->wrapped, rg_lt(rg_set1(3.13), rg_abs(turned)));
+        wrapped = rg_or(wrapped, rg_lt(rg_set1(3.13), rg_abs(turned)));
     }
+    out->folded = rg_team_any(folded);
+    out->wrapped = rg_team_any(wrapped);
 }
 
 /* the first vertex where a step that ended with `flag` (rg_rod_flag) went wrong, by lane; -1: none */
@@ -234,7 +248,7 @@ RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
 }
 
 /* the solution becomes the state in lanes `alive`; the others keep theirs */
-RG_FN void rgi_step_accept(rgi_rod *rod, rgi_step step, rmask alive)
+RG_FN void rgi_step_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     const real hat = rg_set1(rgi_step_hat(step)), rate = rg_set1(1.0) / hat;
     RG_TEAM_FOR(i, 0, rod->n)

@@ -43,7 +43,8 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
             real diag = p[c * (c + 1) / 2 + c], pivot = diag;
             for (int q = 0; q < c; q++) pivot = pivot - col[c - 1][q] * col[c - 1][q] * d[q];
             if (c == 3) spin = rg_max(spin, rg_abs(diag));
-            real least = (c == 3 ? RG_C(1e-11) * spin : RG_C(1e-13) * rg_abs(diag)) + RG_C(1e-30);
+            real least =
+                (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
             rmask tiny = rg_lt(rg_abs(pivot), least);
             indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
             d[c] = pivot;
@@ -83,6 +84,67 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
     }
     return indefinite;
 }
+
+#if RGI_TEAM > 1
+/* The same by a team, with the same bits: every lane factors the diagonal block for itself, takes a row of the
+ * panel, and then entries of the blocks that the panel updates. */
+RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
+{
+    rmask indefinite = rg_false();
+    const real zero = rg_set1(0.0);
+    real spin = zero;
+    for (int s = 0; s < plan.n; s++) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        real *p = blocks + RGI_NH * k;
+        real d[4], inv[4], low[4][4];
+        for (int c = 0; c < 4; c++) {
+            real diag = p[c * (c + 1) / 2 + c], pivot = diag;
+            for (int q = 0; q < c; q++) pivot = pivot - low[c][q] * low[c][q] * d[q];
+            if (c == 3) spin = rg_max(spin, rg_abs(diag));
+            real least =
+                (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
+            rmask tiny = rg_lt(rg_abs(pivot), least);
+            indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
+            d[c] = pivot;
+            inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
+            for (int r = c + 1; r < 4; r++) {
+                real v = p[r * (r + 1) / 2 + c];
+                for (int q = 0; q < c; q++) v = v - low[r][q] * (d[q] * low[c][q]);
+                low[r][c] = v * inv[c];
+            }
+        }
+        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7))
+        {
+            real *row = p + 10 + 4 * r, v[4];
+            for (int c = 0; c < 4; c++) {
+                v[c] = row[c];
+                for (int q = 0; q < c; q++) v[c] = v[c] - v[q] * (d[q] * low[c][q]);
+                v[c] = v[c] * inv[c];
+            }
+            for (int c = 0; c < 4; c++) row[c] = v[c];
+        }
+        RG_TEAM_SYNC();
+        RG_TEAM_ONE
+        {
+            for (int c = 0; c < 4; c++) {
+                p[c * (c + 1) / 2 + c] = inv[c];
+                for (int r = c + 1; r < 4; r++) p[r * (r + 1) / 2 + c] = low[r][c];
+            }
+        }
+        /* a's triangle (10), b's rows of a (12), b's triangle (6) */
+        RG_TEAM_FOR(e, 0, a < 0 ? 0 : (b < 0 ? 10 : 28))
+        {
+            const int across = e >= 10 && e < 22, f = e < 10 ? e : e - (across ? 10 : 22);
+            const int r = across ? f / 4 : (f > 5) + (f > 2) + (f > 0), c = across ? f % 4 : f - r * (r + 1) / 2;
+            const real *v = p + 10 + 4 * (r + (e < 10 ? 0 : 4)), *w = p + 10 + 4 * (c + (e < 22 ? 0 : 4));
+            real *to = blocks + (e < 22 ? RGI_NH * a + e : RGI_NH * b + f);
+            *to -= v[0] * d[0] * w[0] + v[1] * d[1] * w[1] + v[2] * d[2] * w[2] + v[3] * d[3] * w[3];
+        }
+        RG_TEAM_SYNC();
+    }
+    return indefinite;
+}
+#endif
 
 /* solve in place for one right-hand side y [n][4] */
 RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, real *RG_RESTRICT y)

@@ -60,7 +60,8 @@ RG_FN void rgi_newton_aim(rgi_newton *n, rmask take, real largest)
 RG_FN void rgi_newton_moved(rgi_newton *n, rmask take, double tolerance)
 {
     n->first = rg_false();
-    rmask done = rg_and(take, rg_lt(n->out.increment, rg_set1(tolerance)));
+    double least = tolerance > RGI_LEAST_INCREMENT ? tolerance : RGI_LEAST_INCREMENT;
+    rmask done = rg_and(take, rg_lt(n->out.increment, rg_set1(least)));
     n->out.converged = rg_or(n->out.converged, done);
     n->open = rg_and(n->open, rg_not(done));
 }

@@ -51,8 +51,8 @@ typedef struct rgi_entry { /* the same as rgi_pack_entry */
 } rgi_entry;
 
 /* a past value q (now), o (before) as rgi_past weighs them: its adjoint */
-RG_FN real rgi_past_now(rgi_step step) { return rg_set1(step.bdf2 ? 4.0 / 3.0 : 1.0); }
-RG_FN real rgi_past_before(rgi_step step) { return rg_set1(step.bdf2 ? -1.0 / 3.0 : 0.0); }
+RG_FN real rgi_past_now(const rgi_step *step) { return rg_set1(step->bdf2 ? 4.0 / 3.0 : 1.0); }
+RG_FN real rgi_past_before(const rgi_step *step) { return rg_set1(step->bdf2 ? -1.0 / 3.0 : 0.0); }
 
 /* What the stresses of node i are made of: strains over their past (length l, bending u, twist t), bending
  * over its memory q, and p of the header's C p; keep: the memory's o. */
@@ -61,7 +61,7 @@ typedef struct rgi_strain_state {
     real l, t, u1, u2, q1, q2, p1, p2;
 } rgi_strain_state;
 
-RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, rgi_step step, int i)
+RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, const rgi_step *step, int i)
 {
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i;
     const real *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
@@ -84,7 +84,7 @@ RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, rgi_step step, in
 
 /* add what coefficient `e.coefficient` changing by `value` does at the solution: stress (of the node's
  * four strains) and force (on its vertex) at fixed configuration */
-RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, rgi_step step, rgi_entry e, real value,
+RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, const rgi_step *step, rgi_entry e, real value,
                                real *stress, real *force)
 {
     int i = e.node;
@@ -142,7 +142,7 @@ RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, rgi_step step, rgi_entry e, r
 
 /* the adjoint, for all coefficients of node i at once: adds to bar [RGI_NC] what cotangents of stress
  * [4] and force [3] give; force_bar NULL leaves mass and drag out */
-RG_FN void rgi_coefficient_adj(const rgi_rod *rod, rgi_step step, int i, const real *stress_bar,
+RG_FN void rgi_coefficient_adj(const rgi_rod *rod, const rgi_step *step, int i, const real *stress_bar,
                                const real *force_bar, real *bar)
 {
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i, *w = stress_bar;
@@ -177,7 +177,7 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, rgi_step step, int i, const r
 }
 
 /* change of node i's stresses, w [4], for the past's direction d */
-RG_FN void rgi_history_jvp(const rgi_rod *rod, rgi_step step, int i, rgi_tangent d, real *w)
+RG_FN void rgi_history_jvp(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d, real *w)
 {
     const real *k = rod->coef + RGI_NC * i, *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i;
     const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
@@ -193,7 +193,7 @@ RG_FN void rgi_history_jvp(const rgi_rod *rod, rgi_step step, int i, rgi_tangent
 
 /* what the cotangent w [4] of node i's stresses gives to past strains, adds to st [4], and to the past
  * memory, adds to zt [2] */
-RG_FN void rgi_history_adj(const rgi_rod *rod, rgi_step step, int i, const real *w, real *st,
+RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, const real *w, real *st,
                            real *zt)
 {
     const real *k = rod->coef + RGI_NC * i;
@@ -211,7 +211,7 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, rgi_step step, int i, const real 
 
 /* The step's strains ds [4] of node i and the past become the state's: s, z and what lies before them.
  * dlm: change of the memory's rate [1/s]. */
-RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, rgi_step step, rmask alive, int i, rgi_tangent d,
+RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, int i, rgi_tangent d,
                                   const real *ds, real dlm)
 {
     const real *k = rod->coef + RGI_NC * i;
@@ -233,7 +233,7 @@ RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, rgi_step step, rmask alive
 }
 
 /* First half of its adjoint: the cotangent s_bar [4] of the step's strains, written; d stays. */
-RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, rgi_step step, int i, rgi_tangent d,
+RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d,
                                   real *s_bar)
 {
     const real *k = rod->coef + RGI_NC * i;
@@ -245,7 +245,7 @@ RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, rgi_step step, int i, rgi_
 
 /* Second half: d becomes the cotangent of the past, with w [4] the cotangent of the step's stresses; the
  * memory's rate adds to bar [RGI_NC]. A frozen lane's state went through unchanged. */
-RG_FN void rgi_strains_past_adj(const rgi_rod *rod, rgi_step step, rmask alive, int i, rgi_tangent d,
+RG_FN void rgi_strains_past_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, int i, rgi_tangent d,
                                 const real *w, real *bar)
 {
     const real *k = rod->coef + RGI_NC * i, zero = rg_set1(0.0), one = rg_set1(1.0);
@@ -287,37 +287,36 @@ RG_FN void rgi_strain_jvp(const rgi_rod *rod, int i, const real *dy, real *ds)
         ds[1 + k] = v3_dot(v3_load(g), e) + v3_dot(v3_load(g + 3), f) + g[6] * p[-1] + g[7] * p[3];
 }
 
-/* y_bar [n][RGI_NU] += scale G^T stress, node by node: from the edges and joints around it */
+/* y_bar [n][RGI_NU] += scale G^T stress at node i: from the edges and joints around it */
+RG_FN void rgi_strain_node_adj(const rgi_rod *rod, real scale, const real *stress, int i, real *y_bar)
+{
+    real *p = y_bar + RGI_NU * i;
+    for (int j = i - 1; j <= i + 1; j++) {
+        /* edge j: ends at node i, or starts there */
+        if (j >= 0 && j <= i && j < rod->n - 1) {
+            real w = RG_TERM(scale * stress[RGI_NS * j]), side = rg_set1(j == i ? -1.0 : 1.0);
+            for (int c = 0; c < 3; c++) p[c] += RG_TERM(side * (w * rod->t[4 * j + c]));
+        }
+        if (j < 1 || j >= rod->n - 1) continue;
+        const real *g = rod->g + RGI_NG * j, *w = stress + RGI_NS * j;
+        real w1 = RG_TERM(scale * w[1]), w2 = RG_TERM(scale * w[2]);
+        real w3 = RG_TERM(scale * w[3]);
+        /* joint j between nodes j-1, j, j+1: e and f end and start here */
+        for (int c = 0; c < 3; c++) {
+            real de = RG_TERM(w1 * g[c]) + RG_TERM(w2 * g[8 + c]) + RG_TERM(w3 * g[16 + c]);
+            real df = RG_TERM(w1 * g[3 + c]) + RG_TERM(w2 * g[11 + c]) + RG_TERM(w3 * g[19 + c]);
+            if (j == i + 1) p[c] -= RG_TERM(de);
+            if (j == i) p[c] += RG_TERM(de) - RG_TERM(df);
+            if (j == i - 1) p[c] += RG_TERM(df);
+        }
+        if (j == i + 1) p[3] += RG_TERM(w1 * g[6]) + RG_TERM(w2 * g[14]) + RG_TERM(w3 * g[22]);
+        if (j == i) p[3] += RG_TERM(w1 * g[7]) + RG_TERM(w2 * g[15]) + RG_TERM(w3 * g[23]);
+    }
+}
+
 RG_FN void rgi_strain_adj(const rgi_rod *rod, real scale, const real *stress, real *y_bar)
 {
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
-        real *p = y_bar + RGI_NU * i;
-        for (int j = i - 1; j <= i + 1; j++) {
-            /* edge j: ends at node i, or starts there */
-            if (j >= 0 && j <= i && j < rod->n - 1) {
-                real w = RG_TERM(scale * stress[RGI_NS * j]), side = rg_set1(j == i ? -1.0 : 1.0);
-                for (int c = 0; c < 3; c++) p[c] += RG_TERM(side * (w * rod->t[4 * j + c]));
-            }
-            if (j < 1 || j >= rod->n - 1) continue;
-            const real *g = rod->g + RGI_NG * j, *w = stress + RGI_NS * j;
-            real w1 = RG_TERM(scale * w[1]), w2 = RG_TERM(scale * w[2]);
-            real w3 = RG_TERM(scale * w[3]);
-            /* joint j between nodes j-1, j, j+1: e and f end and start here */
-            for (int c = 0; c < 3; c++) {
-                real de = RG_TERM(w1 * g[c]) + RG_TERM(w2 * g[8 + c]) + RG_TERM(w3 * g[16 + c]);
-                real df =
-                    RG_TERM(w1 * g[3 + c]) + RG_TERM(w2 * g[11 + c]) + RG_TERM(w3 * g[19 + c]);
-                if (j == i + 1) p[c] -= RG_TERM(de);
-                if (j == i) p[c] += RG_TERM(de) - RG_TERM(df);
-                if (j == i - 1) p[c] += RG_TERM(df);
-            }
-            if (j == i + 1)
-                p[3] += RG_TERM(w1 * g[6]) + RG_TERM(w2 * g[14]) + RG_TERM(w3 * g[22]);
-            if (j == i)
-                p[3] += RG_TERM(w1 * g[7]) + RG_TERM(w2 * g[15]) + RG_TERM(w3 * g[23]);
-        }
-    }
+    RG_TEAM_FOR(i, 0, rod->n) rgi_strain_node_adj(rod, scale, stress, i, y_bar);
     RG_TEAM_SYNC();
 }
 

@@ -35,7 +35,7 @@ RG_FN rmask rgi_turn_factor(const rgi_rod *rod, real *diag, real *off)
         }
         real pivot = diag[j] - take;
         spin = rg_max(spin, rg_abs(diag[j]));
-        rmask tiny = rg_lt(rg_abs(pivot), RG_C(1e-11) * spin + RG_C(1e-30));
+        rmask tiny = rg_lt(rg_abs(pivot), RGI_PIVOT_ANGLE * spin + RG_C(1e-30));
         indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
         diag[j] = rg_select(tiny, zero, one / rg_select(tiny, one, pivot));
         real l = off[j] * diag[j];
@@ -120,8 +120,7 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
 /* gather the joints' shares by edge and factor; the slopes go to rod->grad */
 RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 {
-    const real zero = rg_set1(0.0), one = rg_set1(1.0);
-    real bad = zero;
+    rmask bad = rg_false();
     RG_TEAM_FOR(j, 0, rod->n - 1)
     {
         const real *before = work->part + 5 * j, *after = before + 5;
@@ -130,9 +129,9 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
         work->off[j] = after[3];
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { bad = rg_select(rgi_turn_factor(rod, work->diag, work->off), one, zero); }
+    RG_TEAM_ONE { bad = rgi_turn_factor(rod, work->diag, work->off); }
     RG_TEAM_SYNC();
-    return rg_lt(zero, rg_team_max(bad));
+    return rg_team_first(bad);
 }
 
 /* trial = base turned by alpha dy, in lanes `move` */
@@ -172,12 +171,12 @@ RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 /* Turn the free directors at x to where the potential is smallest, for the lanes `alive`: into
  * base1, those of prescribed edges as they are. Tangents and lengths of x are left in t and sy.
  * Lanes go each their own way, as in rgi_step_solve. */
-RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rmask alive)
+RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *work, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
     rgi_newton newton = rgi_newton_begin(alive);
     rgi_turn_start(rod, work);
-    for (int iteration = 0; iteration < step.max_iterations && rg_any(newton.open); iteration++) {
+    for (int iteration = 0; iteration < step->max_iterations && rg_any(newton.open); iteration++) {
         real phi = rgi_turn_assemble(rod, work, one);
         rmask take = rgi_newton_take(&newton, phi);
         RG_TEAM_FOR(i, 0, 3 * rod->n)
@@ -193,7 +192,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, rgi_step step, rgi_turn *work, rm
         real largest = rgi_turn_increment(rod, take);
         rgi_newton_aim(&newton, take, largest);
         rgi_turn_move(rod, work, newton.alpha, newton.open);
-        rgi_newton_moved(&newton, take, step.tolerance);
+        rgi_newton_moved(&newton, take, step->tolerance);
     }
     RG_TEAM_FOR(j, 0, rod->n - 1)
     {
