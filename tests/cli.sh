@@ -50,8 +50,10 @@ echo '{"format": "rodgrad-model"' >broken.json
 
 accept "usage: rodgrad" --help
 accept "^rodgrad [0-9]" --version
-accept "no CUDA backend" info
-accept '"cuda":false' info --json
+accept "^backends *cpu" info
+accept '"backends":\["cpu"' info --json
+accept '"cuda":{"built":' info --json
+accept '"backend":"cpu".*"real":"double"' evaluate "$model" good.csv --json --backend cpu --real double
 accept "usage: rodgrad evaluate" evaluate --help
 accept "usage: rodgrad simulate" simulate --help
 accept "overall" evaluate "$model" good.csv
@@ -81,7 +83,11 @@ refuse 2 "threads" evaluate "$model" good.csv --threads 0
 refuse 2 "scheme" evaluate "$model" good.csv --scheme rk4
 refuse 2 "stepper.*implicit or deform" evaluate "$model" good.csv --stepper rk4
 refuse 2 "sweeps" evaluate "$model" good.csv --sweeps 0
-refuse 2 "backend.*cpu" evaluate "$model" good.csv --backend cuda
+refuse 2 "backend.*cpu, cuda or cuda:N" evaluate "$model" good.csv --backend gpu
+refuse 2 "backend.*cpu, cuda or cuda:N" evaluate "$model" good.csv --backend cuda:x
+refuse 2 "real.*double or float" evaluate "$model" good.csv --real half
+refuse 2 "float needs --backend cuda" evaluate "$model" good.csv --real float
+refuse 2 "cuda:999999" evaluate "$model" good.csv --backend cuda:999999
 refuse 2 "isa" evaluate "$model" good.csv --isa mmx
 refuse 2 "units" evaluate "$model" good.csv --units ell
 refuse 2 "clamp" evaluate "$model" good.csv --clamp 0,,1

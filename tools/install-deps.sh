@@ -4,6 +4,9 @@
 #   tools/install-deps.sh          what the release preset needs
 #   tools/install-deps.sh --test   what tools/test.sh needs as well
 #
+# CUDA is not among them: Debian's is too old. Where NVIDIA's toolkit 12.8 or newer is installed, the build
+# finds it; elsewhere it leaves the CUDA backend out.
+#
 # Works as root, or through sudo. On a system without apt it only says what it would want.
 set -euo pipefail
 

@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # Build and test everything: what has to pass before a change is accepted.
 #
-#   tools/test.sh [--slow] [--fuzz SECONDS] [--no-install]
+#   tools/test.sh [--slow] [--fuzz SECONDS] [--no-install] [--require-cuda]
 #
 #   release  all tests            asan  all tests, with address and undefined-behaviour sanitizers
 #   tsan     tests with threads   fuzz  each parser under libFuzzer (60 s; --fuzz SECONDS)
 #
-# --slow adds the tests labelled slow. tsan and fuzz need clang. Tests that need recordings look in
+# --slow adds the tests labelled slow. The release build has the CUDA backend where nvcc is found; with
+# --require-cuda it fails without. tsan and fuzz need clang. Tests that need recordings look in
 # $RODGRAD_RECORDINGS, else in ../shared/recordings, and skip without them. Builds are incremental;
 # logs are in build/<preset>. The exit code is 0 only if everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-slow=0 fuzz_seconds=60 install=1
+slow=0 fuzz_seconds=60 install=1 cuda=AUTO
 while [ $# -gt 0 ]; do
     case "$1" in
         --slow) slow=1 ;;
         --no-install) install=0 ;;
+        --require-cuda) cuda=ON ;;
         --fuzz)
             shift
             [[ "${1-}" =~ ^[0-9]+$ ]] || { echo "test.sh: --fuzz needs whole seconds" >&2; exit 2; }
@@ -65,7 +67,7 @@ if [ $slow -eq 1 ]; then
 else
     without_slow=(-LE slow) which="all tests but the slow ones"
 fi
-check release "$which" -- "${without_slow[@]}"
+check release "$which" "-DRODGRAD_CUDA=$cuda" -- "${without_slow[@]}"
 check asan "$which" -- "${without_slow[@]}"
 if command -v clang >/dev/null; then
     export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1"

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/context.h"
+
 static const char usage[] = "rodgrad check model.json RECORDING... [options]\n\n"
                             "Checks derivatives, step size, growth of gradients and conditioning "
                             "on these recordings. Of many or\n"
@@ -211,8 +213,8 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
         job->opts.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", job->opts.substeps, "memory",
-        plan, "backend", "cpu", "isa", job->opts.isa ? job->opts.isa : rg_cpu_isa(), "real",
-        "double", "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
+        plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
+        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;

@@ -11,6 +11,7 @@
 enum { RGC_DONE = 0, RGC_FAILED = 1, RGC_USAGE = 2 }; /* 128 + signal when interrupted */
 
 /* One file a subcommand: rgc_<name>(argc, argv), argv[0] = the subcommand's name. */
+int rgc_bench(int argc, char **argv);
 int rgc_check(int argc, char **argv);
 int rgc_evaluate(int argc, char **argv);
 int rgc_fit(int argc, char **argv);
@@ -36,7 +37,9 @@ typedef struct rgc_common {
     const char *isa;       /* --isa scalar|sse2|avx2|avx512, or NULL */
     int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
     int sweeps;            /* --sweeps N, or 0 when not given */
-    const char *backend;   /* --backend cpu, "cpu" by default */
+    const char *backend;   /* --backend cpu|cuda|cuda:N, "cpu" by default */
+    rg_context *context;   /* that backend's, NULL for the CPU; freed when the program ends */
+    rg_real real;          /* --real double|float */
     int help;              /* --help */
 } rgc_common;
 
@@ -50,7 +53,8 @@ typedef struct rgc_option {
 
 /* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with
  * options). `usage`: the synopsis line(s); --help prints it and the options to stdout and sets
- * common->help. Returns RGC_DONE, or RGC_USAGE after printing a sentence to stderr. */
+ * common->help. An extra option hides the common one of its name. Opens the backend. Returns RGC_DONE, or
+ * another code after printing a sentence to stderr. */
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
               rgc_common *common, int *first, int *last);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/fit_result.h"
+#include "core/context.h"
 #include "io/atomic_file.h"
 #include "io/checkpoint.h"
 
@@ -182,12 +183,12 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     if (!key) return NULL;
     size_t used = (size_t)snprintf(
         key, room,
-        "fit %s %s %016llx %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
+        "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
         "seed %llu axes %s "
         "unit %.17g clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start),
-        a->starts ? a->starts : "-", a->common.isa ? a->common.isa : rg_cpu_isa(),
-        rg_fit_method_name(opts->method), opts->learning_rate, (int)opts->rollout.stepper,
+        a->starts ? a->starts : "-", rgi_rollout_isa(&opts->rollout),
+        rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method), opts->learning_rate, (int)opts->rollout.stepper,
         opts->rollout.sweeps, (int)opts->rollout.scheme, opts->rollout.substeps, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)

@@ -3,19 +3,11 @@
 #include <omp.h>
 #include <string.h>
 
+#include "cli/build.h"
 #include "cli/cli.h"
+#include "core/context.h"
 #include "io/libraries.h"
 #include "rodgrad/version.h"
-
-#define TEXT(x) #x
-#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
-#if defined(__clang__)
-#define COMPILER "clang " VERSION_TEXT(__clang_major__, __clang_minor__, __clang_patchlevel__)
-#elif defined(__GNUC__)
-#define COMPILER "gcc " __VERSION__
-#else
-#define COMPILER "unknown"
-#endif
 
 static int has_isa(const char *name)
 {
@@ -39,21 +31,95 @@ static json_t *isa_json(void)
     return list;
 }
 
+/* the GPUs: what they are called here, and what they are */
+static json_t *devices_json(int count)
+{
+    json_t *list = json_array();
+#if defined(RODGRAD_WITH_CUDA)
+    for (int i = 0; i < count; i++) {
+        rgi_device_facts facts;
+        char backend[24], compute[24];
+        if (rgi_device_describe(i, &facts, NULL) != RG_OK) continue;
+        snprintf(backend, sizeof backend, "cuda:%d", i);
+        snprintf(compute, sizeof compute, "%d.%d", facts.compute / 10, facts.compute % 10);
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:i, s:I}", "backend", backend, "name", facts.name,
+                            "compute_capability", compute, "multiprocessors", facts.multiprocessors,
+                            "memory_bytes", (json_int_t)facts.memory_bytes));
+    }
+#else
+    (void)count;
+#endif
+    return list;
+}
+
+/* RODGRAD_CUDA_TARGETS, "75 80 90", as a list */
+static json_t *targets_json(void)
+{
+    json_t *list = json_array();
+    for (const char *at = RODGRAD_CUDA_TARGETS; *at;) {
+        const size_t length = strcspn(at, " ");
+        json_array_append_new(list, json_stringn(at, length));
+        at += length + (at[length] == ' ');
+    }
+    return list;
+}
+
+static json_t *cuda_json(int count, const char *reason)
+{
+    return json_pack("{s:b, s:s, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit",
+                     RODGRAD_CUDA_TOOLKIT, "targets", targets_json(), "devices",
+                     devices_json(count), "no_device_because", reason);
+}
+
+static json_t *backends_json(int count)
+{
+    json_t *list = json_pack("[s]", "cpu");
+    for (int i = 0; i < count; i++) json_array_append_new(list, json_sprintf("cuda:%d", i));
+    return list;
+}
+
 static json_t *info_json(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:i, s:[s], s:b, s:o}",
-                     "version", RODGRAD_VERSION, "compiler", COMPILER,
+    const char *reason = NULL;
+    const int count = rg_cuda_device_count(&reason);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:i, s:o, s:o, s:o}",
+                     "version", RODGRAD_VERSION, "compiler", RGC_COMPILER,
                      "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
                      "sanitizers", RODGRAD_BUILD_SANITIZE,
                      "isa_available", isa_json(), "isa", rg_cpu_isa(),
                      "processors", omp_get_num_procs(), "threads", omp_get_max_threads(),
-                     "backends", "cpu", "cuda", 0, "libraries", rgi_libraries_json());
+                     "backends", backends_json(count), "cuda", cuda_json(count, reason),
+                     "libraries", rgi_libraries_json());
 }
 
 static const char *text_of(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text && *text ? text : "none";
+}
+
+static void print_backends(const json_t *info)
+{
+    const json_t *cuda = json_object_get(info, "cuda");
+    const json_t *reason = json_object_get(cuda, "no_device_because");
+    json_t *value;
+    size_t i;
+    printf("backends        ");
+    json_array_foreach(json_object_get(info, "backends"), i, value)
+        printf(" %s", json_string_value(value));
+    printf("\ncuda             ");
+    if (rg_cuda_built())
+        printf("toolkit %s, code for compute capabilities %s\n", RODGRAD_CUDA_TOOLKIT,
+               RODGRAD_CUDA_TARGETS);
+    if (json_is_string(reason))
+        printf("%s%s\n", rg_cuda_built() ? "                 " : "", json_string_value(reason));
+    json_array_foreach(json_object_get(cuda, "devices"), i, value)
+        printf("  %-14s %s, compute capability %s, %lld multiprocessors, %.1f GB\n",
+               text_of(value, "backend"), text_of(value, "name"),
+               text_of(value, "compute_capability"),
+               (long long)json_integer_value(json_object_get(value, "multiprocessors")),
+               1e-9 * (double)json_integer_value(json_object_get(value, "memory_bytes")));
 }
 
 static void print_text(json_t *info)
@@ -70,7 +136,7 @@ static void print_text(json_t *info)
         printf(" %s", json_string_value(value));
     printf("; chosen: %s\n", text_of(info, "isa"));
     printf("threads          %d of %d processors\n", omp_get_max_threads(), omp_get_num_procs());
-    printf("backends         cpu; this build has no CUDA backend\n");
+    print_backends(info);
     printf("libraries\n");
     json_object_foreach(json_object_get(info, "libraries"), key, value)
         printf("  %-14s %s\n", key, json_string_value(value));

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/context.h"
+
 /* the model's clamps as import options: those of the far end count from there, so that a recording
  * of another length is refused for its length and not for a clamp that it lacks */
 static int *clamp_list(const rg_model *model, size_t *n)
@@ -158,8 +160,8 @@ int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recordin
                              "status", rgc_json_text(status), "steps", (json_int_t)batch->steps,
                              "wall_s", batch->wall_s,
                              "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
-                             "backend", "cpu", "isa", opts->isa ? opts->isa : rg_cpu_isa(),
-                             "real", "double", "stepper", rg_stepper_name(opts->stepper),
+                             "backend", rgi_rollout_backend(opts), "isa", rgi_rollout_isa(opts),
+                             "real", rg_real_name(opts->real), "stepper", rg_stepper_name(opts->stepper),
                              "scheme", opts->scheme == RG_SCHEME_BE ? "be" : "bdf2",
                              "substeps", opts->substeps);
     int failed = !object || !more || json_object_update(object, more) != 0;

@@ -52,7 +52,8 @@ int rgc_fail(const char *command, const rg_error *err)
     case RG_OK:
     case RG_ERR_MEMORY:
     case RG_ERR_NOT_CONVERGED:
-    case RG_ERR_NUMERIC: break;
+    case RG_ERR_NUMERIC:
+    case RG_ERR_DEVICE: break;
     }
     return rgc_complain(command, code, "%s", *err->text ? err->text : rg_status_text(err->status));
 }
@@ -178,6 +179,7 @@ enum {
     OPT_REFINE,
     OPT_THREADS,
     OPT_BACKEND,
+    OPT_REAL,
     OPT_ISA,
     OPT_HELP,
     OPT_COUNT
@@ -198,7 +200,8 @@ static const struct {
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
     [OPT_REFINE] = {"refine", "R", "edges between two markers"},
     [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
-    [OPT_BACKEND] = {"backend", "NAME", "cpu"},
+    [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)"},
+    [OPT_REAL] = {"real", "NAME", "double or, on a GPU, float"},
     [OPT_ISA] = {"isa", "NAME", "scalar, sse2, avx2 or avx512; by default the best there is"},
     [OPT_HELP] = {"help", NULL, "print this and stop"},
 };
@@ -218,11 +221,37 @@ static int parse_isa(const char *text, const char **isa)
     return one_of("isa", text, known, "scalar, sse2, avx2 or avx512");
 }
 
-static int parse_backend(const char *text, const char **backend)
+/* the context of this run of the program */
+static rg_context *opened;
+
+static void close_backend(void) { rg_context_destroy(&opened); }
+
+static int open_backend(const char *command, rgc_common *common)
 {
-    static const char *const known[] = {"cpu", NULL};
-    *backend = text;
-    return one_of("backend", text, known, "cpu: this version has no other backend");
+    rg_error err = {0};
+    rg_context_opts opts = rg_context_opts_default();
+    opts.backend = common->backend;
+    if (strcmp(common->backend, "cpu") != 0 && rg_context_create(&opts, &opened, &err) != RG_OK) {
+        const int length = (int)strlen(err.text) - 1; /* without the full stop */
+        if (err.status != RG_ERR_UNSUPPORTED) return rgc_fail(command, &err);
+        return rgc_complain(command, RGC_USAGE, "--backend %s: %.*s; --backend cpu needs no GPU.",
+                            common->backend, length, err.text);
+    }
+    if (opened && atexit(close_backend) != 0) {
+        close_backend();
+        return rgc_complain(command, RGC_FAILED, "no memory to open %s.", common->backend);
+    }
+    common->context = opened;
+    if (common->real == RG_REAL_FLOAT && !opened)
+        return rgc_complain(command, RGC_USAGE,
+                            "--real float needs --backend cuda: the CPU computes in double.");
+    return RGC_DONE;
+}
+
+static int parse_real(const char *text, rg_real *real)
+{
+    if (rg_real_find(text, real)) return RGC_DONE;
+    return rgc_complain(NULL, RGC_USAGE, "--real is \"%s\" but must be double or float.", text);
 }
 
 static int parse_stepper(const char *text, int *stepper)
@@ -263,7 +292,8 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
-    case OPT_BACKEND: return parse_backend(text, &common->backend);
+    case OPT_BACKEND: common->backend = text; return RGC_DONE;
+    case OPT_REAL: return parse_real(text, &common->real);
     case OPT_ISA: return parse_isa(text, &common->isa);
     default: return RGC_DONE;
     }
@@ -281,8 +311,12 @@ static void print_help(const char *usage, const rgc_option *extra, size_t n_extr
     printf("usage: %s\n\noptions:\n", usage);
     for (size_t i = 0; i < n_extra; i++)
         print_help_line(extra[i].name, extra[i].text ? "X" : NULL, extra[i].help);
-    for (int i = 0; i < OPT_COUNT; i++)
-        print_help_line(common_options[i].name, common_options[i].argument, common_options[i].help);
+    for (int i = 0; i < OPT_COUNT; i++) {
+        int hidden = 0;
+        for (size_t k = 0; k < n_extra; k++) hidden |= strcmp(extra[k].name, common_options[i].name) == 0;
+        if (!hidden)
+            print_help_line(common_options[i].name, common_options[i].argument, common_options[i].help);
+    }
 }
 
 /* length of the name in "name" or "name=value" */
@@ -361,8 +395,9 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
         if (fflush(stdout) != 0 || ferror(stdout))
             return rgc_complain(argv[0], RGC_FAILED, "cannot write to stdout: %s.",
                                 strerror(errno));
+        return RGC_DONE;
     }
-    return RGC_DONE;
+    return open_backend(argv[0], common);
 }
 
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file)
@@ -374,6 +409,8 @@ rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file 
     if (common->substeps > 0) opts.substeps = common->substeps;
     if (common->threads > 0) opts.threads = common->threads;
     if (common->isa) opts.isa = common->isa;
+    opts.context = common->context;
+    opts.real = common->real;
     return opts;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cli/compare.h"
 #include "cli/truth.h"
+#include "core/context.h"
 
 static const char usage[] =
     "rodgrad report model.json RECORDING... [--train RECORDING...] -o report.html [options]\n\n"
@@ -58,7 +59,7 @@ static rg_status write_report(const rgc_common *common, const rgc_comparison *jo
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%d %H:%M UTC", &utc);
     rg_rollout_opts opts = job->opts;
-    if (!opts.isa) opts.isa = rg_cpu_isa();
+    opts.isa = rgi_rollout_isa(&opts);
     rgi_report_input input = {.model_path = model_path,
                               .file = &job->file,
                               .recordings = job->recordings,

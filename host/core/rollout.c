@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/context.h"
 #include "core/takes.h"
 #include "rod/layout.h"
 
@@ -54,6 +55,29 @@ int rg_stepper_find(const char *name, rg_stepper *out)
     return 0;
 }
 
+const char *rg_real_name(rg_real real)
+{
+    switch (real) {
+#define REAL_NAME(name, code, text)                                                                \
+    case name: return text;
+        RG_REAL_LIST(REAL_NAME)
+#undef REAL_NAME
+    }
+    return "unknown";
+}
+
+int rg_real_find(const char *name, rg_real *out)
+{
+#define REAL_FIND(real, code, text)                                                                \
+    if (name && strcmp(name, text) == 0) {                                                         \
+        *out = real;                                                                               \
+        return 1;                                                                                  \
+    }
+    RG_REAL_LIST(REAL_FIND)
+#undef REAL_FIND
+    return 0;
+}
+
 const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL)->isa; }
 
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
@@ -78,7 +102,19 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
                        o->max_iterations);
-    *cpu = rgi_cpu_find(o->isa);
+    if (o->real != RG_REAL_DOUBLE && o->real != RG_REAL_FLOAT)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT",
+                       (int)o->real);
+    const int gpu = rgi_context_device(o->context) != NULL;
+    if (!gpu && o->real == RG_REAL_FLOAT)
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
+                       "the CPU computes in double; RG_REAL_FLOAT needs a context with the backend cuda");
+    if (gpu && o->isa)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL",
+                       o->isa, rg_context_backend(o->context));
+    /* on a GPU a pack is one rod, as with the scalar instructions */
+    *cpu = rgi_cpu_find(gpu ? "scalar" : o->isa);
     if (!*cpu)
         return RG_FAIL(
             err, RG_ERR_UNSUPPORTED,
@@ -130,8 +166,8 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
     rgi_takes *batch = NULL;
     rg_status status = rgi_takes_create(model, recordings, n, &batch_opts, &batch, err);
     if (status == RG_OK) status = rgi_takes_set(batch, model, NULL, 0, err);
+    if (status == RG_OK) status = rgi_takes_run(batch, err);
     if (status != RG_OK) goto done;
-    rgi_takes_run(batch);
     for (size_t i = 0; i < n; i++) {
         const rg_recording *r = &recordings[i];
         const size_t m = r->n_markers;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/context.h"
 #include "report/encode.h"
 #include "rodgrad/version.h"
 
@@ -289,8 +290,10 @@ static json_t *simulation_json(const rgi_report_input *input)
                put(object, "substeps", json_integer(opts->substeps)) &&
                put(object, "tolerance_m", number(opts->tolerance_m)) &&
                put(object, "max_iterations", json_integer(opts->max_iterations)) &&
-               put(object, "backend", text("cpu")) && put(object, "isa", text(opts->isa)) &&
-               put(object, "real", text("double")) && put(object, "steps", number(input->steps)) &&
+               put(object, "backend", text(rgi_rollout_backend(opts))) &&
+               put(object, "isa", text(opts->isa)) &&
+               put(object, "real", text(rg_real_name(opts->real))) &&
+               put(object, "steps", number(input->steps)) &&
                put(object, "wall_s", number(input->wall_s)) &&
                put(object, "rod_steps_per_s", number(input->steps / fmax(input->wall_s, 1e-9)));
     if (fine) return object;

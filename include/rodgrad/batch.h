@@ -11,8 +11,13 @@
  *
  *   rg_batch_create -> rg_batch_forward -> (your loss and its derivatives) -> rg_batch_adjoint
  *                   -> rg_batch_jvp
- * Everything is allocated at create. Results do not depend on threads, on n_rods, on a rod's place or on
- * what is kept for the adjoint: the same bits. One thread at a time per batch.
+ * Everything is allocated at create (on a GPU with arrays of the host, their copies by the first call that needs
+ * them). Results do not depend on threads, on n_rods, on a rod's place or on what is kept for the adjoint: the
+ * same bits. One thread at a time per batch.
+ *
+ * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`), doubles either
+ * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses or
+ * fields; starts are not checked then: a bad one is a rod that fails. Statuses and models are always the host's.
  * Derivations: docs/physics.md, sections 3, 4, 6 and 7. */
 #ifndef RODGRAD_BATCH_H
 #define RODGRAD_BATCH_H
@@ -31,6 +36,12 @@ extern "C" {
 /* budget_bytes: keep every state */
 #define RG_STORE_ALL SIZE_MAX
 
+/* where the caller's arrays are */
+typedef enum rg_memory {
+    RG_MEMORY_HOST,
+    RG_MEMORY_DEVICE /* of the context's GPU; managed memory too */
+} rg_memory;
+
 typedef struct rg_batch_opts {
     size_t struct_size;      /* set by rg_batch_opts_default; checked */
     rg_rollout_opts rollout; /* substeps: steps of a frame */
@@ -42,6 +53,10 @@ typedef struct rg_batch_opts {
                                 memory; RG_STORE_ALL; else the fewest levels that fit */
     size_t window;           /* steps; > 0 cuts the adjoint: a window's outputs see inputs of that window
                                 only. Biased: docs/physics.md, section 7. 0: exact (default) */
+    rg_memory memory;        /* of all arrays of all calls (default RG_MEMORY_HOST) */
+    int carry_on;            /* a forward run goes on where the last one ended, but for rods that rg_batch_reset
+                                named, which start from its inputs; with adjoint = 0 and without rg_batch_jvp. On
+                                the CPU such rods are simulated one by one, without SIMD. (default 0) */
 } rg_batch_opts;
 
 rg_batch_opts rg_batch_opts_default(void);
@@ -50,7 +65,8 @@ typedef struct rg_batch rg_batch;
 
 /* A batch of n_rods (>= 1) rods that all start with the parameters of `model`, which is copied.
  * RG_ERR_ARGUMENT (options out of range; a budget too small, with the least that works),
- * RG_ERR_MEMORY, RG_ERR_UNSUPPORTED; *out is NULL then. */
+ * RG_ERR_MEMORY, RG_ERR_UNSUPPORTED, RG_ERR_DEVICE; *out is NULL then. On a GPU every call below may return
+ * RG_ERR_DEVICE, whose sentence names the CUDA call, and RG_ERR_ARGUMENT for an array in the wrong memory. */
 rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts,
                           rg_batch **out, rg_error *err);
 /* Free and null *batch. Accepts NULL and a pointer to NULL. */
@@ -97,6 +113,10 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
  * a unit vector across its edge); nothing is written then. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs,
                            const rg_batch_outputs *outputs, rg_rod_status *statuses, rg_error *err);
+
+/* With carry_on: rods whose mask is not 0 start from the next run's x0, v0 and m0; the others go on. mask
+ * [n_rods], the host's. RG_ERR_ARGUMENT. */
+rg_status rg_batch_reset(rg_batch *batch, const unsigned char *mask, rg_error *err);
 
 /* A direction in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. */
 typedef struct rg_batch_tangents {

@@ -3,6 +3,7 @@
 #define RODGRAD_RODGRAD_H
 
 #include "rodgrad/batch.h"
+#include "rodgrad/context.h"
 #include "rodgrad/model.h"
 #include "rodgrad/fit.h"
 #include "rodgrad/recording.h"

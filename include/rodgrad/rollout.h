@@ -1,4 +1,4 @@
-/* rodgrad/rollout.h: simulate recordings with a model, on the CPU.
+/* rodgrad/rollout.h: simulate recordings with a model, on the CPU or a GPU.
  *
  * A rollout starts from frames 0 and 1 of a recording (positions, and velocities by their
  * difference), is driven by its gripped markers in every later frame, and predicts the others. It
@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "rodgrad/context.h"
 #include "rodgrad/model.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/status.h"
@@ -40,6 +41,23 @@ const char *rg_stepper_name(rg_stepper stepper);
 /* The stepper of this name into *out; 0 when there is none. Thread-safe. */
 int rg_stepper_find(const char *name, rg_stepper *out);
 
+/* What is computed in. float, which a GPU alone offers: faster, with some 7 digits; inputs and outputs stay
+ * doubles. */
+#define RG_REAL_LIST(X)                                                                          \
+    X(RG_REAL_DOUBLE, 0, "double")                                                               \
+    X(RG_REAL_FLOAT, 1, "float")
+
+typedef enum rg_real {
+#define RG_REAL_ENUM(name, code, text) name = code,
+    RG_REAL_LIST(RG_REAL_ENUM)
+#undef RG_REAL_ENUM
+} rg_real;
+
+/* "double", "float"; "unknown" for anything else. Thread-safe. */
+const char *rg_real_name(rg_real real);
+/* The real of this name into *out; 0 when there is none. Thread-safe. */
+int rg_real_find(const char *name, rg_real *out);
+
 typedef struct rg_rollout_opts {
     size_t struct_size;  /* set by rg_rollout_opts_default; checked */
     rg_stepper stepper;
@@ -49,7 +67,9 @@ typedef struct rg_rollout_opts {
     double tolerance_m;  /* Newton stops when its last increment is below this [m] */
     int max_iterations;  /* Newton iterations per step before a rod is flagged */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
-    const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512" */
+    const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512". On the CPU only */
+    rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
+    rg_real real;        /* RG_REAL_FLOAT with a GPU's context only (default RG_REAL_DOUBLE) */
 } rg_rollout_opts;
 
 rg_rollout_opts rg_rollout_opts_default(void);
@@ -89,8 +109,9 @@ const char *rg_cpu_isa(void);
  * are copied from `positions`; from a rod's failure on, its free markers stay where the last good
  * step left them. statuses: [n]. A rod that fails is flagged, the call still returns RG_OK.
  * RG_ERR_ARGUMENT, RG_ERR_SHAPE, RG_ERR_VALUE (frames 0, 1 or a driver not finite, coincident
- * vertices), RG_ERR_MEMORY; nothing is written to out then. The result does not depend on the number
- * of threads, on n, or on the order of recordings. Thread-safe: the arguments are only read. */
+ * vertices), RG_ERR_MEMORY, RG_ERR_UNSUPPORTED, RG_ERR_DEVICE; nothing is written to out then. The
+ * result does not depend on the number of threads, on n, or on the order of recordings. Thread-safe: the
+ * arguments are only read, but calls that share a context must take turns. */
 rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
                       const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
                       rg_error *err);

@@ -22,7 +22,8 @@ extern "C" {
     X(RG_ERR_UNSUPPORTED, 7, "not supported by this build or for this input")                    \
     X(RG_ERR_NOT_CONVERGED, 8, "the job ran but did not converge")                               \
     X(RG_ERR_INTERRUPTED, 9, "interrupted on request")                                           \
-    X(RG_ERR_NUMERIC, 10, "a linear algebra routine failed")
+    X(RG_ERR_NUMERIC, 10, "a linear algebra routine failed")                                     \
+    X(RG_ERR_DEVICE, 11, "a GPU call failed")
 
 typedef enum rg_status {
 #define RG_STATUS_ENUM(name, code, text) name = code,

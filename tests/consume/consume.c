@@ -1,7 +1,8 @@
 /* consume.c: an outside C program built on an installed rodgrad.
  *
  * A rope of 1 m, straight at first, hangs between two grippers that approach each other by 0.2 m
- * within a second; prints where its middle ends, and how that depends on the rope's stiffness. */
+ * within a second; prints where its middle ends, how that depends on the rope's stiffness, and which GPUs
+ * could have done it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
     rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL};
     rg_batch_outputs out = {x[0][0], NULL, NULL, NULL};
     rg_batch_cotangents bar = {x_bar[0][0], NULL, NULL, NULL};
-    rg_batch_gradients gradients = {NULL};
+    rg_batch_gradients gradients = {0};
     gradients.fields[RG_BEND_STIFFNESS_1] = stiffness[0];
     gradients.fields[RG_BEND_STIFFNESS_2] = stiffness[1];
     x_bar[STEPS - 1][MARKERS / 2][2] = 1.0; /* d(height)/d(outputs) */
@@ -45,6 +46,16 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
     rg_batch_destroy(&batch);
     rg_model_destroy(&rope);
     return status;
+}
+
+static void print_gpus(void)
+{
+    char name[256];
+    const char *reason = NULL;
+    const int count = rg_cuda_device_count(&reason);
+    rg_cuda_device_name(0, name, sizeof name);
+    if (count > 0) printf("GPUs: %d, the first is %s\n", count, name);
+    else printf("GPUs: 0, %s\n", reason);
 }
 
 int main(void)
@@ -91,5 +102,6 @@ int main(void)
     }
     printf("rodgrad %s: the middle ends at z = %.3f m; a stiffer rope by 1e-4 N m^2 moves it by %.1e m\n",
            RODGRAD_VERSION, simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
+    print_gpus();
     return simulated[FRAMES - 1][MARKERS / 2][2] < 0 && slope * slope > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,151 @@
+/* core/context.c: the CPU or one GPU (include/rodgrad/context.h).
+ *
+ * What a GPU is stays behind cuda/device.h; a build without CUDA refuses its name here. */
+#include "core/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rg_context {
+    rgi_device *device; /* NULL: the CPU */
+    char backend[24], isa[24], name[256];
+};
+
+#if !defined(RODGRAD_WITH_CUDA)
+static const char left_out[] =
+    "this build left CUDA out; configure it with -DRODGRAD_CUDA=ON where NVIDIA's CUDA toolkit is installed";
+#endif
+
+rg_context_opts rg_context_opts_default(void)
+{
+    rg_context_opts o;
+    memset(&o, 0, sizeof o);
+    o.struct_size = sizeof o;
+    o.backend = "cpu";
+    return o;
+}
+
+/* -1: the CPU, -2: neither that nor a GPU */
+static int backend_index(const char *name)
+{
+    if (!name || strcmp(name, "cpu") == 0) return -1;
+    if (strcmp(name, "cuda") == 0) return 0;
+    if (strncmp(name, "cuda:", 5) != 0) return -2;
+    const char *digits = name + 5;
+    const size_t n = strlen(digits);
+    if (n < 1 || n > 6 || strspn(digits, "0123456789") != n) return -2;
+    return (int)strtol(digits, NULL, 10);
+}
+
+#if defined(RODGRAD_WITH_CUDA)
+static rg_status open_device(const rg_context_opts *opts, int index, rg_context *context, rg_error *err)
+{
+    rgi_device_opts with = {index, opts->stream, opts->allocate, opts->release, opts->user};
+    RG_TRY(rgi_device_open(&with, &context->device, err));
+    const rgi_device_facts *facts = rgi_device_facts_of(context->device);
+    snprintf(context->backend, sizeof context->backend, "cuda:%d", index);
+    snprintf(context->isa, sizeof context->isa, "sm_%d", facts->compute);
+    snprintf(context->name, sizeof context->name, "%s", facts->name);
+    return RG_OK;
+}
+#else
+static rg_status open_device(const rg_context_opts *opts, int index, rg_context *context, rg_error *err)
+{
+    (void)opts;
+    (void)index;
+    (void)context;
+    return RG_FAIL(err, RG_ERR_UNSUPPORTED, "%s.", left_out);
+}
+#endif
+
+rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err)
+{
+    rg_context_opts defaults = rg_context_opts_default();
+    if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "The pointer to return a context in is NULL.");
+    *out = NULL;
+    if (!opts) opts = &defaults;
+    if (opts->struct_size != sizeof *opts)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "Options of %zu bytes where %zu were expected; start from rg_context_opts_default.",
+                       opts->struct_size, sizeof *opts);
+    const int index = backend_index(opts->backend);
+    if (index < -1)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "The backend is \"%.40s\" but must be cpu, cuda or cuda:N with a GPU's number.",
+                       opts->backend);
+    if (index < 0 && (opts->stream || opts->allocate || opts->release))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "A stream, allocate and release go with a GPU, and the backend is cpu.");
+    rg_context *context = calloc(1, sizeof *context);
+    if (!context) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a context.");
+    strcpy(context->backend, "cpu");
+    strcpy(context->name, "CPU");
+    const rg_status status = index < 0 ? RG_OK : open_device(opts, index, context, err);
+    if (status == RG_OK) *out = context;
+    else free(context);
+    return status;
+}
+
+void rg_context_destroy(rg_context **context)
+{
+    if (!context || !*context) return;
+#if defined(RODGRAD_WITH_CUDA)
+    rgi_device_close(&(*context)->device);
+#endif
+    free(*context);
+    *context = NULL;
+}
+
+rg_status rg_context_wait(rg_context *context, rg_error *err)
+{
+    if (!context) return RG_FAIL(err, RG_ERR_ARGUMENT, "The context to wait for is NULL.");
+#if defined(RODGRAD_WITH_CUDA)
+    if (context->device) return rgi_device_wait(context->device, err);
+#endif
+    return RG_OK;
+}
+
+const char *rg_context_backend(const rg_context *context) { return context ? context->backend : "cpu"; }
+
+const char *rg_context_device_name(const rg_context *context) { return context ? context->name : "CPU"; }
+
+rgi_device *rgi_context_device(const rg_context *context) { return context ? context->device : NULL; }
+
+const char *rgi_rollout_backend(const rg_rollout_opts *opts) { return rg_context_backend(opts->context); }
+
+const char *rgi_rollout_isa(const rg_rollout_opts *opts)
+{
+    if (rgi_context_device(opts->context)) return opts->context->isa;
+    return opts->isa ? opts->isa : rg_cpu_isa();
+}
+
+int rg_cuda_built(void)
+{
+#if defined(RODGRAD_WITH_CUDA)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+int rg_cuda_device_count(const char **reason)
+{
+#if defined(RODGRAD_WITH_CUDA)
+    return rgi_device_count(reason);
+#else
+    if (reason) *reason = left_out;
+    return 0;
+#endif
+}
+
+void rg_cuda_device_name(int index, char *text, size_t size)
+{
+#if defined(RODGRAD_WITH_CUDA)
+    rgi_device_facts facts;
+    snprintf(text, size, "%s", rgi_device_describe(index, &facts, NULL) == RG_OK ? facts.name : "");
+#else
+    (void)index;
+    if (size) *text = 0;
+#endif
+}

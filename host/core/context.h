@@ -1,0 +1,17 @@
+/* core/context.h: what a context (include/rodgrad/context.h) is to the rest of the library. */
+#ifndef RGI_CONTEXT_H
+#define RGI_CONTEXT_H
+
+#include "cuda/device.h"
+#include "rodgrad/context.h"
+#include "rodgrad/rollout.h"
+
+/* NULL: the CPU; of NULL too */
+rgi_device *rgi_context_device(const rg_context *context);
+
+/* what a rollout with these options runs on: "cpu" with "avx512", "cuda:0" with "sm_90". They live as long as
+ * the options and their context. */
+const char *rgi_rollout_backend(const rg_rollout_opts *opts);
+const char *rgi_rollout_isa(const rg_rollout_opts *opts);
+
+#endif

@@ -1,0 +1,70 @@
+/* rodgrad/context.h: where rods are simulated: the CPU, or one GPU with a stream and memory of yours.
+ *
+ * A context is named in rg_rollout_opts; without one everything runs on the CPU. It must outlive the batches
+ * and fits that were made with it. One thread at a time per context; several contexts of a process, on one
+ * GPU or on several, do not know of each other.
+ *
+ * On a GPU, all work of a context's batches and fits is enqueued on its one stream, in the order of the
+ * calls. A call waits for the stream where it hands results to the host's memory; where inputs and outputs
+ * are the GPU's memory it may return before the work is done, and rg_context_wait waits for it. Work of yours
+ * on the same stream is ordered with it; on another stream, wait first. The calling thread's current device
+ * is as it was after every call. */
+#ifndef RODGRAD_CONTEXT_H
+#define RODGRAD_CONTEXT_H
+
+#include <stddef.h>
+
+#include "rodgrad/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rg_context rg_context;
+
+typedef struct rg_context_opts {
+    size_t struct_size;  /* set by rg_context_opts_default; checked */
+    const char *backend; /* "cpu" (default, NULL too), "cuda" = "cuda:0", "cuda:N" */
+    /* the rest is for a GPU, NULL otherwise */
+    void *stream; /* cudaStream_t of that GPU, the caller's, alive as long as the context; NULL: its own */
+    /* Memory on that GPU; both or none (cudaMalloc). allocate returns NULL when there is none, else a pointer
+     * aligned to 256 bytes; release gets what it returned, when no work uses it any more. Called by the
+     * threads that call rodgrad, with that GPU current. */
+    void *(*allocate)(void *user, size_t bytes);
+    void (*release)(void *user, void *memory, size_t bytes);
+    void *user;
+} rg_context_opts;
+
+rg_context_opts rg_context_opts_default(void);
+
+/* opts NULL: the CPU. *out is NULL after an error:
+ *   RG_ERR_UNSUPPORTED  this build left CUDA out or has no code for that GPU, there is no GPU, or its driver
+ *                       is too old
+ *   RG_ERR_ARGUMENT     no such backend or GPU, a stream that is not that GPU's, one of allocate and release
+ *   RG_ERR_MEMORY, RG_ERR_DEVICE (a CUDA call failed, which the sentence names)
+ * Thread-safe. */
+rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err);
+/* Wait for the context's own stream, free and null *context. Accepts NULL and a pointer to NULL. */
+void rg_context_destroy(rg_context **context);
+
+/* Wait until all that was enqueued is done; nothing to do on the CPU. RG_ERR_DEVICE: a kernel failed, and the
+ * process can use that GPU no more. */
+rg_status rg_context_wait(rg_context *context, rg_error *err);
+
+/* "cpu", "cuda:0", ...; of NULL "cpu". Lives as long as the context. */
+const char *rg_context_backend(const rg_context *context);
+/* the GPU's name, "NVIDIA H100 80GB HBM3"; "CPU" */
+const char *rg_context_device_name(const rg_context *context);
+
+/* 1: this build of the library has the CUDA backend */
+int rg_cuda_built(void);
+/* GPUs that this process can use. *reason (reason may be NULL): a sentence without its full stop when there
+ * is none, valid until the same thread's next call; NULL otherwise. Thread-safe. */
+int rg_cuda_device_count(const char **reason);
+/* Its name, cut to size bytes; an empty one when there is no such GPU. Thread-safe. */
+void rg_cuda_device_name(int index, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* cuda/device.h: a CUDA device as the host sees it: memory, copies, one stream. Plain C.
+ *
+ * Every call of a device goes through it: the current device of the calling thread is set for the call and put
+ * back, work is enqueued on the device's stream, and a failure becomes a sentence that names the CUDA call. Kernels
+ * and their launchers include it too. One thread at a time per device object; several objects may share a GPU. */
+#ifndef RGI_DEVICE_H
+#define RGI_DEVICE_H
+
+#include <stddef.h>
+
+#include "rodgrad/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rgi_device rgi_device;
+
+/* what the caller brings: all optional */
+typedef struct rgi_device_opts {
+    int index;    /* which GPU */
+    void *stream; /* cudaStream_t on that GPU, the caller's; NULL: one of the device's own */
+    /* device memory: both or none. allocate returns NULL when there is none; pointers aligned to 256 bytes */
+    void *(*allocate)(void *user, size_t bytes);
+    void (*release)(void *user, void *memory, size_t bytes);
+    void *user;
+} rgi_device_opts;
+
+/* what a GPU is, for `rodgrad info` and launchers */
+typedef struct rgi_device_facts {
+    char name[256];
+    int compute; /* capability, 90 for 9.0 */
+    int multiprocessors, shared_per_block, shared_per_multiprocessor; /* opt-in limits [bytes] */
+    int registers_per_multiprocessor, clock_khz;
+    size_t memory_bytes;
+} rgi_device_facts;
+
+/* GPUs that this process can use. *reason: a sentence when there is none (static storage): no driver, a driver that is
+ * too old, no device. Thread-safe. */
+int rgi_device_count(const char **reason);
+/* RG_ERR_ARGUMENT (no such GPU), RG_ERR_UNSUPPORTED (none at all). Thread-safe. */
+rg_status rgi_device_describe(int index, rgi_device_facts *out, rg_error *err);
+
+/* RG_ERR_UNSUPPORTED (no GPU, driver too old), RG_ERR_ARGUMENT (no such GPU, stream of another), RG_ERR_MEMORY,
+ * RG_ERR_DEVICE */
+rg_status rgi_device_open(const rgi_device_opts *opts, rgi_device **out, rg_error *err);
+void rgi_device_close(rgi_device **device);
+const rgi_device_facts *rgi_device_facts_of(const rgi_device *device);
+int rgi_device_index(const rgi_device *device);
+void *rgi_device_stream(const rgi_device *device);
+
+/* Memory for `what` (named in the sentence of a failure), zeroed; with how much is free when it is too little. */
+rg_status rgi_device_allocate(rgi_device *device, size_t bytes, const char *what, void **out, rg_error *err);
+/* accepts NULL; bytes as allocated */
+void rgi_device_free(rgi_device *device, void *memory, size_t bytes);
+
+/* Enqueued. upload: `from` may be used again on return. download: `to` is filled after rgi_device_wait. */
+rg_status rgi_device_upload(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
+rg_status rgi_device_download(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
+rg_status rgi_device_copy(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
+rg_status rgi_device_zero(rgi_device *device, void *memory, size_t bytes, rg_error *err);
+rg_status rgi_device_wait(rgi_device *device, rg_error *err);
+
+/* 1: memory of this GPU (managed memory too); 0: the host's; -1: another GPU's */
+int rgi_device_owns(const rgi_device *device, const void *pointer);
+
+/* The GPU becomes the calling thread's current one, as launches and handles need, and no earlier failure is left to be
+ * taken for theirs; *before is what rgi_device_leave puts back. */
+rg_status rgi_device_enter(const rgi_device *device, int *before, rg_error *err);
+void rgi_device_leave(const rgi_device *device, int before);
+
+/* after a launch: RG_ERR_DEVICE with `kernel` in the sentence when it failed to start */
+rg_status rgi_device_launched(rgi_device *device, const char *kernel, rg_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
