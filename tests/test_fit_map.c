@@ -96,7 +96,7 @@ static double check_group(rg_group group, rg_group_mode mode, size_t refine,
     rgi_takes *batch = NULL;
     ok(rgi_takes_create(model, &r, 1, &o, &batch, &err), &err);
     ok(rgi_takes_set(batch, model, ps.directions, ps.n, &err), &err);
-    rgi_takes_run(batch);
+    assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
     double mine[COORDINATES], theirs[COORDINATES], errors[64], sizes[64];
     assert_true(ps.n <= 64);
     /* a long step for effects that round-off hides (1e-5 m to a prior's deviation against 1e-15 m),
@@ -208,7 +208,7 @@ static rgi_takes *roll_out(const problem *p, const char *isa)
     o.rollout.isa = isa;
     ok(rgi_takes_create(p->model, p->recordings, RECORDINGS, &o, &batch, &err), &err);
     ok(rgi_takes_set(batch, p->model, p->ps.directions, p->ps.n, &err), &err);
-    rgi_takes_run(batch);
+    assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
     return batch;
 }
 

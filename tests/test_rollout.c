@@ -389,7 +389,7 @@ static void rollout_fault_loss_finite(void **state)
         if (rgi_takes_create(b.model, b.recordings, 5, &o, &batch, &err) != RG_OK ||
             rgi_takes_set(batch, b.model, &direction, 1, &err) != RG_OK)
             fail_msg("%s", err.text);
-        rgi_takes_run(batch);
+        assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
         double loss, absolute, normal = 0.0, gradient = 0.0;
         for (size_t i = 0; i < 5; i++) {
             rgi_takes_loss(batch, i, &loss, &absolute);
@@ -470,7 +470,7 @@ static void rollout_tangents_bitwise(void **state)
             rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK)
             fail_msg("%s", err.text);
         /* twice: a second run starts afresh */
-        for (int again = 0; again < 2; again++) rgi_takes_run(batch);
+        for (int again = 0; again < 2; again++) assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
         rgi_takes_normal(batch, normal[k], gradient[k]);
         rgi_takes_spread(batch, 0, spread[k], scratch);
         double markers[SIZE];

@@ -27,28 +27,59 @@ rg_batch_opts rg_batch_opts_default(void)
     return o;
 }
 
-static void layout(const rg_batch *b, rgi_pack *j, double *base, size_t *used)
+static void layout(const rg_batch *b, rgi_pack *j, int section, double *base, size_t *used)
 {
-    const size_t w = b->lanes, n = b->shape->n, m = b->shape->n_markers;
-    j->lane_steps = rgi_take(base, used, w);
-    j->coef = rgi_take(base, used, n * RGI_NC * w);
-    j->offset = rgi_take(base, used, m * 2 * w);
-    j->x0 = rgi_take(base, used, n * 3 * w);
-    j->v0 = rgi_take(base, used, n * 3 * w);
-    j->m0 = rgi_take(base, used, n * 3 * w);
-    j->status = rgi_take(base, used, 6 * w);
-    j->dx0 = rgi_take(base, used, n * 3 * w);
-    j->dv0 = rgi_take(base, used, n * 3 * w);
-    j->dturn0 = rgi_take(base, used, n * w);
-    j->entry_values = rgi_take(base, used, (n * RGI_NC + 2 * m) * w);
-    if (!b->opts.adjoint) return;
-    j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * (n * RGI_STATE_REALS + 1) * w);
-    j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
-    j->offset_bar = rgi_take(base, used, m * 2 * w);
-    j->x0_bar = rgi_take(base, used, n * 3 * w);
-    j->v0_bar = rgi_take(base, used, n * 3 * w);
-    j->turn0_bar = rgi_take(base, used, n * w);
-    j->adjoint_status = rgi_take(base, used, 3 * w);
+    const size_t w = b->lanes, n = b->shape->n, m = b->shape->n_markers, state = n * RGI_STATE_REALS + 1;
+    const int adjoint = b->opts.adjoint;
+    switch (section) {
+    case RGI_BATCH_SET:
+        j->lane_steps = rgi_take(base, used, w);
+        j->coef = rgi_take(base, used, n * RGI_NC * w);
+        j->offset = rgi_take(base, used, m * 2 * w);
+        break;
+    case RGI_BATCH_ENTRIES:
+        j->entry_values = rgi_take(base, used, (n * RGI_NC + 2 * m) * w);
+        break;
+    case RGI_BATCH_START:
+        j->x0 = rgi_take(base, used, n * 3 * w);
+        j->v0 = rgi_take(base, used, n * 3 * w);
+        j->m0 = rgi_take(base, used, n * 3 * w);
+        j->dx0 = rgi_take(base, used, n * 3 * w);
+        j->dv0 = rgi_take(base, used, n * 3 * w);
+        j->dturn0 = rgi_take(base, used, n * w);
+        break;
+    case RGI_BATCH_RUN: j->status = rgi_take(base, used, 6 * w); break;
+    case RGI_BATCH_REVERSE:
+        if (!adjoint) break;
+        j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
+        j->offset_bar = rgi_take(base, used, m * 2 * w);
+        j->adjoint_status = rgi_take(base, used, 3 * w);
+        break;
+    case RGI_BATCH_STATES:
+        if (b->opts.carry_on) j->carried = rgi_take(base, used, 2 * state + 1);
+        if (!adjoint) break;
+        j->x0_bar = rgi_take(base, used, n * 3 * w);
+        j->v0_bar = rgi_take(base, used, n * 3 * w);
+        j->turn0_bar = rgi_take(base, used, n * w);
+        break;
+    default:
+        if (adjoint && !b->device)
+            j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state * w);
+        break;
+    }
+}
+
+/* where the arrays of all packs are, section by section */
+static void layout_all(rg_batch *b)
+{
+    size_t used = 0;
+    for (int section = 0; section < RGI_BATCH_SECTIONS; section++) {
+        for (size_t i = 0; i < b->n_packs; i++) layout(b, &b->packs[i], section, b->memory, &used);
+        b->section_end[section] = used;
+    }
+    b->entries_apart =
+        (b->section_end[RGI_BATCH_ENTRIES] - b->section_end[RGI_BATCH_SET]) / b->n_packs;
+    b->memory_doubles = used;
 }
 
 /* doubles of a thread's workspace and scratch states: the most that any run asks for */
@@ -71,6 +102,7 @@ void rg_batch_destroy(rg_batch **batch)
 {
     if (!batch || !*batch) return;
     rg_batch *b = *batch;
+    if (b->device) rgi_batch_device_destroy(b);
     for (size_t i = 0; b->models && i < b->n_rods; i++) rg_model_destroy(&b->models[i]);
     rg_model_destroy(&b->model);
     rgi_shape_destroy(&b->shape);
@@ -82,6 +114,12 @@ void rg_batch_destroy(rg_batch **batch)
     free(b->coef);
     free(b);
     *batch = NULL;
+}
+
+size_t rgi_batch_numbers(const rg_batch *b, int field)
+{
+    return rg_model_field_entries(b->model, (rg_field)field) *
+           (size_t)rg_field_describe((rg_field)field)->components;
 }
 
 static size_t numbers(const rg_model *model, int field)
@@ -127,6 +165,15 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is not finite", c);
+    if (o->memory != RG_MEMORY_HOST && o->memory != RG_MEMORY_DEVICE)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "memory %d is neither RG_MEMORY_HOST nor RG_MEMORY_DEVICE",
+                       (int)o->memory);
+    if (o->memory == RG_MEMORY_DEVICE && !rgi_context_device(o->rollout.context))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "arrays in a GPU's memory need a context of that GPU; the batch is on the CPU");
+    if (o->carry_on && o->adjoint)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a batch that carries on keeps no states to go back by; set adjoint = 0");
     if (o->window > (size_t)2000000000)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a window of %zu steps is out of range", o->window);
     return RG_OK;
@@ -148,19 +195,24 @@ rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_o
     rg_batch *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
-    b->cpu = cpu;
+    /* lanes of a pack all start, or all go on */
+    b->cpu = opts->carry_on ? rgi_cpu_find("scalar") : cpu;
+    cpu = b->cpu;
+    b->device = rgi_context_device(opts->rollout.context);
     b->n_rods = n_rods;
     b->lanes = (size_t)cpu->lanes;
     b->n_packs = (n_rods + b->lanes - 1) / b->lanes;
     b->steps = opts->n_frames * (size_t)opts->rollout.substeps;
     b->threads = opts->rollout.threads > 0 ? opts->rollout.threads : omp_get_max_threads();
     if ((size_t)b->threads > b->n_packs) b->threads = (int)b->n_packs;
+    if (b->device) b->threads = 1;
     status = rgi_shape_create(model, &b->shape, err);
     if (status == RG_OK) status = rg_model_copy(model, &b->model, err);
     const size_t n = b->shape ? b->shape->n : 0;
     if (status == RG_OK && opts->adjoint)
         status = rgi_plan_make(b->steps, (n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double),
-                               b->n_packs, (size_t)b->threads, opts->budget_bytes, &b->plan, err);
+                               b->n_packs, b->device ? b->n_packs : (size_t)b->threads,
+                               opts->budget_bytes, &b->plan, err);
     if (status != RG_OK) goto fail;
     b->models = calloc(n_rods, sizeof *b->models);
     b->packs = calloc(b->n_packs, sizeof *b->packs);
@@ -168,20 +220,17 @@ rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_o
     b->entries = calloc(n * RGI_NC + 2 * b->shape->n_markers, sizeof *b->entries);
     if (!b->models || !b->packs || !b->coef || !b->entries) goto memory;
     thread_doubles(b);
-    b->threads_memory = aligned_alloc(64, (size_t)b->threads * (b->work_doubles + b->pool_doubles) *
-                                              sizeof(double));
     size_t one = 0;
-    layout(b, &b->packs[0], NULL, &one);
+    for (int section = 0; section < RGI_BATCH_SECTIONS; section++)
+        layout(b, &b->packs[0], section, NULL, &one);
     if (one > SIZE_MAX / sizeof(double) / b->n_packs) goto memory;
-    for (int pass = 0; pass < 2; pass++) {
-        size_t used = 0;
-        for (size_t i = 0; i < b->n_packs; i++) layout(b, &b->packs[i], b->memory, &used);
-        if (pass == 1) break;
-        b->memory_doubles = used;
-        b->memory = aligned_alloc(64, used * sizeof *b->memory);
-        if (!b->memory || !b->threads_memory) goto memory;
-        memset(b->memory, 0, used * sizeof *b->memory);
-    }
+    b->memory = aligned_alloc(64, one * b->n_packs * sizeof *b->memory);
+    if (!b->device)
+        b->threads_memory = aligned_alloc(64, (size_t)b->threads *
+                                                  (b->work_doubles + b->pool_doubles) * sizeof(double));
+    if (!b->memory || (!b->device && !b->threads_memory)) goto memory;
+    layout_all(b);
+    memset(b->memory, 0, b->memory_doubles * sizeof *b->memory);
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i];
         size_t first = i * b->lanes;
@@ -196,6 +245,8 @@ rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_o
             set_lane(b, first + (size_t)lane);
         }
     }
+    if (b->device) status = rgi_batch_device_create(b, err);
+    if (status != RG_OK) goto fail;
     *out = b;
     return RG_OK;
 memory:
@@ -225,7 +276,7 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
     rg_model_destroy(&b->models[rod]);
     b->models[rod] = copy;
     set_lane(b, rod);
-    return RG_OK;
+    return b->device ? rgi_batch_device_model(b, rod, err) : RG_OK;
 }
 
 size_t rg_batch_clamped_vertices(const rg_batch *b, const int **vertices)
@@ -255,13 +306,14 @@ static size_t model_bytes(const rg_batch *b)
 rg_batch_plan rg_batch_describe(const rg_batch *b)
 {
     const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
-    const size_t total = b->memory_doubles * sizeof(double) +
-                         (size_t)b->threads * (b->work_doubles + b->pool_doubles) * sizeof(double) +
-                         b->n_packs * sizeof *b->packs + b->n_rods * sizeof *b->models +
-                         model_bytes(b);
+    const size_t threads = b->device ? b->n_packs : (size_t)b->threads; /* that have scratch states */
+    size_t total = b->memory_doubles * sizeof(double) + b->n_packs * sizeof *b->packs +
+                   b->n_rods * sizeof *b->models + model_bytes(b);
+    if (b->device) total += rgi_mirror_bytes(b->mirror);
+    else total += threads * (b->work_doubles + b->pool_doubles) * sizeof(double);
+    for (size_t i = 0; i < RGI_BATCH_STAGES; i++) total += b->stages[i].bytes;
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
-    return rgi_plan_describe(&b->plan,
-                             rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
+    return rgi_plan_describe(&b->plan, rgi_plan_bytes(&b->plan, state, b->n_packs, threads), total);
 }
 
 /* the caller's array [n_rods][steps][items] as a pack's series */
@@ -303,7 +355,7 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a run needs x0, v0, m0 and, with clamped vertices and edges, clamp_x and "
                        "clamp_m");
-    for (size_t rod = 0; rod < b->n_rods; rod++)
+    for (size_t rod = 0; rod < b->n_rods && b->opts.memory == RG_MEMORY_HOST; rod++)
         for (size_t i = 0; i + 1 < n; i++) {
             const double *x = in->x0 + 3 * (rod * n + i), *m = in->m0 + 3 * (rod * (n - 1) + i);
             double e = 0.0, along = 0.0, size = 0.0;
@@ -393,15 +445,30 @@ rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs,
 {
     if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
     RG_TRY(check_inputs(b, inputs, err));
-    point_inputs(b, inputs, outputs);
-    run(b, 0);
+    if (b->device) {
+        RG_TRY(rgi_batch_device_run(b, inputs, NULL, outputs, NULL, statuses != NULL, err));
+    } else {
+        point_inputs(b, inputs, outputs);
+        run(b, 0);
+    }
     b->ran = 1;
     give_statuses(b, statuses);
     return RG_OK;
 }
 
+rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
+{
+    if (!b || !mask || !b->opts.carry_on)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "rg_batch_reset needs a batch that was created with carry_on, and a mask");
+    if (b->device) return rgi_batch_device_reset(b, mask, err);
+    for (size_t i = 0; i < b->n_packs; i++)
+        if (mask[i]) b->packs[i].carried[2 * (RGI_STATE_REALS * b->shape->n + 1)] = 0.0;
+    return RG_OK;
+}
+
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */
-static void set_entries(rg_batch *b, const double *const *fields)
+void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
 {
     const size_t w = b->lanes, n = b->shape->n, m = b->shape->n_markers;
     const size_t places = n * RGI_NC + 2 * m;
@@ -456,9 +523,19 @@ rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs,
 {
     if (!b || !tangents || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_jvp needs a batch, a direction and outputs");
+    if (b->opts.carry_on)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a batch that carries on has no tangents of the states that it goes on from; "
+                       "create one without carry_on");
     RG_TRY(check_inputs(b, inputs, err));
+    if (b->device) {
+        RG_TRY(rgi_batch_device_run(b, inputs, tangents, outputs, out, statuses != NULL, err));
+        b->ran = 1;
+        give_statuses(b, statuses);
+        return RG_OK;
+    }
     point_inputs(b, inputs, outputs);
-    set_entries(b, tangents->fields);
+    rgi_batch_set_entries(b, tangents->fields);
     const rgi_shape *s = b->shape;
     const size_t n = s->n, steps = b->steps, frames = b->opts.n_frames, w = b->lanes;
     for (size_t index = 0; index < b->n_packs; index++) {
@@ -487,11 +564,11 @@ rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs,
 }
 
 /* gradients of fields from those of coefficients */
-static void give_fields(const rg_batch *b, const rg_batch_gradients *g)
+void rgi_batch_give_fields(const rg_batch *b, double *const *fields)
 {
     const size_t w = b->lanes;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        if (!g->fields[field]) continue;
+        if (!fields[field]) continue;
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
         const size_t count = numbers(b->model, field);
         for (size_t rod = 0; rod < b->n_rods; rod++) {
@@ -500,9 +577,21 @@ static void give_fields(const rg_batch *b, const rg_batch_gradients *g)
                 double sum = 0.0;
                 rgi_coefficients_adj(model_of(b, rod), (rg_field)field, k / components,
                                      (int)(k % components), 1.0, j, w, rod % w, &sum);
-                g->fields[field][rod * count + k] = sum;
+                fields[field][rod * count + k] = sum;
             }
         }
+    }
+}
+
+static void give_adjoint_statuses(const rg_batch *b, rg_adjoint_status *statuses)
+{
+    const size_t w = b->lanes;
+    for (size_t i = 0; statuses && i < b->n_rods; i++) {
+        const double *from = b->packs[i / w].adjoint_status + i % w;
+        rg_adjoint_status *to = &statuses[i];
+        to->flag = (rg_rod_flag)from[0];
+        to->step = to->flag == RG_ROD_OK ? -1 : (int)from[w];
+        to->vertex = (int)from[2 * w];
     }
 }
 
@@ -520,6 +609,11 @@ rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar,
     if (g->growth && (g->growth_every == 0 || g->growth_every > b->steps))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps",
                        g->growth_every, b->steps);
+    if (b->device) {
+        RG_TRY(rgi_batch_device_adjoint(b, bar, g, statuses != NULL, err));
+        give_adjoint_statuses(b, statuses);
+        return RG_OK;
+    }
     const rgi_shape *s = b->shape;
     const size_t n = s->n, steps = b->steps, frames = b->opts.n_frames, w = b->lanes;
     int fields = 0;
@@ -548,13 +642,8 @@ rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar,
         gather(b, index, j->x0_bar, 3 * n, g->x0);
         gather(b, index, j->v0_bar, 3 * n, g->v0);
         gather(b, index, j->turn0_bar, n - 1, g->turn0);
-        for (size_t lane = 0; statuses && lane < (size_t)j->rods; lane++) {
-            rg_adjoint_status *to = &statuses[index * w + lane];
-            to->flag = (rg_rod_flag)j->adjoint_status[lane];
-            to->step = to->flag == RG_ROD_OK ? -1 : (int)j->adjoint_status[w + lane];
-            to->vertex = (int)j->adjoint_status[2 * w + lane];
-        }
     }
-    give_fields(b, g);
+    give_adjoint_statuses(b, statuses);
+    rgi_batch_give_fields(b, g->fields);
     return RG_OK;
 }

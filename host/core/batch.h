@@ -2,8 +2,29 @@
 #ifndef RGI_BATCH_H
 #define RGI_BATCH_H
 
+#include "core/mirror.h"
 #include "core/takes.h"
 #include "rodgrad/batch.h"
+
+/* memory by what goes to a device and comes back: parameters; changes of them; starts; results of a run, of a
+ * reverse run; the start's share of that and states to go on from; what the CPU keeps */
+enum {
+    RGI_BATCH_SET,
+    RGI_BATCH_ENTRIES,
+    RGI_BATCH_START,
+    RGI_BATCH_RUN,
+    RGI_BATCH_REVERSE,
+    RGI_BATCH_STATES,
+    RGI_BATCH_OWN,
+    RGI_BATCH_SECTIONS
+};
+
+/* copies of the caller's arrays on a device */
+enum { RGI_BATCH_STAGES = 21 };
+typedef struct rgi_stage {
+    void *memory;
+    size_t bytes;
+} rgi_stage;
 
 struct rg_batch {
     rg_batch_opts opts;
@@ -15,12 +36,35 @@ struct rg_batch {
     int threads, ran;
     rgi_pack *packs;
     double *memory; /* all packs' */
-    size_t memory_doubles;
+    size_t memory_doubles, section_end[RGI_BATCH_SECTIONS], entries_apart;
+    rgi_device *device; /* NULL: the CPU; and what there is of the batch */
+    rgi_mirror *mirror;
+    rgi_rollout_call call; /* of the last run */
+    rgi_stage stages[RGI_BATCH_STAGES];
+    unsigned char *mask; /* [n_rods] on the device, with carry_on */
     double *threads_memory; /* [threads][work_doubles + pool_doubles] */
     size_t work_doubles, pool_doubles;
     rgi_pack_entry *entries; /* of the direction of rg_batch_jvp */
     int entry_begin[2];
     double *coef; /* [n][RGI_NC] scratch */
 };
+
+/* numbers of a rod's field */
+size_t rgi_batch_numbers(const rg_batch *batch, int field);
+/* the direction in fields (host arrays) as changes of coefficients */
+void rgi_batch_set_entries(rg_batch *batch, const double *const *fields);
+/* gradients of fields (host arrays) from those of coefficients */
+void rgi_batch_give_fields(const rg_batch *batch, double *const *fields);
+
+/* the batch on its device (batch_device.c); statuses are fetched into the host's packs where asked for */
+rg_status rgi_batch_device_create(rg_batch *batch, rg_error *err);
+void rgi_batch_device_destroy(rg_batch *batch);
+rg_status rgi_batch_device_model(rg_batch *batch, size_t rod, rg_error *err);
+rg_status rgi_batch_device_run(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                               const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                               int statuses, rg_error *err);
+rg_status rgi_batch_device_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
+                                   const rg_batch_gradients *gradients, int statuses, rg_error *err);
+rg_status rgi_batch_device_reset(rg_batch *batch, const unsigned char *mask, rg_error *err);
 
 #endif

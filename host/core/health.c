@@ -17,6 +17,10 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
     if (!b || !m0 || !x0 || !clamp_x || !clamp_m)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_carry_directors needs m0, x0, clamp_x and a place for clamp_m");
+    if (b->opts.memory == RG_MEMORY_DEVICE)
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
+                       "rg_batch_carry_directors works on arrays of the host's memory, and this batch's are a "
+                       "GPU's; call it on a batch with RG_MEMORY_HOST and copy clamp_m");
     const rgi_shape *s = b->shape;
     for (size_t rod = 0; rod < b->n_rods; rod++)
         for (size_t d = 0; d < s->n_fixed_theta; d++) {

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/coefficients.h"
 #include "core/checkpoints.h"
+#include "core/coefficients.h"
+#include "core/mirror.h"
+#include "cuda/normal.h"
 #include "rod/layout.h"
 
 typedef struct pack {
@@ -18,6 +20,10 @@ typedef struct pack {
     int *frame_of; /* [W][ticks] the frame that a tick of a lane ends at, or -1; owned */
 } pack;
 
+/* memory by what goes to a device and comes back: parameters and starts, what never changes, results of a
+ * run, of a reverse run, and what nobody looks at between them */
+enum { SECTION_SET, SECTION_CONSTANT, SECTION_RUN, SECTION_REVERSE, SECTION_OWN, SECTIONS };
+
 struct rgi_takes {
     rgi_takes_opts opts;
     const rgi_cpu *cpu;
@@ -26,9 +32,12 @@ struct rgi_takes {
     size_t n, n_packs, n_directions;
     size_t lanes; /* rods to a pack; at most the instruction set's */
     pack *packs;
-    /* one block of memory for all doubles of all packs, and the parts that packs share */
-    double *memory;
-    size_t memory_doubles;
+    /* one block of memory for all doubles of all packs, section by section; what drives them is apart */
+    double *memory, *drives;
+    size_t memory_doubles, drives_doubles, section_end[SECTIONS];
+    rgi_device *device; /* NULL: the CPU */
+    rgi_mirror *mirror; /* the packs on it */
+    rgi_normal *normal;
     int *entry_begin;
     rgi_pack_entry *entries;
     double *entry_values;   /* [packs][entries][W] */
@@ -65,51 +74,81 @@ static size_t pool_doubles(const rgi_takes *b)
     return ((size_t)rgi_plan_pool(&b->plan) * state + 7) / 8 * 8 + 8;
 }
 
-/* lay out one pack's arrays; called once to count and once to assign */
-static void layout(rgi_takes *b, pack *p, double *base, size_t *used)
+/* lay out one pack's arrays of a section; called once to count and once to assign */
+static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *used)
 {
-    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers,
-                 q = b->opts.max_directions;
-    const size_t steps = p->ticks * (size_t)b->opts.rollout.substeps;
+    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers, q = b->opts.max_directions;
+    const size_t state = (n * RGI_STATE_REALS + 1) * w;
+    const int fit = b->opts.fit, adjoint = b->opts.adjoint;
     rgi_pack *j = &p->job;
-    j->lane_steps = rgi_take(base, used, w);
-    j->coef = rgi_take(base, used, n * RGI_NC * w);
-    j->offset = rgi_take(base, used, m * 2 * w);
-    j->x0 = rgi_take(base, used, n * 3 * w);
-    j->v0 = rgi_take(base, used, n * 3 * w);
-    j->m0 = rgi_take(base, used, n * 3 * w);
-    j->chord = rgi_take(base, used, n * 3 * w);
-    j->drive_x = packed(rgi_take(base, used, steps * b->shape->n_fixed_x * 3 * w),
-                        b->shape->n_fixed_x * 3, w);
-    j->drive_m = packed(rgi_take(base, used, steps * b->shape->n_fixed_theta * 3 * w),
-                        b->shape->n_fixed_theta * 3, w);
-    j->status = rgi_take(base, used, 6 * w);
-    j->markers = b->opts.markers ? rgi_take(base, used, p->ticks * m * 3 * w) : NULL;
-    j->markers_jvp = b->opts.markers_jvp ? rgi_take(base, used, p->ticks * q * m * 3 * w) : NULL;
-    j->dx0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
-    j->dv0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
-    if (b->opts.fit) {
-        j->recorded = rgi_take(base, used, p->ticks * b->shape->n_free * 3 * w);
-        j->weight = rgi_take(base, used, p->ticks * b->shape->n_free * w);
-        j->normal = rgi_take(base, used, q * (q + 1) / 2 * w);
-        j->gradients = rgi_take(base, used, rgi_takes_blocks(b) * q * w);
-        j->loss = rgi_take(base, used, 4 * w);
-    }
-    int directions = j->n_directions;
-    j->n_directions = (int)q;
-    if (b->opts.adjoint) {
-        const size_t state = (n * RGI_STATE_REALS + 1) * w;
+    switch (section) {
+    case SECTION_SET:
+        j->lane_steps = rgi_take(base, used, w);
+        j->coef = rgi_take(base, used, n * RGI_NC * w);
+        j->offset = rgi_take(base, used, m * 2 * w);
+        j->x0 = rgi_take(base, used, n * 3 * w);
+        j->v0 = rgi_take(base, used, n * 3 * w);
+        j->m0 = rgi_take(base, used, n * 3 * w);
+        j->chord = rgi_take(base, used, n * 3 * w);
+        j->dx0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
+        j->dv0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
+        break;
+    case SECTION_CONSTANT:
+        j->recorded = fit ? rgi_take(base, used, p->ticks * b->shape->n_free * 3 * w) : NULL;
+        j->weight = fit ? rgi_take(base, used, p->ticks * b->shape->n_free * w) : NULL;
+        break;
+    case SECTION_RUN:
+        j->status = rgi_take(base, used, 6 * w);
+        j->loss = fit ? rgi_take(base, used, 4 * w) : NULL;
+        j->markers = b->opts.markers ? rgi_take(base, used, p->ticks * m * 3 * w) : NULL;
+        j->markers_jvp = b->opts.markers_jvp ? rgi_take(base, used, p->ticks * q * m * 3 * w) : NULL;
+        break;
+    case SECTION_REVERSE:
+        if (!adjoint) break;
         j->plan = &b->plan;
-        j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state);
         j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
         j->offset_bar = rgi_take(base, used, m * 2 * w);
         j->x0_bar = rgi_take(base, used, n * 3 * w);
         j->v0_bar = rgi_take(base, used, n * 3 * w);
         j->turn0_bar = rgi_take(base, used, n * w);
         j->adjoint_status = rgi_take(base, used, 3 * w);
+        break;
+    default:
+        /* a device has its own */
+        if (b->device) break;
+        j->normal = fit ? rgi_take(base, used, q * (q + 1) / 2 * w) : NULL;
+        j->gradients = fit ? rgi_take(base, used, rgi_takes_blocks(b) * q * w) : NULL;
+        j->kept = adjoint ? rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state) : NULL;
+        /* as large as with all directions, and also when arrays are only counted */
+        rgi_pack most = *j;
+        const double any = 0.0;
+        most.n_directions = (int)q;
+        most.recorded = fit ? &any : NULL;
+        j->workspace = rgi_take(base, used, b->cpu->workspace(&most));
+        break;
     }
-    j->workspace = rgi_take(base, used, b->cpu->workspace(j));
-    j->n_directions = directions;
+}
+
+/* the same for what drives a pack */
+static void layout_drives(rgi_takes *b, pack *p, double *base, size_t *used)
+{
+    const size_t w = lanes_of(b), steps = p->ticks * (size_t)b->opts.rollout.substeps;
+    const size_t x = b->shape->n_fixed_x * 3, m = b->shape->n_fixed_theta * 3;
+    p->job.drive_x = packed(rgi_take(base, used, steps * x * w), x, w);
+    p->job.drive_m = packed(rgi_take(base, used, steps * m * w), m, w);
+}
+
+/* sections of all packs one after the other, and their drives */
+static void layout_all(rgi_takes *b)
+{
+    size_t used = 0, drives = 0;
+    for (int section = 0; section < SECTIONS; section++) {
+        for (size_t i = 0; i < b->n_packs; i++) layout(b, &b->packs[i], section, b->memory, &used);
+        b->section_end[section] = used;
+    }
+    for (size_t i = 0; i < b->n_packs; i++) layout_drives(b, &b->packs[i], b->drives, &drives);
+    b->memory_doubles = used;
+    b->drives_doubles = drives;
 }
 
 size_t rgi_takes_blocks(const rgi_takes *b)
@@ -124,14 +163,26 @@ size_t rgi_takes_blocks(const rgi_takes *b)
 
 const rgi_shape *rgi_takes_shape(const rgi_takes *b) { return b->shape; }
 
+static void destroy_normal(rgi_takes *b)
+{
+#if defined(RODGRAD_WITH_CUDA)
+    rgi_normal_destroy(&b->normal);
+#else
+    (void)b;
+#endif
+}
+
 void rgi_takes_destroy(rgi_takes **batch)
 {
     if (!batch || !*batch) return;
     rgi_takes *b = *batch;
+    if (b->mirror) rgi_mirror_destroy(&b->mirror);
+    destroy_normal(b);
     rgi_shape_destroy(&b->shape);
     for (size_t i = 0; b->packs && i < b->n_packs; i++) free(b->packs[i].frame_of);
     free(b->packs);
     free(b->memory);
+    free(b->drives);
     free(b->entry_begin);
     free(b->entries);
     free(b->entry_values);
@@ -224,6 +275,53 @@ done:
     return status;
 }
 
+/* ---- on a device ---- */
+
+static rg_status send_packs(rgi_takes *b, rg_error *err)
+{
+    const rgi_pack **packs = malloc(b->n_packs * sizeof *packs);
+    if (!packs) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu packs", b->n_packs);
+    for (size_t i = 0; i < b->n_packs; i++) packs[i] = &b->packs[i].job;
+    rg_status status = rgi_mirror_packs(b->mirror, packs, err);
+    free(packs);
+    return status;
+}
+
+rgi_normal *rgi_takes_device_normal(const rgi_takes *b) { return b->normal; }
+
+/* copies of all packs on the device, and room for normal equations where directions have some */
+static rg_status create_device(rgi_takes *b, rg_error *err)
+{
+    const size_t q = b->opts.max_directions, rows = 3 * b->shape->n_free * (size_t)b->opts.block;
+    rgi_mirror_opts o;
+    memset(&o, 0, sizeof o);
+#if defined(RODGRAD_WITH_CUDA)
+    if (b->opts.fit && q && !b->opts.adjoint) {
+        RG_TRY(rgi_normal_create(b->device, q, b->n_packs, rows, rgi_takes_blocks(b), &b->normal, err));
+        o.rows = rgi_normal_rows(b->normal);
+        o.rows_apart = rgi_normal_rows_apart(b->normal);
+    }
+#endif
+    o.real = b->opts.rollout.real;
+    o.deform = b->opts.rollout.stepper == RG_STEPPER_DEFORM;
+    o.rods = b->n_packs;
+    o.memory = b->memory;
+    o.drives = b->drives;
+    o.memory_doubles = b->memory_doubles;
+    o.drives_doubles = b->drives_doubles;
+    o.rows_of_rod = rows;
+    o.most = b->packs[0].job;
+    o.most.n_directions = (int)q;
+    o.most.rows = o.rows;
+    const rgi_pack **packs = malloc(b->n_packs * sizeof *packs);
+    if (!packs) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu packs", b->n_packs);
+    for (size_t i = 0; i < b->n_packs; i++) packs[i] = &b->packs[i].job;
+    o.packs = packs;
+    rg_status status = rgi_mirror_create(b->device, &o, &b->mirror, err);
+    free(packs);
+    return status;
+}
+
 rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
                            const rgi_takes_opts *opts, rgi_takes **out, rg_error *err)
 {
@@ -246,6 +344,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->cpu = cpu;
     b->recordings = recordings;
     b->n = n;
+    b->device = rgi_context_device(opts->rollout.context);
     b->lanes = lanes_of(b);
     b->n_packs = (n + b->lanes - 1) / b->lanes;
     status = rgi_shape_create(model, &b->shape, err);
@@ -259,7 +358,8 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->frames = calloc(n * b->shape->n_markers * 12, sizeof *b->frames);
     if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped) goto memory;
     b->threads = opts->rollout.threads > 0 ? opts->rollout.threads : omp_get_max_threads();
-    if ((size_t)b->threads > b->n_packs) b->threads = (int)b->n_packs;
+    /* on a device all rods go back at once */
+    if ((size_t)b->threads > b->n_packs || b->device) b->threads = (int)b->n_packs;
     if (opts->adjoint) {
         size_t ticks = 0;
         for (size_t i = 0; i < n; i++)
@@ -268,31 +368,28 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
         status = rgi_plan_make(ticks * (size_t)opts->rollout.substeps, state, b->n_packs,
                                (size_t)b->threads, opts->budget_bytes, &b->plan, err);
         if (status != RG_OK) goto fail;
-        b->pools = aligned_alloc(64, (size_t)b->threads * ((pool_doubles(b) + 7) / 8 * 64));
-        if (!b->pools) goto memory;
+        if (!b->device)
+            b->pools = aligned_alloc(64, (size_t)b->threads * ((pool_doubles(b) + 7) / 8 * 64));
+        if (!b->device && !b->pools) goto memory;
     }
-    size_t used = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        used = 0;
-        for (size_t i = 0; i < b->n_packs; i++) {
-            pack *p = &b->packs[i];
-            size_t first = i * b->lanes, last = first + b->lanes < n ? first + b->lanes : n;
-            p->lanes_used = (int)(last - first);
-            for (size_t k = first; k < last; k++) {
-                size_t own = rgi_motion_ticks(&recordings[k]);
-                if (own > p->ticks) p->ticks = own;
-            }
-            rgi_pack_setup(&p->job, b->shape, &opts->rollout, recordings[0].dt_s);
-            p->job.rods = p->lanes_used;
-            layout(b, p, b->memory, &used);
+    for (size_t i = 0; i < b->n_packs; i++) {
+        pack *p = &b->packs[i];
+        size_t first = i * b->lanes, last = first + b->lanes < n ? first + b->lanes : n;
+        p->lanes_used = (int)(last - first);
+        for (size_t k = first; k < last; k++) {
+            size_t own = rgi_motion_ticks(&recordings[k]);
+            if (own > p->ticks) p->ticks = own;
         }
-        if (pass == 0) {
-            b->memory_doubles = used;
-            b->memory = aligned_alloc(64, used * sizeof *b->memory);
-            if (!b->memory) goto memory;
-            memset(b->memory, 0, used * sizeof *b->memory);
-        }
+        rgi_pack_setup(&p->job, b->shape, &opts->rollout, recordings[0].dt_s);
+        p->job.rods = p->lanes_used;
     }
+    layout_all(b);
+    b->memory = aligned_alloc(64, b->memory_doubles * sizeof *b->memory);
+    b->drives = aligned_alloc(64, (b->drives_doubles + 8) * sizeof *b->drives);
+    if (!b->memory || !b->drives) goto memory;
+    memset(b->memory, 0, b->memory_doubles * sizeof *b->memory);
+    memset(b->drives, 0, b->drives_doubles * sizeof *b->drives);
+    layout_all(b);
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i].job;
         j->n_steps = (int)(b->packs[i].ticks * (size_t)j->substeps);
@@ -301,7 +398,8 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
         status = fill_pack(b, i, err);
         if (status != RG_OK) goto fail;
     }
-
+    if (b->device) status = create_device(b, err);
+    if (status != RG_OK) goto fail;
     *out = b;
     return RG_OK;
 memory:
@@ -450,23 +548,58 @@ rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction
     for (size_t index = 0; index < b->n_packs; index++)
         for (size_t lane = 0; lane < lanes_of(b); lane++)
             set_lane(b, index, lane, model, directions, n_directions);
-    return RG_OK;
+    if (!b->device) return RG_OK;
+    if (n_directions)
+        RG_TRY(rgi_mirror_entries(b->mirror, b->entry_begin, (int)n_directions, b->entries,
+                                  b->entry_values, b->entries_capacity, err));
+    RG_TRY(rgi_mirror_send(b->mirror, b->memory, b->section_end[SECTION_SET], err));
+    return send_packs(b, err);
 }
 
-void rgi_takes_run(rgi_takes *b)
+/* results of a section back to the host */
+static rg_status fetch(rgi_takes *b, int section, rg_error *err)
+{
+    const size_t begin = b->section_end[section - 1];
+    return rgi_mirror_fetch(b->mirror, b->memory + begin, b->section_end[section] - begin, err);
+}
+
+/* with normal equations a block of frames at a time, else all steps at once */
+static rg_status run_on_device(rgi_takes *b, rg_error *err)
+{
+    int steps = 0;
+    for (size_t i = 0; i < b->n_packs; i++)
+        if (b->packs[i].job.n_steps > steps) steps = b->packs[i].job.n_steps;
+    if (!b->normal || b->n_directions == 0) {
+        RG_TRY(rgi_mirror_run(b->mirror, 0, steps, err));
+        return fetch(b, SECTION_RUN, err);
+    }
+#if defined(RODGRAD_WITH_CUDA)
+    const int piece = b->opts.block * b->opts.rollout.substeps;
+    RG_TRY(rgi_normal_begin(b->normal, b->n_directions, err));
+    for (int begin = 0; begin < steps; begin += piece) {
+        RG_TRY(rgi_normal_clear_rows(b->normal, err));
+        RG_TRY(rgi_mirror_run(b->mirror, begin, begin + piece, err));
+        RG_TRY(rgi_normal_add(b->normal, (size_t)(begin / piece), err));
+    }
+#endif
+    return fetch(b, SECTION_RUN, err);
+}
+
+rg_status rgi_takes_run(rgi_takes *b, rg_error *err)
 {
     const size_t w = lanes_of(b), p = b->n_directions;
+    if (b->device) return run_on_device(b, err);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
         if (b->opts.fit) {
             memset(j->normal, 0, p * (p + 1) / 2 * w * sizeof(double));
             memset(j->gradients, 0, rgi_takes_blocks(b) * p * w * sizeof(double));
-            memset(j->loss, 0, 4 * w * sizeof(double));
         }
         if (b->opts.adjoint) j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
         b->cpu->run(j);
     }
+    return RG_OK;
 }
 
 /* what cotangents of coefficients, offsets and the start say about the directions of `model`, summed over
@@ -503,26 +636,38 @@ static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *
     }
 }
 
-void rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                        size_t n_directions, int product, double *gradient)
+rg_status rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
+                             size_t n_directions, int product, double *gradient, rg_error *err)
 {
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index].job;
+        j->bar = product ? RGI_BAR_NORMAL : RGI_BAR_LOSS;
+        j->want_coef = j->want_start = 1;
+    }
+    if (b->device) {
+        RG_TRY(send_packs(b, err));
+        RG_TRY(rgi_mirror_reverse(b->mirror, err));
+        RG_TRY(fetch(b, SECTION_REVERSE, err));
+        pull_back(b, model, directions, n_directions, gradient);
+        return RG_OK;
+    }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
         j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
-        j->bar = product ? RGI_BAR_NORMAL : RGI_BAR_LOSS;
-        j->want_coef = j->want_start = 1;
         b->cpu->reverse(j);
     }
     pull_back(b, model, directions, n_directions, gradient);
+    return RG_OK;
 }
 
 rg_batch_plan rgi_takes_describe(const rgi_takes *b)
 {
     const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
-    size_t total = b->memory_doubles * sizeof(double);
+    size_t total = (b->memory_doubles + b->drives_doubles) * sizeof(double);
+    if (b->device) total += rgi_mirror_bytes(b->mirror);
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
-    total += (size_t)b->threads * pool_doubles(b) * sizeof(double);
+    if (!b->device) total += (size_t)b->threads * pool_doubles(b) * sizeof(double);
     return rgi_plan_describe(&b->plan,
                              rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
 }

@@ -61,13 +61,14 @@ void rgi_takes_destroy(rgi_takes **batch);
 /* Parameters and directions for the next run. model: of the shape the batch was made with. */
 rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err);
-void rgi_takes_run(rgi_takes *batch);
+/* RG_ERR_DEVICE: on a GPU only, as everywhere below */
+rg_status rgi_takes_run(rgi_takes *batch, rg_error *err);
 
 /* After a run at `model`: adds to gradient [n_directions] the derivative of the loss's sum, by a reverse
  * run; with `product`, of direction 0 of the last run (markers_jvp) J^T W J instead. The directions are
  * those of `model` and need not be the run's. */
-void rgi_takes_gradient(rgi_takes *takes, const rg_model *model, const rgi_direction *directions,
-                        size_t n_directions, int product, double *gradient);
+rg_status rgi_takes_gradient(rgi_takes *takes, const rg_model *model, const rgi_direction *directions,
+                             size_t n_directions, int product, double *gradient, rg_error *err);
 /* what is kept for it */
 rg_batch_plan rgi_takes_describe(const rgi_takes *takes);
 
@@ -89,6 +90,10 @@ void rgi_takes_normal(const rgi_takes *batch, double *normal, double *gradient);
  * recordings */
 void rgi_takes_spread(const rgi_takes *batch, int whole, double *spread, double *scratch);
 size_t rgi_takes_blocks(const rgi_takes *batch);
+/* normal equations of runs with directions, where they are on a GPU (cuda/normal.h): instead of
+ * rgi_takes_normal and rgi_takes_spread. NULL on the CPU. */
+struct rgi_normal;
+struct rgi_normal *rgi_takes_device_normal(const rgi_takes *batch);
 const rgi_shape *rgi_takes_shape(const rgi_takes *batch);
 
 #endif

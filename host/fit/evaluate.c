@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/fit_internal.h"
+#include "fit/algebra.h"
 
 static rgi_takes_opts takes_opts(const rg_fit *fit)
 {
@@ -70,7 +70,7 @@ static double precision_of(const rg_fit *fit, size_t i)
 static rg_status run(rg_fit *fit, rgi_takes *takes, const double *u, double *cost, rg_error *err)
 {
     double loss = 0.0, absolute = 0.0, count = 0.0;
-    rgi_takes_run(takes);
+    RG_TRY(rgi_takes_run(takes, err));
     fit->last = takes;
     for (size_t i = 0; i < fit->n; i++) {
         double l, a;
@@ -98,10 +98,13 @@ rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *n
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
     RG_TRY(rgi_takes_set(fit->tangents, fit->trial, fit->parameters.directions, p, err));
     RG_TRY(run(fit, fit->tangents, u, cost, err));
-    memset(normal, 0, p * p * sizeof *normal);
-    memset(gradient, 0, p * sizeof *gradient);
-    rgi_takes_normal(fit->tangents, normal, gradient);
-    return RG_OK;
+    return rgi_algebra_take(fit, normal, gradient, err);
+}
+
+rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err)
+{
+    return rgi_fit_evaluate(fit, u, cost, fit->normal + fit->capacity * fit->capacity,
+                            fit->gradient + fit->capacity, err);
 }
 
 rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
@@ -113,7 +116,7 @@ rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *g
     RG_TRY(rgi_takes_set(fit->adjoint, fit->trial, NULL, 0, err));
     RG_TRY(run(fit, fit->adjoint, u, cost, err));
     memset(gradient, 0, p * sizeof *gradient);
-    rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient);
+    RG_TRY(rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient, err));
     for (size_t i = 0; i < p; i++)
         gradient[i] = fit->weight * gradient[i] +
                       precision_of(fit, i) * (u[i] - fit->parameters.list[i].prior_mean);
@@ -136,10 +139,10 @@ rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *e
         }
     const rgi_direction all = {places, count};
     rg_status status = rgi_takes_set(fit->adjoint, fit->trial, &all, 1, err);
+    if (status == RG_OK) status = rgi_takes_run(fit->adjoint, err);
     if (status == RG_OK) {
-        rgi_takes_run(fit->adjoint);
         memset(out, 0, p * sizeof *out);
-        rgi_takes_gradient(fit->adjoint, fit->trial, directions, p, 1, out);
+        status = rgi_takes_gradient(fit->adjoint, fit->trial, directions, p, 1, out, err);
         for (size_t i = 0; i < p; i++)
             out[i] = fit->weight * out[i] + precision_of(fit, i) * v[i];
     }

@@ -6,12 +6,11 @@
  * success and rises after a failure. Stages: `starts` uniform rods a few iterations each; the best
  * goes on; then all modes. The other methods are in gauss_newton.c, lbfgs.c and adam.c. */
 #include <float.h>
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/fit_internal.h"
+#include "fit/algebra.h"
 
 /* iterations of a uniform start, of the last stage by default; small falls in a row that end one */
 static const struct {
@@ -101,9 +100,11 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->start_u);
     free(f->normal);
     free(f->gradient);
+    free(f->diagonal);
     free(f->memory);
     free(f->matrix);
     free(f->step);
+    free(f->spread);
     free(f->result);
     free(f->singular);
     free(f->correlation);
@@ -174,7 +175,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->cost = 0.0;
     fit->fresh = 1;
     fit->small = 0;
-    fit->linearised = 0;
+    fit->linearised = fit->formed = 0;
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
@@ -275,8 +276,10 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->to = calloc(p, sizeof *f->to);
     f->start_u = calloc(p, sizeof *f->start_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
+    f->diagonal = calloc(2 * p, sizeof *f->diagonal);
     f->memory = calloc(2 * p, sizeof *f->memory);
     f->step = calloc(p, sizeof *f->step);
+    f->spread = calloc(3 * p, sizeof *f->spread);
     f->normal = calloc(2 * p * p, sizeof *f->normal);
     f->matrix = calloc(4 * p * p, sizeof *f->matrix);
     f->result = calloc(p, sizeof *f->result);
@@ -285,8 +288,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->recording_l1 = calloc(n, sizeof *f->recording_l1);
     f->recording_status = calloc(n, sizeof *f->recording_status);
     if (!f->u || !f->to || !f->start_u || !f->gradient || !f->memory || !f->step || !f->normal ||
-        !f->matrix || !f->result || !f->singular || !f->correlation || !f->recording_l1 ||
-        !f->recording_status) {
+        !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
+        !f->correlation || !f->recording_l1 || !f->recording_status) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
@@ -306,27 +309,23 @@ fail:
     return status;
 }
 
-/* d = -(A + mu diag A)^-1 g, cut at the bounds; 0 when the matrix is not positive definite */
-static int solve_step(rg_fit *fit)
+/* d = -(A + mu diag A)^-1 g, cut at the bounds; *solved is 0 when the matrix is not positive definite */
+static rg_status solve_step(rg_fit *fit, int *solved, rg_error *err)
 {
     const size_t p = fit->parameters.n;
-    double *a = fit->matrix;
     for (size_t i = 0; i < p; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
         double precision = 1.0 / (par->prior_std * par->prior_std);
-        for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
-        a[i * p + i] = (a[i * p + i] + precision) * (1.0 + fit->mu);
         fit->step[i] =
             -(fit->weight * fit->gradient[i] + precision * (fit->u[i] - par->prior_mean));
     }
-    if (LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1))
-        return 0;
-    for (size_t i = 0; i < p; i++) {
+    RG_TRY(rgi_algebra_solve(fit, solved, err));
+    for (size_t i = 0; i < p && *solved; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
-        if (!isfinite(fit->step[i])) return 0;
-        fit->to[i] = fmin(fmax(fit->u[i] + fit->step[i], par->low), par->high);
+        *solved = isfinite(fit->step[i]);
+        if (*solved) fit->to[i] = fmin(fmax(fit->u[i] + fit->step[i], par->low), par->high);
     }
-    return 1;
+    return RG_OK;
 }
 
 /* the stage is over: note a start's result, go on to the next stage or finish */
@@ -349,14 +348,14 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
 
 /* A point where the tangents have grown by 10^4 at once is on the way to chaos, or over the edge of
  * stability: no step from there would lead anywhere, however low its cost. */
-static int usable(const rg_fit *fit, const double *normal)
+static int usable(const rg_fit *fit)
 {
-    const size_t p = fit->parameters.n;
     double now = 0.0, before = 0.0;
-    for (size_t i = 0; i < p; i++) {
-        if (!isfinite(normal[i * p + i])) return 0;
-        now = fmax(now, normal[i * p + i]);
-        before = fmax(before, fit->normal[i * p + i]);
+    for (size_t i = 0; i < fit->parameters.n; i++) {
+        const double trial = rgi_algebra_diagonal(fit, 1, i);
+        if (!isfinite(trial)) return 0;
+        now = fmax(now, trial);
+        before = fmax(before, rgi_algebra_diagonal(fit, 0, i));
     }
     return now <= 1e8 * before;
 }
@@ -364,20 +363,19 @@ static int usable(const rg_fit *fit, const double *normal)
 /* one iteration of Levenberg-Marquardt */
 static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
 {
-    const size_t p = fit->parameters.n;
     double cost = 0.0, before = fit->cost;
-    double *normal = fit->normal + fit->capacity * fit->capacity;
-    double *gradient = fit->gradient + fit->capacity;
-    if (solve_step(fit)) {
-        RG_TRY(rgi_fit_evaluate(fit, fit->to, &cost, normal, gradient, err));
-        *accepted = rgi_fit_better(fit, cost) && usable(fit, normal);
+    int solved = 0;
+    RG_TRY(solve_step(fit, &solved, err));
+    if (solved) {
+        RG_TRY(rgi_fit_try(fit, fit->to, &cost, err));
+        *accepted = rgi_fit_better(fit, cost) && usable(fit);
     }
     if (!*accepted) {
         fit->mu *= 8.0;
         return RG_OK;
     }
-    memcpy(fit->normal, normal, p * p * sizeof *normal);
-    rgi_fit_keep(fit, fit->to, cost, gradient);
+    rgi_algebra_accept(fit);
+    rgi_fit_keep(fit, fit->to, cost, fit->gradient + fit->capacity);
     fit->mu = fmax(fit->mu * 0.2, 1e-8);
     fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
     return RG_OK;
@@ -387,11 +385,15 @@ static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
 static rg_status begin(rg_fit *fit, rg_error *err)
 {
     const rg_fit_method method = fit->opts.method;
-    double cost = 0.0;
-    if (method == RG_METHOD_LM)
-        RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient, err));
-    else RG_TRY(rgi_fit_gradient(fit, fit->u, &cost, fit->gradient, err));
-    rgi_fit_keep(fit, fit->u, cost, fit->gradient);
+    double cost = 0.0, *gradient = fit->gradient;
+    if (method == RG_METHOD_LM) {
+        RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
+        rgi_algebra_accept(fit);
+        gradient += fit->capacity;
+    } else {
+        RG_TRY(rgi_fit_gradient(fit, fit->u, &cost, gradient, err));
+    }
+    rgi_fit_keep(fit, fit->u, cost, gradient);
     if (method == RG_METHOD_GAUSS_NEWTON_CG) RG_TRY(rgi_fit_gauss_newton_begin(fit, err));
     fit->window_cost = cost;
     fit->fresh = 0;

@@ -1,4 +1,5 @@
-/* fit/fit_internal.h: what a fit holds, shared by fit.c, the methods, state.c and uncertainty.c. */
+/* fit/fit_internal.h: what a fit holds, shared by fit.c, the methods, algebra.c, state.c and
+ * uncertainty.c. */
 #ifndef RGI_FIT_INTERNAL_H
 #define RGI_FIT_INTERNAL_H
 
@@ -13,12 +14,15 @@ struct rg_fit {
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
+    int formed;     /* on a device: its accepted normal equations are of u (not saved) */
     double mu, weight, cost, l1, best_l1, best_start_cost;
     double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
     double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
     double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
+    double *diagonal;                /* [2][capacity] of the matrices where they are on a device */
     double *memory;                  /* [2][capacity] what a method keeps between its steps */
     double *matrix, *step;           /* [4][capacity^2], [capacity] scratch */
+    double *spread;                  /* [3][capacity] scratch: priors' deviations, variances, resolutions */
     rg_fit_parameter *result;        /* [capacity] */
     double *singular, *correlation;  /* [capacity], [capacity^2] */
     double *recording_l1;            /* [n] */
@@ -36,10 +40,12 @@ rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err);
 /* is the point of the last rollout, at this cost, better than the best so far? Not where more rods fail
  * than there: a rod that stops early can be near the recording by luck. */
 int rgi_fit_better(const rg_fit *fit, double cost);
-/* roll out at the scaled parameters u: cost, normal matrix and gradient of the data (unweighted), by
- * tangents */
+/* roll out at the scaled parameters u, by tangents: cost, normal matrix [p][p] and gradient [p] of the data
+ * (unweighted). On a device the matrix is the trial's there (algebra.h) and `normal` not touched. */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err);
+/* the same into the trial's half of fit->normal and fit->gradient */
+rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err);
 /* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included, by the
  * adjoint */
 rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,

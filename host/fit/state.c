@@ -3,12 +3,13 @@
  * Header (what the fit is, so that a foreign state is refused), counters, parameter vectors with
  * their prior means, the gradient, what the method keeps (Levenberg-Marquardt the normal matrix,
  * Gauss-Newton-CG its diagonal, Adam its iterate and its means, L-BFGS nothing), the model's
- * fields, errors of recordings. */
+ * fields, errors of recordings. A normal matrix on a device is not kept: it is made again from u, to
+ * the same bits. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/fit_internal.h"
+#include "fit/algebra.h"
 
 /* a cursor over the state: writes when saving, reads when resuming, counts when state is NULL */
 typedef struct cursor {
@@ -31,7 +32,15 @@ static void integer(cursor *c, int *value)
     if (c->load) *value = (int)number;
 }
 
+/* of the header's second number, the method: added where a state holds no normal matrix */
+enum { ON_DEVICE = 100 };
+
 enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8 };
+
+static int keeps_nothing(const rg_fit *fit)
+{
+    return fit->opts.method == RG_METHOD_LM && rgi_algebra_on_device(fit);
+}
 
 /* what must be the same for a state to belong to a fit */
 static void header(const rg_fit *fit, double *h)
@@ -40,7 +49,7 @@ static void header(const rg_fit *fit, double *h)
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
     double fixed[FIXED] = {20261202.0,
-                           fit->opts.method,
+                           fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
                            (double)frames,
@@ -68,14 +77,14 @@ static size_t method_count(const rg_fit *fit)
     case RG_METHOD_GAUSS_NEWTON_CG: return p;
     case RG_METHOD_LBFGS: return 0;
     case RG_METHOD_ADAM: return 3 * p;
-    default: return p * p;
+    default: return keeps_nothing(fit) ? 0 : p * p;
     }
 }
 
 static void method_numbers(rg_fit *fit, cursor *c)
 {
     const size_t p = fit->capacity;
-    if (fit->opts.method == RG_METHOD_LM) numbers(c, fit->normal, p * p);
+    if (fit->opts.method == RG_METHOD_LM && !keeps_nothing(fit)) numbers(c, fit->normal, p * p);
     if (fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG) numbers(c, fit->memory, p);
     if (fit->opts.method == RG_METHOD_ADAM) {
         numbers(c, fit->memory, 2 * p);
@@ -223,11 +232,15 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
     header(fit, head);
     if (count >= HEADER && state[0] == head[0] && state[1] != head[1]) {
-        const char *name = state[1] >= 0.0 && state[1] < RG_METHOD_COUNT
-                               ? rg_fit_method_name((rg_fit_method)(int)state[1])
+        const int theirs = state[1] >= ON_DEVICE, ours = head[1] >= ON_DEVICE;
+        const double method = theirs ? state[1] - ON_DEVICE : state[1];
+        const char *name = method >= 0.0 && method < RG_METHOD_COUNT
+                               ? rg_fit_method_name((rg_fit_method)(int)method)
                                : "another method";
-        return RG_FAIL(err, RG_ERR_VALUE, "the saved state is of a fit by %s, this one is by %s",
-                       name, rg_fit_method_name(fit->opts.method));
+        return RG_FAIL(err, RG_ERR_VALUE,
+                       "the saved state is of a fit by %s%s, this one is by %s%s", name,
+                       theirs ? " on a GPU" : "", rg_fit_method_name(fit->opts.method),
+                       ours ? " on a GPU" : "");
     }
     if (count != state_count(fit))
         return RG_FAIL(err, RG_ERR_SHAPE,
@@ -263,7 +276,7 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters_clear(&fit->parameters);
     fit->parameters = parameters;
     fit->stage = stage;
-    fit->linearised = 0;
+    fit->linearised = fit->formed = 0;
     cursor c = {NULL, state, HEADER + 1};
     body(fit, &c);
     return RG_OK;

@@ -6,36 +6,13 @@
  * 1982; Huber 1967), with N = sum J^T W J, P the priors' precision, w the fit's weight of the data.
  * k = sum loss''/ sum W corrects N, whose weights 1/max(|r|, floor) overstate the loss's curvature.
  * Resolution of a parameter: 1 - (A^-1)_ii / sigma0_i^2 with A = w N + P; singular values are those
- * of the data's information in units of the priors, sqrt eig(D w N D), D = diag sigma0. */
-#include <lapacke.h>
+ * of the data's information in units of the priors, sqrt eig(D w N D), D = diag sigma0. The sums are in
+ * algebra.c. */
 #include <math.h>
-#include <string.h>
 
-#include "fit/fit_internal.h"
+#include "fit/algebra.h"
 
 enum { CLUSTERS_AT_LEAST = 20 };
-
-/* out = inverse of the symmetric positive definite a [p][p]; 0 when it is not */
-static int invert(const double *a, size_t p, double *out)
-{
-    memcpy(out, a, p * p * sizeof *out);
-    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
-    if (LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
-    for (size_t i = 0; i < p; i++)
-        for (size_t k = i + 1; k < p; k++) out[i * p + k] = out[k * p + i];
-    return 1;
-}
-
-/* out = a b, [p][p] each */
-static void multiply(const double *a, const double *b, size_t p, double *out)
-{
-    for (size_t i = 0; i < p; i++)
-        for (size_t k = 0; k < p; k++) {
-            double sum = 0.0;
-            for (size_t m = 0; m < p; m++) sum += a[i * p + m] * b[m * p + k];
-            out[i * p + k] = sum;
-        }
-}
 
 static void describe(const rg_fit *fit, size_t i, double variance, double resolution)
 {
@@ -67,7 +44,8 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     *n = p;
     /* the method's own gradient stays; the next product is of another rollout */
     fit->linearised = 0;
-    RG_TRY(rgi_fit_evaluate(fit, fit->u, &cost, fit->normal, fit->gradient + fit->capacity, err));
+    RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
+    rgi_algebra_accept(fit);
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;
         rgi_takes_curvature(fit->tangents, i, &c, &w);
@@ -75,56 +53,22 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
         weight += w;
     }
     const double ratio = weight > 0.0 ? fmin(fmax(curvature / weight, 0.05), 1.0) : 1.0;
-    double *a = fit->matrix, *inverse = a + p * p, *meat = inverse + p * p, *work = meat + p * p;
     const int whole = fit->n >= CLUSTERS_AT_LEAST;
     const double clusters =
         whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->tangents));
-    const double small_sample = clusters > 1.0 ? clusters / (clusters - 1.0) : 1.0;
-    /* resolution from the fit's own normal matrix */
-    for (size_t i = 0; i < p; i++) {
-        for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
-        a[i * p + i] +=
-            1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
-    }
-    if (!invert(a, p, inverse))
-        return RG_FAIL(err, RG_ERR_NUMERIC,
-                       "the normal matrix of the fit is not positive definite");
-    for (size_t i = 0; i < p; i++) {
-        double sigma = fit->parameters.list[i].prior_std;
-        fit->correlation[i] = 1.0 - inverse[i * p + i] / (sigma * sigma);
-    }
-    memcpy(fit->singular, fit->correlation, p * sizeof *fit->singular);
-    /* the sandwich */
-    memset(meat, 0, p * p * sizeof *meat);
-    rgi_takes_spread(fit->tangents, whole, meat, fit->step);
-    for (size_t i = 0; i < p; i++) {
-        double precision =
-            1.0 / (fit->parameters.list[i].prior_std * fit->parameters.list[i].prior_std);
-        for (size_t k = 0; k < p; k++) {
-            a[i * p + k] = fit->weight * ratio * fit->normal[i * p + k];
-            meat[i * p + k] *= fit->weight * fit->weight * small_sample;
-        }
-        a[i * p + i] += precision;
-        meat[i * p + i] += precision;
-    }
-    if (!invert(a, p, inverse))
-        return RG_FAIL(err, RG_ERR_NUMERIC,
-                       "the information matrix of the fit is not positive definite");
-    multiply(inverse, meat, p, work);
-    multiply(work, inverse, p, a);
-    for (size_t i = 0; i < p; i++) describe(fit, i, a[i * p + i], fit->singular[i]);
-    for (size_t i = 0; i < p; i++)
-        for (size_t k = 0; k < p; k++)
-            fit->correlation[i * p + k] =
-                i == k ? 1.0 : a[i * p + k] / sqrt(a[i * p + i] * a[k * p + k]);
-    /* spectrum of the data's information in the priors' units */
-    for (size_t i = 0; i < p; i++)
-        for (size_t k = 0; k < p; k++)
-            a[i * p + k] = fit->weight * fit->normal[i * p + k] *
-                           fit->parameters.list[i].prior_std * fit->parameters.list[k].prior_std;
-    if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step))
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
-    for (size_t i = 0; i < p; i++) fit->singular[i] = sqrt(fmax(fit->step[p - 1 - i], 0.0));
+    double *prior = fit->spread, *variance = prior + fit->capacity, *resolution = variance + fit->capacity;
+    for (size_t i = 0; i < p; i++) prior[i] = fit->parameters.list[i].prior_std;
+    const rgi_normal_spread spread = {.weight = fit->weight,
+                                      .ratio = ratio,
+                                      .small_sample = clusters > 1.0 ? clusters / (clusters - 1.0) : 1.0,
+                                      .whole = whole,
+                                      .prior = prior,
+                                      .variance = variance,
+                                      .resolution = resolution,
+                                      .singular = fit->singular,
+                                      .correlation = fit->correlation};
+    RG_TRY(rgi_algebra_uncertainty(fit, &spread, err));
+    for (size_t i = 0; i < p; i++) describe(fit, i, variance[i], resolution[i]);
     return RG_OK;
 }
 

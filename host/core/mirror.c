@@ -1,0 +1,332 @@
+/* core/mirror.c: packs on a device (see mirror.h). */
+#include "core/mirror.h"
+
+#if defined(RODGRAD_WITH_CUDA)
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* integers of a pack's shape, once on the device for all packs that share them */
+enum { INT_ARRAYS = 7 };
+
+typedef struct shape_copy {
+    const int *of; /* the host's elimination order: who shares it shares the shape */
+    const int *at[INT_ARRAYS];
+    const unsigned char *fixed;
+} shape_copy;
+
+struct rgi_mirror {
+    rgi_device *device;
+    const rgi_rollout_kernels *kernels;
+    rgi_mirror_opts opts;
+    rgi_rollout_fit fit;
+    rgi_pack *packs;  /* [rods] what the device has, made on the host */
+    float *narrow;    /* [memory_doubles] in single precision, the host's; NULL in double */
+    shape_copy shape; /* the last one */
+    size_t rest_reals, kept_reals, pool_reals, entries_capacity, begin_capacity, bytes;
+    /* of the device */
+    rgi_pack *device_packs;
+    char *memory, *scratch, *values;
+    double *drives;
+    int *ints, *begin;
+    rgi_pack_entry *entries;
+    rgi_plan *plan;
+    size_t ints_used, ints_bytes;
+};
+
+static rg_status take(rgi_mirror *m, size_t bytes, const char *what, void *out, rg_error *err)
+{
+    RG_TRY(rgi_device_allocate(m->device, bytes + 1, what, out, err));
+    m->bytes += bytes + 1;
+    return RG_OK;
+}
+
+static void give(rgi_mirror *m, void *memory, size_t bytes)
+{
+    if (!memory) return;
+    rgi_device_free(m->device, memory, bytes + 1);
+    m->bytes -= bytes + 1;
+}
+
+static size_t scratch_bytes(const rgi_mirror *m)
+{
+    const size_t fast = m->fit.shared ? 0 : m->fit.fast_reals;
+    return m->opts.rods * (m->rest_reals + m->kept_reals + m->pool_reals + fast) * m->kernels->real_bytes;
+}
+
+void rgi_mirror_destroy(rgi_mirror **mirror)
+{
+    if (!mirror || !*mirror) return;
+    rgi_mirror *m = *mirror;
+    give(m, m->device_packs, m->opts.rods * sizeof *m->packs);
+    give(m, m->memory, m->opts.memory_doubles * m->kernels->real_bytes);
+    give(m, m->drives, m->opts.drives_doubles * sizeof(double));
+    give(m, m->scratch, scratch_bytes(m));
+    give(m, m->ints, m->ints_bytes);
+    give(m, m->plan, sizeof *m->plan);
+    give(m, m->values, m->opts.rods * m->entries_capacity * m->kernels->real_bytes);
+    give(m, m->entries, m->entries_capacity * sizeof *m->entries);
+    give(m, m->begin, m->begin_capacity * sizeof *m->begin);
+    free(m->packs);
+    free(m->narrow);
+    free(m);
+    *mirror = NULL;
+}
+
+size_t rgi_mirror_bytes(const rgi_mirror *m) { return m->bytes; }
+
+/* where `count` integers of a shape go; counted first, then copied */
+static rg_status copy_ints(rgi_mirror *m, const void *from, size_t bytes, const void **to, rg_error *err)
+{
+    const size_t room = (bytes + 7) / 8 * 8;
+    *to = NULL;
+    if (m->ints && bytes) {
+        *to = (char *)m->ints + m->ints_used;
+        RG_TRY(rgi_device_upload(m->device, (char *)m->ints + m->ints_used, from, bytes, err));
+    }
+    m->ints_used += room;
+    return RG_OK;
+}
+
+static rg_status copy_shape(rgi_mirror *m, const rgi_pack *p, rg_error *err)
+{
+    const size_t n = (size_t)p->n;
+    const struct {
+        const int *from;
+        size_t count;
+    } arrays[INT_ARRAYS] = {{p->order, n},
+                            {p->first, n},
+                            {p->second, n},
+                            {p->marker_vertices, (size_t)p->n_markers},
+                            {p->fixed_x, (size_t)p->n_fixed_x},
+                            {p->fixed_theta, (size_t)p->n_fixed_theta},
+                            {p->free_markers, (size_t)p->n_free}};
+    if (m->shape.of == p->order) return RG_OK;
+    m->shape.of = p->order;
+    for (int i = 0; i < INT_ARRAYS; i++) {
+        const void *to = NULL;
+        RG_TRY(copy_ints(m, arrays[i].from, arrays[i].count * sizeof(int), &to, err));
+        m->shape.at[i] = to;
+    }
+    const void *fixed = NULL;
+    RG_TRY(copy_ints(m, p->fixed, n, &fixed, err));
+    m->shape.fixed = fixed;
+    return RG_OK;
+}
+
+/* the device's copy of an array in `memory` */
+static void *moved(const rgi_mirror *m, const void *p)
+{
+    const uintptr_t at = (uintptr_t)p, base = (uintptr_t)m->opts.memory;
+    if (!p || at < base || at >= base + m->opts.memory_doubles * sizeof(double)) return NULL;
+    return m->memory + (at - base) / sizeof(double) * m->kernels->real_bytes;
+}
+
+static void move_series(const rgi_mirror *m, rgi_series *s)
+{
+    const uintptr_t at = (uintptr_t)s->data, base = (uintptr_t)m->opts.drives;
+    if (!s->data) return;
+    const int in = at >= base && at < base + m->opts.drives_doubles * sizeof(double);
+    s->data = in ? (char *)m->drives + (at - base) : NULL;
+}
+
+/* pack i as the device sees it */
+static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
+{
+    const size_t bytes = m->kernels->real_bytes;
+    rgi_pack *p = &m->packs[i];
+    *p = *from;
+    p->order = m->shape.at[0];
+    p->first = m->shape.at[1];
+    p->second = m->shape.at[2];
+    p->marker_vertices = m->shape.at[3];
+    p->fixed_x = m->shape.at[4];
+    p->fixed_theta = m->shape.at[5];
+    p->free_markers = m->shape.at[6];
+    p->fixed = m->shape.fixed;
+    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->x0,       &p->v0,    &p->m0, &p->dx0,
+                               &p->dv0,        &p->dturn0, &p->chord, &p->recorded, &p->weight};
+    for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) *inputs[k] = moved(m, *inputs[k]);
+    double **outputs[] = {&p->markers,    &p->status,     &p->markers_jvp, &p->loss,    &p->coef_bar,
+                          &p->offset_bar, &p->x0_bar,     &p->v0_bar,      &p->turn0_bar, &p->adjoint_status,
+                          &p->carried};
+    for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++) *outputs[k] = moved(m, *outputs[k]);
+    rgi_series *series[] = {&p->drive_x,  &p->drive_m,     &p->force,  &p->out_x,     &p->out_v,
+                            &p->out_m,    &p->out_markers, &p->ddrive_x, &p->ddrive_turn, &p->dforce,
+                            &p->out_dx,   &p->out_dv,      &p->out_dturn, &p->out_dmarkers, &p->x_bar,
+                            &p->v_bar,    &p->turn_bar,    &p->markers_bar, &p->drive_x_bar, &p->drive_turn_bar,
+                            &p->force_bar, &p->growth};
+    for (size_t k = 0; k < sizeof series / sizeof *series; k++) move_series(m, series[k]);
+    p->normal = p->gradients = NULL;
+    p->rows = m->opts.rows ? m->opts.rows + i * m->opts.rows_of_rod : NULL;
+    p->rows_apart = (ptrdiff_t)m->opts.rows_apart;
+    p->plan = from->plan ? m->plan : NULL;
+    p->entry_begin = m->begin;
+    p->entries = m->entries;
+    p->entry_values = m->values ? (double *)(void *)(m->values + i * m->entries_capacity * bytes) : NULL;
+    char *own = m->scratch + i * (m->rest_reals + m->kept_reals + m->pool_reals) * bytes;
+    p->workspace = (double *)(void *)own;
+    p->kept = (double *)(void *)(own + m->rest_reals * bytes);
+    p->pool = (double *)(void *)(own + (m->rest_reals + m->kept_reals) * bytes);
+}
+
+rg_status rgi_mirror_packs(rgi_mirror *m, const rgi_pack *const *packs, rg_error *err)
+{
+    m->ints_used = 0;
+    m->shape.of = NULL;
+    for (size_t i = 0; i < m->opts.rods; i++) {
+        RG_TRY(copy_shape(m, packs[i], err));
+        translate(m, packs[i], i);
+    }
+    return rgi_device_upload(m->device, m->device_packs, m->packs, m->opts.rods * sizeof *m->packs, err);
+}
+
+static rg_status make_room(rgi_mirror *m, size_t entries, size_t directions, rg_error *err)
+{
+    const size_t bytes = m->kernels->real_bytes;
+    if (entries > m->entries_capacity || !m->values) {
+        give(m, m->values, m->opts.rods * m->entries_capacity * bytes);
+        give(m, m->entries, m->entries_capacity * sizeof *m->entries);
+        m->values = NULL;
+        m->entries = NULL;
+        m->entries_capacity = entries;
+        RG_TRY(take(m, m->opts.rods * entries * bytes, "directions", &m->values, err));
+        RG_TRY(take(m, entries * sizeof *m->entries, "directions", &m->entries, err));
+    }
+    if (directions + 1 > m->begin_capacity) {
+        give(m, m->begin, m->begin_capacity * sizeof *m->begin);
+        m->begin = NULL;
+        m->begin_capacity = directions + 1;
+        RG_TRY(take(m, m->begin_capacity * sizeof *m->begin, "directions", &m->begin, err));
+    }
+    return RG_OK;
+}
+
+rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi_mirror **out, rg_error *err)
+{
+    rg_status status = RG_OK;
+    size_t most = 0;
+    *out = NULL;
+    rgi_mirror *m = calloc(1, sizeof *m);
+    if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the rods of a GPU");
+    m->device = device;
+    m->opts = *opts;
+    if (opts->real == RG_REAL_FLOAT)
+        m->kernels = opts->deform ? rgi_rollout_deform_float() : rgi_rollout_implicit_float();
+    else m->kernels = opts->deform ? rgi_rollout_deform_double() : rgi_rollout_implicit_double();
+    m->packs = calloc(opts->rods, sizeof *m->packs);
+    m->narrow = opts->real == RG_REAL_FLOAT ? malloc((opts->memory_doubles + 1) * sizeof *m->narrow) : NULL;
+    if (!m->packs || (opts->real == RG_REAL_FLOAT && !m->narrow)) {
+        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods of a GPU", opts->rods);
+        goto fail;
+    }
+    const rgi_plan *plan = opts->most.plan;
+    m->rest_reals = m->kernels->rest_reals(&opts->most);
+    for (size_t i = 0; i < opts->rods; i++) {
+        size_t own = m->kernels->step_reals(opts->packs[i]);
+        if (own > most) most = own;
+        status = copy_shape(m, opts->packs[i], err); /* counts */
+        if (status != RG_OK) goto fail;
+    }
+    m->ints_bytes = m->ints_used;
+    if (plan) {
+        const size_t state = (size_t)opts->most.n * RGI_STATE_REALS + 1;
+        m->kept_reals = (size_t)rgi_plan_kept(plan) * state;
+        m->pool_reals = ((size_t)rgi_plan_pool(plan) + 1) * state;
+    }
+    status = m->kernels->fit(device, opts->rods, most, &m->fit, err);
+    if (status != RG_OK) goto fail;
+    if (status == RG_OK) status = take(m, opts->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err);
+    if (status == RG_OK)
+        status = take(m, opts->memory_doubles * m->kernels->real_bytes, "the rods' arrays", &m->memory, err);
+    if (status == RG_OK) status = take(m, opts->drives_doubles * sizeof(double), "the drives", &m->drives, err);
+    if (status == RG_OK) status = take(m, m->ints_bytes, "the meshes", &m->ints, err);
+    if (status == RG_OK) status = take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err);
+    if (status == RG_OK) status = make_room(m, opts->most_entries, (size_t)opts->most.n_directions, err);
+    if (status == RG_OK)
+        status = take(m, scratch_bytes(m), "what steps work on and the states kept for gradients", &m->scratch, err);
+    if (status != RG_OK) goto fail;
+    /* behind the last rod's own: a block of all rods' */
+    if (!m->fit.shared)
+        m->fit.fast = m->scratch +
+                      opts->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * m->kernels->real_bytes;
+    if (plan) status = rgi_device_upload(device, m->plan, plan, sizeof *plan, err);
+    if (status == RG_OK && opts->drives_doubles)
+        status = rgi_device_upload(device, m->drives, opts->drives, opts->drives_doubles * sizeof(double), err);
+    if (status == RG_OK) status = rgi_mirror_send(m, opts->memory, opts->memory_doubles, err);
+    if (status == RG_OK) status = rgi_mirror_packs(m, opts->packs, err);
+    if (status != RG_OK) goto fail;
+    *out = m;
+    return RG_OK;
+fail:
+    rgi_mirror_destroy(&m);
+    return status;
+}
+
+rg_status rgi_mirror_send(rgi_mirror *m, const double *from, size_t count, rg_error *err)
+{
+    const size_t at = (size_t)(from - m->opts.memory), bytes = m->kernels->real_bytes;
+    if (count == 0) return RG_OK;
+    if (!m->narrow) return rgi_device_upload(m->device, m->memory + at * bytes, from, count * bytes, err);
+    for (size_t i = 0; i < count; i++) m->narrow[at + i] = (float)from[i];
+    return rgi_device_upload(m->device, m->memory + at * bytes, m->narrow + at, count * bytes, err);
+}
+
+rg_status rgi_mirror_fetch(rgi_mirror *m, double *to, size_t count, rg_error *err)
+{
+    const size_t at = (size_t)(to - m->opts.memory), bytes = m->kernels->real_bytes;
+    void *into = m->narrow ? (void *)(m->narrow + at) : to;
+    if (count) RG_TRY(rgi_device_download(m->device, into, m->memory + at * bytes, count * bytes, err));
+    RG_TRY(rgi_device_wait(m->device, err));
+    for (size_t i = 0; m->narrow && i < count; i++) to[i] = (double)m->narrow[at + i];
+    return RG_OK;
+}
+
+rg_status rgi_mirror_entries(rgi_mirror *m, const int *entry_begin, int n_directions, const rgi_pack_entry *entries,
+                             const double *values, size_t apart, rg_error *err)
+{
+    const size_t count = (size_t)entry_begin[n_directions], bytes = m->kernels->real_bytes;
+    RG_TRY(make_room(m, count, (size_t)n_directions, err));
+    RG_TRY(rgi_device_upload(m->device, m->begin, entry_begin, ((size_t)n_directions + 1) * sizeof *entry_begin, err));
+    if (count == 0) return RG_OK;
+    RG_TRY(rgi_device_upload(m->device, m->entries, entries, count * sizeof *entries, err));
+    const size_t room = m->entries_capacity, all = (m->opts.rods - 1) * room + count;
+    char *packed = malloc(all * bytes);
+    if (!packed) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %d directions", n_directions);
+    for (size_t i = 0; i < m->opts.rods; i++)
+        for (size_t k = 0; k < count; k++) {
+            if (m->narrow) ((float *)(void *)packed)[i * room + k] = (float)values[i * apart + k];
+            else ((double *)(void *)packed)[i * room + k] = values[i * apart + k];
+        }
+    const rg_status status = rgi_device_upload(m->device, m->values, packed, all * bytes, err);
+    free(packed);
+    return status;
+}
+
+rg_status rgi_mirror_reset(rgi_mirror *m, const unsigned char *mask, rg_error *err)
+{
+    return m->kernels->reset(m->device, m->device_packs, m->opts.rods, mask, err);
+}
+
+rg_status rgi_mirror_point(rgi_mirror *m, const rgi_rollout_call *call, rg_error *err)
+{
+    return m->kernels->point(m->device, m->device_packs, m->opts.rods, call, err);
+}
+
+rg_status rgi_mirror_run(rgi_mirror *m, int begin, int end, rg_error *err)
+{
+    return m->kernels->run(m->device, m->device_packs, &m->fit, begin, end, err);
+}
+
+rg_status rgi_mirror_reverse(rgi_mirror *m, rg_error *err)
+{
+    return m->kernels->reverse(m->device, m->device_packs, &m->fit, err);
+}
+
+rg_status rgi_mirror_starts(rgi_mirror *m, const rgi_rollout_starts *to, rg_error *err)
+{
+    return m->kernels->starts(m->device, m->device_packs, m->opts.rods, to, err);
+}
+
+#endif

@@ -1,0 +1,213 @@
+/* fit/algebra.c: a fit's normal equations on the host and on a device (algebra.h), side by side.
+ *
+ * Both do the same by the same formulas: A = w N + P with P = diag(1/s0^2); fit/uncertainty.c has those of
+ * the uncertainty. A build without CUDA has the host's alone. */
+#include "fit/algebra.h"
+
+#include <lapacke.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct algebra {
+    rg_status (*take)(rg_fit *fit, double *normal, double *gradient, rg_error *err);
+    void (*accept)(rg_fit *fit);
+    double (*diagonal)(const rg_fit *fit, int trial, size_t i);
+    rg_status (*solve)(rg_fit *fit, int *solved, rg_error *err);
+    rg_status (*uncertainty)(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err);
+} algebra;
+
+/* ---- on the host ---- */
+
+static rg_status host_take(rg_fit *fit, double *normal, double *gradient, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    (void)err;
+    memset(normal, 0, p * p * sizeof *normal);
+    memset(gradient, 0, p * sizeof *gradient);
+    rgi_takes_normal(fit->tangents, normal, gradient);
+    return RG_OK;
+}
+
+static void host_accept(rg_fit *fit)
+{
+    const size_t p = fit->parameters.n;
+    memcpy(fit->normal, fit->normal + fit->capacity * fit->capacity, p * p * sizeof *fit->normal);
+}
+
+static double host_diagonal(const rg_fit *fit, int trial, size_t i)
+{
+    const double *normal = fit->normal + (trial ? fit->capacity * fit->capacity : 0);
+    return normal[i * fit->parameters.n + i];
+}
+
+static rg_status host_solve(rg_fit *fit, int *solved, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    double *a = fit->matrix;
+    (void)err;
+    for (size_t i = 0; i < p; i++) {
+        const rgi_parameter *par = &fit->parameters.list[i];
+        double precision = 1.0 / (par->prior_std * par->prior_std);
+        for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
+        a[i * p + i] = (a[i * p + i] + precision) * (1.0 + fit->mu);
+    }
+    *solved = !LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
+    return RG_OK;
+}
+
+/* out = inverse of the symmetric positive definite a [p][p]; 0 when it is not */
+static int invert(const double *a, size_t p, double *out)
+{
+    memcpy(out, a, p * p * sizeof *out);
+    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
+    if (LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = i + 1; k < p; k++) out[i * p + k] = out[k * p + i];
+    return 1;
+}
+
+/* out = a b, [p][p] each */
+static void multiply(const double *a, const double *b, size_t p, double *out)
+{
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = 0; k < p; k++) {
+            double sum = 0.0;
+            for (size_t m = 0; m < p; m++) sum += a[i * p + m] * b[m * p + k];
+            out[i * p + k] = sum;
+        }
+}
+
+static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_error *err)
+{
+    const size_t p = fit->parameters.n;
+    double *a = fit->matrix, *inverse = a + p * p, *meat = inverse + p * p, *work = meat + p * p;
+    /* resolution from the fit's own normal matrix */
+    for (size_t i = 0; i < p; i++) {
+        for (size_t k = 0; k < p; k++) a[i * p + k] = s->weight * fit->normal[i * p + k];
+        a[i * p + i] += 1.0 / (s->prior[i] * s->prior[i]);
+    }
+    if (!invert(a, p, inverse))
+        return RG_FAIL(err, RG_ERR_NUMERIC, "the normal matrix of the fit is not positive definite");
+    for (size_t i = 0; i < p; i++) s->resolution[i] = 1.0 - inverse[i * p + i] / (s->prior[i] * s->prior[i]);
+    /* the sandwich */
+    memset(meat, 0, p * p * sizeof *meat);
+    rgi_takes_spread(fit->tangents, s->whole, meat, fit->step);
+    for (size_t i = 0; i < p; i++) {
+        double precision = 1.0 / (s->prior[i] * s->prior[i]);
+        for (size_t k = 0; k < p; k++) {
+            a[i * p + k] = s->weight * s->ratio * fit->normal[i * p + k];
+            meat[i * p + k] *= s->weight * s->weight * s->small_sample;
+        }
+        a[i * p + i] += precision;
+        meat[i * p + i] += precision;
+    }
+    if (!invert(a, p, inverse))
+        return RG_FAIL(err, RG_ERR_NUMERIC, "the information matrix of the fit is not positive definite");
+    multiply(inverse, meat, p, work);
+    multiply(work, inverse, p, a);
+    for (size_t i = 0; i < p; i++) s->variance[i] = a[i * p + i];
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = 0; k < p; k++)
+            s->correlation[i * p + k] = i == k ? 1.0 : a[i * p + k] / sqrt(a[i * p + i] * a[k * p + k]);
+    /* spectrum of the data's information in the priors' units */
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = 0; k < p; k++)
+            a[i * p + k] = s->weight * fit->normal[i * p + k] * s->prior[i] * s->prior[k];
+    if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step))
+        return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
+    for (size_t i = 0; i < p; i++) s->singular[i] = sqrt(fmax(fit->step[p - 1 - i], 0.0));
+    return RG_OK;
+}
+
+static const algebra host = {host_take, host_accept, host_diagonal, host_solve, host_uncertainty};
+
+/* ---- on a device ---- */
+
+#if defined(RODGRAD_WITH_CUDA)
+
+static rgi_normal *normal_of(const rg_fit *fit)
+{
+    return fit->tangents ? rgi_takes_device_normal(fit->tangents) : NULL;
+}
+
+static rg_status device_take(rg_fit *fit, double *normal, double *gradient, rg_error *err)
+{
+    (void)normal;
+    return rgi_normal_vectors(normal_of(fit), 1, fit->diagonal + fit->capacity, gradient, err);
+}
+
+static void device_accept(rg_fit *fit)
+{
+    rgi_normal_accept(normal_of(fit));
+    memcpy(fit->diagonal, fit->diagonal + fit->capacity, fit->parameters.n * sizeof *fit->diagonal);
+    fit->formed = 1;
+}
+
+static double device_diagonal(const rg_fit *fit, int trial, size_t i)
+{
+    return fit->diagonal[(trial ? fit->capacity : 0) + i];
+}
+
+static rg_status device_solve(rg_fit *fit, int *solved, rg_error *err)
+{
+    double *prior = fit->spread, cost = 0.0;
+    /* a saved state does not hold N */
+    if (!fit->formed) {
+        RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
+        device_accept(fit);
+    }
+    for (size_t i = 0; i < fit->parameters.n; i++) prior[i] = fit->parameters.list[i].prior_std;
+    /* the right-hand side is on the device before the solution comes to its place */
+    return rgi_normal_solve(normal_of(fit), fit->weight, prior, fit->mu, fit->step, fit->step, solved, err);
+}
+
+static rg_status device_uncertainty(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err)
+{
+    return rgi_normal_uncertainty(normal_of(fit), spread, err);
+}
+
+static const algebra device = {device_take, device_accept, device_diagonal, device_solve, device_uncertainty};
+
+int rgi_algebra_on_device(const rg_fit *fit) { return normal_of(fit) != NULL; }
+
+static const algebra *of(const rg_fit *fit) { return normal_of(fit) ? &device : &host; }
+
+#else
+
+int rgi_algebra_on_device(const rg_fit *fit)
+{
+    (void)fit;
+    return 0;
+}
+
+static const algebra *of(const rg_fit *fit)
+{
+    (void)fit;
+    return &host;
+}
+
+#endif
+
+/* ---- where the tangents are ---- */
+
+rg_status rgi_algebra_take(rg_fit *fit, double *normal, double *gradient, rg_error *err)
+{
+    return of(fit)->take(fit, normal, gradient, err);
+}
+
+void rgi_algebra_accept(rg_fit *fit) { of(fit)->accept(fit); }
+
+double rgi_algebra_diagonal(const rg_fit *fit, int trial, size_t i)
+{
+    return of(fit)->diagonal(fit, trial, i);
+}
+
+rg_status rgi_algebra_solve(rg_fit *fit, int *solved, rg_error *err)
+{
+    return of(fit)->solve(fit, solved, err);
+}
+
+rg_status rgi_algebra_uncertainty(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err)
+{
+    return of(fit)->uncertainty(fit, spread, err);
+}
