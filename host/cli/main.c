@@ -18,6 +18,7 @@ static const struct {
     {"check", rgc_check, "test gradients, step size and conditioning on your own recordings"},
     {"simulate", rgc_simulate, "drive a model by a recording's grippers and write what it does"},
     {"plant", rgc_plant, "make recordings from known parameters"},
+    {"bench", rgc_bench, "measure how fast named scenes are simulated and differentiated"},
     {"info", rgc_info, "version, libraries, instruction sets"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
