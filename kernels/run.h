@@ -123,7 +123,7 @@ RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p, real *fas
     fast += rgi_rod_step_reals(pack->n);
     run->stress = fast;
     run->dy = fast + 4 * n;
-    if (RGI_DEFORM(pack)) rgi_deform_bind_step(&run->deform, pack->n, fast + 8 * n);
+    if (RGI_DEFORM(pack)) rgi_deform_bind_step(&run->deform, pack->n, run->rod.hess, fast + 8 * n);
     return rest + rgi_run_step_reals(pack);
 }
 

@@ -29,7 +29,10 @@ say "build"
 "$source_dir/tools/install-deps.sh"
 (
     cd "$source_dir"
-    cmake --preset release >/dev/null
+    # on the CPU: compiling for every kind of GPU takes minutes. A build that is there stays what it is
+    options=()
+    [ -e build/release/CMakeCache.txt ] || options=(-DRODGRAD_CUDA=OFF)
+    cmake --preset release "${options[@]}" >/dev/null
     cmake --build --preset release --target rodgrad_program -j "$(nproc)"
 )
 

@@ -30,27 +30,29 @@ typedef struct rgi_deform {
     real *weigh, *length; /* [n] changes, or cotangents, of shares and rest lengths */
 } rgi_deform;
 
-/* reals of scratch: what a step works on (as rgi_rod_step_reals), and what it leaves for derivatives */
-RG_FN size_t rgi_deform_step_reals(int n) { return (size_t)n * (5 + 3 + 3 + 5 + 1 + 1 + 2 * RGI_NU); }
+/* reals of scratch: what a step works on (as rgi_rod_step_reals), what the turns alone do, and what a step
+ * leaves for derivatives. The turns are done before the Hessian is asked for: they may have its place. */
+RG_FN size_t rgi_deform_step_reals(int n) { return (size_t)n * (1 + 1 + 2 * RGI_NU); }
+RG_FN size_t rgi_deform_turn_reals(int n) { return (size_t)n * (5 + 3 + 3 + 5); }
 RG_FN size_t rgi_deform_kept_reals(int n, int sweeps)
 {
     return (size_t)n * (1 + 4 + 2 + 4 * (size_t)sweeps);
 }
 RG_FN size_t rgi_deform_reals(int n, int sweeps)
 {
-    return rgi_deform_step_reals(n) + rgi_deform_kept_reals(n, sweeps);
+    return rgi_deform_step_reals(n) + rgi_deform_turn_reals(n) + rgi_deform_kept_reals(n, sweeps);
 }
 
-RG_FN void rgi_deform_bind_step(rgi_deform *work, int n, real *p)
+RG_FN void rgi_deform_bind_step(rgi_deform *work, int n, real *turn, real *p)
 {
-    work->turn.joint = p;
-    work->turn.base = p + 5 * n;
-    work->turn.trial = p + 8 * n;
-    work->turn.part = p + 11 * n;
-    work->turn.diag = p + 16 * n;
-    work->turn.off = p + 17 * n;
-    work->moved = p + 18 * n;
-    work->pull = p + (18 + RGI_NU) * n;
+    work->turn.joint = turn;
+    work->turn.base = turn + 5 * n;
+    work->turn.trial = turn + 8 * n;
+    work->turn.part = turn + 11 * n;
+    work->turn.diag = p;
+    work->turn.off = p + n;
+    work->moved = p + 2 * n;
+    work->pull = p + (2 + RGI_NU) * n;
 }
 RG_FN void rgi_deform_bind_kept(rgi_deform *work, int n, real *p)
 {
@@ -68,8 +70,8 @@ RG_FN void rgi_deform_clear(rgi_deform *work, int n, int sweeps)
 }
 RG_FN void rgi_deform_bind(rgi_deform *work, int n, int sweeps, real *p)
 {
-    rgi_deform_bind_step(work, n, p);
-    rgi_deform_bind_kept(work, n, p + rgi_deform_step_reals(n));
+    rgi_deform_bind_step(work, n, p, p + rgi_deform_turn_reals(n));
+    rgi_deform_bind_kept(work, n, p + rgi_deform_turn_reals(n) + rgi_deform_step_reals(n));
     rgi_deform_clear(work, n, sweeps);
 }
 
