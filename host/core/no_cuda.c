@@ -1,9 +1,9 @@
 /* core/no_cuda.c: what takes the place of the GPU's part in a build without CUDA.
  *
  * No context has a device there, so nothing of this is called; it says so if it is. */
-#if !defined(RODGRAD_WITH_CUDA)
-
 #include "core/batch.h"
+
+#if !defined(RODGRAD_WITH_CUDA)
 
 static rg_status none(rg_error *err)
 {
