@@ -118,8 +118,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
     RG_TEAM_FOR(i, 0, in.y ? RGI_NU * rod->n : 0) in.y[i] = RG_TERM(dy[i]);
     RG_TEAM_SYNC();
     rgi_mask_fixed(rod, dy);
-    RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, dy); }
-    RG_TEAM_SYNC();
+    rgi_step_backsolve(rod, dy);
     RG_TEAM_FOR(i, 0, RGI_NU * rod->n) dy[i] = rg_select(alive, dy[i], zero);
     RG_TEAM_SYNC();
     if (in.y) {

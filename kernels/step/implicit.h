@@ -134,6 +134,16 @@ RG_FN rmask rgi_step_factor(rgi_rod *rod)
 #endif
 }
 
+/* y [n][RGI_NU] = H^-1 y, after rgi_step_factor; by the whole team */
+RG_FN void rgi_step_backsolve(const rgi_rod *rod, real *y)
+{
+#if RGI_TEAM > 1
+    rgi_ldlt_solve_by_team(rod->plan, rod->hess, y);
+#else
+    rgi_ldlt_solve(rod->plan, rod->hess, y);
+#endif
+}
+
 /* dy = -(what the solve left in grad) in lanes `take`; the largest
  * increment [m] (an angle counts by its edge's length) */
 RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
@@ -178,8 +188,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
             indefinite = rgi_step_factor(rod);
             if (!rg_any(rg_and(indefinite, take))) break;
         }
-        RG_TEAM_ONE { rgi_ldlt_solve(rod->plan, rod->hess, rod->grad); }
-        RG_TEAM_SYNC();
+        rgi_step_backsolve(rod, rod->grad);
         real largest = rgi_newton_increment(rod, take);
         rgi_newton_aim(&newton, take, largest);
         rgi_move(rod, newton.alpha, newton.open);

@@ -190,6 +190,57 @@ RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, rea
     }
 }
 
+#if RGI_TEAM > 1
+/* the same by a team, with the same bits: lanes take the rows that a node hands on to, and on the way back the
+ * columns that it takes from */
+RG_FN void rgi_ldlt_solve_by_team(rgi_schedule plan, const real *blocks, real *y)
+{
+    for (int s = 0; s < plan.n; s++) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const real *p = blocks + RGI_NH * k;
+        real *v = y + 4 * k;
+        real v0 = v[0];
+        real v1 = v[1] - p[1] * v0;
+        real v2 = v[2] - p[3] * v0 - p[4] * v1;
+        real v3_ = v[3] - p[6] * v0 - p[7] * v1 - p[8] * v2;
+        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7))
+        {
+            const real *l = p + 10 + 4 * r;
+            y[r < 4 ? 4 * a + r : 4 * b + r - 4] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
+        }
+        RG_TEAM_SYNC();
+        RG_TEAM_ONE
+        {
+            v[0] = v0 * p[0];
+            v[1] = v1 * p[2];
+            v[2] = v2 * p[5];
+            v[3] = v3_ * p[9];
+        }
+    }
+    RG_TEAM_SYNC();
+    for (int s = plan.n - 1; s >= 0; s--) {
+        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const real *p = blocks + RGI_NH * k;
+        real *v = y + 4 * k;
+        RG_TEAM_FOR(c, 0, 4)
+        {
+            real w = v[c];
+            for (int r = 0; a >= 0 && r < 4; r++) w -= p[10 + 4 * r + c] * y[4 * a + r];
+            for (int r = 0; b >= 0 && r < 3; r++) w -= p[26 + 4 * r + c] * y[4 * b + r];
+            v[c] = w;
+        }
+        RG_TEAM_SYNC();
+        RG_TEAM_ONE
+        {
+            v[2] = v[2] - p[8] * v[3];
+            v[1] = v[1] - p[4] * v[2] - p[7] * v[3];
+            v[0] = v[0] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+        }
+        RG_TEAM_SYNC();
+    }
+}
+#endif
+
 /* out [n][4] = A y, of blocks that are not factored */
 RG_FN void rgi_blocks_times(rgi_schedule plan, const real *RG_RESTRICT blocks, const real *RG_RESTRICT y,
                             real *RG_RESTRICT out)
