@@ -51,7 +51,7 @@ RG_FN real rgi_get(const rgi_series *a, int rods, int step, int item)
 RG_FN void rgi_put(const rgi_series *a, int rods, int step, int item, real value)
 {
     rg_number *p = (rg_number *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = RG_LANE(value, i);
+    for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = (rg_number)RG_LANE(value, i);
 }
 RG_FN void rgi_put_many(const rgi_series *a, int rods, int step, int count, const real *values)
 {

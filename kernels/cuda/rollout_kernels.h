@@ -122,12 +122,9 @@ static __global__ void rgi_starts_kernel(const rgi_pack *packs, int rods, const 
     if (rod >= rods) return;
     const rgi_pack *p = packs + rod;
     const size_t at = (size_t)rod * (size_t)to.vertices, edge = (size_t)rod * ((size_t)to.vertices - 1);
-    RG_TEAM_FOR(i, 0, to.x0 ? 3 * to.vertices : 0)
-        to.x0[3 * at + (size_t)i] = i < 3 * p->n ? (double)RGI_CREALS(p->x0_bar)[i] : 0.0;
-    RG_TEAM_FOR(i, 0, to.v0 ? 3 * to.vertices : 0)
-        to.v0[3 * at + (size_t)i] = i < 3 * p->n ? (double)RGI_CREALS(p->v0_bar)[i] : 0.0;
-    RG_TEAM_FOR(i, 0, to.turn0 ? to.vertices - 1 : 0)
-        to.turn0[edge + (size_t)i] = i < p->n - 1 ? (double)RGI_CREALS(p->turn0_bar)[i] : 0.0;
+    RG_TEAM_FOR(i, 0, to.x0 ? 3 * p->n : 0) to.x0[3 * at + (size_t)i] = (double)RGI_CREALS(p->x0_bar)[i];
+    RG_TEAM_FOR(i, 0, to.v0 ? 3 * p->n : 0) to.v0[3 * at + (size_t)i] = (double)RGI_CREALS(p->v0_bar)[i];
+    RG_TEAM_FOR(i, 0, to.turn0 ? p->n - 1 : 0) to.turn0[edge + (size_t)i] = (double)RGI_CREALS(p->turn0_bar)[i];
 }
 
 /* ---- launchers ---- */
@@ -151,29 +148,37 @@ static rg_status left(rgi_device *device, int before, const char *kernel, rg_err
 
 static rg_status fit_rods(rgi_device *device, size_t rods, size_t fast_reals, rgi_rollout_fit *out, rg_error *err)
 {
-    const size_t limit = (size_t)rgi_device_facts_of(device)->shared_per_block;
-    int before = 0;
+    const rgi_device_facts *gpu = rgi_device_facts_of(device);
+    const size_t limit = (size_t)gpu->shared_per_block;
+    int before = 0, best = 0;
     memset(out, 0, sizeof *out);
     out->rods = rods;
     /* an odd distance between rods, so that teams of a warp meet in different banks */
     out->fast_reals = fast_reals | 1;
-    out->teams = RGI_BLOCK_TEAMS;
     out->shared = 1;
-    while (out->teams > 1 && shared_bytes(out) > limit) out->teams /= 2;
-    if (shared_bytes(out) > limit) {
-        out->teams = RGI_BLOCK_TEAMS;
-        out->shared = 0;
+    /* the size of block that most rods are resident with: by shared memory, of which every block costs another
+     * kilobyte, and by warps, of which a multiprocessor's registers are enough for eight */
+    int chosen = 0;
+    for (out->teams = RGI_BLOCK_TEAMS; out->teams > 0; out->teams /= 2) {
+        const int warps = (out->teams * RGI_TEAM + 31) / 32, by_warps = 8 / warps;
+        const int by_memory = (int)((size_t)gpu->shared_per_multiprocessor / (shared_bytes(out) + 1024));
+        const int resident = (by_memory < by_warps ? by_memory : by_warps) * out->teams;
+        if (shared_bytes(out) > limit || resident <= best) continue;
+        best = resident;
+        chosen = out->teams;
     }
-    const int bytes = (int)shared_bytes(out);
+    out->teams = best ? chosen : RGI_BLOCK_TEAMS;
+    out->shared = best > 0;
+    /* a kernel's limit is the process's: as high as any batch may want it */
     RG_TRY(rgi_device_enter(device, &before, err));
     cudaError_t failed =
-        cudaFuncSetAttribute(rgi_run_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+        cudaFuncSetAttribute(rgi_run_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)limit);
     if (failed == cudaSuccess)
-        failed = cudaFuncSetAttribute(rgi_reverse_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+        failed = cudaFuncSetAttribute(rgi_reverse_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)limit);
     (void)cudaGetLastError();
     rgi_device_leave(device, before);
     if (failed == cudaSuccess) return RG_OK;
-    return RG_FAIL(err, RG_ERR_DEVICE, "cudaFuncSetAttribute (%d bytes of shared memory): %s", bytes,
+    return RG_FAIL(err, RG_ERR_DEVICE, "cudaFuncSetAttribute (%zu bytes of shared memory): %s", limit,
                    cudaGetErrorString(failed));
 }
 

@@ -5,6 +5,7 @@
  *   RGI_REAL_PACK N       N rods side by side, one lane each (GCC/Clang vector types)
  *   RGI_REAL_COMPLEX      one rod, double _Complex: complex-step derivatives in the tests
  *   RGI_REAL_FLOAT        one rod, float, as CUDA compiles it
+ *   RGI_REAL_COUNT        one rod, a double that counts operations (bench/budget; C++)
  * Comparisons look at real parts only. Code over `real` is branch-free: it selects. */
 #ifndef RGI_REAL_H
 #define RGI_REAL_H
@@ -77,6 +78,13 @@ typedef float rg_scalar;
 #define RG_C(c) (c##f)
 #define RGI_VALUE(a) (a)
 RG_FN real rg_sqrt(real a) { return sqrtf(a); }
+#elif defined(RGI_REAL_COUNT)
+#include "counted.h"
+typedef counted real;
+typedef counted rg_scalar;
+#define RG_C(c) (c)
+#define RGI_VALUE(a) ((a).v)
+RG_FN real rg_sqrt(real a) { return counted_of(sqrt(a.v), COUNT_ROOT); }
 #else
 typedef double real;
 typedef double rg_scalar;
@@ -146,7 +154,7 @@ RG_FN real rg_round(real a)
     const real big = rg_set1(6755399441055744.0);
     return (a + big) - big;
 #else
-    return rint(a);
+    return rint(RGI_VALUE(a));
 #endif
 }
 /* finite and of sane size: NaN and infinity compare false */
@@ -164,7 +172,11 @@ RG_FN rmask rg_sane(real a)
 #define RG_TEAM_LANE ((int)(threadIdx.x % RGI_TEAM))
 #define RGI_TEAM_MASK (0xffu << (threadIdx.x & 24u))
 #define RG_TEAM_FOR(i, begin, end) for (int i = (begin) + RG_TEAM_LANE; i < (end); i += RGI_TEAM)
+#if defined(RGI_REAL_COUNT)
+#define RG_TEAM_SYNC() count_barrier(RGI_TEAM_MASK)
+#else
 #define RG_TEAM_SYNC() __syncwarp(RGI_TEAM_MASK)
+#endif
 #define RG_TEAM_ONE if (RG_TEAM_LANE == 0)
 #else
 #define RG_TEAM_LANE 0

@@ -260,7 +260,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
     {
         for (int e = 0; e < n_entries; e++) {
             const int i = entries[e].node, kind = entries[e].coefficient;
-            if (kind >= RGI_NC) continue; /* of the observation, not of the step */
+            if (kind >= RGI_NC || i >= n) continue; /* of the observation; of a longer rod of the batch */
             const real *k = rod->coef + RGI_NC * i, value = values[e];
             real none[3] = {zero, zero, zero};
             if (kind == RGI_L) work->length[i] += value;

@@ -67,7 +67,8 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         }
     }
     for (int e = 0; e < n_entries; e++) {
-        if (entries[e].coefficient >= RGI_NC) continue; /* of the observation, not of the step */
+        /* of the observation, not of the step; of a longer rod of the batch */
+        if (entries[e].coefficient >= RGI_NC || entries[e].node >= n) continue;
         real force[3] = {zero, zero, zero};
         int i = entries[e].node;
         rgi_coefficient_jvp(rod, step, entries[e], values[e], stress + RGI_NS * i, force);

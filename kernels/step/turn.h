@@ -177,15 +177,20 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
     rgi_newton newton = rgi_newton_begin(alive);
     rgi_turn_start(rod, work);
     for (int iteration = 0; iteration < step->max_iterations && rg_any(newton.open); iteration++) {
-        real phi = rgi_turn_assemble(rod, work, one);
-        rmask take = rgi_newton_take(&newton, phi);
-        RG_TEAM_FOR(i, 0, 3 * rod->n)
-            work->base[i] = rg_select(take, work->trial[i], work->base[i]);
-        RG_TEAM_SYNC();
-        rmask indefinite = rgi_turn_matrix(rod, work);
-        if (rg_any(rg_and(indefinite, take))) {
-            (void)rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
-            (void)rgi_turn_matrix(rod, work);
+        rmask take = rg_false(), indefinite = rg_false();
+        /* exact, and once more where that is not positive definite; one code for both, so that a lane's bits
+         * do not hang on whether another one needs it */
+        RG_ROLLED
+        for (int again = 0; again < 2; again++) {
+            real phi = rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
+            if (again == 0) {
+                take = rgi_newton_take(&newton, phi);
+                RG_TEAM_FOR(i, 0, 3 * rod->n)
+                    work->base[i] = rg_select(take, work->trial[i], work->base[i]);
+                RG_TEAM_SYNC();
+            }
+            indefinite = rgi_turn_matrix(rod, work);
+            if (!rg_any(rg_and(indefinite, take))) break;
         }
         RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
         RG_TEAM_SYNC();
