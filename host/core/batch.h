@@ -1,9 +1,11 @@
-/* core/batch.h: what a batch (include/rodgrad/batch.h) holds. */
+/* core/batch.h: what a batch (include/rodgrad/batch.h) holds. batch_create.c makes it, batch.c runs it on
+ * the CPU, batch_device.c on a GPU. */
 #ifndef RGI_BATCH_H
 #define RGI_BATCH_H
 
 #include "core/mirror.h"
 #include "core/takes.h"
+#include "rod/layout.h"
 #include "rodgrad/batch.h"
 
 /* memory by what goes to a device and comes back: parameters; changes of them; starts; results of a run, of a
@@ -26,15 +28,31 @@ typedef struct rgi_stage {
     size_t bytes;
 } rgi_stage;
 
+/* a mesh with its clamps, and how many packs have it */
+typedef struct rgi_batch_shape {
+    rgi_shape *shape;
+    size_t packs;
+} rgi_batch_shape;
+
+/* a pack holds consecutive rods of one shape */
+typedef struct rgi_batch_place {
+    const rgi_shape *shape;
+    size_t first; /* rod */
+} rgi_batch_place;
+
 struct rg_batch {
     rg_batch_opts opts;
     const rgi_cpu *cpu;
-    rgi_shape *shape;
+    rgi_batch_shape *shapes; /* [n_shapes] each once */
+    size_t n_shapes;
+    size_t vertices, markers, clamped, held; /* of a row of the caller's arrays: V, M, C, D */
     rgi_plan plan;
     rg_model *model, **models; /* of all rods; of those that have their own [n_rods] */
     size_t n_rods, n_packs, lanes, steps;
     int threads, ran;
     rgi_pack *packs;
+    rgi_batch_place *places; /* [n_packs] */
+    size_t *pack_of;         /* [n_rods] */
     double *memory; /* all packs' */
     size_t memory_doubles, section_end[RGI_BATCH_SECTIONS], entries_apart;
     rgi_device *device; /* NULL: the CPU; and what there is of the batch */
@@ -49,7 +67,29 @@ struct rg_batch {
     double *coef; /* [n][RGI_NC] scratch */
 };
 
-/* numbers of a rod's field */
+static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t rod)
+{
+    return batch->places[batch->pack_of[rod]].shape;
+}
+
+static inline const rg_model *rgi_batch_model_of(const rg_batch *batch, size_t rod)
+{
+    return batch->models[rod] ? batch->models[rod] : batch->model;
+}
+
+static inline size_t rgi_batch_model_numbers(const rg_model *model, int field)
+{
+    return rg_model_field_entries(model, (rg_field)field) *
+           (size_t)rg_field_describe((rg_field)field)->components;
+}
+
+/* places of changes of coefficients and offsets: those of the largest rod, for all */
+static inline size_t rgi_batch_change_places(const rg_batch *batch)
+{
+    return batch->vertices * RGI_NC + 2 * batch->markers;
+}
+
+/* numbers of a field in a row of the caller's arrays */
 size_t rgi_batch_numbers(const rg_batch *batch, int field);
 /* the direction in fields (host arrays) as changes of coefficients */
 void rgi_batch_set_entries(rg_batch *batch, const double *const *fields);

@@ -32,20 +32,19 @@ static const char *const names[STAGES] = {
 /* numbers of a rod in a step (or once, or in a frame) */
 static size_t row_of(const rg_batch *b, enum stage which)
 {
-    const rgi_shape *s = b->shape;
     switch (which) {
-    case M0: return 3 * (s->n - 1);
+    case M0: return 3 * (b->vertices - 1);
     case CLAMP_X:
-    case D_CLAMP_X: return 3 * s->n_fixed_x;
-    case CLAMP_M: return 3 * s->n_fixed_theta;
-    case D_CLAMP_TURN: return s->n_fixed_theta;
-    case OUT_M: return 3 * (s->n - 1);
+    case D_CLAMP_X: return 3 * b->clamped;
+    case CLAMP_M: return 3 * b->held;
+    case D_CLAMP_TURN: return b->held;
+    case OUT_M: return 3 * (b->vertices - 1);
     case OUT_MARKERS:
-    case D_OUT_MARKERS: return 3 * s->n_markers;
+    case D_OUT_MARKERS: return 3 * b->markers;
     case D_TURN0:
-    case D_OUT_TURN: return s->n - 1;
+    case D_OUT_TURN: return b->vertices - 1;
     case GROWTH: return 1;
-    default: return 3 * s->n;
+    default: return 3 * b->vertices;
     }
 }
 
@@ -68,6 +67,9 @@ static size_t rows_of(const rg_batch *b, enum stage which)
     default: return b->opts.n_frames;
     }
 }
+
+/* rods that do not use all of their rows: what they leave alone must come back as it was */
+static int has_gaps(const rg_batch *b) { return b->n_shapes > 1; }
 
 /* Where array `which` is on the device: the caller's own, or its copy, filled with `bring`. NULL: none. */
 static rg_status place(rg_batch *b, enum stage which, const double *array, int bring, double **out, rg_error *err)
@@ -99,7 +101,7 @@ static rg_status place(rg_batch *b, enum stage which, const double *array, int b
         stage->bytes = bytes;
     }
     *out = stage->memory;
-    return bring ? rgi_device_upload(b->device, stage->memory, array, bytes, err) : RG_OK;
+    return bring || has_gaps(b) ? rgi_device_upload(b->device, stage->memory, array, bytes, err) : RG_OK;
 }
 
 static rg_status place_series(rg_batch *b, enum stage which, const double *array, int bring, rgi_series *out,
@@ -134,6 +136,8 @@ rg_status rgi_batch_device_create(rg_batch *b, rg_error *err)
     o.memory_doubles = b->memory_doubles;
     o.most_entries = b->entries_apart;
     o.most = b->packs[0];
+    for (size_t i = 1; i < b->n_rods; i++)
+        if (b->packs[i].n > o.most.n) o.most = b->packs[i];
     o.most.n_directions = 1;
     o.most.force.data = o.most.ddrive_x.data = &any;
     const rgi_pack **packs = malloc(b->n_rods * sizeof *packs);
@@ -158,7 +162,7 @@ void rgi_batch_device_destroy(rg_batch *b)
 
 rg_status rgi_batch_device_model(rg_batch *b, size_t rod, rg_error *err)
 {
-    const rgi_shape *s = b->shape;
+    const rgi_shape *s = rgi_batch_shape_of(b, rod);
     RG_TRY(rgi_mirror_send(b->mirror, b->packs[rod].coef, s->n * RGI_NC, err));
     return rgi_mirror_send(b->mirror, b->packs[rod].offset, 2 * s->n_markers, err);
 }
@@ -248,7 +252,7 @@ rg_status rgi_batch_device_run(rg_batch *b, const rg_batch_inputs *in, const rg_
     }
     c->x0 = x0, c->v0 = v0, c->m0 = m0;
     c->dx0 = dx0, c->dv0 = dv0, c->dturn0 = dturn0;
-    c->vertices = (int)b->shape->n;
+    c->vertices = (int)b->vertices;
     c->set_tangents = c->n_directions = d != NULL;
     RG_TRY(rgi_mirror_point(b->mirror, c, err));
     RG_TRY(rgi_mirror_run(b->mirror, 0, (int)b->steps, err));
@@ -273,7 +277,7 @@ static rg_status give_fields(rg_batch *b, double *const *fields, rg_error *err)
 {
     const double *on_host[RG_FIELD_COUNT];
     double *to[RG_FIELD_COUNT], *block = NULL;
-    rg_status status = fields_on_host(b, (const double *const *)fields, on_host, &block, 0, err);
+    rg_status status = fields_on_host(b, (const double *const *)fields, on_host, &block, has_gaps(b), err);
     if (status == RG_OK) {
         for (int field = 0; field < RG_FIELD_COUNT; field++) to[field] = (double *)(uintptr_t)on_host[field];
         rgi_batch_give_fields(b, to);
@@ -290,7 +294,7 @@ rg_status rgi_batch_device_adjoint(rg_batch *b, const rg_batch_cotangents *bar, 
                                    int statuses, rg_error *err)
 {
     rgi_rollout_call *c = &b->call;
-    rgi_rollout_starts starts = {NULL, NULL, NULL, (int)b->shape->n};
+    rgi_rollout_starts starts = {NULL, NULL, NULL, (int)b->vertices};
     int fields = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) fields |= g->fields[field] != NULL;
     c->x0 = c->v0 = c->m0 = NULL;

@@ -1,10 +1,12 @@
-/* rodgrad/batch.h: many rods of one shape at once, and derivatives of whatever comes out with respect to
- * whatever goes in.
+/* rodgrad/batch.h: many rods at once, and derivatives of whatever comes out with respect to whatever goes
+ * in.
  *
- * A batch holds n_rods rods on the mesh of one model, each with parameters of its own. Inputs, outputs
+ * A batch holds n_rods rods, each with parameters of its own, on one mesh or on a mesh each. Inputs, outputs
  * and their derivatives are dense arrays of doubles that the caller owns, rods outermost:
  *   V vertices, E = V - 1 edges, C clamped vertices, D clamped edges (both ends clamped), M markers,
  *   S = n_frames * substeps steps, F = n_frames frames (outputs at the end of every frame).
+ * V, C, D and M, and with them the entries of fields, are the most that any rod has. A rod that has fewer uses
+ * the first of each of its rows; the rest is not read, and of outputs and gradients not written.
  * Directors are unit vectors perpendicular to their edges. A tangent or cotangent of a director is one
  * number, its turn about its edge [rad], on top of the parallel transport that follows the edge; so it
  * goes with derivatives of positions that hold this turn fixed.
@@ -72,11 +74,23 @@ rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_o
 /* Free and null *batch. Accepts NULL and a pointer to NULL. */
 void rg_batch_destroy(rg_batch **batch);
 
-/* Parameters of one rod, from a model of the same mesh and clamps; copied. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
+/* A batch of n_rods (>= 1) rods with a model each (models [n_rods], copied): any mesh, markers and clamps. Results
+ * are those of a batch of each rod alone, to the bit. Faster where rods of one mesh and clamps follow each other:
+ * those alone share the CPU's SIMD, and the copies of the mesh on a GPU. budget_bytes counts every rod as the
+ * largest. Errors as rg_batch_create; that of a model names the rod. */
+rg_status rg_batch_create_ragged(const rg_model *const *models, size_t n_rods, const rg_batch_opts *opts,
+                                 rg_batch **out, rg_error *err);
+
+/* Parameters of one rod, from a model of its mesh and clamps; copied. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
  * RG_ERR_VALUE, RG_ERR_MEMORY; the rod keeps what it had then. */
 rg_status rg_batch_set_model(rg_batch *batch, size_t rod, const rg_model *model, rg_error *err);
 
-/* C and D, with the vertices and edges in the order of the arrays; pointers live as long as the batch */
+/* What a rod has of V, C and D, with the clamped vertices and edges in the order of the arrays; pointers live as
+ * long as the batch. 0 and NULL where there is no such rod. */
+size_t rg_batch_rod_vertices(const rg_batch *batch, size_t rod);
+size_t rg_batch_rod_clamped_vertices(const rg_batch *batch, size_t rod, const int **vertices);
+size_t rg_batch_rod_clamped_edges(const rg_batch *batch, size_t rod, const int **edges);
+/* those of rod 0 */
 size_t rg_batch_clamped_vertices(const rg_batch *batch, const int **vertices);
 size_t rg_batch_clamped_edges(const rg_batch *batch, const int **edges);
 
@@ -191,7 +205,7 @@ double rg_growth_rate(const double *sizes, size_t n, double interval_s);
  * of its own. Adds to *cost weight/2 sum |x_end(k) - x0(k+1)|^2 + time^2 |v_end(k) - v0(k+1)|^2, and its
  * derivatives to x_bar, v_bar (of the last frame's outputs, [n_rods][F][V][3]) and x0_bar, v0_bar
  * [n_rods][V][3]. x, v: outputs of the run. Directors and memory start anew in each segment.
- * RG_ERR_ARGUMENT. */
+ * RG_ERR_ARGUMENT, also where rods differ in mesh or clamps. */
 rg_status rg_batch_shooting(const rg_batch *batch, const rg_batch_inputs *inputs, const double *x,
                             const double *v, double weight, double time_s, double *cost,
                             double *x_bar, double *v_bar, double *x0_bar, double *v0_bar,
