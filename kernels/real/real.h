@@ -84,7 +84,7 @@ typedef counted real;
 typedef counted rg_scalar;
 #define RG_C(c) (c)
 #define RGI_VALUE(a) ((a).v)
-RG_FN real rg_sqrt(real a) { return counted_of(sqrt(a.v), COUNT_ROOT); }
+RG_FN real rg_sqrt(real a) { return counted_sqrt(a); }
 #else
 typedef double real;
 typedef double rg_scalar;
@@ -94,7 +94,11 @@ RG_FN real rg_sqrt(real a) { return sqrt(a); }
 #endif
 typedef int rmask;
 RG_FN real rg_set1(double c) { return (real)c; }
+#if defined(RGI_REAL_COUNT)
+RG_FN rmask rg_lt(real a, real b) { return counted_less(a, b); }
+#else
 RG_FN rmask rg_lt(real a, real b) { return RGI_VALUE(a) < RGI_VALUE(b); }
+#endif
 RG_FN rmask rg_and(rmask a, rmask b) { return a & b; }
 RG_FN rmask rg_or(rmask a, rmask b) { return a | b; }
 RG_FN rmask rg_not(rmask a) { return !a; }
