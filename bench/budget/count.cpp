@@ -1,12 +1,14 @@
-/* budget/count.cpp: what a rod-step asks of a GPU, counted by running the real kernels' source on the CPU shim.
+/* budget/count.cpp: what a rod-step asks of a GPU, counted by running the real kernels' source on the CPU
+ * shim.
  *
- * Usage: budget_count <vertices> [...]. Prints one JSON object a line: for both steppers forward runs, runs with one
- * and with 40 tangents, and reverse runs, by differences between runs of few and of many steps. One team runs one rod;
- * everything the kernels call `real` lies in three ranges: what a step works on (shared memory on a GPU), the
- * workspace and parameters that a rod comes back to in every step, and kept states, which are passed once.
+ * Usage: budget_count <vertices> [...]. Prints one JSON object a line: for both steppers forward runs, runs
+ * with one and with 40 tangents, and reverse runs, by differences between runs of few and of many steps. One
+ * team runs one rod; everything the kernels call `real` lies in three ranges: what a step works on (shared
+ * memory on a GPU), the workspace and parameters that a rod comes back to in every step, and kept states,
+ * which are passed once.
  *
- * A team's path is the sum, over the pieces between its barriers, of what the busiest of its lanes does; its cycles are
- * the sum of the longest chains of dependent operations there, with the latencies below. */
+ * A team's path is the sum, over the pieces between its barriers, of what the busiest of its lanes does; its
+ * cycles are the sum of the longest chains of dependent operations there, with the latencies below. */
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,11 +19,13 @@
 
 #include "reverse.h"
 
-/* cycles on an H100, in the order of COUNT_...: arithmetic 4, division and root some 30 (microbenchmarks of Abdelkhalik
- * et al. 2022 for the A100); shared memory and shuffles 30, L2 some 200 (Luo et al. 2024 for the H100). A barrier of a
- * team is taken for 10. */
+/* Cycles, in the order of COUNT_...: assumed, near what microbenchmarks of the H100 and A100 report (Luo et
+ * al. 2024, arXiv:2402.13499; Abdelkhalik et al. 2022, arXiv:2208.11174): arithmetic 4, division and root 30,
+ * shared memory and shuffles 30, arrays outside of it 250, which is L2. Nobody measured a team's barrier: 10.
+ */
 static const double latency[COUNT_KINDS] = {4.0, 4.0, 30.0, 30.0, 4.0};
-static const double shared_latency = 30.0, global_latency = 200.0, barrier_latency = 10.0;
+static const double shared_latency = 30.0, global_latency = 250.0;
+static const double barrier_latency = 10.0;
 /* instructions for one division and one root; the others are one each */
 static const double instructions[COUNT_KINDS] = {1.0, 1.0, 10.0, 10.0, 1.0};
 
@@ -31,12 +35,14 @@ struct totals {
     double of[COUNT_KINDS];               /* all lanes' operations */
     double loads[RANGES], stores[RANGES]; /* all lanes', in reals */
     double puts;                          /* doubles written to the caller's arrays */
-    double path_arithmetic, path_compares, path_shared, path_global; /* of the team, in instructions */
+    /* of the team, in instructions */
+    double path_arithmetic, path_compares, path_shared, path_global;
     double barriers, cycles;
 };
 
+/* since the team's last barrier: instructions, and the end of its longest chain [cycles] */
 struct lane {
-    double arithmetic, compares, shared, global, end; /* since the team's last barrier; end: [cycles] */
+    double arithmetic, compares, shared, global, end;
 };
 
 static totals all;
@@ -204,14 +210,26 @@ static rod make_rod(int n, int deform, int steps)
 
 static void set_coefficients(const rod *r, int deform, counted *coef)
 {
-    const double length = 1.0 / (r->n - 1), damping = deform ? 0.02 * (11.0 * length) * (11.0 * length) : 0.02;
+    const double length = 1.0 / (r->n - 1), edge = 11.0 * length;
+    const double damping = deform ? 0.02 * edge * edge : 0.02;
     for (int i = 0; i < r->n; i++) {
         counted *k = coef + RGI_NC * i;
         const double s = 2.0 * pi * i * length, b = 2.5e-3 * (1.0 + 0.3 * cos(s)) / length;
-        const double values[RGI_NC] = {500.0 / length,      length,  0.01,    1.1 * b, 0.05 * b, 0.9 * b,
-                                       sin(s) * length,     0.7 * cos(2.0 * s) * length, damping, 0.2,
-                                       2.0,                 0.5 * b, 0.0,     damping, 0.06 * length, 0.2};
-        for (int c = 0; c < RGI_NC; c++) k[c].v = values[c];
+        k[RGI_KL].v = 500.0 / length;
+        k[RGI_L].v = length;
+        k[RGI_TS].v = 0.01;
+        k[RGI_K11].v = 1.1 * b;
+        k[RGI_K12].v = 0.05 * b;
+        k[RGI_K22].v = 0.9 * b;
+        k[RGI_KB1].v = sin(s) * length;
+        k[RGI_KB2].v = 0.7 * cos(2.0 * s) * length;
+        k[RGI_TB].v = k[RGI_TT].v = damping;
+        k[RGI_RM].v = 0.2;
+        k[RGI_LM].v = 2.0;
+        k[RGI_KT].v = 0.5 * b;
+        k[RGI_TBAR].v = 0.0;
+        k[RGI_M].v = 0.06 * length;
+        k[RGI_C].v = 0.2;
     }
 }
 
@@ -287,7 +305,8 @@ static result measure(int n, int deform, const mode &m, int steps)
     pack.out_markers = r.out_markers.as(3 * n);
 
     /* a direction moves one coefficient of one vertex */
-    arena working(20000 + nodes * 400 * (p + 1) + 4 * frames * nodes), fast(4096 * nodes), kept(16 * nodes * (frames + 3));
+    arena working(20000 + nodes * 400 * (p + 1) + 4 * frames * nodes), fast(4096 * nodes),
+        kept(16 * nodes * (frames + 3));
     std::vector<int> begin(p + 1, 0);
     std::vector<rgi_pack_entry> entries(p + 1);
     counted *values = working.take(p + 1);
@@ -317,7 +336,8 @@ static result measure(int n, int deform, const mode &m, int steps)
         r.rows.data.resize((p + 1) * (size_t)pack.rows_apart);
         pack.rows = r.rows.data.data();
     }
-    counted *coef = working.take(RGI_NC * nodes), *x0 = working.take(3 * nodes), *m0 = working.take(3 * nodes);
+    counted *coef = working.take(RGI_NC * nodes), *x0 = working.take(3 * nodes),
+            *m0 = working.take(3 * nodes);
     set_coefficients(&r, deform, coef);
     for (size_t i = 0; i < 3 * nodes; i++) x0[i].v = r.x0[i];
     for (size_t i = 0; i + 1 < nodes; i++) m0[3 * i + 1].v = 1.0;
@@ -364,8 +384,8 @@ static result measure(int n, int deform, const mode &m, int steps)
         });
         const counted *status = (const counted *)(const void *)pack.status;
         if (!(status[0].v == 0.0)) {
-            fprintf(stderr, "budget_count: the rod of %d vertices failed in step %g (flag %g)\n", n, status[1].v,
-                    status[0].v);
+            fprintf(stderr, "budget_count: the rod of %d vertices failed in step %g (flag %g)\n", n,
+                    status[1].v, status[0].v);
             exit(1);
         }
         if (!backward) iterations = status[2].v;
@@ -388,7 +408,8 @@ static void print(int n, int deform, const mode &m)
     memset(&pack, 0, sizeof pack);
     pack.n = n;
     pack.deform = deform;
-    printf("{\"stepper\": \"%s\", \"mode\": \"%s\", \"vertices\": %d", deform ? "deform" : "implicit", m.name, n);
+    printf("{\"stepper\": \"%s\", \"mode\": \"%s\", \"vertices\": %d", deform ? "deform" : "implicit", m.name,
+           n);
     const auto per_step = [&](const char *name, double first, double last) {
         printf(", \"%s\": %.2f", name, (last - first) / steps);
     };
@@ -419,7 +440,8 @@ static void print(int n, int deform, const mode &m)
 
 int main(int argc, char **argv)
 {
-    static const mode modes[] = {{"forward", 0, 0}, {"1 tangent", 1, 0}, {"40 tangents", 40, 0}, {"adjoint", 0, 1}};
+    static const mode modes[] = {
+        {"forward", 0, 0}, {"1 tangent", 1, 0}, {"40 tangents", 40, 0}, {"adjoint", 0, 1}};
     if (argc < 2) {
         fprintf(stderr, "budget_count: name numbers of vertices, such as 13 32\n");
         return 2;

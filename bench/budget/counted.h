@@ -1,8 +1,9 @@
-/* budget/counted.h: a `real` that notes what is done with it, for the kernels on the CPU shim (RGI_REAL_COUNT).
+/* budget/counted.h: a `real` that notes what is done with it, for the kernels on the CPU shim
+ * (RGI_REAL_COUNT).
  *
- * Beside its value it carries the cycle at which a GPU would have it, if nothing but the operands of each operation
- * made it wait (count.cpp: latencies). A copy out of or into an array of the kernel is a load or a store: addresses
- * tell arrays from variables. */
+ * Beside its value it carries the cycle at which a GPU would have it, if nothing but the operands of each
+ * operation made it wait (count.cpp: latencies). A copy out of or into an array of the kernel is a load or a
+ * store: addresses tell arrays from variables. */
 #ifndef COUNTED_H
 #define COUNTED_H
 
@@ -41,10 +42,22 @@ struct counted {
     }
 };
 
-static inline counted operator+(counted a, counted b) { return {a.v + b.v, count_one(COUNT_ADD, a.at, b.at)}; }
-static inline counted operator-(counted a, counted b) { return {a.v - b.v, count_one(COUNT_ADD, a.at, b.at)}; }
-static inline counted operator*(counted a, counted b) { return {a.v * b.v, count_one(COUNT_MUL, a.at, b.at)}; }
-static inline counted operator/(counted a, counted b) { return {a.v / b.v, count_one(COUNT_DIV, a.at, b.at)}; }
+static inline counted operator+(counted a, counted b)
+{
+    return {a.v + b.v, count_one(COUNT_ADD, a.at, b.at)};
+}
+static inline counted operator-(counted a, counted b)
+{
+    return {a.v - b.v, count_one(COUNT_ADD, a.at, b.at)};
+}
+static inline counted operator*(counted a, counted b)
+{
+    return {a.v * b.v, count_one(COUNT_MUL, a.at, b.at)};
+}
+static inline counted operator/(counted a, counted b)
+{
+    return {a.v / b.v, count_one(COUNT_DIV, a.at, b.at)};
+}
 /* a sign is part of the operation that takes it in */
 static inline counted operator-(counted a) { return {-a.v, a.at}; }
 static inline counted &operator+=(counted &a, counted b) { return a = a + b; }

@@ -2,6 +2,7 @@
  *
  * No context has a device there, so nothing of this is called; it says so if it is. */
 #include "core/batch.h"
+#include "cuda/normal.h"
 
 #if !defined(RODGRAD_WITH_CUDA)
 
@@ -59,6 +60,46 @@ rg_status rgi_mirror_run(rgi_mirror *mirror, int begin, int end, rg_error *err)
 rg_status rgi_mirror_reverse(rgi_mirror *mirror, rg_error *err)
 {
     (void)mirror;
+    return none(err);
+}
+
+rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, size_t rows_of_rod, size_t n_blocks,
+                            rgi_normal **out, rg_error *err)
+{
+    (void)device, (void)p_most, (void)n_rods, (void)rows_of_rod, (void)n_blocks;
+    *out = NULL;
+    return none(err);
+}
+
+void rgi_normal_destroy(rgi_normal **normal) { *normal = NULL; }
+
+double *rgi_normal_rows(const rgi_normal *normal)
+{
+    (void)normal;
+    return NULL;
+}
+
+size_t rgi_normal_rows_apart(const rgi_normal *normal)
+{
+    (void)normal;
+    return 0;
+}
+
+rg_status rgi_normal_begin(rgi_normal *normal, size_t p, rg_error *err)
+{
+    (void)normal, (void)p;
+    return none(err);
+}
+
+rg_status rgi_normal_clear_rows(rgi_normal *normal, rg_error *err)
+{
+    (void)normal;
+    return none(err);
+}
+
+rg_status rgi_normal_add(rgi_normal *normal, size_t block, rg_error *err)
+{
+    (void)normal, (void)block;
     return none(err);
 }
 

@@ -163,21 +163,12 @@ size_t rgi_takes_blocks(const rgi_takes *b)
 
 const rgi_shape *rgi_takes_shape(const rgi_takes *b) { return b->shape; }
 
-static void destroy_normal(rgi_takes *b)
-{
-#if defined(RODGRAD_WITH_CUDA)
-    rgi_normal_destroy(&b->normal);
-#else
-    (void)b;
-#endif
-}
-
 void rgi_takes_destroy(rgi_takes **batch)
 {
     if (!batch || !*batch) return;
     rgi_takes *b = *batch;
     if (b->mirror) rgi_mirror_destroy(&b->mirror);
-    destroy_normal(b);
+    if (b->normal) rgi_normal_destroy(&b->normal);
     rgi_shape_destroy(&b->shape);
     for (size_t i = 0; b->packs && i < b->n_packs; i++) free(b->packs[i].frame_of);
     free(b->packs);
@@ -295,13 +286,11 @@ static rg_status create_device(rgi_takes *b, rg_error *err)
     const size_t q = b->opts.max_directions, rows = 3 * b->shape->n_free * (size_t)b->opts.block;
     rgi_mirror_opts o;
     memset(&o, 0, sizeof o);
-#if defined(RODGRAD_WITH_CUDA)
     if (b->opts.fit && q && !b->opts.adjoint) {
         RG_TRY(rgi_normal_create(b->device, q, b->n_packs, rows, rgi_takes_blocks(b), &b->normal, err));
         o.rows = rgi_normal_rows(b->normal);
         o.rows_apart = rgi_normal_rows_apart(b->normal);
     }
-#endif
     o.real = b->opts.rollout.real;
     o.deform = b->opts.rollout.stepper == RG_STEPPER_DEFORM;
     o.rods = b->n_packs;
@@ -573,7 +562,6 @@ static rg_status run_on_device(rgi_takes *b, rg_error *err)
         RG_TRY(rgi_mirror_run(b->mirror, 0, steps, err));
         return fetch(b, SECTION_RUN, err);
     }
-#if defined(RODGRAD_WITH_CUDA)
     const int piece = b->opts.block * b->opts.rollout.substeps;
     RG_TRY(rgi_normal_begin(b->normal, b->n_directions, err));
     for (int begin = 0; begin < steps; begin += piece) {
@@ -581,7 +569,6 @@ static rg_status run_on_device(rgi_takes *b, rg_error *err)
         RG_TRY(rgi_mirror_run(b->mirror, begin, begin + piece, err));
         RG_TRY(rgi_normal_add(b->normal, (size_t)(begin / piece), err));
     }
-#endif
     return fetch(b, SECTION_RUN, err);
 }
 
