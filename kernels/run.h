@@ -261,38 +261,31 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, in
     return in;
 }
 
-/* the state now, into p [RGI_STATE n + 1] */
-RG_FN void rgi_state_save(const rgi_run *run, real *p)
+/* a state's arrays into p [RGI_STATE n + 1], with the directors and `alive` of now */
+RG_FN void rgi_state_write(const rgi_run *run, const real *x, const real *v, const real *strains,
+                           const real *z, real *p)
 {
-    const rgi_rod *rod = &run->rod;
-    const int n = rod->n;
+    const int n = run->rod.n;
     RG_TEAM_FOR(i, 0, 3 * n)
     {
-        p[i] = rod->x[i];
-        p[3 * n + i] = rod->v[i];
-        p[6 * n + i] = rod->m1[i];
+        p[i] = x[i];
+        p[3 * n + i] = v[i];
+        p[6 * n + i] = run->rod.m1[i];
     }
-    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = rod->s[i];
-    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = rod->z[i];
+    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = strains[i];
+    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = z[i];
     RG_TEAM_ONE { p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
     RG_TEAM_SYNC();
 }
-
-/* the state before it; alive as it is now */
+/* the state now */
+RG_FN void rgi_state_save(const rgi_run *run, real *p)
+{
+    rgi_state_write(run, run->rod.x, run->rod.v, run->rod.s, run->rod.z, p);
+}
+/* the one before it, of which a step back wants positions, velocities, strains and memory */
 RG_FN void rgi_state_save_before(const rgi_run *run, real *p)
 {
-    const rgi_rod *rod = &run->rod;
-    const int n = rod->n;
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
-        p[i] = rod->xp[i];
-        p[3 * n + i] = rod->vp[i];
-        p[6 * n + i] = rod->m1[i];
-    }
-    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = rod->sp[i];
-    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = rod->zp[i];
-    RG_TEAM_ONE { p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
-    RG_TEAM_SYNC();
+    rgi_state_write(run, run->rod.xp, run->rod.vp, run->rod.sp, run->rod.zp, p);
 }
 
 RG_FN rmask rgi_state_alive(const real *p, int n)

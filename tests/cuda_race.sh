@@ -38,7 +38,6 @@ run.h:rgi_run_set_alive:1 covered by its neighbours
 run.h:rgi_run_init:2 covered by its neighbours
 run.h:rgi_run_start:2 the barriers of the strain gradients, or of the first step, come before tangents are read
 run.h:rgi_run_drive_jvp:1 covered by its neighbours
-run.h:rgi_state_save_before:1 covered by its neighbours
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:2 covered by its neighbours
 step/deform.h:rgi_deform_linearise:4 covered by its neighbours

@@ -33,6 +33,7 @@ struct rgi_mirror {
     rgi_pack_entry *entries;
     rgi_plan *plan;
     size_t ints_used, ints_bytes;
+    int ints_sent; /* they never change */
 };
 
 static rg_status take(rgi_mirror *m, size_t bytes, const char *what, void *out, rg_error *err)
@@ -83,7 +84,8 @@ static rg_status copy_ints(rgi_mirror *m, const void *from, size_t bytes, const 
     *to = NULL;
     if (m->ints && bytes) {
         *to = (char *)m->ints + m->ints_used;
-        RG_TRY(rgi_device_upload(m->device, (char *)m->ints + m->ints_used, from, bytes, err));
+        if (!m->ints_sent)
+            RG_TRY(rgi_device_upload(m->device, (char *)m->ints + m->ints_used, from, bytes, err));
     }
     m->ints_used += room;
     return RG_OK;
@@ -179,6 +181,7 @@ rg_status rgi_mirror_packs(rgi_mirror *m, const rgi_pack *const *packs, rg_error
         RG_TRY(copy_shape(m, packs[i], err));
         translate(m, packs[i], i);
     }
+    m->ints_sent = 1;
     return rgi_device_upload(m->device, m->device_packs, m->packs, m->opts.rods * sizeof *m->packs, err);
 }
 

@@ -268,12 +268,20 @@ done:
 
 /* ---- on a device ---- */
 
-static rg_status send_packs(rgi_takes *b, rg_error *err)
+/* all packs, in a list that the caller frees; NULL when out of memory */
+static const rgi_pack **list_packs(const rgi_takes *b, rg_error *err)
 {
     const rgi_pack **packs = malloc(b->n_packs * sizeof *packs);
-    if (!packs) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu packs", b->n_packs);
-    for (size_t i = 0; i < b->n_packs; i++) packs[i] = &b->packs[i].job;
-    rg_status status = rgi_mirror_packs(b->mirror, packs, err);
+    if (!packs) (void)RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu packs", b->n_packs);
+    for (size_t i = 0; packs && i < b->n_packs; i++) packs[i] = &b->packs[i].job;
+    return packs;
+}
+
+static rg_status send_packs(rgi_takes *b, rg_error *err)
+{
+    const rgi_pack **packs = list_packs(b, err);
+    if (!packs) return RG_ERR_MEMORY;
+    const rg_status status = rgi_mirror_packs(b->mirror, packs, err);
     free(packs);
     return status;
 }
@@ -302,9 +310,8 @@ static rg_status create_device(rgi_takes *b, rg_error *err)
     o.most = b->packs[0].job;
     o.most.n_directions = (int)q;
     o.most.rows = o.rows;
-    const rgi_pack **packs = malloc(b->n_packs * sizeof *packs);
-    if (!packs) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu packs", b->n_packs);
-    for (size_t i = 0; i < b->n_packs; i++) packs[i] = &b->packs[i].job;
+    const rgi_pack **packs = list_packs(b, err);
+    if (!packs) return RG_ERR_MEMORY;
     o.packs = packs;
     rg_status status = rgi_mirror_create(b->device, &o, &b->mirror, err);
     free(packs);

@@ -332,11 +332,6 @@ rg_status rgi_device_download(rgi_device *device, void *to, const void *from, si
     return copy(device, to, from, bytes, cudaMemcpyDeviceToHost, "cudaMemcpyAsync from the GPU", err);
 }
 
-rg_status rgi_device_copy(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err)
-{
-    return copy(device, to, from, bytes, cudaMemcpyDeviceToDevice, "cudaMemcpyAsync on the GPU", err);
-}
-
 rg_status rgi_device_zero(rgi_device *device, void *memory, size_t bytes, rg_error *err)
 {
     int before = 0;

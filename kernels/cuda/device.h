@@ -57,7 +57,6 @@ void rgi_device_free(rgi_device *device, void *memory, size_t bytes);
 /* Enqueued. upload: `from` may be used again on return. download: `to` is filled after rgi_device_wait. */
 rg_status rgi_device_upload(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
 rg_status rgi_device_download(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
-rg_status rgi_device_copy(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err);
 rg_status rgi_device_zero(rgi_device *device, void *memory, size_t bytes, rg_error *err);
 rg_status rgi_device_wait(rgi_device *device, rg_error *err);
 

@@ -44,7 +44,6 @@ typedef struct rgi_rollout_starts {
 
 /* one kind of real and one stepper */
 typedef struct rgi_rollout_kernels {
-    const char *real, *stepper; /* "float", "double"; "implicit", "deform" */
     size_t real_bytes;
     size_t (*step_reals)(const rgi_pack *pack); /* of the fast part */
     size_t (*rest_reals)(const rgi_pack *pack); /* of pack->workspace */
@@ -59,10 +58,6 @@ typedef struct rgi_rollout_kernels {
     rg_status (*reverse)(rgi_device *device, const rgi_pack *packs, const rgi_rollout_fit *fit, rg_error *err);
     rg_status (*starts)(rgi_device *device, const rgi_pack *packs, size_t rods, const rgi_rollout_starts *to,
                         rg_error *err);
-    /* for `rodgrad info` and the budget: registers, local bytes a thread, static shared bytes, and rods resident on a
-     * multiprocessor. kernel: "run" or "reverse" */
-    rg_status (*facts)(rgi_device *device, const char *kernel, const rgi_rollout_fit *fit, int *registers,
-                       int *local_bytes, int *rods_resident, rg_error *err);
 } rgi_rollout_kernels;
 
 const rgi_rollout_kernels *rgi_rollout_implicit_float(void);

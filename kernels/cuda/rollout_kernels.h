@@ -230,33 +230,7 @@ static rg_status starts(rgi_device *device, const rgi_pack *packs, size_t rods, 
     return left(device, before, "rgi_starts_kernel", err);
 }
 
-static rg_status facts(rgi_device *device, const char *kernel, const rgi_rollout_fit *fit, int *registers,
-                       int *local_bytes, int *rods_resident, rg_error *err)
-{
-    const int threads = fit->teams * RGI_TEAM, backward = strcmp(kernel, "reverse") == 0;
-    cudaFuncAttributes attributes;
-    int resident = 0, before = 0;
-    RG_TRY(rgi_device_enter(device, &before, err));
-    cudaError_t failed = backward ? cudaFuncGetAttributes(&attributes, rgi_reverse_kernel)
-                                  : cudaFuncGetAttributes(&attributes, rgi_run_kernel);
-    if (failed == cudaSuccess)
-        failed = backward ? cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, rgi_reverse_kernel, threads,
-                                                                          shared_bytes(fit))
-                          : cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, rgi_run_kernel, threads,
-                                                                          shared_bytes(fit));
-    (void)cudaGetLastError();
-    rgi_device_leave(device, before);
-    if (failed != cudaSuccess)
-        return RG_FAIL(err, RG_ERR_DEVICE, "asking what kernel %s needs: %s", kernel, cudaGetErrorString(failed));
-    *registers = attributes.numRegs;
-    *local_bytes = (int)attributes.localSizeBytes;
-    *rods_resident = resident * fit->teams;
-    return RG_OK;
-}
-
-static const rgi_rollout_kernels kernels = {sizeof(real) == 4 ? "float" : "double",
-                                            RGI_DEFORM(0) ? "deform" : "implicit",
-                                            sizeof(real),
+static const rgi_rollout_kernels kernels = {sizeof(real),
                                             step_reals,
                                             rest_reals,
                                             fit_rods,
@@ -264,7 +238,6 @@ static const rgi_rollout_kernels kernels = {sizeof(real) == 4 ? "float" : "doubl
                                             reset,
                                             run,
                                             reverse,
-                                            starts,
-                                            facts};
+                                            starts};
 
 #endif
