@@ -19,6 +19,7 @@ int rgc_import(int argc, char **argv);
 int rgc_info(int argc, char **argv);
 int rgc_plant(int argc, char **argv);
 int rgc_report(int argc, char **argv);
+int rgc_section(int argc, char **argv);
 int rgc_simulate(int argc, char **argv);
 
 /* Options that every command which reads or simulates recordings takes. */
@@ -30,7 +31,7 @@ typedef struct rgc_common {
     int import_clamps[64]; /* storage behind import.clamps */
     int clamps_given;      /* --clamp was on the command line */
     int dt_given;          /* --dt was */
-    int scheme;            /* --scheme be|bdf2: rg_scheme, or -1 when not given */
+    int scheme;            /* --scheme: rg_scheme, or -1 when not given */
     int substeps;          /* --substeps N, or 0 when not given */
     int refine;            /* --refine R, or 0 when not given */
     int threads;           /* --threads N, or 0 */

@@ -19,6 +19,7 @@ static const struct {
     {"simulate", rgc_simulate, "drive a model by a recording's grippers and write what it does"},
     {"plant", rgc_plant, "make recordings from known parameters"},
     {"bench", rgc_bench, "measure how fast named scenes are simulated and differentiated"},
+    {"section", rgc_section, "stiffnesses of a cross-section and material, and back"},
     {"info", rgc_info, "version, libraries, instruction sets"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

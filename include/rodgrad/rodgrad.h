@@ -8,6 +8,7 @@
 #include "rodgrad/fit.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/rollout.h"
+#include "rodgrad/section.h"
 #include "rodgrad/status.h"
 #include "rodgrad/version.h"
 
