@@ -190,7 +190,7 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
 }
 
 /* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
- * status [6]: flags and counts, or NULL. */
+ * status [RGI_STATUS]: flags and counts, or NULL. */
 RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise, real *status)
 {
     rgi_outcome out;
@@ -232,6 +232,8 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
         status[2] = status[2] + out.iterations;
         status[3] = rg_max(status[3], out.iterations);
         status[4] = rg_max(status[4], rg_select(alive, out.increment, rg_set1(0.0)));
+        rmask first = rg_and(rg_and(alive, out.saddle), rg_lt(status[6], rg_set1(-0.5)));
+        status[6] = rg_select(first, rg_set1(s), status[6]);
     }
 }
 
@@ -300,11 +302,12 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         RG_TEAM_ONE
         {
             for (int i = 2; i < 5; i++) status[i] = rg_set1(0.0);
+            status[6] = rg_set1(-1.0);
         }
     } else if (begin == 0) {
         RG_TEAM_ONE
         {
-            for (int i = 0; i < 6; i++) status[i] = rg_set1(i == 5 ? -1.0 : 0.0);
+            for (int i = 0; i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 ? 0.0 : -1.0);
             for (int i = 0; pack->loss && i < 4; i++) RGI_REALS(pack->loss)[i] = rg_set1(0.0);
         }
         rgi_run_set_alive(run, rg_lt(rg_set1(0.0), *RGI_CREALS(pack->lane_steps)));

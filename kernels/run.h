@@ -151,6 +151,7 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
         run->carried = 0;
         run->step.h = pack->h;
         run->step.bdf2 = 0;
+        run->step.still = pack->still;
         run->step.tolerance = pack->tolerance;
         run->step.max_iterations = pack->max_iterations;
         run->step.sweeps = pack->sweeps;

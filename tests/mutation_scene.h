@@ -46,7 +46,7 @@ static const char *const mutation_names[MUTATION_KINDS] = {
 enum mutation_grip { MUTATION_ENDS, MUTATION_ONE_END, MUTATION_MIDDLE, MUTATION_NOWHERE };
 
 typedef struct mutation_scene {
-    int n, n_markers, steps, substeps, bdf2, deform, chord;
+    int n, n_markers, steps, substeps, scheme, deform, chord; /* scheme: 0 Euler, 1 BDF2, 2 static */
     int last; /* steps that the rod takes: fewer than `steps` and it stands still from there */
     int bar;  /* RGI_BAR_... */
     double h;
@@ -179,14 +179,14 @@ static inline void mutation_drive(mutation_scene *s, uint64_t *seed)
 }
 
 static inline mutation_scene mutation_scene_make(int n, enum mutation_grip grip, int deform,
-                                                 int bdf2, int chord, int steps, int substeps,
+                                                 int scheme, int chord, int steps, int substeps,
                                                  uint64_t seed)
 {
     mutation_scene s;
     memset(&s, 0, sizeof s);
     s.n = n;
     s.deform = deform;
-    s.bdf2 = bdf2;
+    s.scheme = scheme;
     s.chord = chord;
     s.steps = s.last = steps;
     s.substeps = substeps;
@@ -241,6 +241,18 @@ static inline double mutation_natural(int kind)
     return size[kind];
 }
 
+/* does this kind of input move nothing: without stretch, inertia, rates or memory, or nothing held? */
+static inline int mutation_idle(const mutation_scene *s, int kind)
+{
+    static const int slow[] = {RGI_TS, RGI_TB, RGI_TT, RGI_RM, RGI_LM, RGI_C, MUTATION_V0, MUTATION_TURN0};
+    for (size_t k = 0; s->scheme == 2 && k < sizeof slow / sizeof *slow; k++)
+        if (slow[k] == kind) return 1;
+    /* the start makes the first step's velocity only */
+    if (s->scheme == 2 && s->substeps > 1 && kind == MUTATION_X0) return 1;
+    if (s->deform && (kind == RGI_KL || kind == RGI_TS)) return 1;
+    return s->n_fixed_x == 0 && (kind == MUTATION_DRIVE_X || kind == MUTATION_DRIVE_TURN);
+}
+
 /* a random direction of one kind of input, or with kind < 0 of all */
 static inline void mutation_direction(const mutation_scene *s, int kind, uint64_t *seed, double *v)
 {
@@ -289,7 +301,8 @@ static inline rgi_pack mutation_shape(const mutation_scene *s)
     /* Newton's last move: what is left is of the order of its square */
     p.tolerance = 1e-12;
     p.max_iterations = 60;
-    p.bdf2 = s->bdf2;
+    p.bdf2 = s->scheme == 1;
+    p.still = s->scheme == 2;
     p.deform = s->deform;
     p.sweeps = MUTATION_SWEEPS;
     p.substeps = s->substeps;
@@ -308,7 +321,7 @@ typedef struct mutation_bench {
     rgi_plan plan;
     int entry_begin[2];
     rgi_pack_entry entries[MUTATION_NODES * (RGI_NC + 2)];
-    double values[MUTATION_NODES * (RGI_NC + 2)], steps, status[6], adjoint_status[3];
+    double values[MUTATION_NODES * (RGI_NC + 2)], steps, status[RGI_STATUS], adjoint_status[3];
     double dx0[3 * MUTATION_NODES], dv0[3 * MUTATION_NODES], dturn0[MUTATION_NODES];
     double ddrive_x[MUTATION_STEPS * 3 * MUTATION_NODES],
         ddrive_turn[MUTATION_STEPS * MUTATION_NODES];

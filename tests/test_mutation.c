@@ -40,7 +40,7 @@ enum { LAST = __COUNTER__ };
 
 _Static_assert((int)LAST <= MOST, "make the table of terms longer");
 
-enum { SCENES = 12 };
+enum { SCENES = 14 };
 
 /* a scene, directions of every kind and what the tangent makes of them */
 typedef struct trial {
@@ -109,11 +109,7 @@ static trial *make_trial(const char *name, mutation_scene scene, int last, int b
             t->left[q] += b->dout[i] * b->bar[i];
             t->size[q] += fabs(b->dout[i] * b->bar[i]);
         }
-        /* nothing to stretch there, or nothing held */
-        const int idle =
-            (scene.deform && (q == RGI_KL || q == RGI_TS)) ||
-            (scene.n_fixed_x == 0 && (q == MUTATION_DRIVE_X || q == MUTATION_DRIVE_TURN));
-        if (!idle && !(t->size[q] > 0.0)) fail_msg("%s: %s moves nothing", name, mutation_names[q]);
+        if (!mutation_idle(&scene, q) && !(t->size[q] > 0.0)) fail_msg("%s: %s moves nothing", name, mutation_names[q]);
         /* the fit's own gradient is the same number, summed in another order */
         if (bar == RGI_BAR_LOSS)
             assert_true(fabs(b->gradients[0] - t->left[q]) <= 1e-13 * t->size[q]);
@@ -193,9 +189,9 @@ static void make_trials(trial **t)
 {
     const int given = RGI_BAR_GIVEN, loss = RGI_BAR_LOSS, normal = RGI_BAR_NORMAL;
     int k = 0;
-#define SCENE(name, n, grip, deform, bdf2, chord, substeps, last, bar)                             \
+#define SCENE(name, n, grip, deform, scheme, chord, substeps, last, bar)                           \
     t[k] = make_trial(name,                                                                        \
-                      mutation_scene_make(n, MUTATION_##grip, deform, bdf2, chord, MUTATION_STEPS, \
+                      mutation_scene_make(n, MUTATION_##grip, deform, scheme, chord, MUTATION_STEPS, \
                                           substeps, 0x516eu + (unsigned)k),                        \
                       last, bar, 77u + (unsigned)k),                                               \
     k++
@@ -211,6 +207,8 @@ static void make_trials(trial **t)
     SCENE("deform, free", 8, NOWHERE, 1, 0, 0, 1, 4, given);
     SCENE("deform, stands still", 9, ENDS, 1, 0, 1, 1, 2, given);
     SCENE("deform, normal", 9, ENDS, 1, 0, 1, 2, 4, normal);
+    SCENE("static, ends held", 9, ENDS, 0, 2, 1, 1, 4, given);
+    SCENE("static, one end held", 8, ONE_END, 0, 2, 0, 2, 4, given);
 #undef SCENE
     assert_int_equal(k, SCENES);
 }

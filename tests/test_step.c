@@ -264,7 +264,7 @@ static rgi_series series(const void *data, int items)
 static void run_complex(const scene *s, int q, real by, real *markers)
 {
     real coef[NODES * RGI_NC], offset[2 * NODES], x0[3 * NODES], v0[3 * NODES], m0[3 * NODES];
-    real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[6], steps;
+    real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[RGI_STATUS], steps;
     rgi_pack p = make_pack(s);
     for (int i = 0; i < NODES * RGI_NC; i++)
         coef[i] = s->coef[i] + (q < 0 ? 0.0 : by * s->by[q][i]);
@@ -302,7 +302,7 @@ static void run_complex(const scene *s, int q, real by, real *markers)
 static void run_scalar(const scene *s, double *markers, double *jvp)
 {
     rgi_pack p = make_pack(s);
-    double m0[3 * NODES], status[6], steps = p.n_steps;
+    double m0[3 * NODES], status[RGI_STATUS], steps = p.n_steps;
     real x0[3 * NODES], m[3 * NODES];
     for (int i = 0; i < 3 * NODES; i++) x0[i] = s->x0[i];
     start_directors(s, x0, m);
@@ -475,7 +475,7 @@ static bench make_bench(const scene *s, int bdf2, uint64_t seed)
             b.rod.zp[2 * i + k] = 0.5 * random_signed(&seed);
         }
     }
-    const rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0};
+    const rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0, 0};
     b.rod.coef = b.coef;
     for (int i = 0; i < NODES * RGI_NC; i++) b.coef[i] = s->coef[i];
     rgi_step_prepare(&b.rod, &step);
@@ -536,7 +536,7 @@ static void step_assembly_complex(void **state)
         const int size = 4 * s->n;
         double h[16 * NODES * NODES], grad[4 * NODES];
         double unit_of[2] = {0.0, 0.0}, force_of[2] = {0.0, 0.0};
-        (void)rgi_assemble(rod, rg_set1(1.0));
+        (void)rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0));
         for (int u = 0; u < size; u++) grad[u] = creal(rod->grad[u]);
         dense(rod, h);
         /* natural sizes: the largest force and stiffness met by a position, by an angle */
@@ -558,7 +558,7 @@ static void step_assembly_complex(void **state)
             rod->dy[u] = STEP * I;
             bench_reset(&b);
             rgi_move(rod, rg_set1(1.0), 1);
-            real moved = rgi_assemble(rod, rg_set1(1.0));
+            real moved = rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0));
             double err = fabs(grad[u] - cimag(moved) / STEP) / force_of[u % 4 == 3];
             if (!(err <= worst[0])) worst[0] = err;
             if (!(err <= 1e-12)) fail_msg("rod %d: gradient %d is off by %.1e", number, u, err);
@@ -596,9 +596,9 @@ static void step_safeguard_definite(void **state)
         /* slack or compressed: long rest lengths */
         for (int i = 0; i < s->n; i++) s->coef[RGI_NC * i + RGI_L] *= 2.0;
         bench b = make_bench(s, 0, 7u + (unsigned)number);
-        (void)rgi_assemble(&b.rod, rg_set1(1.0));
+        (void)rgi_assemble(&b.rod, rg_set1(1.0), rg_set1(0.0));
         indefinite += rgi_ldlt_factor(b.rod.plan, b.rod.hess);
-        (void)rgi_assemble(&b.rod, rg_set1(0.0));
+        (void)rgi_assemble(&b.rod, rg_set1(0.0), rg_set1(0.0));
         assert_false(rgi_ldlt_factor(b.rod.plan, b.rod.hess));
         free(b.work);
         free(s);

@@ -450,7 +450,7 @@ static json_t *row_json(const scene_run *run, const row *r)
     json_t *where = json_pack(
         "{s:o, s:o, s:o, s:o, s:s, s:i, s:s, s:s, s:s, s:s}", "newton_per_step",
         rgc_json_number(implicit ? r->newton : (double)NAN), "scheme",
-        implicit ? json_string(run->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2") : json_null(),
+        implicit ? json_string(rg_scheme_name(run->rollout.scheme)) : json_null(),
         "machine", rgc_json_text(machine), "device",
         run->rollout.context ? rgc_json_text(rg_context_device_name(run->rollout.context)) : json_null(),
         "isa", isa_of(&run->rollout), "processors",

@@ -212,7 +212,7 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
         rgc_json_text(a->model), "recordings", names, "frame_intervals",
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
-        job->opts.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", job->opts.substeps, "memory",
+        rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory",
         plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
         rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
     if (object && json_object_update(object, job->details) == 0) return object;

@@ -113,7 +113,9 @@ void rgc_batch_clear(rgc_batch *batch)
 
 void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
 {
-    if (status->flag == RG_ROD_OK)
+    if (status->flag == RG_ROD_OK && status->unstable >= 0)
+        snprintf(text, size, "ok, but the equilibrium of step %d is unstable", status->unstable);
+    else if (status->flag == RG_ROD_OK)
         snprintf(text, size, "ok");
     else if (status->vertex >= 0)
         snprintf(text, size, "step %d, vertex %d: %s", status->step, status->vertex,
@@ -126,7 +128,7 @@ void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char
 {
     snprintf(text, size, "ok");
     for (size_t i = 0; i < batch->n; i++) {
-        if (batch->statuses[i].flag == RG_ROD_OK) continue;
+        if (batch->statuses[i].flag == RG_ROD_OK && batch->statuses[i].unstable < 0) continue;
         char reason[128];
         rgc_rod_text(&batch->statuses[i], reason, sizeof reason);
         snprintf(text, size, "rod %zu (%s), %s", i, recordings[i].name, reason);
@@ -162,7 +164,7 @@ int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recordin
                              "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
                              "backend", rgi_rollout_backend(opts), "isa", rgi_rollout_isa(opts),
                              "real", rg_real_name(opts->real), "stepper", rg_stepper_name(opts->stepper),
-                             "scheme", opts->scheme == RG_SCHEME_BE ? "be" : "bdf2",
+                             "scheme", rg_scheme_name(opts->scheme),
                              "substeps", opts->substeps);
     int failed = !object || !more || json_object_update(object, more) != 0;
     json_decref(more);

@@ -196,7 +196,7 @@ static const struct {
     [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit"},
     [OPT_STEPPER] = {"stepper", "NAME", "implicit or deform (DEFORM's algorithm, twist solved)"},
     [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths (10)"},
-    [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler) or bdf2"},
+    [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium"},
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
     [OPT_REFINE] = {"refine", "R", "edges between two markers"},
     [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
@@ -266,9 +266,11 @@ static int parse_stepper(const char *text, int *stepper)
 
 static int parse_scheme(const char *text, int *scheme)
 {
-    static const char *const known[] = {"be", "bdf2", NULL};
-    *scheme = strcmp(text, "be") == 0 ? RG_SCHEME_BE : RG_SCHEME_BDF2;
-    return one_of("scheme", text, known, "be or bdf2");
+    rg_scheme found = RG_SCHEME_BE;
+    if (!rg_scheme_find(text, &found))
+        return rgc_complain(NULL, RGC_USAGE, "--scheme is \"%s\" but must be be, bdf2 or static.", text);
+    *scheme = (int)found;
+    return RGC_DONE;
 }
 
 static int apply_common(int option, const char *text, rgc_common *common)

@@ -198,13 +198,11 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
         return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be true or false", "noise_start");
     o->noise_start = json_is_true(start);
     const json_t *scheme = json_object_get(root, "scheme");
-    const char *text = scheme ? json_string_value(scheme) : "";
-    if (scheme && (!text || (strcmp(text, "be") != 0 && strcmp(text, "bdf2") != 0)))
-        return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\" or \"bdf2\"", "scheme");
+    if (scheme && !rg_scheme_find(json_string_value(scheme), &o->rollout.scheme))
+        return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\", \"bdf2\" or \"static\"", "scheme");
     const json_t *stepper = json_object_get(root, "stepper");
     if (stepper && !rg_stepper_find(json_string_value(stepper), &o->rollout.stepper))
         return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
-    if (scheme) o->rollout.scheme = strcmp(text, "be") == 0 ? RG_SCHEME_BE : RG_SCHEME_BDF2;
     return RG_OK;
 }
 
@@ -287,5 +285,5 @@ json_t *rgc_plant_spec_json(const rgc_plant_spec *spec, const char *model)
         "bandwidth_hz", o->bandwidth_hz, "range_m", o->range_m, "tilt_rad", o->tilt_rad, "seed",
         (json_int_t)o->seed, "noise_seed", (json_int_t)o->noise_seed, "stepper",
         rg_stepper_name(o->rollout.stepper), "scheme",
-        o->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2", "substeps", o->rollout.substeps);
+        rg_scheme_name(o->rollout.scheme), "substeps", o->rollout.substeps);
 }

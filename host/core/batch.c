@@ -136,6 +136,7 @@ void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status 
     out->worst_iterations = (int)status[3 * w + lane];
     out->worst_increment_m = status[4 * w + lane];
     out->vertex = (int)status[5 * w + lane];
+    out->unstable = (int)status[6 * w + lane];
 }
 
 static void give_statuses(const rg_batch *b, rg_rod_status *statuses)

@@ -49,7 +49,7 @@ static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int s
         j->dv0 = rgi_take(base, used, n * 3 * w);
         j->dturn0 = rgi_take(base, used, n * w);
         break;
-    case RGI_BATCH_RUN: j->status = rgi_take(base, used, 6 * w); break;
+    case RGI_BATCH_RUN: j->status = rgi_take(base, used, RGI_STATUS * w); break;
     case RGI_BATCH_REVERSE:
         if (!adjoint) break;
         j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
@@ -235,6 +235,7 @@ static rgi_batch_shape *find_shape(const rg_batch *b, const rg_model *model)
 
 static rg_status add_shape(rg_batch *b, const rg_model *model, rgi_batch_shape **out, rg_error *err)
 {
+    RG_TRY(rgi_rollout_check_held(&b->opts.rollout, model, err));
     rgi_batch_shape *more = realloc(b->shapes, (b->n_shapes + 1) * sizeof *more);
     if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the meshes of a batch");
     b->shapes = more;

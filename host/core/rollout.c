@@ -55,6 +55,29 @@ int rg_stepper_find(const char *name, rg_stepper *out)
     return 0;
 }
 
+const char *rg_scheme_name(rg_scheme scheme)
+{
+    switch (scheme) {
+#define SCHEME_NAME(name, code, text)                                                              \
+    case name: return text;
+        RG_SCHEME_LIST(SCHEME_NAME)
+#undef SCHEME_NAME
+    }
+    return "unknown";
+}
+
+int rg_scheme_find(const char *name, rg_scheme *out)
+{
+#define SCHEME_FIND(scheme, code, text)                                                            \
+    if (name && strcmp(name, text) == 0) {                                                         \
+        *out = scheme;                                                                             \
+        return 1;                                                                                  \
+    }
+    RG_SCHEME_LIST(SCHEME_FIND)
+#undef SCHEME_FIND
+    return 0;
+}
+
 const char *rg_real_name(rg_real real)
 {
     switch (real) {
@@ -91,9 +114,12 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "stepper %d is neither RG_STEPPER_IMPLICIT nor RG_STEPPER_DEFORM",
                        (int)o->stepper);
-    if (o->scheme != RG_SCHEME_BE && o->scheme != RG_SCHEME_BDF2)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is neither RG_SCHEME_BE nor RG_SCHEME_BDF2",
+    if (o->scheme != RG_SCHEME_BE && o->scheme != RG_SCHEME_BDF2 && o->scheme != RG_SCHEME_STATIC)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is none of RG_SCHEME_BE, RG_SCHEME_BDF2, RG_SCHEME_STATIC",
                        (int)o->scheme);
+    if (o->scheme == RG_SCHEME_STATIC && o->stepper == RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the deform stepper has no static scheme; choose the implicit stepper for equilibria");
     if (o->substeps < 1 || o->substeps > 1000)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to 1000, not %d", o->substeps);
     if (o->sweeps < 1 || o->sweeps > 1000)
@@ -124,6 +150,13 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     return RG_OK;
 }
 
+rg_status rgi_rollout_check_held(const rg_rollout_opts *o, const rg_model *model, rg_error *err)
+{
+    if (o->scheme != RG_SCHEME_STATIC || rg_model_clamps(model, NULL) > 0) return RG_OK;
+    return RG_FAIL(err, RG_ERR_ARGUMENT,
+                   "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
+}
+
 void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
 {
     j->n = (int)s->n;
@@ -145,6 +178,7 @@ void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, d
     j->max_iterations = o->max_iterations;
     j->deform = o->stepper == RG_STEPPER_DEFORM;
     j->bdf2 = o->scheme == RG_SCHEME_BDF2 && !j->deform;
+    j->still = o->scheme == RG_SCHEME_STATIC;
     j->sweeps = o->sweeps;
     j->substeps = o->substeps;
 }

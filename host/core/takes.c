@@ -98,7 +98,7 @@ static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *use
         j->weight = fit ? rgi_take(base, used, p->ticks * b->shape->n_free * w) : NULL;
         break;
     case SECTION_RUN:
-        j->status = rgi_take(base, used, 6 * w);
+        j->status = rgi_take(base, used, RGI_STATUS * w);
         j->loss = fit ? rgi_take(base, used, 4 * w) : NULL;
         j->markers = b->opts.markers ? rgi_take(base, used, p->ticks * m * 3 * w) : NULL;
         j->markers_jvp = b->opts.markers_jvp ? rgi_take(base, used, p->ticks * q * m * 3 * w) : NULL;
@@ -326,6 +326,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no recording to simulate");
     const rgi_cpu *cpu = NULL;
     RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
+    RG_TRY(rgi_rollout_check_held(&opts->rollout, model, err));
     for (size_t i = 0; i < n; i++) {
         RG_TRY(check_recording(model, &recordings[i], err));
         if (recordings[i].dt_s != recordings[0].dt_s)

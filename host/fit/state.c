@@ -35,7 +35,7 @@ static void integer(cursor *c, int *value)
 /* of the header's second number, the method: added where a state holds no normal matrix */
 enum { ON_DEVICE = 100 };
 
-enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8 };
+enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8, STATUS = 7 };
 
 static int keeps_nothing(const rg_fit *fit)
 {
@@ -48,7 +48,7 @@ static void header(const rg_fit *fit, double *h)
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
-    double fixed[FIXED] = {20261202.0,
+    double fixed[FIXED] = {20261224.0,
                            fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
@@ -127,6 +127,8 @@ static void body(rg_fit *fit, cursor *c)
         integer(c, &s->iterations);
         integer(c, &s->worst_iterations);
         numbers(c, &s->worst_increment_m, 1);
+        integer(c, &s->vertex);
+        integer(c, &s->unstable);
         s->flag = (rg_rod_flag)flag;
     }
 }
@@ -138,7 +140,7 @@ static size_t state_count(const rg_fit *fit)
         fields += rg_model_field_entries(fit->model, (rg_field)f) *
                   (size_t)rg_field_describe((rg_field)f)->components;
     return HEADER + 1 + COUNTERS + REALS + 4 * fit->capacity + method_count(fit) + fields +
-           6 * fit->n;
+           (1 + STATUS) * fit->n;
 }
 
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
@@ -215,9 +217,9 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     rg_model_destroy(&model);
     if (status != RG_OK) return status;
     for (size_t i = 0; i < fit->n; i++) {
-        const double *s = at + fit->n + 5 * i;
-        int known = s[0] >= 0.0 && s[0] <= RG_ROD_TWIST_WRAPPED && s[0] == floor(s[0]);
-        for (int k = 1; k < 4; k++) known = known && s[k] >= 0.0 && s[k] <= 1e9;
+        const double *s = at + fit->n + STATUS * i;
+        int known = s[0] >= 0.0 && s[0] <= RG_ROD_UNSTABLE && s[0] == floor(s[0]);
+        for (int k = 1; k < STATUS; k++) known = known && s[k] >= (k > 4 ? -1.0 : 0.0) && s[k] <= 1e9;
         if (!known || !(at[i] >= 0.0))
             return RG_FAIL(err, RG_ERR_VALUE,
                            "the saved state's error of recording %zu makes no sense", i);

@@ -265,12 +265,8 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
                          type_text(simulation));
     RG_TRY(check_members(in, simulation, "\"simulation\"", known, 4));
     const char *scheme = json_string_value(json_object_get(simulation, "scheme"));
-    if (scheme && strcmp(scheme, "be") == 0)
-        out->rollout.scheme = RG_SCHEME_BE;
-    else if (scheme && strcmp(scheme, "bdf2") == 0)
-        out->rollout.scheme = RG_SCHEME_BDF2;
-    else
-        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\" or \"bdf2\"", "scheme");
+    if (!rg_scheme_find(scheme, &out->rollout.scheme))
+        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"be\", \"bdf2\" or \"static\"", "scheme");
     const char *stepper = json_string_value(json_object_get(simulation, "stepper"));
     if (!rg_stepper_find(stepper, &out->rollout.stepper))
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
@@ -456,7 +452,7 @@ static json_t *document_json(const rgi_model_file *file)
                      "markers", (json_int_t)rg_model_markers(file->model),
                      "refine", (json_int_t)rg_model_refine(file->model), "clamps", list,
                      "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
-                     "scheme", file->rollout.scheme == RG_SCHEME_BE ? "be" : "bdf2",
+                     "scheme", rg_scheme_name(file->rollout.scheme),
                      "dt_s", file->dt_s, "substeps", file->rollout.substeps,
                      "sweeps", file->rollout.sweeps, "fields", fields, "fit", file->fit);
 }

@@ -286,7 +286,7 @@ static json_t *simulation_json(const rgi_report_input *input)
     const rg_rollout_opts *opts = input->opts;
     json_t *object = json_object();
     int fine = object && put(object, "stepper", text(rg_stepper_name(opts->stepper))) &&
-               put(object, "scheme", text(opts->scheme == RG_SCHEME_BE ? "be" : "bdf2")) &&
+               put(object, "scheme", text(rg_scheme_name(opts->scheme))) &&
                put(object, "substeps", json_integer(opts->substeps)) &&
                put(object, "tolerance_m", number(opts->tolerance_m)) &&
                put(object, "max_iterations", json_integer(opts->max_iterations)) &&

@@ -17,10 +17,24 @@
 extern "C" {
 #endif
 
+/* be: backward Euler, first order. bdf2 (default): second-order backward differences, whose first step is backward
+ * Euler. static: every step ends in equilibrium with what holds and loads the rod then, without inertia, drag and
+ * damping, the bending memory relaxed (docs/physics.md, section 8). */
+#define RG_SCHEME_LIST(X)                                                                        \
+    X(RG_SCHEME_BE, 0, "be")                                                                     \
+    X(RG_SCHEME_BDF2, 1, "bdf2")                                                                 \
+    X(RG_SCHEME_STATIC, 2, "static")
+
 typedef enum rg_scheme {
-    RG_SCHEME_BE,  /* backward Euler, first order */
-    RG_SCHEME_BDF2 /* second-order backward differences (default); its first step is backward Euler */
+#define RG_SCHEME_ENUM(name, code, text) name = code,
+    RG_SCHEME_LIST(RG_SCHEME_ENUM)
+#undef RG_SCHEME_ENUM
 } rg_scheme;
+
+/* "be", "bdf2", "static"; "unknown" for anything else. Thread-safe. */
+const char *rg_scheme_name(rg_scheme scheme);
+/* The scheme of this name into *out; 0 when there is none. Thread-safe. */
+int rg_scheme_find(const char *name, rg_scheme *out);
 
 /* implicit (default): every step minimises an incremental potential. deform: DEFORM's algorithm, with
  * quasi-static twist, explicit forces and projection of the lengths; it uses no scheme, stretch stiffness
@@ -65,7 +79,8 @@ typedef struct rg_rollout_opts {
     rg_scheme scheme;
     int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
     double tolerance_m;  /* Newton stops when its last increment is below this [m] */
-    int max_iterations;  /* Newton iterations per step before a rod is flagged */
+    int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
+                            a long way, takes 25 times as many */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
     const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512". On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
@@ -97,6 +112,8 @@ typedef struct rg_rod_status {
     int worst_iterations; /* of one step */
     double worst_increment_m; /* largest last Newton increment of a step [m] */
     int vertex;       /* the first vertex that went wrong there, or -1 */
+    int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
+                         direction), or -1 */
 } rg_rod_status;
 
 const char *rg_rod_flag_text(rg_rod_flag flag);

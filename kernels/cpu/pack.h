@@ -33,6 +33,8 @@ enum {
     RGI_BAR_NORMAL /* weights times what direction 0 moved markers by: a Gauss-Newton product */
 };
 
+enum { RGI_STATUS = 7 };
+
 typedef struct rgi_pack {
     /* shape */
     int n;                             /* vertices */
@@ -43,7 +45,7 @@ typedef struct rgi_pack {
     int rods;                   /* lanes in use; the others repeat the first for no step */
     /* scheme */
     double h, gravity[3], tolerance;
-    int deform, bdf2, max_iterations, sweeps;
+    int deform, bdf2, still, max_iterations, sweeps;
     int substeps;             /* steps of a frame */
     int n_steps;              /* of the longest rod; a multiple of substeps */
     const double *lane_steps; /* [W] steps of each rod; 0 for an empty lane */
@@ -62,8 +64,8 @@ typedef struct rgi_pack {
     rgi_series out_x, out_v, out_m;   /* items [n][3], [n][3], [n-1][3] */
     rgi_series out_markers;           /* items [n_markers][3] */
     /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment
-     * [m], vertex of the first bad value or -1 */
-    double *status; /* [6][W] */
+     * [m], vertex of the first bad value or -1, first step with an unstable equilibrium or -1 */
+    double *status; /* [RGI_STATUS][W] */
     /* tangents */
     int n_directions;
     const int *entry_begin; /* [n_directions + 1] */

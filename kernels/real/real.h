@@ -128,10 +128,12 @@ typedef double rg_number;
  * angle's, of any other beside its own diagonal. And the least Newton increment [m] that means anything,
  * for rods of about a metre. */
 #if defined(RGI_REAL_FLOAT)
+#define RGI_NOISE 1e-6f /* of a sum of many terms, relative */
 #define RGI_PIVOT_ANGLE 1e-5f
 #define RGI_PIVOT_OWN 1e-6f
 #define RGI_LEAST_INCREMENT 2e-6
 #else
+#define RGI_NOISE 1e-14
 #define RGI_PIVOT_ANGLE 1e-11
 #define RGI_PIVOT_OWN 1e-13
 #define RGI_LEAST_INCREMENT 0.0

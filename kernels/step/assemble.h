@@ -1,6 +1,7 @@
 /* step/assemble.h: the step's potential at a configuration: value, gradient, Hessian blocks.
  *
  *   Phi = sum_i a_i/2 |x_i - c_i|^2 + sum_strains (1/2 s.K s - b.s)
+ * or, static, - c_i.x_i with c_i the load in place of its first term.
  * Inertia, drag, gravity and history sit in a and c; elasticity, damping and memory in K and b
  * (step/implicit.h makes them). Joints add to the nodes of three colours in turn, so that a team
  * never has two writers at a node and every node is summed in the same order everywhere. */
@@ -26,7 +27,8 @@ typedef struct rgi_rod {
     real *w;                    /* [n][RGI_NW] step stiffness and bias */
     const real *f;              /* [n][3] external force on vertices [N], or NULL */
     real *a;                    /* [n] inertia [N/m] */
-    real *c;                    /* [n][3] where inertia would take the vertex [m] */
+    real *c;                    /* [n][3] where inertia would take the vertex [m]; static: its load [N] */
+    int still;                  /* static */
     real *y, *y1;               /* [n][3] trial positions and directors */
     real *base, *base1;         /* [n][3] the last accepted trial */
     real *sy;                   /* [n][RGI_NS] strains of the trial */
@@ -202,8 +204,8 @@ RG_FN void rgi_mask_node(rgi_rod *rod, int k)
 
 /* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess, prescribed unknowns like the others.
  * share: 1 for the exact Hessian, 0 (by lane) to leave out the geometric part of joints and compressed
- * edges, which makes it positive definite. */
-RG_FN real rgi_assemble_all(rgi_rod *rod, real share)
+ * edges, which makes it positive definite. add: to its diagonal [N/m], times length^2 for an angle. */
+RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
 {
     const real zero = rg_set1(0.0);
     real phi = zero;
@@ -214,9 +216,18 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share)
         vec3 off = v3_sub(v3_load(rod->y + 3 * i), v3_load(rod->c + 3 * i));
         real a = rod->a[i];
         for (int k = 0; k < RGI_NH; k++) p[k] = zero;
-        p[RGI_TRI(0, 0)] = p[RGI_TRI(1, 1)] = p[RGI_TRI(2, 2)] = a;
+        p[RGI_TRI(0, 0)] = p[RGI_TRI(1, 1)] = p[RGI_TRI(2, 2)] = a + add;
         v3_store(d, v3_scale(a, off));
         d[3] = zero;
+        if (rod->still) {
+            const real length = i < rod->n - 1 ? rod->sy[RGI_NS * i] : zero;
+            vec3 load = v3_load(rod->c + 3 * i);
+            p[RGI_TRI(3, 3)] = add * length * length;
+            v3_store(d, v3_scale(rg_set1(-1.0), load));
+            off = v3_sub(v3_load(rod->y + 3 * i), v3_load(rod->x + 3 * i));
+            if (!(rod->fixed[i] & RGI_FIXED_X)) phi -= v3_dot(load, off);
+            continue;
+        }
         if (!(rod->fixed[i] & RGI_FIXED_X)) phi += RG_C(0.5) * a * v3_dot(off, off);
     }
     RG_TEAM_SYNC();
@@ -290,9 +301,9 @@ RG_FN void rgi_mask(rgi_rod *rod)
 }
 
 /* the same for the free unknowns alone, as Newton wants it */
-RG_FN real rgi_assemble(rgi_rod *rod, real share)
+RG_FN real rgi_assemble(rgi_rod *rod, real share, real add)
 {
-    real phi = rgi_assemble_all(rod, share);
+    real phi = rgi_assemble_all(rod, share, add);
     rgi_mask(rod);
     return phi;
 }

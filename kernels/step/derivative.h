@@ -49,6 +49,7 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
 {
     const int n = rod->n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
+    const real force_rate = rgi_step_rate(step);
     if (in.y) {
         rgi_blocks_times(rod->plan, full, in.y, dy);
         for (int i = 0; i < RGI_NU * n; i++) dy[i] = -dy[i];
@@ -62,7 +63,7 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         for (int c = 0; c < 3; c++) {
             real xt = rgi_past(step, d.x[3 * i + c], d.xp[3 * i + c]);
             real vt = rgi_past(step, d.v[3 * i + c], d.vp[3 * i + c]);
-            r[c] += k[RGI_M] * rate * (rate * xt + vt + k[RGI_C] * xt);
+            r[c] += k[RGI_M] * force_rate * (force_rate * xt + vt + k[RGI_C] * xt);
             if (in.f) r[c] += in.f[3 * i + c];
         }
     }
@@ -106,6 +107,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
                         rgi_input_bar in, real *stress, real *dy)
 {
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
+    const real force_rate = rgi_step_rate(step);
     const real now = rgi_past_now(step), before = rgi_past_before(step);
     RG_TEAM_FOR(i, 0, rod->n)
     {
@@ -146,9 +148,9 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
             real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
                  *vp = d.vp + 3 * i + c;
             real x_frozen = RG_TERM(*x) + RG_TERM(*xp), v_frozen = RG_TERM(*v) + RG_TERM(*vp);
-            real vt = RG_TERM(k[RGI_M] * rate * lambda[c]), xt = zero;
+            real vt = RG_TERM(k[RGI_M] * force_rate * lambda[c]), xt = zero;
             xt -= RG_TERM(rate * *v);
-            xt += RG_TERM(k[RGI_M] * rate * (rate + k[RGI_C]) * lambda[c]);
+            xt += RG_TERM(k[RGI_M] * force_rate * (force_rate + k[RGI_C]) * lambda[c]);
             *x = rg_select(alive, RG_TERM(*xp) + RG_TERM(now * xt), x_frozen);
             *xp = rg_select(alive, RG_TERM(before * xt), zero);
             *v = rg_select(alive, RG_TERM(*vp) + RG_TERM(now * vt), v_frozen);

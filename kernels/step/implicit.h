@@ -12,12 +12,22 @@
  * Newton runs in the chart of the current trial: a director is carried by parallel transport from the
  * last trial's tangent to the new one and turned by theta. The path does not matter: the potential
  * knows the configuration only, and free directors end where it is stationary. The turn is Cayley's,
- * angle = 2 atan(theta/2) = theta + O(theta^3), which leaves gradient and Hessian at theta = 0 exact. */
+ * angle = 2 atan(theta/2) = theta + O(theta^3), which leaves gradient and Hessian at theta = 0 exact.
+ *
+ * Static: the limit H -> infinity without momentum, Phi = E(s) - sum (m g + f).x with 1/H = 0 and o = 0, so that
+ * only the velocity, (x - x_n)/h, knows the step's length. Nothing but E makes the Hessian then, which need not be
+ * positive definite on the way: where it is not, a multiple of the identity is added that just makes it so
+ * (Levenberg's; Nocedal & Wright 2006, section 3.4), and no edge turns by more than half a radian at once. A
+ * solution with an indefinite Hessian is an unstable equilibrium. */
 #ifndef RGI_IMPLICIT_H
 #define RGI_IMPLICIT_H
 
 #include "assemble.h"
 #include "newton.h"
+
+/* static: tries to make the Hessian positive definite, eightfold each: 27 decades; and how many times as many
+ * iterations, because a step may be a long way */
+enum { RGI_STATIC_TRIES = 30, RGI_STATIC_ITERATIONS = 25 };
 
 typedef struct rgi_step {
     double h;          /* step [s] */
@@ -26,9 +36,22 @@ typedef struct rgi_step {
     double tolerance;  /* on the last Newton increment [m] */
     int max_iterations;
     int sweeps;        /* of the deform stepper's projection */
+    int still;         /* every step ends in equilibrium */
 } rgi_step;
 
 RG_FN double rgi_step_hat(const rgi_step *step) { return step->bdf2 ? step->h * 2.0 / 3.0 : step->h; }
+/* 1/H in forces */
+RG_FN real rgi_step_rate(const rgi_step *step)
+{
+    if (step->still) return rg_set1(0.0);
+    return rg_set1(1.0) / rg_set1(rgi_step_hat(step));
+}
+/* o of a node's coefficients */
+RG_FN real rgi_step_keep(const rgi_step *step, const real *coef)
+{
+    if (step->still) return rg_set1(0.0);
+    return RG_C(1.0) / (RG_C(1.0) + rg_set1(rgi_step_hat(step)) * coef[RGI_LM]);
+}
 /* what a quantity with past values q (now) and o (before) is compared with: xt, st, zt */
 RG_FN real rgi_past(const rgi_step *step, real q, real o)
 {
@@ -39,7 +62,8 @@ RG_FN real rgi_past(const rgi_step *step, real q, real o)
 /* a, c and w of the step from the state; coef in SI */
 RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
 {
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
+    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = rgi_step_rate(step);
+    RG_TEAM_ONE { rod->still = step->still; }
     RG_TEAM_FOR(i, 0, rod->n)
     {
         const real *k = rod->coef + RGI_NC * i, *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
@@ -49,12 +73,17 @@ RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
             real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
             real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
             real xh = xt + hat * (vt + hat * rg_set1(step->gravity[d]));
+            if (step->still) {
+                rod->c[3 * i + d] = k[RGI_M] * rg_set1(step->gravity[d]);
+                if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d];
+                continue;
+            }
             rod->c[3 * i + d] = (xh + drag * xt) / (one + drag);
             if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
         }
         real *w = rod->w + RGI_NW * i;
         real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
-        real memory = k[RGI_RM] / (one + hat * k[RGI_LM]), phi = one + tb + memory;
+        real memory = k[RGI_RM] * rgi_step_keep(step, k), phi = one + tb + memory;
         w[RGI_SL] = k[RGI_KL] * (one + ts);
         w[RGI_BL] = k[RGI_KL] * (k[RGI_L] + ts * rgi_past(step, s[0], o[0]));
         w[RGI_S11] = phi * k[RGI_K11];
@@ -103,15 +132,16 @@ RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
     RG_TEAM_SYNC();
 }
 
-/* First trial: every free vertex goes on with its velocity; prescribed positions are in y and
+/* First trial: every free vertex goes on with its velocity (static: stays); prescribed positions are in y and
  * prescribed directors in y1 already. */
 RG_FN void rgi_step_predict(rgi_rod *rod, const rgi_step *step)
 {
+    const real ahead = rg_set1(step->still ? 0.0 : step->h);
     RG_TEAM_FOR(i, 0, rod->n)
     {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         for (int d = 0; d < 3; d++)
-            rod->y[3 * i + d] = rod->x[3 * i + d] + rg_set1(step->h) * rod->v[3 * i + d];
+            rod->y[3 * i + d] = rod->x[3 * i + d] + ahead * rod->v[3 * i + d];
     }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, rod->n - 1)
@@ -164,18 +194,49 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
     return rg_team_max(largest);
 }
 
+/* static: the least that is added to an indefinite Hessian [N/m], small beside the softest joint's stiffness */
+RG_FN real rgi_static_least(const rgi_rod *rod)
+{
+    real most = rg_set1(0.0); /* inverse of a stiffness */
+    RG_TEAM_FOR(i, 1, rod->n - 1)
+    {
+        const real *k = rod->coef + RGI_NC * i;
+        most = rg_max(most, k[RGI_L] * k[RGI_L] / (k[RGI_K11] + k[RGI_K22]));
+    }
+    return RG_C(1e-6) / rg_team_max(most);
+}
+
+/* static: the share of the increment by which no edge turns or stretches by more than half */
+RG_FN real rgi_static_reach(const rgi_rod *rod)
+{
+    real most = rg_set1(0.5);
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        const real *p = rod->dy + RGI_NU * i;
+        vec3 d = v3_sub(v3_load(p + 4), v3_load(p));
+        most = rg_max(most, rg_max(v3_norm(d) / rod->sy[RGI_NS * i], rg_abs(p[3])));
+    }
+    return RG_C(0.5) / rg_team_max(most);
+}
+
 /* Solve the step for the lanes `alive`; the trial ends at the solution, its strains in sy. A lane's
  * values never depend on its neighbours: a lane that is done no longer moves. */
 RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
+    const int most_iterations = step->max_iterations * (step->still ? RGI_STATIC_ITERATIONS : 1);
+    real shift = zero; /* what the last trial's Hessian took, static */
     rgi_newton newton = rgi_newton_begin(alive);
-    for (int iteration = 0; iteration < step->max_iterations && rg_any(newton.open); iteration++) {
-        rmask take = rg_false(), indefinite = rg_false();
-        /* exact, and once more where that is not positive definite */
+    real least = zero;
+    if (step->still) least = rgi_static_least(rod);
+    if (step->still) rgi_newton_by_energy(&newton);
+    for (int iteration = 0; iteration < most_iterations && rg_any(newton.open); iteration++) {
+        rmask take = rg_false();
+        real share = one, add = zero;
+        /* exact, and again where that is not positive definite */
         RG_ROLLED
-        for (int again = 0; again < 2; again++) {
-            real phi = rgi_assemble(rod, rg_select(indefinite, zero, one));
+        for (int again = 0; again < (step->still ? RGI_STATIC_TRIES : 2); again++) {
+            real phi = rgi_assemble(rod, share, add);
             if (again == 0) {
                 take = rgi_newton_take(&newton, phi);
                 RG_TEAM_FOR(i, 0, 3 * rod->n)
@@ -185,15 +246,22 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
                 }
                 RG_TEAM_SYNC();
             }
-            indefinite = rgi_step_factor(rod);
-            if (!rg_any(rg_and(indefinite, take))) break;
+            rmask indefinite = rg_and(rgi_step_factor(rod), take);
+            if (!rg_any(indefinite)) break;
+            if (step->still)
+                add = rg_select(indefinite, rg_max(RG_C(8.0) * add, rg_max(RG_C(0.25) * shift, least)), add);
+            else
+                share = rg_select(indefinite, zero, one);
         }
+        shift = rg_select(take, add, shift);
         rgi_step_backsolve(rod, rod->grad);
         real largest = rgi_newton_increment(rod, take);
         rgi_newton_aim(&newton, take, largest);
+        if (step->still) newton.alpha = rg_select(take, rgi_static_reach(rod), newton.alpha);
         rgi_move(rod, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
     }
+    newton.out.saddle = rg_and(newton.out.converged, rg_lt(zero, shift));
     return newton.out;
 }
 
@@ -201,7 +269,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
  * gradients in g, strains in sy. full [n][RGI_NH], unless NULL: the Hessian with prescribed unknowns. */
 RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 {
-    (void)rgi_assemble_all(rod, rg_set1(1.0));
+    (void)rgi_assemble_all(rod, rg_set1(1.0), rg_set1(0.0));
     RG_TEAM_FOR(i, 0, full ? RGI_NH * rod->n : 0) full[i] = rod->hess[i];
     RG_TEAM_SYNC();
     rgi_mask(rod);
@@ -259,11 +327,10 @@ RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
 /* the solution becomes the state in lanes `alive`; the others keep theirs */
 RG_FN void rgi_step_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
-    const real hat = rg_set1(rgi_step_hat(step)), rate = rg_set1(1.0) / hat;
+    const real rate = rg_set1(1.0) / rg_set1(rgi_step_hat(step));
     RG_TEAM_FOR(i, 0, rod->n)
     {
-        const real *k = rod->coef + RGI_NC * i;
-        real keep = RG_C(1.0) / (RG_C(1.0) + hat * k[RGI_LM]);
+        const real keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
         for (int d = 0; d < 3; d++) {
             real x = rod->x[3 * i + d], v = rod->v[3 * i + d], y = rod->y[3 * i + d];
             real to = (y - rgi_past(step, x, rod->xp[3 * i + d])) * rate;
@@ -275,7 +342,7 @@ RG_FN void rgi_step_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
         }
         for (int d = 0; d < 2; d++) {
             real z = rod->z[2 * i + d], zt = rgi_past(step, z, rod->zp[2 * i + d]);
-            real to = keep * (zt + hat * k[RGI_LM] * rod->sy[RGI_NS * i + 1 + d]);
+            real s = rod->sy[RGI_NS * i + 1 + d], to = s + keep * (zt - s);
             rod->z[2 * i + d] = rg_select(alive, to, z);
             rod->zp[2 * i + d] = z;
         }

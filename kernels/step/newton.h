@@ -10,6 +10,7 @@
 
 typedef struct rgi_outcome {
     rmask converged, folded, wrapped, finite;
+    rmask saddle;   /* the solution is no minimum */
     real increment; /* the last Newton increment [m] */
     real iterations;
 } rgi_outcome;
@@ -19,6 +20,8 @@ typedef struct rgi_newton {
     rmask open, first;
     real phi_base; /* potential of the last trial taken */
     real alpha;    /* share of the increment that the next trial moves by */
+    double small;  /* a move below this is taken even if it climbs [m] */
+    double noise;  /* rounding errors of the potential, relative */
 } rgi_newton;
 
 RG_FN rgi_newton rgi_newton_begin(rmask alive)
@@ -26,20 +29,30 @@ RG_FN rgi_newton rgi_newton_begin(rmask alive)
     rgi_newton n;
     n.out.converged = rg_not(alive);
     n.out.finite = rg_not(rg_false());
-    n.out.folded = n.out.wrapped = rg_false();
+    n.out.folded = n.out.wrapped = n.out.saddle = rg_false();
     n.out.increment = n.out.iterations = rg_set1(0.0);
     n.open = alive;
     n.first = rg_not(rg_false());
     n.phi_base = rg_set1(0.0);
     n.alpha = rg_set1(1.0);
+    n.small = 1e-4;
+    n.noise = 0.0;
     return n;
+}
+
+/* Without inertia a small move that climbs may go on for ever: the potential decides, to its rounding errors. */
+RG_FN void rgi_newton_by_energy(rgi_newton *n)
+{
+    n->small = 1e-9;
+    n->noise = RGI_NOISE;
 }
 
 /* the lanes whose trial, of potential phi, is taken */
 RG_FN rmask rgi_newton_take(rgi_newton *n, real phi)
 {
-    rmask sane = rg_sane(phi), take = rg_or(rg_not(rg_lt(n->phi_base, phi)), n->first);
-    take = rg_or(take, rg_lt(n->alpha * n->out.increment, rg_set1(1e-4)));
+    const real most = n->phi_base + rg_set1(n->noise) * rg_abs(n->phi_base);
+    rmask sane = rg_sane(phi), take = rg_or(rg_not(rg_lt(most, phi)), n->first);
+    take = rg_or(take, rg_lt(n->alpha * n->out.increment, rg_set1(n->small)));
     n->out.finite = rg_and(n->out.finite, rg_or(rg_not(n->first), sane));
     n->open = rg_and(n->open, n->out.finite);
     take = rg_and(take, rg_and(n->open, sane));

@@ -41,6 +41,7 @@ RG_FN rgi_tangent rgi_tangent_at(real *p, int n)
 RG_FN real rgi_inertia_per_mass(const rgi_rod *rod, int i, int d)
 {
     real pull = rod->a[i] * (rod->y[3 * i + d] - rod->c[3 * i + d]);
+    if (rod->still) pull = -rod->c[3 * i + d];
     if (rod->f) pull = pull + rod->f[3 * i + d];
     return pull / rod->coef[RGI_NC * i + RGI_M];
 }
@@ -65,11 +66,10 @@ RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, const rgi_step *s
 {
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i;
     const real *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
-    const real one = rg_set1(1.0);
     rgi_strain_state r;
     r.hat = rg_set1(rgi_step_hat(step));
-    r.rate = one / r.hat;
-    r.keep = one / (one + r.hat * k[RGI_LM]);
+    r.rate = rgi_step_rate(step);
+    r.keep = rgi_step_keep(step, k);
     r.l = y[0] - rgi_past(step, s[0], o[0]);
     r.t = y[3] - rgi_past(step, s[3], o[3]);
     r.u1 = y[1] - rgi_past(step, s[1], o[1]);
@@ -180,8 +180,8 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, const rgi_step *step, int i, 
 RG_FN void rgi_history_jvp(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d, real *w)
 {
     const real *k = rod->coef + RGI_NC * i, *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
-    real keep = one / (one + hat * k[RGI_LM]), memory = k[RGI_RM] * keep, tb = k[RGI_TB] * rate;
+    const real rate = rgi_step_rate(step);
+    real memory = k[RGI_RM] * rgi_step_keep(step, k), tb = k[RGI_TB] * rate;
     real h1 = tb * rgi_past(step, s[1], o[1]) + memory * rgi_past(step, d.z[2 * i], d.zp[2 * i]);
     real h2 = tb * rgi_past(step, s[2], o[2]) +
               memory * rgi_past(step, d.z[2 * i + 1], d.zp[2 * i + 1]);
@@ -197,8 +197,8 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
                            real *zt)
 {
     const real *k = rod->coef + RGI_NC * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = one / hat;
-    real memory = k[RGI_RM] / (one + hat * k[RGI_LM]), tb = k[RGI_TB] * rate;
+    const real rate = rgi_step_rate(step);
+    real memory = k[RGI_RM] * rgi_step_keep(step, k), tb = k[RGI_TB] * rate;
     real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
     real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);
     st[0] -= RG_TERM(k[RGI_KL] * k[RGI_TS] * rate * w[0]);
@@ -214,13 +214,11 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
 RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, int i, rgi_tangent d,
                                   const real *ds, real dlm)
 {
-    const real *k = rod->coef + RGI_NC * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step));
-    real keep = one / (one + hat * k[RGI_LM]);
+    const real hat = rg_set1(rgi_step_hat(step)), keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
     for (int c = 0; c < 2; c++) {
         real z = d.z[2 * i + c], zt = rgi_past(step, z, d.zp[2 * i + c]);
         real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
-        real to = keep * (zt + hat * k[RGI_LM] * ds[1 + c]) +
+        real to = ds[1 + c] + keep * (zt - ds[1 + c]) +
                   dlm * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
         d.z[2 * i + c] = rg_select(alive, to, z);
         d.zp[2 * i + c] = z;
@@ -236,9 +234,7 @@ RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmas
 RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d,
                                   real *s_bar)
 {
-    const real *k = rod->coef + RGI_NC * i;
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step));
-    real gain = hat * k[RGI_LM] / (one + hat * k[RGI_LM]);
+    const real gain = RG_C(1.0) - rgi_step_keep(step, rod->coef + RGI_NC * i);
     for (int c = 0; c < RGI_NS; c++) s_bar[c] = RG_TERM(d.s[RGI_NS * i + c]);
     for (int c = 0; c < 2; c++) s_bar[1 + c] += RG_TERM(gain * d.z[2 * i + c]);
 }
@@ -248,10 +244,9 @@ RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, const rgi_step *step, int 
 RG_FN void rgi_strains_past_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, int i, rgi_tangent d,
                                 const real *w, real *bar)
 {
-    const real *k = rod->coef + RGI_NC * i, zero = rg_set1(0.0), one = rg_set1(1.0);
+    const real zero = rg_set1(0.0);
     const real now = rgi_past_now(step), before = rgi_past_before(step);
-    const real hat = rg_set1(rgi_step_hat(step));
-    real keep = one / (one + hat * k[RGI_LM]);
+    const real hat = rg_set1(rgi_step_hat(step)), keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
     real st[RGI_NS] = {zero, zero, zero, zero}, zt[2];
     for (int c = 0; c < 2; c++) {
         real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
