@@ -134,7 +134,7 @@ typedef double rg_number;
 #define RGI_LEAST_INCREMENT 2e-6
 #else
 #define RGI_NOISE 1e-14
-#define RGI_PIVOT_ANGLE 1e-11
+#define RGI_PIVOT_ANGLE 1e-8
 #define RGI_PIVOT_OWN 1e-13
 #define RGI_LEAST_INCREMENT 0.0
 #endif
