@@ -6,6 +6,12 @@ install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDI
 install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN *.h)
 install(EXPORT rodgrad FILE rodgradTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
+# by its soname, and only when asked for (cmake --install <build> --component shared): a librodgrad.so beside
+# the archive would change what -lrodgrad links
+if(RODGRAD_SHARED)
+    install(TARGETS rodgrad_shared COMPONENT shared EXCLUDE_FROM_ALL
+            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+endif()
 configure_package_config_file(cmake/rodgradConfig.cmake.in rodgradConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(rodgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -40,6 +40,18 @@ function(rodgrad_add_pack isa)
     target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
 endfunction()
 
+# rodgrad_add_shared(): librodgrad.so, all of the static library with the names rg_* alone to be seen. Its
+# SOVERSION is the minor version, within which binaries stay compatible.
+function(rodgrad_add_shared)
+    set(names ${PROJECT_SOURCE_DIR}/cmake/rodgrad.map)
+    add_library(rodgrad_shared SHARED ${PROJECT_SOURCE_DIR}/include/rodgrad/rodgrad.h)
+    target_link_libraries(rodgrad_shared PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,rodgrad>)
+    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:--no-undefined)
+    set_target_properties(rodgrad_shared PROPERTIES
+        OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}
+        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+endfunction()
+
 # rodgrad_embed(<variable> <file>...): generated/report_assets.{c,h} with the files' bytes; the path
 # of the source is left in <variable> (see cmake/embed.cmake)
 function(rodgrad_embed variable)

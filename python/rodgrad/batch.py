@@ -1,0 +1,325 @@
+"""Models and batches of rods over numpy arrays: the C API of model.h and batch.h, nothing added.
+
+Arrays that go in are converted to contiguous doubles and checked for shape; arrays that come out are fresh.
+V vertices, E = V - 1 edges, C clamped vertices, D clamped edges, M markers, S = n_frames * substeps steps,
+F = n_frames frames, R rods. A batch keeps what the library needs to outlive a call (inputs until the adjoint,
+a GPU's context), and objects may be dropped in any order. One thread at a time per object.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from ctypes import POINTER, byref, c_double, c_int, c_void_p
+
+import numpy as np
+
+from rodgrad import _library as c
+from rodgrad._library import FIELDS, RodgradError
+
+# one rod's status, rg_rod_status: flag (0: fine; rod_flag_text), the first bad step, Newton's iterations, ...
+ROD_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("iterations", "i4"), ("worst_iterations", "i4"),
+                       ("worst_increment_m", "f8"), ("vertex", "i4"), ("unstable", "i4")], align=True)
+ADJOINT_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("vertex", "i4")], align=True)
+
+_NUMBER = {field.name: i for i, field in enumerate(FIELDS)}
+
+
+class _Handle:
+    """Something of the library's, destroyed with the last reference to it."""
+
+    def __init__(self, pointer: c_void_p, destroy: str) -> None:
+        self.pointer = pointer
+        self.close = weakref.finalize(self, getattr(c.lib, destroy), byref(pointer))
+
+
+def _choice(option: str, name: str) -> int:
+    """the library's number for the stepper, scheme or real of this name"""
+    number = c_int()
+    if not getattr(c.lib, f"rg_{option}_find")(str(name).encode(), byref(number)):
+        count, text = 0, getattr(c.lib, f"rg_{option}_name")
+        while text(count) != b"unknown":
+            count += 1
+        names = ", ".join(repr(text(k).decode()) for k in range(count))
+        raise RodgradError(f"{option} is {name!r}; it can be {names}.")
+    return number.value
+
+
+def _array(name: str, value, shape: tuple[int, ...], keep: bool = False) -> np.ndarray:
+    """value as contiguous doubles of this very shape; with `keep` a copy that nobody else can change"""
+    try:
+        array = np.array(value, dtype=np.float64, order="C", copy=True) if keep else \
+            np.ascontiguousarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise RodgradError(f"{name} is not an array of numbers: {error}.", "value") from None
+    if array.shape != shape:
+        raise RodgradError(f"{name} has shape {array.shape}; it needs {shape}.", "shape")
+    return array
+
+
+def _address(array: np.ndarray | None) -> int | None:
+    return None if array is None else array.ctypes.data
+
+
+def _known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            raise RodgradError(f"There is no {what} {name!r}; there are {', '.join(allowed)}.")
+
+
+class Model:
+    """One rod: a mesh between markers, and its fields.
+
+    `fields[name]` is the library's own storage, [entries] or [entries, components]; write through it.
+    `FIELDS` lists names, units and where each lives. The storage lives as long as any view of it.
+    """
+
+    def __init__(self, n_markers: int, refine: int = 1, clamps: Sequence[int] = ()) -> None:
+        clamps = [int(k) for k in clamps]
+        for name, value in (("n_markers", n_markers), ("refine", refine)):
+            if int(value) != value or value < 0:
+                raise RodgradError(f"{name} is {value}; it is a count.")
+        pointer = c_void_p()
+        c.call("rg_model_create", int(n_markers), int(refine), (c_int * len(clamps))(*clamps), len(clamps),
+               byref(pointer))
+        self._handle = _Handle(pointer, "rg_model_destroy")
+        self.markers = c.lib.rg_model_markers(pointer)
+        self.vertices = c.lib.rg_model_vertices(pointer)
+        self.clamps = tuple(clamps)
+        self.marker_vertices = np.array(c.lib.rg_model_marker_vertices(pointer)[: self.markers])
+        self.fields = {field.name: self._view(i, field.components) for i, field in enumerate(FIELDS)}
+
+    def _view(self, number: int, components: int) -> np.ndarray:
+        entries = c.lib.rg_model_field_entries(self._handle.pointer, number)
+        data = c.lib.rg_model_field_data(self._handle.pointer, number)
+        memory = (c_double * (entries * components)).from_address(ctypes.addressof(data.contents))
+        memory.owner = self._handle  # a view holds `memory`, and so the model
+        view = np.frombuffer(memory, dtype=np.float64)
+        return view if components == 1 else view.reshape(entries, components)
+
+    def check(self) -> None:
+        """RodgradError, naming field, entry and value, where a value is out of its range."""
+        c.call("rg_model_check", self._handle.pointer)
+
+
+class Batch:
+    """n_rods rods of one model, or one of each model of a list: simulated together, and differentiated.
+
+    Options are those of rg_batch_opts and rg_rollout_opts; None leaves the library's default. `budget_bytes`
+    -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA.
+    """
+
+    def __init__(self, model: Model | Sequence[Model], n_rods: int | None = None, *, n_frames: int = 1,
+                 dt: float = 0.01, substeps: int = 1, gravity: Sequence[float] = (0.0, 0.0, -9.81),
+                 stepper: str = "implicit", scheme: str = "bdf2", adjoint: bool = True,
+                 budget_bytes: int = 0, window: int = 0, carry_on: bool = False,
+                 tolerance: float | None = None, max_iterations: int | None = None, threads: int = 0,
+                 isa: str | None = None, backend: str = "cpu", real: str = "double") -> None:
+        models = [model] * (1 if n_rods is None else int(n_rods)) if isinstance(model, Model) else list(model)
+        if not models or (n_rods is not None and len(models) != n_rods):
+            raise RodgradError(f"{len(models)} models for {n_rods} rods: a batch needs one or more rods, and "
+                               "a model each, or one model for all.")
+        for name, value in (("n_frames", n_frames), ("substeps", substeps), ("window", window)):
+            if int(value) != value or value < 0:
+                raise RodgradError(f"{name} is {value}; it is a count.")
+        opts = c.default_opts(c.BatchOpts)
+        rollout = opts.rollout
+        rollout.stepper = _choice("stepper", stepper)
+        rollout.scheme = _choice("scheme", scheme)
+        rollout.real = _choice("real", real)
+        rollout.substeps, rollout.threads = int(substeps), int(threads)
+        if tolerance is not None:
+            rollout.tolerance_m = tolerance
+        if max_iterations is not None:
+            rollout.max_iterations = int(max_iterations)
+        rollout.isa = None if isa is None else isa.encode()
+        self._context = self._make_context(backend)
+        rollout.context = None if self._context is None else self._context.pointer
+        opts.dt_s, opts.n_frames = float(dt), int(n_frames)
+        opts.gravity[:] = _array("gravity", gravity, (3,))
+        opts.adjoint, opts.carry_on = int(adjoint), int(carry_on)
+        opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else int(budget_bytes)
+        opts.window = int(window)
+
+        pointer = c_void_p()
+        handles = (c_void_p * len(models))(*[m._handle.pointer for m in models])
+        c.call("rg_batch_create_ragged", handles, len(models), byref(opts), byref(pointer))
+        self._handle = _Handle(pointer, "rg_batch_destroy")
+        self.n_rods, self.n_frames, self.steps = len(models), int(n_frames), int(n_frames * substeps)
+        self.vertices = max(m.vertices for m in models)
+        self.markers = max(m.markers for m in models)
+        self._entries = {f.name: max(m.fields[f.name].shape[0] for m in models) for f in FIELDS}
+        self._clamped = max(len(self.clamped_vertices(r)) for r in range(self.n_rods))
+        self._held = max(len(self.clamped_edges(r)) for r in range(self.n_rods))
+        self._adjoint = bool(adjoint)
+        self._inputs: dict[str, np.ndarray | None] = {}
+
+    @staticmethod
+    def _make_context(backend: str) -> _Handle | None:
+        if backend == "cpu":
+            return None
+        opts, pointer = c.default_opts(c.ContextOpts), c_void_p()
+        opts.backend = backend.encode()
+        c.call("rg_context_create", byref(opts), byref(pointer))
+        return _Handle(pointer, "rg_context_destroy")
+
+    def close(self) -> None:
+        """Free the batch now; every later call is refused."""
+        self._handle.close()
+        self._inputs = {}
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _pointer(self) -> c_void_p:
+        if not self._handle.close.alive:
+            raise RodgradError("The batch is closed; make a new one.")
+        return self._handle.pointer
+
+    def _clamped_of(self, function: str, rod: int) -> np.ndarray:
+        if not 0 <= rod < self.n_rods:
+            raise RodgradError(f"There is no rod {rod}; the batch has {self.n_rods}.")
+        indices = POINTER(c_int)()
+        count = getattr(c.lib, function)(self._pointer(), rod, byref(indices))
+        return np.array(indices[:count], dtype=int) if count else np.zeros(0, dtype=int)
+
+    def clamped_vertices(self, rod: int = 0) -> np.ndarray:
+        """The vertices that clamp_x prescribes, in its order."""
+        return self._clamped_of("rg_batch_rod_clamped_vertices", rod)
+
+    def clamped_edges(self, rod: int = 0) -> np.ndarray:
+        """The edges whose directors clamp_m prescribes, in its order."""
+        return self._clamped_of("rg_batch_rod_clamped_edges", rod)
+
+    def plan(self) -> str:
+        """What is kept for the adjoint, and for how much, in a sentence."""
+        plan, text = c.lib.rg_batch_describe(self._pointer()), ctypes.create_string_buffer(512)
+        c.lib.rg_batch_plan_text(byref(plan), text, len(text))
+        return text.value.decode()
+
+    def set_model(self, rod: int, model: Model) -> None:
+        """Other parameters for one rod, on the same mesh and clamps."""
+        if rod < 0:
+            raise RodgradError(f"There is no rod {rod}; the batch has {self.n_rods}.")
+        c.call("rg_batch_set_model", self._pointer(), rod, model._handle.pointer)
+
+    def reset(self, rods: Sequence[bool]) -> None:
+        """With carry_on: rods that start from the next run's x0, v0 and m0; the others go on."""
+        mask = np.ascontiguousarray(rods, dtype=np.uint8)
+        if mask.shape != (self.n_rods,):
+            raise RodgradError(f"rods has shape {mask.shape}; it needs {(self.n_rods,)}.", "shape")
+        c.call("rg_batch_reset", self._pointer(), _address(mask))
+
+    def _shapes(self, turns: bool) -> dict[str, tuple[int, ...]]:
+        """of inputs, or of their derivatives, in which a director is one number"""
+        r, v, s = self.n_rods, self.vertices, self.steps
+        shapes = {"x0": (r, v, 3), "v0": (r, v, 3), "clamp_x": (r, s, self._clamped, 3),
+                  "force": (r, s, v, 3)}
+        if not turns:
+            return shapes | {"m0": (r, v - 1, 3), "clamp_m": (r, s, self._held, 3)}
+        shapes |= {"turn0": (r, v - 1), "clamp_turn": (r, s, self._held)}
+        return shapes | {f.name: (r, self._entries[f.name]) + ((f.components,) if f.components > 1 else ())
+                         for f in FIELDS}
+
+    def _output_shapes(self, director: str) -> dict[str, tuple[int, ...]]:
+        r, f, v = self.n_rods, self.n_frames, self.vertices
+        turn = (r, f, v - 1, 3) if director == "m" else (r, f, v - 1)
+        return {"x": (r, f, v, 3), "v": (r, f, v, 3), director: turn, "markers": (r, f, self.markers, 3)}
+
+    def _give_inputs(self, given: Mapping[str, object]) -> tuple[dict, c.Inputs]:
+        shapes, arrays = self._shapes(False), {}
+        for name, shape in shapes.items():
+            value = given.get(name)
+            if value is None and name == "force":
+                continue
+            if value is None:
+                if name in ("x0", "m0") or 0 not in shape and name != "v0":
+                    raise RodgradError(f"{name} is missing; it needs shape {shape}.")
+                value = np.zeros(shape)
+            arrays[name] = _array(name, value, shape, keep=self._adjoint)
+        return arrays, c.Inputs(*[_address(arrays.get(n)) for n, _ in c.Inputs._fields_])
+
+    def forward(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
+                outputs: Sequence[str] = ("x",)) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Simulate. x0 [R, V, 3] m, m0 [R, E, 3] unit directors, clamp_x [R, S, C, 3] m, clamp_m
+        [R, S, D, 3], v0 [R, V, 3] m/s (None: at rest), force [R, S, V, 3] N. Returns the outputs asked for, of
+        "x", "v" [R, F, V, 3], "m" [R, F, E, 3] and "markers" [R, F, M, 3], and the rods' statuses
+        (ROD_STATUS)."""
+        shapes = self._output_shapes("m")
+        _known(outputs, shapes, "output")
+        arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
+                                                force=force))
+        out = {name: np.zeros(shapes[name]) for name in outputs}
+        statuses = np.zeros(self.n_rods, ROD_STATUS)
+        c.call("rg_batch_forward", self._pointer(), byref(inputs),
+               byref(c.Outputs(*[_address(out.get(n)) for n, _ in c.Outputs._fields_])), _address(statuses))
+        self._inputs = arrays
+        return out, statuses
+
+    def jvp(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
+            tangents: Mapping[str, np.ndarray], outputs: Sequence[str] = ("x",)
+            ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+        """Simulate, and carry one direction along: `tangents` of x0, v0, turn0, clamp_x, clamp_turn, force
+        and fields by name. Returns outputs, their derivatives ("m"'s is "turn"), and the rods' statuses."""
+        shapes, turn_shapes, direction = self._output_shapes("m"), self._output_shapes("turn"), {}
+        _known(outputs, shapes, "output")
+        wanted = self._shapes(True)
+        _known(tangents, wanted, "tangent")
+        for name, value in tangents.items():
+            direction[name] = _array(f"the tangent of {name}", value, wanted[name])
+        arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
+                                                force=force))
+        out = {name: np.zeros(shapes[name]) for name in outputs}
+        turns = ["turn" if name == "m" else name for name in outputs]
+        along = {name: np.zeros(turn_shapes[name]) for name in turns}
+        statuses = np.zeros(self.n_rods, ROD_STATUS)
+        c.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(self._fill(c.Tangents, direction)),
+               byref(c.Outputs(*[_address(out.get(n)) for n, _ in c.Outputs._fields_])),
+               byref(c.TurnOutputs(*[_address(along.get(n)) for n, _ in c.TurnOutputs._fields_])),
+               _address(statuses))
+        self._inputs = arrays
+        return out, along, statuses
+
+    @staticmethod
+    def _fill(structure: type, arrays: Mapping[str, np.ndarray]):
+        filled = structure()
+        for name, array in arrays.items():
+            if name in _NUMBER:
+                filled.fields[_NUMBER[name]] = _address(array)
+            else:
+                setattr(filled, name, _address(array))
+        return filled
+
+    def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0
+                ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
+        "x", "v", "turn" and "markers" those with respect to the names in `wrt`, of x0, v0, turn0, clamp_x,
+        clamp_turn, force and fields. With growth_every (steps), "growth" as well. And each rod's status."""
+        known, wanted = self._output_shapes("turn"), self._shapes(True)
+        _known(cotangents, known, "cotangent of an output")
+        _known(wrt, wanted, "gradient")
+        bars = {n: _array(f"the cotangent of {n}", v, known[n]) for n, v in cotangents.items()}
+        gradients = {name: np.zeros(wanted[name]) for name in wrt}
+        if growth_every > 0:
+            gradients["growth"] = np.zeros((self.n_rods, self.steps // growth_every + 1))
+        asked = self._fill(c.Gradients, gradients)
+        asked.growth_every = max(growth_every, 0)
+        statuses = np.zeros(self.n_rods, ADJOINT_STATUS)
+        c.call("rg_batch_adjoint", self._pointer(), byref(self._fill(c.TurnOutputs, bars)), byref(asked),
+               _address(statuses))
+        return gradients, statuses
+
+    def carry_directors(self, m0, x0, clamp_x) -> np.ndarray:
+        """Prescribed directors [R, S, D, 3] for prescribed positions: m0's, carried along without turn."""
+        shapes = self._shapes(False)
+        m0, x0 = _array("m0", m0, shapes["m0"]), _array("x0", x0, shapes["x0"])
+        clamp_x = _array("clamp_x", clamp_x, shapes["clamp_x"])
+        clamp_m = np.zeros(shapes["clamp_m"])
+        c.call("rg_batch_carry_directors", self._pointer(), _address(m0), _address(x0), _address(clamp_x),
+               _address(clamp_m))
+        return clamp_m

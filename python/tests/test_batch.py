@@ -1,0 +1,336 @@
+"""Models and batches: values against free fall and statics, gradients against central differences and against
+each other, errors, lifetimes, and the search for the library. Run with
+    RODGRAD_LIBRARY=build/librodgrad.so PYTHONPATH=python python3 -m unittest discover -s python/tests
+"""
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+import rodgrad
+from rodgrad import Batch, Model, RodgradError, _library
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKERS, FRAMES, SUBSTEPS = 9, 4, 2
+STEPS = FRAMES * SUBSTEPS
+
+
+def cantilever(seed: int = 0) -> tuple[Model, dict]:
+    """a rod of 1 m held at its first edge, bent and moving a little, and what drives it"""
+    random = np.random.default_rng(seed)
+    model = Model(MARKERS, 1, [0, 1])
+    model.fields["bend_stiffness_1"][:] = 3e-3
+    model.fields["bend_stiffness_2"][:] = 2e-3
+    model.fields["rest_length"][:] = 1.0 / (MARKERS - 1)
+    x0 = np.zeros((1, MARKERS, 3))
+    x0[0, :, 0] = np.linspace(0.0, 1.0, MARKERS)
+    x0[0, 2:] += 5e-3 * random.standard_normal((MARKERS - 2, 3))
+    tangent = np.diff(x0, axis=1)
+    tangent /= np.linalg.norm(tangent, axis=2, keepdims=True)
+    m0 = np.array([0.0, 1.0, 0.0]) - tangent[..., 1:2] * tangent
+    m0 /= np.linalg.norm(m0, axis=2, keepdims=True)
+    v0 = 0.1 * random.standard_normal((1, MARKERS, 3))
+    v0[0, :2] = 0.0
+    clamp_x = np.repeat(x0[:, None, :2], STEPS, axis=1)
+    clamp_m = np.repeat(m0[:, None, :1], STEPS, axis=1)
+    force = 1e-2 * random.standard_normal((1, STEPS, MARKERS, 3))
+    return model, {"x0": x0, "v0": v0, "m0": m0, "clamp_x": clamp_x, "clamp_m": clamp_m, "force": force}
+
+
+def make(model: Model, n_rods: int = 1, **options) -> Batch:
+    return Batch(model, n_rods, n_frames=FRAMES, substeps=SUBSTEPS, dt=0.02, tolerance=1e-12, **options)
+
+
+class Values(unittest.TestCase):
+    def test_fall(self):
+        # backward Euler adds h^2/2 to the first step of BDF2: g t^2/2 to that error
+        model = Model(MARKERS)
+        x0 = np.zeros((1, MARKERS, 3))
+        x0[0, :, 0] = np.linspace(0.0, 1.0, MARKERS)
+        model.fields["rest_length"][:] = 1.0 / (MARKERS - 1)
+        model.fields["drag"][:] = 0.0
+        m0 = np.tile([0.0, 1.0, 0.0], (1, MARKERS - 1, 1))
+        steps, h = 100, 1e-3
+        out, statuses = Batch(model, n_frames=steps, dt=h).forward(x0, m0, outputs=("x", "v", "markers"))
+        self.assertEqual(statuses["flag"][0], 0)
+        t = h * np.arange(1, steps + 1)
+        error = np.abs(out["x"][0, :, :, 2] + 0.5 * 9.81 * t[:, None] ** 2).max()
+        self.assertLessEqual(error, 9.81 * h * t[-1])
+        self.assertLessEqual(np.abs(out["v"][0, :, :, 2] + 9.81 * t[:, None]).max(), 1e-9)
+        self.assertTrue(np.array_equal(out["x"], out["markers"]))
+
+    def test_fields(self):
+        model = Model(5, 3, [0, 1])
+        self.assertEqual(model.vertices, 1 + 1 + 3 * 3)  # one edge between gripped markers
+        self.assertEqual(list(model.marker_vertices), [0, 1, 4, 7, 10])
+        self.assertEqual(set(model.fields), {f.name for f in rodgrad.FIELDS})
+        sizes = {"edge": model.vertices - 1, "vertex": model.vertices, "marker": model.markers}
+        for field in rodgrad.FIELDS:
+            shape = (sizes[field.location],) + ((field.components,) if field.components > 1 else ())
+            self.assertEqual(model.fields[field.name].shape, shape)
+
+    def test_clamped(self):
+        model, inputs = cantilever()
+        batch = make(model)
+        self.assertEqual(list(batch.clamped_vertices()), [0, 1])
+        self.assertEqual(list(batch.clamped_edges()), [0])
+        carried = batch.carry_directors(inputs["m0"], inputs["x0"], inputs["clamp_x"])
+        self.assertLessEqual(np.abs(carried - inputs["clamp_m"]).max(), 1e-15)
+        self.assertIn("step", batch.plan())
+
+    def test_static(self):
+        # where the weight holds the rod in the end, whichever way it got there
+        model, inputs = cantilever()
+        del inputs["force"], inputs["v0"]
+        model.fields["drag"][:] = 20.0
+        steps = 400
+        for name in ("clamp_x", "clamp_m"):
+            inputs[name] = np.repeat(inputs[name][:, :1], steps, axis=1)
+        options = dict(n_frames=steps, dt=0.1, tolerance=1e-12)
+        damped, _ = Batch(model, **options).forward(**inputs)
+        static, statuses = Batch(model, scheme="static", **options).forward(**inputs)
+        self.assertEqual(statuses["unstable"][0], -1)
+        # what is left of the motion: drag against weight, slowest mode
+        self.assertLessEqual(np.abs(damped["x"][0, -1] - static["x"][0, 0]).max(), 1e-7)
+
+    def test_two_batches(self):
+        # alive at once, of other sizes, used by turns: the same bits as alone
+        model, inputs = cantilever()
+        alone, _ = make(model).forward(**inputs)
+        many = {name: np.repeat(value, 5, axis=0) for name, value in inputs.items()}
+        one, five = make(model), make(model, 5)
+        for _ in range(2):
+            a, _ = one.forward(**inputs)
+            b, _ = five.forward(**many)
+            self.assertTrue(np.array_equal(a["x"], alone["x"]))
+            self.assertTrue(all(np.array_equal(x, alone["x"][0]) for x in b["x"]))
+
+    def test_ragged(self):
+        model, inputs = cantilever()
+        longer = Model(MARKERS + 2, 1, [0, 1])
+        longer.fields["rest_length"][:] = 1.0 / (MARKERS - 1)
+        x0, m0 = np.zeros((2, MARKERS + 2, 3)), np.zeros((2, MARKERS + 1, 3))
+        x0[1, :, 0], m0[1, :, 1] = np.arange(MARKERS + 2) / (MARKERS - 1), 1.0
+        x0[0, :MARKERS], m0[0, :-2] = inputs["x0"][0], inputs["m0"][0]
+        clamp_x, clamp_m = np.repeat(x0[:, None, :2], STEPS, 1), np.repeat(m0[:, None, :1], STEPS, 1)
+        out, statuses = Batch([model, longer], n_frames=FRAMES, substeps=SUBSTEPS, dt=0.02,
+                              tolerance=1e-12).forward(x0, m0, clamp_x, clamp_m)
+        alone, _ = make(model).forward(inputs["x0"], inputs["m0"], inputs["clamp_x"], inputs["clamp_m"])
+        self.assertTrue((statuses["flag"] == 0).all())
+        self.assertTrue(np.array_equal(out["x"][0, :, :MARKERS], alone["x"][0]))
+
+
+class Derivatives(unittest.TestCase):
+    NAMES = ("x0", "v0", "clamp_x", "force", "bend_stiffness_1", "natural_curvature", "mass_per_length",
+             "twist_stiffness", "drag")
+
+    def loss(self, model: Model, inputs: dict, weights: dict) -> float:
+        out, statuses = make(model).forward(**inputs, outputs=("x", "v"))
+        self.assertEqual(statuses["flag"][0], 0)
+        return sum(float((weights[name] * out[name]).sum()) for name in weights)
+
+    def setUp(self):
+        self.model, self.inputs = cantilever()
+        random = np.random.default_rng(1)
+        self.weights = {name: random.standard_normal((1, FRAMES, MARKERS, 3)) for name in ("x", "v")}
+        # x0's clamped vertices and the directors' turns stay: a director moves when its edge does
+        self.directions = {}
+        for name in self.NAMES:
+            target = self.inputs.get(name)
+            shape = target.shape if target is not None else (1,) + self.model.fields[name].shape
+            self.directions[name] = random.standard_normal(shape)
+        self.directions["x0"][:, :2] = 0.0
+        self.directions["clamp_x"][..., 0, :] = self.directions["clamp_x"][..., 1, :]
+
+    def moved(self, name: str, by: float) -> tuple[Model, dict]:
+        model, inputs = cantilever()
+        step = by * self.directions[name]
+        if name not in inputs:
+            model.fields[name][:] = self.model.fields[name] + step[0]
+            return model, inputs
+        inputs[name] = inputs[name] + step
+        if name == "x0":  # directors go along by parallel transport
+            old, new = (np.diff(x, axis=1) for x in (self.inputs["x0"], inputs["x0"]))
+            s, t = (e / np.linalg.norm(e, axis=2, keepdims=True) for e in (old, new))
+            m = inputs["m0"]
+            inputs["m0"] = m - (m * t).sum(2, keepdims=True) / (1 + (s * t).sum(2, keepdims=True)) * (s + t)
+        return model, inputs
+
+    def test_adjoint_and_jvp(self):
+        batch = make(self.model)
+        batch.forward(**self.inputs)
+        gradients, statuses = batch.adjoint(self.weights, self.NAMES, growth_every=2)
+        self.assertEqual(statuses["flag"][0], 0)
+        self.assertEqual(gradients["growth"].shape, (1, STEPS // 2 + 1))
+        for name in self.NAMES:
+            with self.subTest(name):
+                adjoint = float((gradients[name] * self.directions[name]).sum())
+                _, along, _ = batch.jvp(**self.inputs, tangents={name: self.directions[name]},
+                                        outputs=("x", "v", "m"))
+                self.assertEqual(along["turn"].shape, (1, FRAMES, MARKERS - 1))
+                forward = sum(float((w * along[k]).sum()) for k, w in self.weights.items())
+                # both exact: rounding, and Newton's tolerance
+                self.assertLessEqual(abs(adjoint - forward), 1e-9 * abs(forward) + 1e-12)
+                scale = 1e-5
+                if name not in self.inputs:
+                    scale *= max(np.abs(self.model.fields[name]).max(), 0.1)
+                difference = (self.loss(*self.moved(name, scale), self.weights)
+                              - self.loss(*self.moved(name, -scale), self.weights)) / (2 * scale)
+                self.assertGreater(abs(difference), 1e-9)
+                # central differences: h^2 of the third derivative, and rounding over h
+                self.assertLessEqual(abs(adjoint - difference), 2e-5 * abs(difference) + 1e-7)
+
+    def test_inputs_are_kept(self):
+        # what the caller does to its arrays after the run is not seen by the adjoint
+        batch = make(self.model)
+        batch.forward(**self.inputs)
+        before, _ = batch.adjoint(self.weights, ["x0", "force"])
+        batch.forward(**self.inputs)
+        for value in self.inputs.values():
+            value[:] = np.nan
+        self.inputs = {}
+        gc.collect()
+        after, _ = batch.adjoint(self.weights, ["x0", "force"])
+        self.assertTrue(all(np.array_equal(before[n], after[n]) for n in before))
+
+
+class Errors(unittest.TestCase):
+    def refused(self, pattern: str, call, *arguments, **options) -> RodgradError:
+        with self.assertRaisesRegex(RodgradError, pattern) as caught:
+            call(*arguments, **options)
+        return caught.exception
+
+    def test_models(self):
+        self.refused("markers", Model, 2)
+        self.refused("n_markers is -3", Model, -3)
+        self.refused("clamp", Model, 5, 1, [3, 1])
+        model = Model(5)
+        model.fields["twist_stiffness"][2] = -1.0
+        error = self.refused("twist_stiffness", model.check)
+        self.assertEqual(error.status, "value")
+        self.refused("twist_stiffness", Batch, model)
+
+    def test_options(self):
+        model = Model(5)
+        self.refused("scheme is 'euler'; it can be 'be', 'bdf2', 'static'", Batch, model, scheme="euler")
+        self.refused("substeps", Batch, model, substeps=0)
+        self.refused("n_frames is -1", Batch, model, n_frames=-1)
+        self.refused("0 models", Batch, [])
+        self.refused("0 models", Batch, model, 0)
+        self.refused("isa|instruction", Batch, model, isa="mmx")
+        self.refused("gravity has shape", Batch, model, gravity=(0.0, 1.0))
+        self.refused("abacus", Batch, model, backend="abacus")
+
+    def test_shapes(self):
+        model, inputs = cantilever()
+        batch = make(model)
+        for name, value in inputs.items():
+            self.refused(f"{name} has shape", batch.forward, **inputs | {name: value[:, :-1]})
+        self.refused("x0 is not an array of numbers", batch.forward, **inputs | {"x0": "straight"})
+        self.refused("m0 is not an array of numbers", batch.forward, **inputs | {"m0": [[1.0], [1.0, 2.0]]})
+        self.refused("clamp_x is missing", batch.forward, inputs["x0"], inputs["m0"])
+        self.refused("no output 'y'", batch.forward, **inputs, outputs=("y",))
+        self.refused("there is no run", batch.adjoint, {"x": np.zeros((1, FRAMES, MARKERS, 3))}, ["x0"])
+        batch.forward(**inputs)
+        self.refused("cotangent of x has shape", batch.adjoint, {"x": np.zeros(3)}, ["x0"])
+        self.refused("no gradient 'stiffness'", batch.adjoint, {}, ["stiffness"])
+        self.refused("adjoint", self.ran(make(model, adjoint=False), inputs).adjoint, {}, ["x0"])
+        self.refused("There is no rod 1", batch.clamped_edges, 1)
+        self.refused("rods has shape", batch.reset, [True, False])
+        self.refused("mesh|vertices|markers", batch.set_model, 0, Model(4))
+
+    @staticmethod
+    def ran(batch: Batch, inputs: dict) -> Batch:
+        batch.forward(**inputs)
+        return batch
+
+    def test_not_a_number(self):
+        model, inputs = cantilever()
+        bad = inputs["x0"].copy()
+        bad[0, 4, 1] = np.nan
+        self.assertEqual(self.refused(".", make(model).forward, **inputs | {"x0": bad}).status, "value")
+        pushed = inputs["force"].copy()
+        pushed[0, 3, 5, 0] = np.nan
+        out, statuses = make(model).forward(**inputs | {"force": pushed})
+        self.assertNotEqual(statuses["flag"][0], 0)
+        self.assertEqual(statuses["step"][0], 3)
+        self.assertNotEqual(rodgrad.rod_flag_text(statuses["flag"][0]), "ok")
+        self.assertTrue(np.isfinite(out["x"]).all())
+
+
+class Lifetime(unittest.TestCase):
+    def test_any_order(self):
+        model, inputs = cantilever()
+        first, second = make(model), make(model)
+        stiffness = model.fields["bend_stiffness_1"]
+        expected, _ = second.forward(**inputs)
+        del model
+        gc.collect()
+        stiffness[:] = 1.0  # the view alone keeps the model; the batch has its own copy
+        first.close()
+        first.close()
+        with self.assertRaisesRegex(RodgradError, "closed"):
+            first.forward(**inputs)
+        again, _ = second.forward(**inputs)
+        self.assertTrue(np.array_equal(expected["x"], again["x"]))
+        del second, first
+        gc.collect()
+        self.assertEqual(stiffness.min(), 1.0)
+
+    def test_many(self):
+        # made and dropped, with a failure between: nothing is freed twice
+        for _ in range(50):
+            model, _ = cantilever()
+            with make(model) as batch:
+                self.assertRaises(RodgradError, batch.forward, np.zeros(3), np.zeros(3))
+
+
+class Library(unittest.TestCase):
+    def start(self, library: str | None) -> str:
+        """what Python says that imports rodgrad with this library"""
+        environment = {k: v for k, v in os.environ.items() if k not in ("RODGRAD_LIBRARY", "LD_LIBRARY_PATH")}
+        if library is not None:
+            environment["RODGRAD_LIBRARY"] = library
+        environment["PYTHONPATH"] = str(ROOT / "python")
+        done = subprocess.run([sys.executable, "-c", "import rodgrad"], env=environment, capture_output=True,
+                              text=True, timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr.splitlines()[-1]
+
+    def test_missing(self):
+        said = self.start("/nowhere/librodgrad.so")
+        self.assertRegex(said, "that RODGRAD_LIBRARY names, /nowhere/librodgrad.so, cannot be loaded")
+
+    def test_other_versions(self):
+        compiler = shutil.which("cc")
+        if compiler is None:
+            self.skipTest("no C compiler")
+        with tempfile.TemporaryDirectory() as folder:
+            other, source = Path(folder, "other.so"), Path(folder, "other.c")
+            # all functions, and default options whose size is one that only another version has
+            names = [n for n in _library._FUNCTIONS if n not in _library._DEFAULTS]
+            sized = "".join(f"struct opts rg_{k}_opts_default(void) {{ return (struct opts){{{n}, {n}}}; }}\n"
+                            for k, n in (("batch", 4000), ("context", 48)))
+            source.write_text("struct opts { unsigned long size, inner; char rest[3984]; };\n" + sized
+                              + "".join(f"void *{n}(int i) {{ (void)i; return 0; }}\n" for n in names))
+            subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
+            self.assertRegex(self.start(str(other)),
+                             "rg_batch_opts_default have 4000 bytes there and [0-9]+ here")
+            source.write_text("int nothing;\n")
+            subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
+            self.assertRegex(self.start(str(other)), "it has no rg_")
+
+    def test_version(self):
+        header = (ROOT / "include/rodgrad/version.h").read_text()
+        self.assertIn(f'#define RODGRAD_VERSION "{rodgrad.__version__}"', header)
+
+
+if __name__ == "__main__":
+    unittest.main()
