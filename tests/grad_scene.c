@@ -28,7 +28,7 @@ const char *grad_kind_name(int kind)
 
 const char *grad_stepper_name(int stepper)
 {
-    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform"};
+    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform", "static"};
     return names[stepper];
 }
 
@@ -210,6 +210,7 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     const size_t n_clamps = clamps_of(grip, (int)n_markers, clamps);
     o.rollout.stepper = stepper == GRAD_DEFORM ? RG_STEPPER_DEFORM : RG_STEPPER_IMPLICIT;
     o.rollout.scheme = stepper == GRAD_EULER ? RG_SCHEME_BE : RG_SCHEME_BDF2;
+    if (stepper == GRAD_STATIC) o.rollout.scheme = RG_SCHEME_STATIC;
     o.rollout.substeps = substeps;
     o.rollout.tolerance_m = 1e-12; /* Newton's error is then its square, below round-off */
     o.rollout.max_iterations = 60;

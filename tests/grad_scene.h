@@ -34,7 +34,7 @@ typedef enum grad_grip {
 } grad_grip;
 
 /* the steppers and schemes that tests go through */
-enum { GRAD_EULER, GRAD_BDF2, GRAD_DEFORM, GRAD_STEPPERS };
+enum { GRAD_EULER, GRAD_BDF2, GRAD_DEFORM, GRAD_STEPPERS, GRAD_STATIC = GRAD_STEPPERS };
 
 typedef struct grad_scene {
     rg_batch_opts opts;

@@ -1,5 +1,5 @@
 /* test_cuda_parity.c: the same rods one at a time, in packs, and by a GPU's kernels in double and in float:
- * states, tangents, gradients and statuses of batches, with both steppers and schemes, and simulated
+ * states, tangents, gradients and statuses of batches, with both steppers and all schemes, and simulated
  * recordings.
  *
  * Where there is no GPU the packs are still held against the reference. */
@@ -33,8 +33,10 @@ static const char *const quantity_names[QUANTITIES] = {"positions", "velocities"
  * of 0.01 s, divided by some 0.2 m/s: 25 times the error and more. A twist has little inertia, and turns as
  * its neighbours' positions say. Gradients are sums over steps and vertices that cancel: up to a thousand
  * times what they leave. Measured were at most half of these. The condition of a long rod is worse: LONG
- * times. */
-enum { LONG = 20 };
+ * times. So is that of an equilibrium, which no inertia stiffens, of a rod that hangs on one point: its
+ * derivatives may be off by SOFT times these (measured: packs 1.4e-12 of gradients; float 7e-4 of tangents,
+ * 2.6e-2 of gradients). */
+enum { LONG = 20, SOFT = 30 };
 static const double bars[WAYS][QUANTITIES] = {
     {0.0, 0.0, 0.0, 0.0, 0.0},
     {1e-12, 1e-12, 1e-12, 1e-12, 1e-12},
@@ -80,9 +82,10 @@ static void parity_value(void **state)
     (void)state;
     int beyond = 0;
     double worst[WAYS][QUANTITIES] = {{0.0}};
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
+    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++)
         for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
             const shape *p = &shapes[k];
+            if (stepper == GRAD_STATIC && p->grip == GRAD_NOWHERE) continue;
             /* the explicit stepper resolves the waves of whole intervals only */
             grad_scene *s = grad_scene_sized(stepper, p->grip, p->rods, p->frames, p->substeps, p->markers,
                                              stepper == GRAD_DEFORM ? 1 : p->refine, 0x9a0 + k);
@@ -97,7 +100,8 @@ static void parity_value(void **state)
                 well(s, &other);
                 compare(s, &other, &reference, w);
                 for (int q = 0; q < QUANTITIES; q++) {
-                    const double each = w[q] / (double)s->steps / (s->vertices > 100 ? LONG : 1);
+                    const int soft = stepper == GRAD_STATIC && q >= TANGENTS ? SOFT : 1;
+                    const double each = w[q] / (double)s->steps / (s->vertices > 100 ? LONG : 1) / soft;
                     larger(&worst[which][q], each);
                     if (each <= bars[which][q]) continue;
                     beyond++;
@@ -163,7 +167,7 @@ static void parity_failed_rod(void **state)
 {
     enum { RODS = 9, BAD = 4, STEP = 3, FAULTS = 4 };
     (void)state;
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
+    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++)
         for (int fault = 0; fault < FAULTS; fault++)
             for (int which = 0; which < ways(); which++) {
                 grad_scene *s = grad_scene_sized(stepper, GRAD_ENDS, RODS, 6, 1, 6, 1, 0x9fa);
@@ -232,11 +236,12 @@ static void parity_simulate_value(void **state)
         /* of a free marker only the first two frames may be read */
         for (size_t f = 2; f < frames[i]; f++) r[i].positions[3 * (f * MARKERS + 3)] = NAN;
     }
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++) {
         rg_rollout_opts o = rg_rollout_opts_default();
         rg_rod_status reference[N], statuses[N];
         o.stepper = stepper == GRAD_DEFORM ? RG_STEPPER_DEFORM : RG_STEPPER_IMPLICIT;
         o.scheme = stepper == GRAD_EULER ? RG_SCHEME_BE : RG_SCHEME_BDF2;
+        if (stepper == GRAD_STATIC) o.scheme = RG_SCHEME_STATIC;
         o.substeps = stepper == GRAD_DEFORM ? 8 : 2; /* frames of 0.01 s, steps of at most 2/770 s */
         o.tolerance_m = 1e-12;
         o.threads = 1;
