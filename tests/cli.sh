@@ -58,6 +58,11 @@ accept "usage: rodgrad evaluate" evaluate --help
 accept "usage: rodgrad simulate" simulate --help
 accept "overall" evaluate "$model" good.csv
 accept '"l1_m":' evaluate --json "$model" good.csv
+accept "overall" evaluate "$model" good.csv --scheme static
+# a straight rod whose ends come closer stays straight, which is said and no failure
+awk 'BEGIN { for (f = 0; f < 30; f++) for (m = 0; m < 5; m++)
+    printf("%.6f,%.6f,%.6f%s", 0, 0, 0.25 * m - (m > 2 ? 0.0006 * f : m == 2 ? 0.0003 * f : 0), m < 4 ? "," : "\n") }' >column.csv
+accept "but the equilibrium of step [0-9]* is unstable" evaluate "$model" column.csv --scheme static
 accept '"ridge":' evaluate "$model" good.csv --train two --json
 accept '"ridge":' evaluate --json "$model" good.csv --train two/a.csv two/b.csv
 accept '"scheme":"be"' evaluate "$model" --scheme=be good.csv --json

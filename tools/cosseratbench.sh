@@ -5,8 +5,8 @@
 #
 # Makes a fresh virtual environment, builds librodgrad.so, installs cosseratbench, PyElastica, MuJoCo (3.x:
 # from 4.0 on it lacks the cable that cosseratbench uses) and python/ into it, and runs every experiment
-# without contact at its default resolution and at twice that; EXPERIMENT:FACTOR, as in twist:2, picks runs.
-# That takes some half an hour, most of it PyElastica's and MuJoCo's.
+# without contact at its default resolution and at twice that (twist at its default alone);
+# EXPERIMENT:FACTOR, as in twist:2, picks runs. That takes half an hour, most of it PyElastica's and MuJoCo's.
 #
 # --folder DIR   work there and keep what is there: the build, and runs, which are not run again; delete
 #                DIR/results for new ones. Default: a temporary folder, removed at the end.

@@ -114,6 +114,7 @@ static int show(const rgc_comparison *job, const rgc_common *common, const char 
     int code = common->json ? rgc_print_json("evaluate", comparison_json(job, model_path))
                             : print_table(job);
     char text[512];
+    rgc_warn_unstable("evaluate", &job->batch, job->recordings);
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (code == RGC_DONE && strcmp(text, "ok") != 0)
         code = rgc_complain("evaluate", RGC_FAILED,

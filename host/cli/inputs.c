@@ -124,11 +124,26 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
         snprintf(text, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
 }
 
+void rgc_warn_unstable(const char *command, const rgc_batch *batch, const rg_recording *recordings)
+{
+    size_t rods = 0, first = 0;
+    for (size_t i = batch->n; i-- > 0;)
+        if (batch->statuses[i].unstable >= 0) {
+            rods++;
+            first = i;
+        }
+    if (rods == 0) return;
+    rgc_complain(command, RGC_DONE,
+                 "warning: %zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one "
+                 "would leave it.",
+                 rods, batch->n, first, recordings[first].name, batch->statuses[first].unstable);
+}
+
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size)
 {
     snprintf(text, size, "ok");
     for (size_t i = 0; i < batch->n; i++) {
-        if (batch->statuses[i].flag == RG_ROD_OK && batch->statuses[i].unstable < 0) continue;
+        if (batch->statuses[i].flag == RG_ROD_OK) continue;
         char reason[128];
         rgc_rod_text(&batch->statuses[i], reason, sizeof reason);
         snprintf(text, size, "rod %zu (%s), %s", i, recordings[i].name, reason);

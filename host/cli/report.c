@@ -102,6 +102,7 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     json_decref(data);
     if (code != RGC_DONE) return code;
     char text[512];
+    rgc_warn_unstable("report", &job->batch, job->recordings);
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
         return rgc_complain("report", RGC_FAILED,

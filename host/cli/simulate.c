@@ -122,6 +122,7 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
         code = rgc_print_json("simulate", result_json(common->output, *recordings, batch, &opts));
     if (code != RGC_DONE) return code;
     char text[512];
+    rgc_warn_unstable("simulate", batch, *recordings);
     rgc_batch_text(batch, *recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
         return rgc_complain("simulate", RGC_FAILED,
