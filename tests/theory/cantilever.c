@@ -375,16 +375,6 @@ static void cantilever_heavy(void **state)
     }
 }
 
-/* one run after another, each from where the last one ended */
-static void forward_on(theory_run *run)
-{
-    const size_t last = (size_t)(run->steps - 1), n = (size_t)run->n;
-    theory_forward(run);
-    memcpy(run->x0, run->x + 3 * last * n, 3 * n * sizeof *run->x);
-    memcpy(run->v0, run->v + 3 * last * n, 3 * n * sizeof *run->v);
-    memcpy(run->m0, run->m + 3 * last * (n - 1), 3 * (n - 1) * sizeof *run->m);
-}
-
 /* Damped motion of the deform stepper: inextensible, the end load a force, bending waves explicit. Steps are
  * stable while h^2 16 EI/(l^3 m) < 4 (docs/physics.md, section 6): h < l^2/2 here; 0.4 l^2 is taken. At rest
  * each step's forces still move the vertices by h^2 f/m, which 10 sweeps undo but for a share that goes with
@@ -417,7 +407,7 @@ static void cantilever_elastica_deform(void **state)
             for (int step = 0; step < FRAMES; step++)
                 run->force[3 * (step * run->n + run->n - 1) + 2] = -some[l];
             for (double time = 0.0; time < 6.0; time += FRAMES * dt) {
-                forward_on(run);
+                theory_forward_on(run);
                 for (int step = FRAMES / 4 - 1; n == 20 && step < FRAMES; step += FRAMES / 4)
                     theory_point("tip on its way", series, time + (step + 1) * dt, tip_at(run, step).down);
             }

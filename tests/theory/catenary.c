@@ -221,16 +221,6 @@ static void catenary_elastic(void **state)
     }
 }
 
-/* one run after another, each from where the last one ended */
-static void forward_on(theory_run *run)
-{
-    const size_t last = (size_t)(run->steps - 1), n = (size_t)run->n;
-    theory_forward(run);
-    memcpy(run->x0, run->x + 3 * last * n, 3 * n * sizeof *run->x);
-    memcpy(run->v0, run->v + 3 * last * n, 3 * n * sizeof *run->v);
-    memcpy(run->m0, run->m + 3 * last * (n - 1), 3 * (n - 1) * sizeof *run->m);
-}
-
 /* The inextensible catenary (EA/W = 1e12 in Irvine's equations) by damped motion of the deform stepper, let
  * go when swung by half a radian about the hinges. Bending is too soft to matter for its stability; steps go
  * with the segment's square because each step's weight, h^2 g, is what the projection's sweeps have to undo
@@ -259,7 +249,7 @@ static void catenary_deform(void **state)
             theory_run *run = cable_run(x0, n, 1.0, FRAMES, dt);
             run->opts.rollout.stepper = RG_STEPPER_DEFORM;
             theory_set(run->model, RG_DRAG, 8.0);
-            for (double time = 0.0; time < 6.0; time += FRAMES * dt) forward_on(run);
+            for (double time = 0.0; time < 6.0; time += FRAMES * dt) theory_forward_on(run);
             shape[r] = 0.0;
             for (int i = 0; i <= n; i++) {
                 const double out = run->x0[3 * i + 1];

@@ -129,19 +129,15 @@ static void draw(const char *panel, const theory_run *run, int n, double moment,
     }
 }
 
-static void circle_once(void **state)
+static const int segments[] = {40, 80, 160};
+
+/* the rod under `moment` with each number of segments, against the discrete solution; gaps between its ends */
+static void wind(double moment, int steps, const char *panel, int every, double open[3])
 {
-    (void)state;
-    enum { STEPS = 40 };
-    static const int segments[] = {40, 80, 160};
-    const double moment = 2.0 * THEORY_PI;
-    double open[3];
-    theory_case("circle_once", "an end torque of 2 pi EI/L closes a cantilever into a circle",
-                "Euler's elastica without force; exact discrete solution from the joints' energy");
     for (int k = 0; k < 3; k++) {
         const int n = segments[k];
-        theory_run *run = curl(n, moment, STEPS);
-        const double *tip = run->x + 3 * (STEPS * run->n - 1), root[3] = {0.0};
+        theory_run *run = curl(n, moment, steps);
+        const double *tip = run->x + 3 * (steps * run->n - 1), root[3] = {0.0};
         open[k] = apart(tip, root);
         char what[96];
         /* round-off of the couple, 1e-16 M/l, through the rod's softness, 1/EI: 1e-14 times the segments */
@@ -149,12 +145,24 @@ static void circle_once(void **state)
         theory_judge(what, polygon_error(run, n, moment), 1e-9);
         (void)snprintf(what, sizeof what, "%d segments: moment of any joint, relative", n);
         theory_judge(what, moment_error(run, n, moment), 1e-9);
-        /* the series' next term is -3.15 (pi/n)^2 of this one, 1.9 % with 40 segments */
-        (void)snprintf(what, sizeof what, "%d segments: gap over 4/3 (pi/n)^2, less 1", n);
-        theory_judge(what, open[k] / (4.0 / 3.0 * pow(THEORY_PI / n, 2)) - 1.0,
-                     4.0 * pow(THEORY_PI / n, 2));
-        if (n == 40) draw("on the way to a circle", run, n, moment, 8);
+        if (n == 40) draw(panel, run, n, moment, every);
         theory_run_free(run);
+    }
+}
+
+static void circle_once(void **state)
+{
+    (void)state;
+    double open[3];
+    theory_case("circle_once", "an end torque of 2 pi EI/L closes a cantilever into a circle",
+                "Euler's elastica without force; exact discrete solution from the joints' energy");
+    wind(2.0 * THEORY_PI, 40, "on the way to a circle", 8, open);
+    for (int k = 0; k < 3; k++) {
+        const double small = pow(THEORY_PI / segments[k], 2);
+        char what[96];
+        /* the series' next term is -3.15 (pi/n)^2 of this one, 1.9 % with 40 segments */
+        (void)snprintf(what, sizeof what, "%d segments: gap over 4/3 (pi/n)^2, less 1", segments[k]);
+        theory_judge(what, open[k] / (4.0 / 3.0 * small) - 1.0, 4.0 * small);
     }
     theory_judge("160 segments: gap, in lengths", open[2], 1e-3);
     theory_order("gap of the circle", open, 3, 1.0 / segments[0], 2.0, 0.05);
@@ -164,25 +172,10 @@ static void circle_once(void **state)
 static void circle_twice(void **state)
 {
     (void)state;
-    enum { STEPS = 160 };
-    static const int segments[] = {40, 80, 160};
-    const double moment = 4.0 * THEORY_PI;
     double open[3];
     theory_case("circle_twice", "an end torque of 4 pi EI/L winds a cantilever into a circle twice",
                 "Euler's elastica without force; exact discrete solution from the joints' energy");
-    for (int k = 0; k < 3; k++) {
-        const int n = segments[k];
-        theory_run *run = curl(n, moment, STEPS);
-        const double *tip = run->x + 3 * (STEPS * run->n - 1), root[3] = {0.0};
-        open[k] = apart(tip, root);
-        char what[96];
-        (void)snprintf(what, sizeof what, "%d segments: any vertex, any step, from the discrete solution", n);
-        theory_judge(what, polygon_error(run, n, moment), 1e-9);
-        (void)snprintf(what, sizeof what, "%d segments: moment of any joint, relative", n);
-        theory_judge(what, moment_error(run, n, moment), 1e-9);
-        if (n == 40) draw("on the way to two turns", run, n, moment, 40);
-        theory_run_free(run);
-    }
+    wind(4.0 * THEORY_PI, 160, "on the way to two turns", 40, open);
     theory_order("gap after two turns", open, 3, 1.0 / segments[0], 2.0, 0.2);
 }
 

@@ -226,6 +226,15 @@ void theory_forward(theory_run *run)
                  run->status.vertex);
 }
 
+void theory_forward_on(theory_run *run)
+{
+    const size_t last = (size_t)(run->steps - 1), n = (size_t)run->n;
+    theory_forward(run);
+    memcpy(run->x0, run->x + 3 * last * n, 3 * n * sizeof *run->x);
+    memcpy(run->v0, run->v + 3 * last * n, 3 * n * sizeof *run->v);
+    memcpy(run->m0, run->m + 3 * last * (n - 1), 3 * (n - 1) * sizeof *run->m);
+}
+
 void theory_run_free(theory_run *run)
 {
     double *arrays[] = {run->x0, run->v0, run->m0, run->clamp_x, run->clamp_m, run->force, run->x, run->v, run->m};

@@ -75,6 +75,8 @@ typedef struct theory_run {
 theory_run *theory_run_make(rg_model *model, const double *x0, const double up[3], int steps, double dt_s);
 /* Simulate. A rod that fails fails the test, saying why. */
 void theory_forward(theory_run *run);
+/* Simulate, and make the end the next run's start. */
+void theory_forward_on(theory_run *run);
 void theory_run_free(theory_run *run);
 
 /* u carried from unit tangent s to t by parallel transport; u across s */
