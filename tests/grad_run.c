@@ -244,3 +244,28 @@ size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i,
     }
     return sum;
 }
+
+double grad_dot_products(grad_scene *s, uint64_t seed, int *kind_of_worst)
+{
+    grad_outputs bar = grad_outputs_random(s, seed), d_out = grad_outputs_zero(s);
+    grad_vector d = grad_vector_random(s, seed + 1), g = grad_vector_zero(s);
+    double worst = 0.0;
+    grad_forward(s, NULL);
+    grad_adjoint(s, &bar, &g, GRAD_ALL);
+    for (int kind = GRAD_ALL; kind < GRAD_KINDS; kind++) {
+        if (kind != GRAD_ALL && s->count[kind] == 0) continue;
+        grad_jvp(s, &d, kind, &d_out);
+        for (size_t i = 0; i < s->rods; i++) {
+            double size, left = grad_outputs_dot(s, &d_out, &bar, i, &size);
+            double right = grad_vector_dot(s, &d, &g, kind, i, NULL);
+            double err = fabs(left - right) / fmax(fabs(left), size);
+            /* without effect: exactly so, in both */
+            if (left == 0.0 && right == 0.0) err = 0.0;
+            if (!(err <= worst)) {
+                worst = err;
+                *kind_of_worst = kind;
+            }
+        }
+    }
+    return worst;
+}

@@ -107,6 +107,10 @@ double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vec
 double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b,
                         size_t rod, double *size);
 
+/* <J v, w> = <v, J^T w> in every kind; the difference over the products' size: the larger of the
+ * sum and of its usual size, the root of the sum of squares */
+double grad_dot_products(grad_scene *s, uint64_t seed, int *kind_of_worst);
+
 /* rod i of a into rod k of b, whose scenes have rods of one shape */
 void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
                       size_t k);

@@ -19,33 +19,6 @@
 
 static double worse(double a, double b) { return a <= b ? b : a; } /* keeps a NaN in a */
 
-/* <J v, w> = <v, J^T w> in every kind; the difference over the products' size: the larger of the
- * sum and of its usual size, the root of the sum of squares */
-static double dot_products(grad_scene *s, uint64_t seed, int *kind_of_worst)
-{
-    grad_outputs bar = grad_outputs_random(s, seed), d_out = grad_outputs_zero(s);
-    grad_vector d = grad_vector_random(s, seed + 1), g = grad_vector_zero(s);
-    double worst = 0.0;
-    grad_forward(s, NULL);
-    grad_adjoint(s, &bar, &g, GRAD_ALL);
-    for (int kind = GRAD_ALL; kind < GRAD_KINDS; kind++) {
-        if (kind != GRAD_ALL && s->count[kind] == 0) continue;
-        grad_jvp(s, &d, kind, &d_out);
-        for (size_t i = 0; i < s->rods; i++) {
-            double size, left = grad_outputs_dot(s, &d_out, &bar, i, &size);
-            double right = grad_vector_dot(s, &d, &g, kind, i, NULL);
-            double err = fabs(left - right) / fmax(fabs(left), size);
-            /* without effect: exactly so, in both */
-            if (left == 0.0 && right == 0.0) err = 0.0;
-            if (!(err <= worst)) {
-                worst = err;
-                *kind_of_worst = kind;
-            }
-        }
-    }
-    return worst;
-}
-
 static void check_dot(size_t steps, double bar, const char *over)
 {
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
@@ -57,7 +30,7 @@ static void check_dot(size_t steps, double bar, const char *over)
             grad_scene *s = grad_scene_sized(stepper, (grad_grip)grip, 3, steps / (size_t)substeps,
                                              substeps, 9, stepper == GRAD_BDF2 && grip % 2 ? 2 : 1,
                                              0xd07u + (uint64_t)(10 * stepper + grip));
-            double err = dot_products(s, 77u + (uint64_t)grip, &kind);
+            double err = grad_dot_products(s, 77u + (uint64_t)grip, &kind);
             print_message("%s, %zu steps, held at %s: %.1e (%s)\n", grad_stepper_name(stepper),
                           steps, grad_grip_name((grad_grip)grip), err, grad_kind_name(kind));
             worst = worse(worst, err);

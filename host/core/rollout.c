@@ -21,13 +21,19 @@ rg_rollout_opts rg_rollout_opts_default(void)
     return o;
 }
 
+/* of the lists of rodgrad/rollout.h: a value's name, and the value of a name */
+#define CASE_NAME(value, code, text)                                                               \
+    case value: return text;
+#define IF_NAMED(value, code, text)                                                                \
+    if (name && strcmp(name, text) == 0) {                                                         \
+        *out = value;                                                                              \
+        return 1;                                                                                  \
+    }
+
 const char *rg_rod_flag_text(rg_rod_flag flag)
 {
     switch (flag) {
-#define FLAG_TEXT(name, code, text)                                                                \
-    case name: return text;
-        RG_ROD_STATUS_LIST(FLAG_TEXT)
-#undef FLAG_TEXT
+        RG_ROD_STATUS_LIST(CASE_NAME)
     }
     return "unknown";
 }
@@ -35,69 +41,42 @@ const char *rg_rod_flag_text(rg_rod_flag flag)
 const char *rg_stepper_name(rg_stepper stepper)
 {
     switch (stepper) {
-#define STEPPER_NAME(name, code, text)                                                             \
-    case name: return text;
-        RG_STEPPER_LIST(STEPPER_NAME)
-#undef STEPPER_NAME
+        RG_STEPPER_LIST(CASE_NAME)
     }
     return "unknown";
 }
 
 int rg_stepper_find(const char *name, rg_stepper *out)
 {
-#define STEPPER_FIND(stepper, code, text)                                                          \
-    if (name && strcmp(name, text) == 0) {                                                         \
-        *out = stepper;                                                                            \
-        return 1;                                                                                  \
-    }
-    RG_STEPPER_LIST(STEPPER_FIND)
-#undef STEPPER_FIND
+    RG_STEPPER_LIST(IF_NAMED)
     return 0;
 }
 
 const char *rg_scheme_name(rg_scheme scheme)
 {
     switch (scheme) {
-#define SCHEME_NAME(name, code, text)                                                              \
-    case name: return text;
-        RG_SCHEME_LIST(SCHEME_NAME)
-#undef SCHEME_NAME
+        RG_SCHEME_LIST(CASE_NAME)
     }
     return "unknown";
 }
 
 int rg_scheme_find(const char *name, rg_scheme *out)
 {
-#define SCHEME_FIND(scheme, code, text)                                                            \
-    if (name && strcmp(name, text) == 0) {                                                         \
-        *out = scheme;                                                                             \
-        return 1;                                                                                  \
-    }
-    RG_SCHEME_LIST(SCHEME_FIND)
-#undef SCHEME_FIND
+    RG_SCHEME_LIST(IF_NAMED)
     return 0;
 }
 
 const char *rg_real_name(rg_real real)
 {
     switch (real) {
-#define REAL_NAME(name, code, text)                                                                \
-    case name: return text;
-        RG_REAL_LIST(REAL_NAME)
-#undef REAL_NAME
+        RG_REAL_LIST(CASE_NAME)
     }
     return "unknown";
 }
 
 int rg_real_find(const char *name, rg_real *out)
 {
-#define REAL_FIND(real, code, text)                                                                \
-    if (name && strcmp(name, text) == 0) {                                                         \
-        *out = real;                                                                               \
-        return 1;                                                                                  \
-    }
-    RG_REAL_LIST(REAL_FIND)
-#undef REAL_FIND
+    RG_REAL_LIST(IF_NAMED)
     return 0;
 }
 
