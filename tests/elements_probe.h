@@ -8,7 +8,7 @@
 #ifndef ELEMENTS_PROBE_H
 #define ELEMENTS_PROBE_H
 
-#include "rod/bend_twist.h"
+#include "joint_between.h"
 #include "step/ldlt.h"
 
 enum { PROBE_IN = 19, PROBE_OUT = 3 + RGI_NG + RGI_NJ, PROBE_NODES = 40 };
@@ -54,10 +54,10 @@ void PROBE(joint)(const double *in, double *out)
 {
     real v[PROBE_IN], r[PROBE_OUT];
     probe_get(v, in, PROBE_IN);
-    rgi_joint j = rgi_joint_make(v3_load(v), v3_load(v + 3), v3_load(v + 6), v3_load(v + 9));
+    rgi_joint j = joint_between(v3_load(v), v3_load(v + 3), v3_load(v + 6), v3_load(v + 9));
     r[0] = j.kappa1;
     r[1] = j.kappa2;
-    r[2] = j.tau;
+    r[2] = rgi_joint_twist(&j);
     rgi_joint_grad(&j, r + 3);
     rgi_joint_hess(&j, r + 3, v[12], v[13], v[14], v[15], v[16], v[17], v[18], r + 3 + RGI_NG);
     probe_put(r, out, PROBE_OUT);

@@ -171,8 +171,9 @@ static void fit_methods_value(void **state)
     clear(&at);
 }
 
-/* float: seven digits of markers, of which the noise hides all but three; the cost is flat within a tenth of
- * a standard deviation, by 0.005 of what one deviation costs */
+/* float: seven digits of markers, of which the noise hides all but three. Where rounding hides the slope of the
+ * cost hangs on the last bits of the plant: 0.05 to 0.2 standard deviations off; a third costs 0.05 of what one
+ * deviation costs */
 static void fit_float_value(void **state)
 {
     double others;
@@ -184,7 +185,7 @@ static void fit_float_value(void **state)
     const double off = distance(&now, &reference, &others);
     print_message("lm, float: %.1e standard deviations, the rest within %.1e; %d iterations, %d\n", off,
                   others, now.iterations, reference.iterations);
-    if (!(off <= 0.1)) fail();
+    if (!(off <= 0.33)) fail();
     clear(&at);
 }
 

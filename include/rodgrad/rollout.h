@@ -110,7 +110,7 @@ typedef struct rg_rod_status {
     int step;         /* first bad step (0-based; steps run through lost frames too) */
     int iterations;   /* Newton iterations over the whole rollout */
     int worst_iterations; /* of one step */
-    double worst_increment_m; /* largest last Newton increment of a step [m] */
+    double worst_increment_m; /* largest last (or foretold next) Newton increment of a step [m] */
     int vertex;       /* the first vertex that went wrong there, or -1 */
     int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
                          direction), or -1 */

@@ -136,7 +136,7 @@ typedef double rg_number;
 #define RGI_NOISE 1e-14
 #define RGI_PIVOT_ANGLE 1e-8
 #define RGI_PIVOT_OWN 1e-13
-#define RGI_LEAST_INCREMENT 0.0
+#define RGI_LEAST_INCREMENT 1e-14
 #endif
 
 /* a term that a cotangent takes in; a test that flips the sign of each defines RGI_MUTATE */

@@ -29,16 +29,17 @@ typedef struct rgi_joint {
     vec3 kb, tt;                     /* curvature binormal, (te+tf)/chi */
     real ie, jf;                     /* 1/|e|, 1/|f| [1/m] */
     real ichi;                       /* 1/chi */
-    real kappa1, kappa2, tau;
+    real kappa1, kappa2;
 } rgi_joint;
 
-RG_FN rgi_joint rgi_joint_make(vec3 e, vec3 f, vec3 m1e, vec3 m1f)
+/* e, f [4]: unit tangent and 1/length of the edges, as rgi_edges leaves them */
+RG_FN rgi_joint rgi_joint_make(const real *e, const real *f, vec3 m1e, vec3 m1f)
 {
     rgi_joint j;
-    j.ie = RG_C(1.0) / v3_norm(e);
-    j.jf = RG_C(1.0) / v3_norm(f);
-    j.te = v3_scale(j.ie, e);
-    j.tf = v3_scale(j.jf, f);
+    j.ie = e[3];
+    j.jf = f[3];
+    j.te = v3_load(e);
+    j.tf = v3_load(f);
     j.m1e = m1e;
     j.m1f = m1f;
     j.m2e = v3_cross(j.te, m1e);
@@ -48,11 +49,16 @@ RG_FN rgi_joint rgi_joint_make(vec3 e, vec3 f, vec3 m1e, vec3 m1f)
     j.tt = v3_scale(j.ichi, v3_add(j.te, j.tf));
     j.kappa1 = RG_C(0.5) * v3_dot(j.kb, v3_add(j.m2e, j.m2f));
     j.kappa2 = RG_C(-0.5) * v3_dot(j.kb, v3_add(j.m1e, j.m1f));
-    /* P m1e has components (cos, sin) = (P m1e.m1f, -P m1e.m2f) seen from m1f; half-angle form */
-    vec3 p = v3_axpy(-v3_dot(m1e, j.tf), j.tt, m1e);
-    real c = v3_dot(p, m1f), s = -v3_dot(p, j.m2f);
-    j.tau = RG_C(2.0) * rg_atan(s / (RG_C(1.0) + c));
     return j;
+}
+
+/* tau, between minus half a turn and half a turn */
+RG_FN real rgi_joint_twist(const rgi_joint *j)
+{
+    /* P m1e has components (cos, sin) = (P m1e.m1f, -P m1e.m2f) seen from m1f; half-angle form */
+    vec3 p = v3_axpy(-v3_dot(j->m1e, j->tf), j->tt, j->m1e);
+    real c = v3_dot(p, j->m1f), s = -v3_dot(p, j->m2f);
+    return RG_C(2.0) * rg_atan(s / (RG_C(1.0) + c));
 }
 
 /* gradient of kb.(qe+qf)/2 with value k: writes d/de, d/df */

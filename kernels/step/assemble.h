@@ -97,6 +97,12 @@ RG_FN void rgi_edges(rgi_rod *rod, const real *x)
     RG_TEAM_SYNC();
 }
 
+/* joint i of the edges in rod->t with directors m1 [n][3] */
+RG_FN rgi_joint rgi_rod_joint(const rgi_rod *rod, const real *m1, int i)
+{
+    return rgi_joint_make(rod->t + 4 * i - 4, rod->t + 4 * i, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
+}
+
 /* joint i's twist without the jump at half a turn: the branch nearest to the last step's */
 RG_FN real rgi_twist_branch(const rgi_rod *rod, int i, real tau)
 {
@@ -110,12 +116,10 @@ RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
     rgi_edges(rod, x);
     RG_TEAM_FOR(i, 1, rod->n - 1)
     {
-        vec3 e = v3_sub(v3_load(x + 3 * i), v3_load(x + 3 * i - 3));
-        vec3 f = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
-        rgi_joint j = rgi_joint_make(e, f, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
+        rgi_joint j = rgi_rod_joint(rod, m1, i);
         rod->sy[RGI_NS * i + 1] = j.kappa1;
         rod->sy[RGI_NS * i + 2] = j.kappa2;
-        rod->sy[RGI_NS * i + 3] = rgi_twist_branch(rod, i, j.tau);
+        rod->sy[RGI_NS * i + 3] = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
     }
     RG_TEAM_SYNC();
 }
@@ -126,9 +130,7 @@ RG_FN void rgi_strain_gradients(rgi_rod *rod, const real *x, const real *m1)
     rgi_edges(rod, x);
     RG_TEAM_FOR(i, 1, rod->n - 1)
     {
-        vec3 e = v3_sub(v3_load(x + 3 * i), v3_load(x + 3 * i - 3));
-        vec3 f = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
-        rgi_joint j = rgi_joint_make(e, f, v3_load(m1 + 3 * i - 3), v3_load(m1 + 3 * i));
+        rgi_joint j = rgi_rod_joint(rod, m1, i);
         rgi_joint_grad(&j, rod->g + RGI_NG * i);
     }
     RG_TEAM_SYNC();
@@ -267,17 +269,15 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;
-            const real *x = rod->y + 3 * i, *m1 = rod->y1 + 3 * i;
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i;
-            vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
-            rgi_joint j = rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
-            j.tau = rgi_twist_branch(rod, i, j.tau);
+            rgi_joint j = rgi_rod_joint(rod, rod->y1, i);
+            const real tau = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
             rgi_joint_grad(&j, g);
             real c1 = w[RGI_S11] * j.kappa1 + w[RGI_S12] * j.kappa2;
             real c2 = w[RGI_S12] * j.kappa1 + w[RGI_S22] * j.kappa2;
-            real ct = w[RGI_ST] * j.tau;
-            phi += RG_C(0.5) * (c1 * j.kappa1 + c2 * j.kappa2 + ct * j.tau) -
-                   (w[RGI_B1] * j.kappa1 + w[RGI_B2] * j.kappa2 + w[RGI_BT] * j.tau);
+            real ct = w[RGI_ST] * tau;
+            phi += RG_C(0.5) * (c1 * j.kappa1 + c2 * j.kappa2 + ct * tau) -
+                   (w[RGI_B1] * j.kappa1 + w[RGI_B2] * j.kappa2 + w[RGI_BT] * tau);
             real s1 = c1 - w[RGI_B1], s2 = c2 - w[RGI_B2], s3 = ct - w[RGI_BT];
             real d[8], h[RGI_NJ];
             for (int q = 0; q < 8; q++) d[q] = s1 * g[q] + s2 * g[8 + q] + s3 * g[16 + q];
@@ -287,7 +287,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
             rgi_scatter_hessian(rod->hess, i, h);
             sy[1] = j.kappa1;
             sy[2] = j.kappa2;
-            sy[3] = j.tau;
+            sy[3] = tau;
         }
         RG_TEAM_SYNC();
     }

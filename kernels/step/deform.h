@@ -84,16 +84,9 @@ RG_FN void rgi_deform_stress(const rgi_rod *rod, int i, real *stress)
     stress[3] = w[RGI_ST] * s[3] - w[RGI_BT];
 }
 
-RG_FN rgi_joint rgi_deform_joint(const rgi_rod *rod, int i)
-{
-    const real *x = rod->x + 3 * i, *m1 = rod->base1 + 3 * i;
-    vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
-    return rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
-}
-
-/* strains and their gradients at x and the turned directors (base1) into sy and g, P's gradient
+/* strains and their gradients at x and the directors turned by `turn` (base1) into sy and g, P's gradient
  * into grad; joints in three colours, as in assemble.h */
-RG_FN void rgi_deform_force(rgi_rod *rod)
+RG_FN void rgi_deform_force(rgi_rod *rod, const rgi_turn *turn)
 {
     RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
@@ -104,11 +97,11 @@ RG_FN void rgi_deform_force(rgi_rod *rod)
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i, w[RGI_NS], d[8];
-            rgi_joint j = rgi_deform_joint(rod, i);
+            rgi_joint j = rgi_rod_joint(rod, rod->base1, i);
             rgi_joint_grad(&j, g);
             sy[1] = j.kappa1;
             sy[2] = j.kappa2;
-            sy[3] = rgi_twist_branch(rod, i, j.tau);
+            sy[3] = rgi_turn_twist(rod, turn, i);
             rgi_deform_stress(rod, i, w);
             for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
             rgi_scatter_gradient(rod->grad, i, d);
@@ -132,7 +125,7 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_defor
 {
     const real h = rg_set1(step->h), zero = rg_set1(0.0), one = rg_set1(1.0);
     rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
-    rgi_deform_force(rod);
+    rgi_deform_force(rod, &work->turn);
     RG_TEAM_FOR(i, 0, rod->n)
     {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
@@ -190,7 +183,7 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, const rgi_step *step, rgi_deform *
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;
             real s[RGI_NS], h[RGI_NJ];
-            rgi_joint j = rgi_deform_joint(rod, i);
+            rgi_joint j = rgi_rod_joint(rod, rod->base1, i);
             rgi_deform_stress(rod, i, s);
             rgi_joint_hess(&j, rod->g + RGI_NG * i, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST],
                            s[1], s[2], s[3], h);

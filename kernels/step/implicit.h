@@ -256,7 +256,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
         shift = rg_select(take, add, shift);
         rgi_step_backsolve(rod, rod->grad);
         real largest = rgi_newton_increment(rod, take);
-        rgi_newton_aim(&newton, take, largest);
+        rgi_newton_aim(&newton, take, step->still ? rg_false() : rg_lt(zero, share), largest);
         if (step->still) newton.alpha = rg_select(take, rgi_static_reach(rod), newton.alpha);
         rgi_move(rod, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);

@@ -10,7 +10,10 @@
  * Adjoint, last update first: c_bar = w x_bar_k - (1 - w) x_bar_{k+1}, l_bar = c_bar.e,
  *   w_bar += (x_bar_k + x_bar_{k+1}).(l e),  e_bar = l c_bar + 4 L^2 q^2 l_bar e,
  *   x_bar_{k+1} += e_bar,  x_bar_k -= e_bar.
- * Every update's e and q are kept, past [sweeps][n][4]. */
+ * Every update's e and q are kept, past [sweeps][n][4].
+ * An update needs the one before it in its sweep, and of the sweep before those of its own and the next edge:
+ * updates of one wave, edges wave - 2 sweep, have no vertex in common. In the order of waves a processor works
+ * on several at a time, and every value is the sweeps'. */
 #ifndef RGI_PROJECTION_H
 #define RGI_PROJECTION_H
 
@@ -61,22 +64,40 @@ RG_FN real rgi_projection_shares_adj(const rgi_rod *rod, const real *share, int 
     return bar;
 }
 
+/* edges of a wave: of sweeps first ... last - 1, edge wave - 2 sweep of each */
+typedef struct rgi_wave {
+    int first, last;
+} rgi_wave;
+
+RG_FN int rgi_waves(int n, int sweeps) { return n - 1 + 2 * (sweeps - 1); }
+RG_FN rgi_wave rgi_wave_at(int n, int sweeps, int wave)
+{
+    rgi_wave r;
+    r.first = wave > n - 2 ? (wave - n + 3) / 2 : 0;
+    r.last = wave / 2 < sweeps ? wave / 2 + 1 : sweeps;
+    return r;
+}
+
 /* the sweeps, on y [n][3] */
 RG_FN void rgi_project(const rgi_rod *rod, int sweeps, const real *share, real *y, real *past)
 {
     const real one = rg_set1(1.0);
-    for (int sweep = 0; sweep < sweeps; sweep++, past += 4 * rod->n)
-        for (int k = 0; k < rod->n - 1; k++) {
+    for (int wave = 0; wave < rgi_waves(rod->n, sweeps); wave++) {
+        const rgi_wave at = rgi_wave_at(rod->n, sweeps, wave);
+        for (int sweep = at.first; sweep < at.last; sweep++) {
+            const int k = wave - 2 * sweep;
             if (rgi_edge_held(rod, k)) continue;
+            real *was = past + 4 * (sweep * rod->n + k);
             vec3 a = v3_load(y + 3 * k), b = v3_load(y + 3 * k + 3), e = v3_sub(b, a);
             real rest = rod->coef[RGI_NC * k + RGI_L], square = rest * rest, w = share[k];
             real q = one / (square + v3_dot(e, e)), l = one - RG_C(2.0) * square * q;
-            v3_store(past + 4 * k, e);
-            past[4 * k + 3] = q;
+            v3_store(was, e);
+            was[3] = q;
             if (!(rod->fixed[k] & RGI_FIXED_X)) v3_store(y + 3 * k, v3_axpy(w * l, e, a));
             if (!(rod->fixed[k + 1] & RGI_FIXED_X))
                 v3_store(y + 3 * k + 3, v3_axpy((w - one) * l, e, b));
         }
+    }
 }
 
 /* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length
@@ -85,18 +106,22 @@ RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, co
                            const real *dshare, const real *dlength, real *dy)
 {
     const real one = rg_set1(1.0);
-    for (int sweep = 0; sweep < sweeps; sweep++, past += 4 * rod->n)
-        for (int k = 0; k < rod->n - 1; k++) {
+    for (int wave = 0; wave < rgi_waves(rod->n, sweeps); wave++) {
+        const rgi_wave at = rgi_wave_at(rod->n, sweeps, wave);
+        for (int sweep = at.first; sweep < at.last; sweep++) {
+            const int k = wave - 2 * sweep;
             if (rgi_edge_held(rod, k)) continue;
             real *a = dy + RGI_NU * k, *b = a + RGI_NU;
-            vec3 e = v3_load(past + 4 * k), de = v3_sub(v3_load(b), v3_load(a));
-            real rest = rod->coef[RGI_NC * k + RGI_L], q = past[4 * k + 3], w = share[k];
+            const real *was = past + 4 * (sweep * rod->n + k);
+            vec3 e = v3_load(was), de = v3_sub(v3_load(b), v3_load(a));
+            real rest = rod->coef[RGI_NC * k + RGI_L], q = was[3], w = share[k];
             real part = rest * rest * q, l = one - RG_C(2.0) * part;
             real dl = RG_C(4.0) * q * (part * v3_dot(e, de) - rest * (one - part) * dlength[k]);
             vec3 c = v3_axpy(l, de, v3_scale(dl, e)), p = v3_scale(dshare[k] * l, e);
             v3_store(a, v3_add(v3_axpy(w, c, v3_load(a)), p));
             v3_store(b, v3_add(v3_axpy(w - one, c, v3_load(b)), p));
         }
+    }
 }
 
 /* the adjoint: y_bar [n][RGI_NU] becomes that of the positions before, of prescribed vertices too;
@@ -105,8 +130,10 @@ RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, co
                            real *share_bar, real *length_bar, real *y_bar)
 {
     const real one = rg_set1(1.0);
-    for (int sweep = sweeps - 1; sweep >= 0; sweep--)
-        for (int k = rod->n - 2; k >= 0; k--) {
+    for (int wave = rgi_waves(rod->n, sweeps) - 1; wave >= 0; wave--) {
+        const rgi_wave of = rgi_wave_at(rod->n, sweeps, wave);
+        for (int sweep = of.first; sweep < of.last; sweep++) {
+            const int k = wave - 2 * sweep;
             if (rgi_edge_held(rod, k)) continue;
             real *a = y_bar + RGI_NU * k, *b = a + RGI_NU;
             const real *was = past + 4 * (sweep * rod->n + k);
@@ -127,6 +154,7 @@ RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, co
                 b[d] += RG_TERM(e_bar);
             }
         }
+    }
 }
 
 #endif

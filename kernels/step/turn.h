@@ -72,16 +72,21 @@ RG_FN void rgi_turn_start(rgi_rod *rod, rgi_turn *work)
         for (int c = 0; c < RGI_NU; c++) rod->dy[RGI_NU * i + c] = rg_set1(0.0);
         for (int c = 0; c < 5; c++) work->part[5 * i + c] = rg_set1(0.0);
         if (i < 1 || i >= rod->n - 1) continue;
-        const real *x = rod->x + 3 * i, *m1 = rod->m1 + 3 * i;
-        vec3 e = v3_sub(v3_load(x), v3_load(x - 3)), f = v3_sub(v3_load(x + 3), v3_load(x));
-        rgi_joint j = rgi_joint_make(e, f, v3_load(m1 - 3), v3_load(m1));
+        rgi_joint j = rgi_rod_joint(rod, rod->m1, i);
         p[0] = v3_dot(j.kb, j.m1e);
         p[1] = v3_dot(j.kb, j.m2e);
         p[2] = v3_dot(j.kb, j.m1f);
         p[3] = v3_dot(j.kb, j.m2f);
-        p[4] = j.tau;
+        p[4] = rgi_joint_twist(&j);
     }
     RG_TEAM_SYNC();
+}
+
+/* joint i's twist at the trial */
+RG_FN real rgi_turn_twist(const rgi_rod *rod, const rgi_turn *work, int i)
+{
+    const real *f = work->trial + 3 * i;
+    return rgi_twist_branch(rod, i, work->joint[5 * i + 4] + (f[2] - f[-1]));
 }
 
 /* the potential at the trial, and every joint's share of its derivatives; share: as
@@ -98,7 +103,7 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
         real ae = e[0] * q[0] + e[1] * q[1], be = e[0] * q[1] - e[1] * q[0];
         real af = f[0] * q[2] + f[1] * q[3], bf = f[0] * q[3] - f[1] * q[2];
         real k1 = half * (be + bf), k2 = -half * (ae + af);
-        real tau = rgi_twist_branch(rod, i, q[4] + (f[2] - e[2]));
+        real tau = rgi_turn_twist(rod, work, i);
         real c1 = w[RGI_S11] * k1 + w[RGI_S12] * k2, c2 = w[RGI_S12] * k1 + w[RGI_S22] * k2;
         real ct = w[RGI_ST] * tau;
         phi += half * (c1 * k1 + c2 * k2 + ct * tau) -
@@ -177,7 +182,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
     rgi_newton newton = rgi_newton_begin(alive);
     rgi_turn_start(rod, work);
     for (int iteration = 0; iteration < step->max_iterations && rg_any(newton.open); iteration++) {
-        rmask take = rg_false(), indefinite = rg_false();
+        rmask take = rg_false(), indefinite = rg_false(), exact = rg_false();
         /* exact, and once more where that is not positive definite; one code for both, so that a lane's bits
          * do not hang on whether another one needs it */
         RG_ROLLED
@@ -190,12 +195,13 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
                 RG_TEAM_SYNC();
             }
             indefinite = rgi_turn_matrix(rod, work);
+            if (again == 0) exact = rg_not(indefinite);
             if (!rg_any(rg_and(indefinite, take))) break;
         }
         RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_turn_increment(rod, take);
-        rgi_newton_aim(&newton, take, largest);
+        rgi_newton_aim(&newton, take, exact, largest);
         rgi_turn_move(rod, work, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
     }
