@@ -32,6 +32,7 @@ of_rows() {
 import json, math, sys
 rows = [json.loads(line, parse_constant=lambda c: sys.exit("not JSON: " + c)) for line in open(sys.argv[1])]
 def near(a, b): return abs(a - b) <= 1e-9 * abs(b)
+def one(**of): return next(r for r in rows if all(r[k] == v for k, v in of.items()))
 if not eval(sys.argv[2]): sys.exit(str(rows))' "$1" "$2" 2>fault.txt || complain "$2: $(head -c 900 fault.txt)"
 }
 
@@ -58,6 +59,28 @@ of_rows out.txt 'all(1 <= r["newton_per_step"] <= 6 and r["scheme"] == "bdf2" fo
 of_rows out.txt 'all(r["device"] is None and r["processors"] >= 1 for r in rows)'
 of_rows out.txt 'all(r[k] for r in rows for k in ("machine", "compiler", "build_type", "version", "isa"))'
 of_rows out.txt 'all(isinstance(r["flags"], str) for r in rows)'
+# directions: those of mode tangent, of which there is one unless it is told
+of_rows out.txt 'all(r["parameters"] == (1 if r["mode"] == "tangent" else None) for r in rows)'
+# limits, and what of them a row uses
+of_rows out.txt 'all(0 < r["peak_share"] < 1 and 0 < r["bandwidth_share"] < 1 for r in rows)'
+of_rows out.txt 'all(r["peak_flops"] > 1e6 and r["bandwidth_bytes_per_s"] > 1e6 for r in rows)'
+of_rows out.txt 'all(near(r["peak_share"] * r["peak_flops"], r["flops_per_rod_step"] * r["rod_steps_per_s"]) for r in rows)'
+of_rows out.txt 'all(near(r["bandwidth_share"] * r["bandwidth_bytes_per_s"], r["bytes_per_rod_step"] * r["rod_steps_per_s"]) for r in rows)'
+of_rows out.txt 'all(1e4 < rows[i]["flops_per_rod_step"] < rows[i + 1]["flops_per_rod_step"] < 1e6 for i in (0, 3))'
+# four clamped positions, two directors and twelve markers, of three doubles each
+of_rows out.txt 'one(mode="forward")["bytes_per_rod_step"] == 18 * 24'
+of_rows out.txt 'all(r["bytes_per_rod_step"] > 18 * 24 for r in rows if r["mode"] == "adjoint")'
+
+# lists: a row each; what is computed does not hang on threads
+bench 0 '"mode":"tangent"' --threads 1,2 --mode forward,jvp,tangent --parameters 1,8,40 --batch 3 --frames 5 --repeat 1 --json
+of_rows out.txt '[(r["threads"], r["mode"], r["parameters"]) for r in rows] == [(t, m, p) for t in (1, 2) for m, p in (("forward", None), ("jvp", 1), ("tangent", 1), ("tangent", 8), ("tangent", 40))]'
+of_rows out.txt 'all(r["status"] == "ok" for r in rows)'
+of_rows out.txt 'all(near(rows[i]["flops_per_rod_step"], rows[i + 5]["flops_per_rod_step"]) for i in range(5))'
+of_rows out.txt 'one(parameters=8)["flops_per_rod_step"] < one(parameters=40)["flops_per_rod_step"]'
+of_rows out.txt 'one(parameters=8)["bytes_per_rod"] < one(parameters=40)["bytes_per_rod"]'
+# equilibria, whose operations nobody counted
+bench 0 '"scheme":"static"' --scheme static --batch 1 --mode forward,tangent --frames 3 --repeat 1 --json
+of_rows out.txt 'all(r["flops_per_rod_step"] is None and r["peak_share"] is None and r["peak_flops"] > 0 for r in rows)'
 
 # the deform stepper takes the substeps that it needs, or those it is given
 bench 0 '"stepper":"deform"' --stepper deform --scene rope12 --scene=rope25 --batch 3 --frames 20 --repeat 1 --json
@@ -65,6 +88,7 @@ of_rows out.txt '[(r["scene"], r["vertices"]) for r in rows] == [("rope12", 12)]
 of_rows out.txt 'all(r["status"] == "ok" and r["newton_per_step"] is None and r["scheme"] is None for r in rows)'
 of_rows out.txt 'all(near(r["dt_s"] * r["substeps"], 0.01) and r["steps"] == 20 * r["substeps"] for r in rows)'
 of_rows out.txt '1 < rows[0]["substeps"] < rows[3]["substeps"]'
+of_rows out.txt 'all(0 < r["peak_share"] < 1 and 0 < r["bandwidth_share"] < 1 for r in rows)'
 bench 0 '"substeps":7' --stepper deform --substeps 7 --dt 0.02 --batch 1 --mode forward --frames 5 --repeat 1 --json
 of_rows out.txt 'len(rows) == 1 and rows[0]["frame_s"] == 0.02 and near(rows[0]["dt_s"], 0.02 / 7)'
 
@@ -79,7 +103,8 @@ of_rows out.txt 'all(r["failed_rods"] == 2 and "2 failed: rod 0, step" in r["sta
 # a table
 # shellcheck disable=SC2086
 bench 0 "rod-steps/s" $small --mode tangent,forward
-grep -q "^rope12 *8 *tangent *double .* ok$" out.txt || complain "no row: $(cat out.txt)"
+grep -q "^rope12 *8 *tangent 1 *double .* ok$" out.txt || complain "no row: $(cat out.txt)"
+[ "$(wc -L <out.txt)" -le 120 ] || complain "a line is too long for a terminal: $(cat out.txt)"
 [ "$(grep -c "^rope12" out.txt)" -eq 4 ] || complain "not 4 rows: $(cat out.txt)"
 bench 0 "usage: rodgrad bench" --help
 
@@ -91,7 +116,13 @@ bench 2 "batch.*\"0\".*from 1" --batch 0
 bench 2 "batch.*\"many\"" --batch 1,many
 bench 2 "batch.*\"\"" --batch 1,
 bench 2 "mode.*\"forwrd\".*forward" --mode forwrd
-bench 2 "real.*float.*double" --real float
+bench 2 "mode.*\"\"" --mode forward,
+bench 2 "parameters.*\"0\".*from 1" --parameters 0
+bench 2 "parameters.*\"few\"" --parameters 1,few
+bench 2 "threads.*\"0\".*from 1" --threads 0
+bench 2 "threads.*\"2x\"" --threads 1,2x
+bench 2 "threads.*\"\"" --threads 1,
+bench 2 "threads needs" --threads
 bench 2 "real.*\"half\".*double" --real double,half
 bench 2 "frames.*from 1" --frames 0
 bench 2 "repeat.*from 1" --repeat 0

@@ -1,0 +1,252 @@
+/* cli/bench_work.c: what a row of bench runs (bench_work.h). */
+#include "cli/bench_work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const rgc_mode_names[RGC_MODES] = {"forward", "jvp", "tangent", "adjoint"};
+
+size_t rgc_setting_steps(const rgc_setting *s) { return s->frames * (size_t)s->rollout.substeps; }
+double rgc_setting_step_s(const rgc_setting *s) { return s->frame_s / s->rollout.substeps; }
+
+/* ---- arrays ---- */
+
+static rg_status out_of_memory(const rgc_setting *s, const rgc_arrays *a, const char *what, rg_error *err)
+{
+    return RG_FAIL(err, RG_ERR_MEMORY,
+                   "out of memory for the %s of %zu rods over %zu frames; take a smaller --batch or fewer "
+                   "--frames.",
+                   what, a->rods, s->frames);
+}
+
+static rg_status arrays_create(const rgc_setting *s, const rg_batch *batch, rgc_arrays *a, rg_error *err)
+{
+    const size_t v = s->scene->vertices, markers = s->frames * v * 3;
+    RG_TRY(rgc_scene_arrays_create(s->scene, batch, a->rods, rgc_setting_steps(s), rgc_setting_step_s(s),
+                                   &a->scene, err));
+    a->markers = calloc(a->rods, markers * sizeof(double));
+    a->second = calloc(a->rods, markers * sizeof(double));
+    a->direction = calloc(a->rods, v * sizeof(double));
+    a->x0 = calloc(a->rods, 3 * v * sizeof(double));
+    a->v0 = calloc(a->rods, 3 * v * sizeof(double));
+    a->turn0 = calloc(a->rods, (v - 1) * sizeof(double));
+    int enough = a->markers && a->second && a->direction && a->x0 && a->v0 && a->turn0;
+    for (int k = 0; k < 3; k++) {
+        a->b[k] = calloc(a->rods, v * sizeof(double));
+        enough = enough && a->b[k];
+    }
+    a->statuses = calloc(a->rods, sizeof *a->statuses);
+    a->back_statuses = calloc(a->rods, sizeof *a->back_statuses);
+    if (!enough || !a->statuses || !a->back_statuses) return out_of_memory(s, a, "results", err);
+    for (size_t i = 0; i < a->rods * v; i++) a->direction[i] = 1e-3;
+    return RG_OK;
+}
+
+void rgc_arrays_clear(rgc_arrays *a)
+{
+    rgc_scene_arrays_clear(&a->scene);
+    free(a->markers);
+    free(a->second);
+    free(a->direction);
+    free(a->x0);
+    free(a->v0);
+    free(a->turn0);
+    for (int k = 0; k < 3; k++) free(a->b[k]);
+    free(a->statuses);
+    free(a->back_statuses);
+    free(a->recordings);
+    free(a->positions);
+    free(a->valid);
+    memset(a, 0, sizeof *a);
+}
+
+/* what the batch's rods do, each with its own parameters, as recordings of one */
+static rg_status record(const rgc_setting *s, rg_batch *batch, rgc_arrays *a, rg_error *err)
+{
+    static char name[] = "a rod of the scene";
+    static int clamps[RGC_SCENE_CLAMPS];
+    const size_t v = s->scene->vertices, frame = 3 * v, frames = s->frames + 2;
+    const rg_batch_inputs in = rgc_scene_inputs(&a->scene);
+    const rg_batch_outputs out = {.markers = a->markers};
+    a->recordings = calloc(a->rods, sizeof *a->recordings);
+    a->positions = calloc(a->rods, frames * frame * sizeof(double));
+    a->valid = malloc(frames * v);
+    if (!a->recordings || !a->positions || !a->valid) return out_of_memory(s, a, "recordings", err);
+    RG_TRY(rg_batch_forward(batch, &in, &out, a->statuses, err));
+    memset(a->valid, 1, frames * v);
+    for (int k = 0; k < RGC_SCENE_CLAMPS; k++)
+        clamps[k] = k < RGC_SCENE_CLAMPS / 2 ? k : (int)v - RGC_SCENE_CLAMPS + k;
+    for (size_t rod = 0; rod < a->rods; rod++) {
+        double *to = a->positions + rod * frames * frame;
+        memcpy(to, a->scene.x0 + rod * frame, frame * sizeof *to);
+        memcpy(to + frame, to, frame * sizeof *to);
+        memcpy(to + 2 * frame, a->markers + rod * s->frames * frame, s->frames * frame * sizeof *to);
+        rg_recording *r = &a->recordings[rod];
+        r->name = r->source = name;
+        r->n_frames = frames;
+        r->n_markers = v;
+        r->dt_s = s->frame_s;
+        r->positions = r->driving = to;
+        r->valid = a->valid;
+        r->n_clamps = RGC_SCENE_CLAMPS;
+        r->clamps = clamps;
+    }
+    return RG_OK;
+}
+
+/* ---- set up and release ---- */
+
+/* parameter q: a bend stiffness of an inner vertex; after 2 (V - 2) they come again, and cost the same */
+static rgi_place place_of(const rgc_setting *s, size_t q)
+{
+    const size_t inner = s->scene->vertices - 2;
+    const rg_field field = q / inner % 2 ? RG_BEND_STIFFNESS_2 : RG_BEND_STIFFNESS_1;
+    return (rgi_place){field, 1 + q % inner, 0, 1e-3};
+}
+
+/* as a fit has it (fit/evaluate.c), with its defaults */
+static rg_status takes_create(rgc_work *w, rg_error *err)
+{
+    const size_t p = w->parameters;
+    rgi_takes_opts opts;
+    memset(&opts, 0, sizeof opts);
+    opts.rollout = w->rollout;
+    opts.fit = 1;
+    opts.max_directions = p;
+    opts.floor_m = 0.003;
+    opts.block = 50;
+    w->places = calloc(p, sizeof *w->places);
+    w->directions = calloc(p, sizeof *w->directions);
+    w->normal = calloc(p, p * sizeof *w->normal);
+    w->gradient = calloc(p, sizeof *w->gradient);
+    if (!w->places || !w->directions || !w->normal || !w->gradient)
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters.", p);
+    for (size_t q = 0; q < p; q++) {
+        w->places[q] = place_of(w->setting, q);
+        w->directions[q] = (rgi_direction){w->places + q, 1};
+    }
+    return rgi_takes_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->takes, err);
+}
+
+rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mode mode, size_t parameters,
+                          rg_real real, int threads, rgc_work *out, rg_error *err)
+{
+    rgc_work *w = out;
+    memset(w, 0, sizeof *w);
+    w->setting = setting;
+    w->arrays = arrays;
+    w->mode = mode;
+    w->parameters = parameters;
+    w->rollout = setting->rollout;
+    w->rollout.real = real;
+    w->rollout.threads = threads;
+    const rg_stepper stepper = w->rollout.stepper;
+    RG_TRY(rgc_scene_model(setting->scene, stepper, 0, &w->model, err));
+    /* recordings come from a batch, too */
+    if (mode != RGC_TANGENT || !arrays->recordings) {
+        rg_batch_opts opts = rg_batch_opts_default();
+        opts.rollout = w->rollout;
+        opts.dt_s = setting->frame_s;
+        opts.n_frames = setting->frames;
+        opts.adjoint = mode == RGC_ADJOINT;
+        RG_TRY(rg_batch_create(w->model, arrays->rods, &opts, &w->batch, err));
+        RG_TRY(rgc_scene_set_models(setting->scene, stepper, w->batch, arrays->rods, err));
+        if (!arrays->markers) RG_TRY(arrays_create(setting, w->batch, arrays, err));
+    }
+    if (mode != RGC_TANGENT) return RG_OK;
+    if (w->batch) RG_TRY(record(setting, w->batch, arrays, err));
+    rg_batch_destroy(&w->batch);
+    return takes_create(w, err);
+}
+
+void rgc_work_clear(rgc_work *w)
+{
+    rg_batch_destroy(&w->batch);
+    rgi_takes_destroy(&w->takes);
+    rg_model_destroy(&w->model);
+    free(w->places);
+    free(w->directions);
+    free(w->normal);
+    free(w->gradient);
+    memset(w, 0, sizeof *w);
+}
+
+/* ---- run ---- */
+
+/* as rgi_fit_evaluate; on a GPU the sums stay there */
+static rg_status run_tangent(const rgc_work *w, rg_error *err)
+{
+    const size_t p = w->parameters;
+    RG_TRY(rgi_takes_set(w->takes, w->model, w->directions, p, err));
+    RG_TRY(rgi_takes_run(w->takes, err));
+    if (rgi_takes_device_normal(w->takes)) return RG_OK;
+    memset(w->normal, 0, p * p * sizeof *w->normal);
+    memset(w->gradient, 0, p * sizeof *w->gradient);
+    rgi_takes_normal(w->takes, w->normal, w->gradient);
+    return RG_OK;
+}
+
+static rg_status run_jvp(const rgc_work *w, rg_error *err)
+{
+    rgc_arrays *a = w->arrays;
+    const rg_batch_inputs in = rgc_scene_inputs(&a->scene);
+    const rg_batch_outputs out = {.markers = a->markers};
+    const rg_batch_tangent_outputs second = {.markers = a->second};
+    rg_batch_tangents along = {0};
+    along.fields[RG_BEND_STIFFNESS_1] = along.fields[RG_BEND_STIFFNESS_2] = a->direction;
+    return rg_batch_jvp(w->batch, &in, &along, &out, &second, a->statuses, err);
+}
+
+static rg_status run_adjoint(const rgc_work *w, rg_error *err)
+{
+    rgc_arrays *a = w->arrays;
+    const rg_batch_cotangents from = {.markers = a->second};
+    rg_batch_gradients to = {.x0 = a->x0, .v0 = a->v0, .turn0 = a->turn0};
+    to.fields[RG_BEND_STIFFNESS_1] = a->b[0];
+    to.fields[RG_BEND_STIFFNESS_2] = a->b[1];
+    to.fields[RG_BEND_COUPLING] = a->b[2];
+    const size_t n = a->rods * w->setting->frames * w->setting->scene->vertices * 3;
+    for (size_t i = 0; i < n; i++) a->second[i] = 2.0 * a->markers[i];
+    return rg_batch_adjoint(w->batch, &from, &to, a->back_statuses, err);
+}
+
+rg_status rgc_work_run(const rgc_work *w, rg_error *err)
+{
+    if (w->mode == RGC_TANGENT) return run_tangent(w, err);
+    if (w->mode == RGC_JVP) return run_jvp(w, err);
+    const rg_batch_inputs in = rgc_scene_inputs(&w->arrays->scene);
+    const rg_batch_outputs out = {.markers = w->arrays->markers};
+    RG_TRY(rg_batch_forward(w->batch, &in, &out, w->arrays->statuses, err));
+    return w->mode == RGC_ADJOINT ? run_adjoint(w, err) : RG_OK;
+}
+
+void rgc_work_statuses(const rgc_work *w)
+{
+    for (size_t i = 0; w->takes && i < w->arrays->rods; i++)
+        rgi_takes_status(w->takes, i, &w->arrays->statuses[i]);
+}
+
+/* ---- what it takes ---- */
+
+rg_batch_plan rgc_work_describe(const rgc_work *w)
+{
+    return w->takes ? rgi_takes_describe(w->takes) : rg_batch_describe(w->batch);
+}
+
+double rgc_work_bytes_per_step(const rgc_work *w)
+{
+    const double number = sizeof(double), vertices = (double)w->setting->scene->vertices;
+    const double drive = 3.0 * number * (RGC_SCENE_CLAMPS + RGC_SCENE_CLAMPED_EDGES);
+    const double markers = 3.0 * number * vertices / w->rollout.substeps;
+    const double rod_steps = (double)w->arrays->rods * (double)rgc_setting_steps(w->setting);
+    switch (w->mode) {
+    case RGC_JVP: return drive + 2.0 * markers;
+    /* recorded positions and a weight of each */
+    case RGC_TANGENT:
+        return drive + 4.0 * number * (vertices - RGC_SCENE_CLAMPS) / w->rollout.substeps;
+    /* markers and their cotangents are written and read; so are states */
+    case RGC_ADJOINT:
+        return 2.0 * drive + 4.0 * markers + 2.0 * (double)rgc_work_describe(w).kept_bytes / rod_steps;
+    default: return drive + markers;
+    }
+}
