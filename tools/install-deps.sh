@@ -12,7 +12,7 @@ set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev
                 libopenblas-serial-dev liblapacke-dev libnlopt-dev libcmocka-dev libssl-dev)
-test_packages=(clang libomp-dev libclang-rt-dev python3 python3-numpy python3-venv)
+test_packages=(clang libomp-dev libclang-rt-dev python3 python3-numpy python3-venv valgrind)
 
 packages=("${build_packages[@]}")
 case "${1-}" in
