@@ -25,7 +25,7 @@ function(rodgrad_configure_target target)
         ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/kernels)
 endfunction()
 
-# rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set, added to
+# rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set and real, added to
 # the library. Contraction is allowed where the instruction set has fused multiply-add: results differ
 # between instruction sets, never between runs on one.
 function(rodgrad_add_pack isa)

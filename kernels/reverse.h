@@ -20,19 +20,21 @@ RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, i
             r[c] = rgi_get(&pack->markers_bar, pack->rods, f, 3 * k + c);
         return v3(r[0], r[1], r[2]);
     }
-    const int row = f * pack->n_free;
+    const size_t row = (size_t)f * (size_t)pack->n_free;
     for (int m = 0; m < pack->n_free; m++) {
         if (pack->free_markers[m] != k) continue;
-        const real *to = RGI_CREALS(pack->recorded) + 3 * (size_t)(row + m);
-        const real used = RGI_CREALS(pack->weight)[row + m];
-        const real *jvp = RGI_CREALS(pack->markers_jvp) +
-                          3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers +
-                               (size_t)k);
+        const vec3 to = rgi_load3(pack->recorded, 3 * (row + (size_t)m));
+        const real used = rgi_load(pack->weight, row + (size_t)m);
+        const size_t at_jvp =
+            3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers + (size_t)k);
+        real jvp[3] = {zero, zero, zero};
+        for (int c = 0; pack->bar == RGI_BAR_NORMAL && c < 3; c++)
+            jvp[c] = rgi_load(pack->markers_jvp, at_jvp + (size_t)c);
         const real *offset = RGI_CREALS(pack->offset) + 2 * k;
         int i = pack->marker_vertices[k];
         vec3 at = v3_add(v3_load(run->rod.y + 3 * i),
                          rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
-        const real off[3] = {at.x - to[0], at.y - to[1], at.z - to[2]};
+        const real off[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
         for (int c = 0; c < 3; c++) {
             real w = used / rg_max(rg_abs(off[c]), rg_set1(pack->floor));
             real pull = RG_TERM(w * (pack->bar == RGI_BAR_LOSS ? off[c] : jvp[c]));

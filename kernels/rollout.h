@@ -60,11 +60,12 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
         const real *offset = RGI_CREALS(pack->offset) + 2 * m;
-        const real *to = RGI_CREALS(pack->recorded) + (size_t)f * (size_t)rows + 3 * k;
-        real used = RGI_CREALS(pack->weight)[(size_t)f * (size_t)pack->n_free + (size_t)k];
+        const size_t row = (size_t)f * (size_t)pack->n_free + (size_t)k;
+        const vec3 to = rgi_load3(pack->recorded, 3 * row);
+        real used = rgi_load(pack->weight, row);
         vec3 at = v3_add(v3_load(rod->x + 3 * i),
                          rgi_marker_arm(rod, rod->m1, i, offset[0], offset[1]));
-        const real r[3] = {at.x - to[0], at.y - to[1], at.z - to[2]};
+        const real r[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
         for (int c = 0; c < 3; c++) {
             real size = rg_abs(r[c]), inner = RG_C(0.5) * size * size / floor_;
             /* a failed rod still counts, where it stopped, but pulls no parameter */
@@ -79,7 +80,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     }
     for (int i = 0; i < 4; i++) {
         real all = rg_team_sum(sum[i]);
-        RG_TEAM_ONE { RGI_REALS(pack->loss)[i] += all; }
+        RG_TEAM_ONE { rgi_add(pack->loss, (size_t)i, all); }
     }
     RG_TEAM_SYNC();
     if (p == 0 || (!pack->rows && !pack->normal)) return;
@@ -87,7 +88,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
         rgi_run_rows(run, pack, f % pack->block * rows);
         return;
     }
-    real *gradient = RGI_REALS(pack->gradients) + (size_t)(f / pack->block) * (size_t)p;
+    const size_t gradient = (size_t)(f / pack->block) * (size_t)p;
     RG_TEAM_FOR(q, 0, p)
     {
         real *j = run->jac + q * rows, *wj = run->weighted + q * rows, along = zero;
@@ -98,12 +99,15 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
             wj[r] = weight[r] * j[r];
             along += residual[r] * j[r];
         }
-        gradient[q] += along;
+        rgi_add(pack->gradients, gradient + (size_t)q, along);
     }
     RG_TEAM_SYNC();
     RG_TEAM_ONE
     {
-        rgi_normal_add(run->jac, run->weighted, p, rows, RGI_REALS(pack->normal));
+        const int count = RGI_HOST_DOUBLES ? p * (p + 1) / 2 : 0;
+        for (int k = 0; k < count; k++) run->normal[k] = zero;
+        rgi_normal_add(run->jac, run->weighted, p, rows, count ? run->normal : RGI_REALS(pack->normal));
+        for (int k = 0; k < count; k++) rgi_add(pack->normal, (size_t)k, run->normal[k]);
     }
     RG_TEAM_SYNC();
 }
@@ -132,8 +136,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
         for (int c = 0; c < 3; c++) {
             if (pack->out_markers.data) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
             if (pack->markers)
-                RGI_REALS(pack->markers)
-                [3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c] = at[c];
+                rgi_store(pack->markers, 3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c,
+                          at[c]);
         }
     }
     if (pack->markers_jvp)
@@ -141,8 +145,10 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
             for (int k = 0; k < pack->n_markers; k++) {
                 size_t at = ((size_t)f * (size_t)pack->n_directions + (size_t)q) *
                                 (size_t)pack->n_markers + (size_t)k;
-                v3_store(RGI_REALS(pack->markers_jvp) + 3 * at,
-                         rgi_run_marker_jvp(run, pack, q, k));
+                const vec3 moved = rgi_run_marker_jvp(run, pack, q, k);
+                rgi_store(pack->markers_jvp, 3 * at, moved.x);
+                rgi_store(pack->markers_jvp, 3 * at + 1, moved.y);
+                rgi_store(pack->markers_jvp, 3 * at + 2, moved.z);
             }
     if (pack->n_directions > 0) {
         rgi_tangent d = rgi_tangent_at(run->tangents, n);
@@ -195,7 +201,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
 {
     rgi_outcome out;
     const rgi_rod *rod = &run->rod;
-    rmask alive = rg_and(run->alive, rg_lt(rg_set1(s), *RGI_CREALS(pack->lane_steps)));
+    rmask alive = rg_and(run->alive, rg_lt(rg_set1(s), rgi_load(pack->lane_steps, 0)));
     /* the first step has one state behind it only */
     RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && !RGI_DEFORM(pack) && (s > 0 || run->carried); }
     RG_TEAM_SYNC();
@@ -308,9 +314,9 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         RG_TEAM_ONE
         {
             for (int i = 0; i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 ? 0.0 : -1.0);
-            for (int i = 0; pack->loss && i < 4; i++) RGI_REALS(pack->loss)[i] = rg_set1(0.0);
+            for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
         }
-        rgi_run_set_alive(run, rg_lt(rg_set1(0.0), *RGI_CREALS(pack->lane_steps)));
+        rgi_run_set_alive(run, rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0)));
         rgi_run_start(run, pack);
         if (pack->plan) rgi_run_keep(run, pack, -1, last);
     } else {

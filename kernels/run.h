@@ -1,7 +1,7 @@
 /* run.h: one rod's (or pack's) run: its workspace, where inputs come from and outputs go to, its start, and
  * its states as checkpoints hold them.
  *
- * The arrays of rgi_pack are read and written as `real`: [..][W] doubles are one real; series stay where the
+ * The arrays of rgi_pack are read and written as `real`: [..][W] numbers are one real; series stay where the
  * caller has them and are gathered lane by lane. */
 #ifndef RGI_RUN_H
 #define RGI_RUN_H
@@ -17,6 +17,32 @@
 
 #define RGI_REALS(p) ((real *)(void *)(p))
 #define RGI_CREALS(p) ((const real *)(const void *)(p))
+
+/* Real k of an array that the host fills, reads or clears: read it, write it, add to it. Doubles, so that a
+ * pack of floats converts, and its sums over frames lose nothing; a device has copies in what it computes in. */
+#if defined(RGI_REAL_FLOAT) && !defined(__CUDACC__) && !defined(RGI_SHIM)
+#define RGI_HOST_DOUBLES 1
+RG_FN real rgi_load(const double *p, size_t k)
+{
+    real r;
+    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[k * RGI_LANES + (size_t)i];
+    return r;
+}
+RG_FN void rgi_store(double *p, size_t k, real value)
+{
+    for (int i = 0; i < RGI_LANES; i++) p[k * RGI_LANES + (size_t)i] = (double)RG_LANE(value, i);
+}
+RG_FN void rgi_add(double *p, size_t k, real value)
+{
+    for (int i = 0; i < RGI_LANES; i++) p[k * RGI_LANES + (size_t)i] += (double)RG_LANE(value, i);
+}
+#else
+#define RGI_HOST_DOUBLES 0
+RG_FN real rgi_load(const double *p, size_t k) { return RGI_CREALS(p)[k]; }
+RG_FN void rgi_store(double *p, size_t k, real value) { RGI_REALS(p)[k] = value; }
+RG_FN void rgi_add(double *p, size_t k, real value) { RGI_REALS(p)[k] += value; }
+#endif
+RG_FN vec3 rgi_load3(const double *p, size_t k) { return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2)); }
 
 /* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
 enum { RGI_STATE = RGI_STATE_REALS };
@@ -37,6 +63,7 @@ typedef struct rgi_run {
     real *side;           /* [RGI_TEAM][n][8] the same for directions that lanes take beside each other */
     real *jac, *weighted; /* [directions][3 n_free] */
     real *residual;       /* [2][3 n_free]: weight, residual */
+    real *normal;         /* [p(p+1)/2] one frame's share, before it is added to doubles; or NULL */
     real *spare_offset;   /* [2] */
 } rgi_run;
 
@@ -88,7 +115,8 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             pack->rows ? 0 : q * rows,
                             pack->rows ? 0 : q * rows,
                             2 * rows,
-                            2};
+                            2,
+                            RGI_HOST_DOUBLES && rows ? q * (q + 1) / 2 : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -108,6 +136,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
     run->weighted = p + at[10];
     run->residual = p + at[11];
     run->spare_offset = p + at[12];
+    run->normal = RGI_HOST_DOUBLES ? p + at[13] : 0;
     return used;
 }
 
@@ -168,7 +197,7 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
  * -(c x t).dt/(1 + c.t), dt = de/|e|, beyond the transport along t's own path; the factor of de. */
 RG_FN vec3 rgi_run_chord_turn(const rgi_run *run, const rgi_pack *pack, int i)
 {
-    vec3 c = v3_load(RGI_CREALS(pack->chord) + 3 * i), t = v3_load(run->rod.t + 4 * i);
+    vec3 c = rgi_load3(pack->chord, 3 * (size_t)i), t = v3_load(run->rod.t + 4 * i);
     return v3_scale(-run->rod.t[4 * i + 3] / (RG_C(1.0) + v3_dot(c, t)), v3_cross(c, t));
 }
 
@@ -179,9 +208,9 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     const int n = pack->n;
     RG_TEAM_FOR(i, 0, 3 * n)
     {
-        rod->x[i] = rod->xp[i] = rod->y[i] = rod->base[i] = RGI_CREALS(pack->x0)[i];
-        rod->v[i] = rod->vp[i] = RGI_CREALS(pack->v0)[i];
-        rod->m1[i] = rod->y1[i] = rod->base1[i] = RGI_CREALS(pack->m0)[i];
+        rod->x[i] = rod->xp[i] = rod->y[i] = rod->base[i] = rgi_load(pack->x0, (size_t)i);
+        rod->v[i] = rod->vp[i] = rgi_load(pack->v0, (size_t)i);
+        rod->m1[i] = rod->y1[i] = rod->base1[i] = rgi_load(pack->m0, (size_t)i);
     }
     RG_TEAM_FOR(i, 0, 4 * n) rod->sy[i] = rod->s[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
@@ -201,22 +230,21 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     {
         real *dy = run->side + (size_t)RG_TEAM_LANE * 8u * (size_t)n;
         rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
-        const real *dx = RGI_CREALS(pack->dx0) + (size_t)q * 3u * (size_t)n;
-        const real *dv = RGI_CREALS(pack->dv0) + (size_t)q * 3u * (size_t)n;
+        const size_t first = (size_t)q * 3u * (size_t)n;
         for (int i = 0; i < 3 * n; i++) {
-            d.x[i] = d.xp[i] = dx[i];
-            d.v[i] = d.vp[i] = dv[i];
+            d.x[i] = d.xp[i] = rgi_load(pack->dx0, first + (size_t)i);
+            d.v[i] = d.vp[i] = rgi_load(pack->dv0, first + (size_t)i);
         }
         for (int i = 0; i < n; i++) {
-            for (int k = 0; k < 3; k++) dy[RGI_NU * i + k] = dx[3 * i + k];
+            for (int k = 0; k < 3; k++) dy[RGI_NU * i + k] = d.x[3 * i + k];
             dy[RGI_NU * i + 3] = rg_set1(0.0);
             if (i == n - 1) continue;
             if (pack->dturn0)
-                dy[RGI_NU * i + 3] = RGI_CREALS(pack->dturn0)[(size_t)q * (size_t)n + (size_t)i];
+                dy[RGI_NU * i + 3] = rgi_load(pack->dturn0, (size_t)q * (size_t)n + (size_t)i);
             if (!pack->chord || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
             vec3 turn = rgi_run_chord_turn(run, pack, i);
             dy[RGI_NU * i + 3] +=
-                v3_dot(turn, v3_sub(v3_load(dx + 3 * i + 3), v3_load(dx + 3 * i)));
+                v3_dot(turn, v3_sub(v3_load(d.x + 3 * i + 3), v3_load(d.x + 3 * i)));
         }
         for (int i = 0; i < n; i++) {
             real ds[RGI_NS] = {rg_set1(0.0), rg_set1(0.0), rg_set1(0.0), rg_set1(0.0)};

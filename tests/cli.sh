@@ -91,7 +91,6 @@ refuse 2 "sweeps" evaluate "$model" good.csv --sweeps 0
 refuse 2 "backend.*cpu, cuda or cuda:N" evaluate "$model" good.csv --backend gpu
 refuse 2 "backend.*cpu, cuda or cuda:N" evaluate "$model" good.csv --backend cuda:x
 refuse 2 "real.*double or float" evaluate "$model" good.csv --real half
-refuse 2 "float needs --backend cuda" evaluate "$model" good.csv --real float
 refuse 2 "cuda:999999" evaluate "$model" good.csv --backend cuda:999999
 refuse 2 "isa" evaluate "$model" good.csv --isa mmx
 refuse 2 "units" evaluate "$model" good.csv --units ell

@@ -16,7 +16,18 @@
 #include "grad_scene.h"
 #include "grad_table.h"
 
-static const char *const isas[] = {"scalar", NULL};
+/* one rod at a time, and as many as there are lanes */
+static const struct {
+    const char *isa;
+    rg_real real;
+} ways[] = {{"scalar", RG_REAL_DOUBLE}, {NULL, RG_REAL_DOUBLE}, {"scalar", RG_REAL_FLOAT}, {NULL, RG_REAL_FLOAT}};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+static void use_way(grad_scene *s, size_t way)
+{
+    s->opts.rollout.isa = ways[way].isa;
+    s->opts.rollout.real = ways[way].real;
+}
 
 /* what a run gives: outputs, a tangent's, gradients */
 typedef struct result {
@@ -87,7 +98,7 @@ static void plan_budgets_bitwise(void **state)
             result all = make_result(s), other = make_result(s);
             size_t everything, least, seen[16] = {0};
             /* nine packs or few: deep plans pay, or not */
-            s->opts.rollout.isa = isas[f % 2];
+            use_way(s, f % WAYS);
             s->opts.budget_bytes = RG_STORE_ALL;
             assert_int_equal(levels_of(s, RG_STORE_ALL, &everything), 1);
             assert_int_equal(levels_of(s, 1, &least), 0);
@@ -162,12 +173,12 @@ static void plan_threads_bitwise(void **state)
     (void)state;
     double unequal = 0.0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < WAYS; k++) {
             grad_scene *s = grad_scene_make(stepper, GRAD_ENDS, 19, 23, 2, 0x7d);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result one = make_result(s), many = make_result(s);
-            s->opts.rollout.isa = isas[k];
+            use_way(s, (size_t)k);
             run(s, &d, &bar, &one);
             for (int threads = 2; threads <= 7; threads += 5) {
                 s->opts.rollout.threads = threads;
@@ -189,13 +200,13 @@ static void plan_position_bitwise(void **state)
     static const size_t sizes[] = {1, 2, 7, 8, 9, 17};
     double unequal = 0.0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < WAYS; k++) {
             grad_scene *s =
-                grad_scene_make(stepper, k ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
+                grad_scene_make(stepper, k % 2 ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result all = make_result(s);
-            s->opts.rollout.isa = isas[k];
+            use_way(s, (size_t)k);
             run(s, &d, &bar, &all);
             for (size_t size = 0; size < sizeof sizes / sizeof *sizes; size++) {
                 size_t picked[RODS];

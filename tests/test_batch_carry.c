@@ -2,7 +2,7 @@
  *
  * Two runs are one of both lengths, to the bit; rods that are reset start as in a new batch while the
  * others go on; a rod that failed stays where it was, and says why, until it is reset.
- * RODGRAD_TEST_BACKEND=cuda runs all of it on a GPU. */
+ * All of it in double and in float; RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +18,14 @@
 
 enum { RODS = 5, FRAMES = 4, SUBSTEPS = 2, STEPS = FRAMES * SUBSTEPS }; /* of one run */
 
+static rg_real real;
+
 static grad_scene *make(int stepper, size_t frames, uint64_t seed)
 {
     grad_scene *s = grad_scene_make(stepper, GRAD_ENDS, RODS, frames, SUBSTEPS, seed);
     s->opts.adjoint = 0;
     s->opts.rollout.context = backend;
+    s->opts.rollout.real = real;
     /* a rod at a time, as batches that go on are simulated */
     s->opts.rollout.isa = backend && strcmp(rg_context_backend(backend), "cpu") != 0 ? NULL : "scalar";
     return s;
@@ -243,5 +246,8 @@ int main(void)
         cmocka_unit_test(batch_carry_fault),
         cmocka_unit_test(batch_carry_err),
     };
-    return cmocka_run_group_tests_name("batch_carry", tests, backend_open, backend_close);
+    int failed = cmocka_run_group_tests_name("batch_carry", tests, backend_open, backend_close);
+    real = RG_REAL_FLOAT;
+    failed += cmocka_run_group_tests_name("batch_carry_float", tests, backend_open, backend_close);
+    return failed;
 }

@@ -2,7 +2,7 @@
  *
  * Outputs, tangents, gradients and statuses of both steppers and schemes, with rows of NaN where a rod has
  * fewer vertices, clamps or markers than another: those are not read, and of results not written.
- * RODGRAD_TEST_BACKEND=cuda runs all of it on a GPU. */
+ * All of it in double and in float; RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ enum { FEW, MANY_MARKERS, LONG, SHAPES, FRAMES = 6, SUBSTEPS = 2, STEPS = FRAMES
 static const struct {
     size_t markers, refine, rods;
     grad_grip grip;
-} shapes[SHAPES] = {{5, 1, 12, GRAD_ENDS}, {9, 1, 2, GRAD_MIXED}, {7, 2, 2, GRAD_POINT}};
+} shapes[SHAPES] = {{5, 1, 20, GRAD_ENDS}, {9, 1, 2, GRAD_MIXED}, {7, 2, 2, GRAD_POINT}};
 
 typedef struct rod {
     int shape;
@@ -30,9 +30,12 @@ typedef struct rod {
 
 static const rod mixed[] = {{FEW, 0}, {FEW, 1}, {LONG, 0}, {MANY_MARKERS, 0}, {FEW, 2}};
 /* more than the lanes of any pack, cut by others */
-static const rod runs[] = {{FEW, 0}, {FEW, 1}, {FEW, 2}, {FEW, 3}, {FEW, 4}, {FEW, 5}, {FEW, 6},
-                           {FEW, 7}, {FEW, 8}, {FEW, 9}, {LONG, 1}, {LONG, 0}, {FEW, 10}, {MANY_MARKERS, 1},
-                           {FEW, 11}};
+static const rod runs[] = {{FEW, 0},  {FEW, 1},  {FEW, 2},  {FEW, 3},  {FEW, 4},          {FEW, 5},
+                           {FEW, 6},  {FEW, 7},  {FEW, 8},  {FEW, 9},  {FEW, 10},         {FEW, 11},
+                           {FEW, 12}, {FEW, 13}, {FEW, 14}, {FEW, 15}, {FEW, 16},         {FEW, 17},
+                           {LONG, 1}, {LONG, 0}, {FEW, 18}, {MANY_MARKERS, 1}, {FEW, 19}};
+
+static rg_real real;
 
 /* what goes into a batch and comes out */
 typedef struct result {
@@ -226,6 +229,7 @@ static bench make(int stepper, size_t budget, const rod *rods, size_t n)
                                          shapes[k].markers, shapes[k].refine, 0x1a6 + (uint64_t)k);
         s->opts.budget_bytes = budget;
         s->opts.rollout.context = backend;
+        s->opts.rollout.real = real;
         b.narrow[k] = s;
         b.of[k].d = grad_vector_random(s, 2);
         b.of[k].bar = grad_outputs_random(s, 3);
@@ -397,5 +401,8 @@ int main(void)
         cmocka_unit_test(batch_ragged_value),
         cmocka_unit_test(batch_ragged_err),
     };
-    return cmocka_run_group_tests_name("batch_ragged", tests, backend_open, backend_close);
+    int failed = cmocka_run_group_tests_name("batch_ragged", tests, backend_open, backend_close);
+    real = RG_REAL_FLOAT;
+    failed += cmocka_run_group_tests_name("batch_ragged_float", tests, backend_open, backend_close);
+    return failed;
 }

@@ -199,9 +199,6 @@ static void context_options_err(void **state)
     /* what goes with one backend only */
     rg_context *context = open_context(nullptr);
     grad_scene *s = scene(context);
-    s->opts.rollout.real = RG_REAL_FLOAT;
-    check_error(try_batch(s, &err), RG_ERR_UNSUPPORTED, &err, "RG_REAL_FLOAT");
-    s->opts.rollout.real = RG_REAL_DOUBLE;
     s->opts.memory = RG_MEMORY_DEVICE;
     check_error(try_batch(s, &err), RG_ERR_ARGUMENT, &err, "memory");
     grad_scene_free(s);

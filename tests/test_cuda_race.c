@@ -76,7 +76,7 @@ static void batch(int stepper, rg_context *gpu, course which)
     s->opts.budget_bytes = which == CHECKPOINTS ? 0 : RG_STORE_ALL;
     s->opts.rollout.tolerance_m = 1e-6;
     s->opts.window = which == CHECKPOINTS ? 2 : 0;
-    use_way(s, GPU_DOUBLE, gpu);
+    way_options(&s->opts.rollout, GPU_DOUBLE, gpu);
     if (which == DEEPER) s->opts.budget_bytes = deeper(s);
     for (size_t i = 0; which == WILD && i < RODS; i++) {
         double *curvature = rg_model_field_data(s->models[i], RG_NATURAL_CURVATURE);
@@ -106,7 +106,7 @@ static void carry_on(int stepper, rg_context *gpu)
     rg_error err = {0};
     s->opts.adjoint = 0;
     s->opts.carry_on = 1;
-    use_way(s, GPU_DOUBLE, gpu);
+    way_options(&s->opts.rollout, GPU_DOUBLE, gpu);
     grad_scene_open(s);
     grad_forward(s, &out);
     ok(rg_batch_reset(s->batch, mask, &err), &err);

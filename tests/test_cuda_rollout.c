@@ -259,7 +259,7 @@ static void rollout_carry_on_bitwise(void **state)
             const size_t row = 3 * s->vertices, steps = s->steps, n = s->opts.n_frames;
             grad_outputs whole = grad_outputs_zero(s);
             s->opts.adjoint = 0;
-            use_way(s, which, gpu);
+            way_options(&s->opts.rollout, which, gpu);
             grad_scene_open(s);
             grad_forward(s, &whole);
 

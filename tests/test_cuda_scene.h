@@ -1,5 +1,5 @@
 /* test_cuda_scene.h: the batches of grad_scene.h in every way that a build has to run them: one rod at a time
- * (the reference), packs of rods, and a GPU's kernels in double and in float.
+ * (the reference), packs of rods in double and in float, and a GPU's kernels in both.
  *
  * In a build with the CPU shim (tests/shim, RGI_SHIM_TEST) the GPU is the shim's, and what it runs are the
  * kernels that a GPU runs. Include after cmocka.h. */
@@ -17,8 +17,17 @@ enum { ON_SHIM = 1 };
 enum { ON_SHIM = 0 };
 #endif
 
-typedef enum way { REFERENCE, PACKS, GPU_DOUBLE, GPU_FLOAT, WAYS } way;
-static const char *const way_names[WAYS] = {"one rod at a time", "packs", "GPU, double", "GPU, float"};
+typedef enum way { REFERENCE, PACKS, PACKS_FLOAT, GPU_DOUBLE, GPU_FLOAT, WAYS } way;
+static const char *const way_names[WAYS] = {"one rod at a time", "packs", "packs, float", "GPU, double",
+                                            "GPU, float"};
+
+/* how a way runs rollouts */
+static inline void way_options(rg_rollout_opts *o, way which, rg_context *gpu)
+{
+    o->isa = which == REFERENCE ? "scalar" : NULL;
+    o->context = which >= GPU_DOUBLE ? gpu : NULL;
+    o->real = which == PACKS_FLOAT || which == GPU_FLOAT ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
+}
 
 /* what a run of rods gives */
 typedef struct result {
@@ -37,14 +46,6 @@ static inline result make_result(grad_scene *s)
     return r;
 }
 
-static inline void use_way(grad_scene *s, way which, rg_context *gpu)
-{
-    rg_rollout_opts *o = &s->opts.rollout;
-    o->isa = which == REFERENCE ? "scalar" : NULL;
-    o->context = which >= GPU_DOUBLE ? gpu : NULL;
-    o->real = which == GPU_FLOAT ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
-}
-
 /* tangents, states and gradients by a batch made anew */
 static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad_vector *d,
                            const grad_outputs *bar, const result *r)
@@ -56,7 +57,7 @@ static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad
     const rg_batch_cotangents c = grad_cotangents(bar);
     const rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_error err = {0};
-    use_way(s, which, gpu);
+    way_options(&s->opts.rollout, which, gpu);
     grad_scene_open(s);
     if (rg_batch_jvp(s->batch, &in, &t, &to, &dto, r->d_status, &err) != RG_OK ||
         rg_batch_forward(s->batch, &in, &to, r->status, &err) != RG_OK ||

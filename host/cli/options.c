@@ -201,7 +201,7 @@ static const struct {
     [OPT_REFINE] = {"refine", "R", "edges between two markers"},
     [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)"},
-    [OPT_REAL] = {"real", "NAME", "double or, on a GPU, float"},
+    [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits"},
     [OPT_ISA] = {"isa", "NAME", "scalar, sse2, avx2 or avx512; by default the best there is"},
     [OPT_HELP] = {"help", NULL, "print this and stop"},
 };
@@ -242,9 +242,6 @@ static int open_backend(const char *command, rgc_common *common)
         return rgc_complain(command, RGC_FAILED, "no memory to open %s.", common->backend);
     }
     common->context = opened;
-    if (common->real == RG_REAL_FLOAT && !opened)
-        return rgc_complain(command, RGC_USAGE,
-                            "--real float needs --backend cuda: the CPU computes in double.");
     return RGC_DONE;
 }
 

@@ -219,6 +219,8 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
         }
         count++;
     }
+    for (size_t i = 0; i < b->n_packs; i++)
+        rgi_cpu_narrow(b->cpu, (double *)(uintptr_t)b->packs[i].entry_values, (size_t)count);
     b->entry_begin[0] = 0;
     b->entry_begin[1] = count;
 }

@@ -65,7 +65,7 @@ static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int s
         break;
     default:
         if (adjoint && !b->device)
-            j->kept = rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state * w);
+            j->kept = rgi_take(base, used, rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state));
         break;
     }
 }
@@ -103,13 +103,13 @@ static size_t count_doubles(const rg_batch *b)
 /* of a pack of rods with n vertices */
 static size_t state_bytes(const rg_batch *b, size_t n)
 {
-    return (n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+    return (n * RGI_STATE_REALS + 1) * b->lanes * b->cpu->real_bytes;
 }
 
 /* doubles of a thread's workspace and scratch states: the most that any run asks for */
 static void thread_doubles(rg_batch *b)
 {
-    const size_t state = state_bytes(b, b->vertices) / sizeof(double);
+    const size_t state = b->vertices * RGI_STATE_REALS + 1;
     double any = 0.0;
     for (size_t k = 0; k < b->n_shapes; k++) {
         rgi_pack j;
@@ -122,7 +122,9 @@ static void thread_doubles(rg_batch *b)
         const size_t own = (b->cpu->workspace(&j) + 7) / 8 * 8;
         if (own > b->work_doubles) b->work_doubles = own;
     }
-    b->pool_doubles = b->opts.adjoint ? ((size_t)rgi_plan_pool(&b->plan) * state + 7) / 8 * 8 + 8 : 8;
+    b->pool_doubles = 8;
+    if (b->opts.adjoint)
+        b->pool_doubles += (rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_pool(&b->plan) * state) + 7) / 8 * 8;
 }
 
 void rg_batch_destroy(rg_batch **batch)
@@ -313,7 +315,7 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
     /* lanes of a pack all start, or all go on */
-    b->cpu = opts->carry_on ? rgi_cpu_find("scalar") : cpu;
+    b->cpu = opts->carry_on ? rgi_cpu_find("scalar", opts->rollout.real) : cpu;
     b->device = rgi_context_device(opts->rollout.context);
     b->n_rods = n_rods;
     b->lanes = (size_t)b->cpu->lanes;

@@ -80,7 +80,7 @@ int rg_real_find(const char *name, rg_real *out)
     return 0;
 }
 
-const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL)->isa; }
+const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL, RG_REAL_DOUBLE)->isa; }
 
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
 {
@@ -111,15 +111,12 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT",
                        (int)o->real);
     const int gpu = rgi_context_device(o->context) != NULL;
-    if (!gpu && o->real == RG_REAL_FLOAT)
-        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
-                       "the CPU computes in double; RG_REAL_FLOAT needs a context with the backend cuda");
     if (gpu && o->isa)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL",
                        o->isa, rg_context_backend(o->context));
-    /* on a GPU a pack is one rod, as with the scalar instructions */
-    *cpu = rgi_cpu_find(gpu ? "scalar" : o->isa);
+    /* on a GPU a pack is one rod, as with the scalar instructions, and copies there are narrowed (mirror.h) */
+    *cpu = gpu ? rgi_cpu_find("scalar", RG_REAL_DOUBLE) : rgi_cpu_find(o->isa, o->real);
     if (!*cpu)
         return RG_FAIL(
             err, RG_ERR_UNSUPPORTED,

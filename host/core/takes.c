@@ -70,15 +70,15 @@ static rgi_series packed(double *data, size_t items, size_t w)
 /* of one thread's reverse run, a multiple of a cache line */
 static size_t pool_doubles(const rgi_takes *b)
 {
-    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes;
-    return ((size_t)rgi_plan_pool(&b->plan) * state + 7) / 8 * 8 + 8;
+    const size_t state = b->shape->n * RGI_STATE_REALS + 1;
+    return (rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_pool(&b->plan) * state) + 7) / 8 * 8 + 8;
 }
 
 /* lay out one pack's arrays of a section; called once to count and once to assign */
 static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *used)
 {
     const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers, q = b->opts.max_directions;
-    const size_t state = (n * RGI_STATE_REALS + 1) * w;
+    const size_t state = n * RGI_STATE_REALS + 1;
     const int fit = b->opts.fit, adjoint = b->opts.adjoint;
     rgi_pack *j = &p->job;
     switch (section) {
@@ -118,7 +118,9 @@ static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *use
         if (b->device) break;
         j->normal = fit ? rgi_take(base, used, q * (q + 1) / 2 * w) : NULL;
         j->gradients = fit ? rgi_take(base, used, rgi_takes_blocks(b) * q * w) : NULL;
-        j->kept = adjoint ? rgi_take(base, used, (size_t)rgi_plan_kept(&b->plan) * state) : NULL;
+        j->kept = adjoint ? rgi_take(base, used,
+                                     rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state))
+                          : NULL;
         /* as large as with all directions, and also when arrays are only counted */
         rgi_pack most = *j;
         const double any = 0.0;
@@ -361,7 +363,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
         size_t ticks = 0;
         for (size_t i = 0; i < n; i++)
             if (rgi_motion_ticks(&recordings[i]) > ticks) ticks = rgi_motion_ticks(&recordings[i]);
-        const size_t state = (nodes * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+        const size_t state = (nodes * RGI_STATE_REALS + 1) * b->lanes * cpu->real_bytes;
         status = rgi_plan_make(ticks * (size_t)opts->rollout.substeps, state, b->n_packs,
                                (size_t)b->threads, opts->budget_bytes, &b->plan, err);
         if (status != RG_OK) goto fail;
@@ -545,6 +547,9 @@ rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction
     for (size_t index = 0; index < b->n_packs; index++)
         for (size_t lane = 0; lane < lanes_of(b); lane++)
             set_lane(b, index, lane, model, directions, n_directions);
+    for (size_t index = 0; n_directions && index < b->n_packs; index++)
+        rgi_cpu_narrow(b->cpu, (double *)(uintptr_t)b->packs[index].job.entry_values,
+                       (size_t)b->entry_begin[n_directions]);
     if (!b->device) return RG_OK;
     if (n_directions)
         RG_TRY(rgi_mirror_entries(b->mirror, b->entry_begin, (int)n_directions, b->entries,
@@ -658,7 +663,7 @@ rg_status rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_dire
 
 rg_batch_plan rgi_takes_describe(const rgi_takes *b)
 {
-    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * sizeof(double);
+    const size_t state = (b->shape->n * RGI_STATE_REALS + 1) * b->lanes * b->cpu->real_bytes;
     size_t total = (b->memory_doubles + b->drives_doubles) * sizeof(double);
     if (b->device) total += rgi_mirror_bytes(b->mirror);
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);

@@ -55,8 +55,9 @@ const char *rg_stepper_name(rg_stepper stepper);
 /* The stepper of this name into *out; 0 when there is none. Thread-safe. */
 int rg_stepper_find(const char *name, rg_stepper *out);
 
-/* What is computed in. float, which a GPU alone offers: faster, with some 7 digits; inputs and outputs stay
- * doubles. */
+/* What is computed in. float: faster, twice as many rods side by side on the CPU, with six digits or so of
+ * positions, fewer of derivatives (docs/float.md); inputs and outputs stay doubles. Newton's method then stops at
+ * increments of 2e-6 m, whatever the tolerance says. */
 #define RG_REAL_LIST(X)                                                                          \
     X(RG_REAL_DOUBLE, 0, "double")                                                               \
     X(RG_REAL_FLOAT, 1, "float")
@@ -84,7 +85,7 @@ typedef struct rg_rollout_opts {
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
     const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512". On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
-    rg_real real;        /* RG_REAL_FLOAT with a GPU's context only (default RG_REAL_DOUBLE) */
+    rg_real real;        /* default RG_REAL_DOUBLE */
 } rg_rollout_opts;
 
 rg_rollout_opts rg_rollout_opts_default(void);

@@ -3,17 +3,17 @@
 
 #include <string.h>
 
+#define DOUBLES(isa, lanes)                                                                        \
+    {#isa, lanes, sizeof(double), rgi_pack_workspace_##isa, rgi_pack_run_##isa, rgi_pack_reverse_##isa}
+#define FLOATS(isa, lanes)                                                                         \
+    {#isa, lanes, sizeof(float), rgi_pack_workspace_##isa##_float, rgi_pack_run_##isa##_float,     \
+     rgi_pack_reverse_##isa##_float}
+
 static const rgi_cpu instantiations[] = {
 #if defined(__x86_64__)
-    {"avx512", 8, rgi_pack_workspace_avx512, rgi_pack_run_avx512,
-     rgi_pack_reverse_avx512},
-    {"avx2", 4, rgi_pack_workspace_avx2, rgi_pack_run_avx2,
-     rgi_pack_reverse_avx2},
+    DOUBLES(avx512, 8), FLOATS(avx512, 16), DOUBLES(avx2, 4), FLOATS(avx2, 8),
 #endif
-    {"sse2", 2, rgi_pack_workspace_sse2, rgi_pack_run_sse2,
-     rgi_pack_reverse_sse2},
-    {"scalar", 1, rgi_pack_workspace_scalar, rgi_pack_run_scalar,
-     rgi_pack_reverse_scalar},
+    DOUBLES(sse2, 2), FLOATS(sse2, 4), DOUBLES(scalar, 1), FLOATS(scalar, 1),
 };
 
 static int supported(const char *isa)
@@ -29,10 +29,21 @@ static int supported(const char *isa)
     return 1;
 }
 
-const rgi_cpu *rgi_cpu_find(const char *isa)
+const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real)
 {
-    for (size_t i = 0; i < sizeof instantiations / sizeof *instantiations; i++)
-        if ((!isa || strcmp(isa, instantiations[i].isa) == 0) && supported(instantiations[i].isa))
-            return &instantiations[i];
+    const size_t bytes = real == RG_REAL_FLOAT ? sizeof(float) : sizeof(double);
+    for (size_t i = 0; i < sizeof instantiations / sizeof *instantiations; i++) {
+        const rgi_cpu *cpu = &instantiations[i];
+        if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa)) return cpu;
+    }
     return NULL;
+}
+
+void rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count)
+{
+    if (cpu->real_bytes == sizeof(double)) return;
+    for (size_t i = 0; i < count * (size_t)cpu->lanes; i++) {
+        const float narrow = (float)values[i];
+        memcpy((char *)(void *)values + i * sizeof narrow, &narrow, sizeof narrow);
+    }
 }

@@ -3,10 +3,12 @@
 #define RGI_DISPATCH_H
 
 #include "pack.h"
+#include "rodgrad/rollout.h"
 
 typedef struct rgi_cpu {
     const char *isa; /* "scalar", "sse2", "avx2", "avx512" */
     int lanes;
+    size_t real_bytes; /* of what a lane computes in */
     size_t (*workspace)(const rgi_pack *pack); /* doubles */
     void (*run)(const rgi_pack *pack);
     void (*reverse)(const rgi_pack *pack); /* after run, with a plan */
@@ -14,6 +16,15 @@ typedef struct rgi_cpu {
 
 /* The named instantiation, or with NULL the widest that the processor has; NULL when the name is
  * unknown or the processor lacks it. Thread-safe. */
-const rgi_cpu *rgi_cpu_find(const char *isa);
+const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real);
+
+/* count packs' worth of doubles [count][lanes] to reals of the instantiation, in place: from the front on */
+void rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count);
+
+/* doubles that take as much memory as so many of its packs' reals */
+static inline size_t rgi_cpu_doubles(const rgi_cpu *cpu, size_t reals)
+{
+    return (reals * (size_t)cpu->lanes * cpu->real_bytes + sizeof(double) - 1) / sizeof(double);
+}
 
 #endif

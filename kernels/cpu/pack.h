@@ -1,19 +1,20 @@
-/* cpu/pack.h: a pack of rods as the host sees it: plain doubles, lane innermost.
+/* cpu/pack.h: a pack of rods as the host sees it: plain numbers, lane innermost.
  *
  * W lanes, one rod each, of one shape: the same vertices, clamps and markers. Every array below
  * that ends in [W] is filled by the host, aligned to 64 bytes. rgi_pack_run_<isa> runs all steps of
  * the pack: forward, and with n_directions > 0 its tangents and the normal equations of a fit.
  * rgi_pack_reverse_<isa> follows a forward run with a plan and runs the steps backwards, from the
  * outputs' cotangents to those of everything that went in (reverse.h).
- * Nothing is allocated; the same bits come out whatever else runs. */
+ * Nothing is allocated; the same bits come out whatever else runs.
+ *
+ * Numbers are doubles whatever the pack computes in, but for what only packs look at: kept, pool, workspace,
+ * and entry_values, which are its own reals. */
 #ifndef RGI_PACK_H
 #define RGI_PACK_H
 
 #include <stddef.h>
 
 #include "../plan.h"
-
-enum { RGI_PACK_MAX_LANES = 8 };
 
 typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */
@@ -70,7 +71,7 @@ typedef struct rgi_pack {
     int n_directions;
     const int *entry_begin; /* [n_directions + 1] */
     const rgi_pack_entry *entries;
-    const double *entry_values; /* [entries][W] */
+    const double *entry_values; /* [entries][W] in the pack's reals */
     const double *dx0, *dv0;    /* [n_directions][n][3][W], or NULL for zero */
     const double *dturn0;       /* [n_directions][n][W] turns of the directors, or NULL: as chord says */
     const double *chord;        /* [n][3][W] unit vectors that m0 was carried from, with dx0; or NULL */
@@ -95,8 +96,8 @@ typedef struct rgi_pack {
     ptrdiff_t rows_apart;
     /* the reverse run */
     const rgi_plan *plan; /* NULL: forward only */
-    double *kept;         /* [rgi_plan_kept][W] what the forward run leaves behind */
-    double *pool;         /* [rgi_plan_pool][W] scratch, the thread's */
+    double *kept;         /* [rgi_plan_kept][W] reals: what the forward run leaves behind */
+    double *pool;         /* [rgi_plan_pool][W] reals: scratch, the thread's */
     int bar;              /* RGI_BAR_... */
     rgi_series x_bar, v_bar, turn_bar, markers_bar; /* cotangents of outputs, items as there */
     int window;           /* steps after which the state's cotangent is dropped; 0: never */
@@ -122,5 +123,9 @@ RGI_PACK_DECLARE(scalar);
 RGI_PACK_DECLARE(sse2);
 RGI_PACK_DECLARE(avx2);
 RGI_PACK_DECLARE(avx512);
+RGI_PACK_DECLARE(scalar_float);
+RGI_PACK_DECLARE(sse2_float);
+RGI_PACK_DECLARE(avx2_float);
+RGI_PACK_DECLARE(avx512_float);
 
 #endif

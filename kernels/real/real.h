@@ -2,9 +2,10 @@
  *
  * An instantiation defines one of these before it includes any other kernel header:
  *   RGI_REAL_DOUBLE       one rod, double (the reference)
- *   RGI_REAL_PACK N       N rods side by side, one lane each (GCC/Clang vector types)
+ *   RGI_REAL_FLOAT        one rod, float
+ *   RGI_REAL_PACK N       N rods side by side, one lane each (GCC/Clang vector types): doubles, or
+ *                         with RGI_REAL_FLOAT floats
  *   RGI_REAL_COMPLEX      one rod, double _Complex: complex-step derivatives in the tests
- *   RGI_REAL_FLOAT        one rod, float, as CUDA compiles it
  *   RGI_REAL_COUNT        one rod, a double that counts operations (bench/budget; C++)
  * Comparisons look at real parts only. Code over `real` is branch-free: it selects. */
 #ifndef RGI_REAL_H
@@ -32,11 +33,20 @@
 #if defined(RGI_REAL_PACK)
 
 #define RGI_LANES RGI_REAL_PACK
-typedef double rg_scalar; /* what a lane holds */
-typedef double real __attribute__((vector_size(8 * RGI_LANES), may_alias));
-typedef long long rmask __attribute__((vector_size(8 * RGI_LANES)));
+#if defined(RGI_REAL_FLOAT)
+typedef float rg_scalar; /* what a lane holds */
+typedef int rgi_mask_lane;
+#define RG_C(c) (c##f)
+#define RGI_SQRT(a) __builtin_sqrtf(a)
+#else
+typedef double rg_scalar;
+typedef long long rgi_mask_lane;
 #define RG_C(c) (c)
-RG_FN real rg_set1(double c) { return (real){0} + c; }
+#define RGI_SQRT(a) __builtin_sqrt(a)
+#endif
+typedef rg_scalar real __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES), may_alias));
+typedef rgi_mask_lane rmask __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES)));
+RG_FN real rg_set1(double c) { return (real){0} + (rg_scalar)c; }
 RG_FN rmask rg_lt(real a, real b) { return a < b; }
 RG_FN rmask rg_and(rmask a, rmask b) { return a & b; }
 RG_FN rmask rg_or(rmask a, rmask b) { return a | b; }
@@ -49,12 +59,12 @@ RG_FN real rg_select(rmask m, real a, real b)
 RG_FN real rg_sqrt(real a)
 {
     real r = a;
-    for (int i = 0; i < RGI_LANES; i++) r[i] = __builtin_sqrt(a[i]);
+    for (int i = 0; i < RGI_LANES; i++) r[i] = RGI_SQRT(a[i]);
     return r;
 }
 RG_FN int rg_any(rmask m)
 {
-    long long any = 0;
+    rgi_mask_lane any = 0;
     for (int i = 0; i < RGI_LANES; i++) any |= m[i];
     return any != 0;
 }
@@ -153,12 +163,12 @@ RG_FN real rg_round(real a)
 {
 #if defined(RGI_REAL_COMPLEX)
     return rint(creal(a));
+#elif defined(RGI_REAL_PACK)
+    /* adding 1.5 2^52, of floats 1.5 2^23, pushes the fraction out of the mantissa */
+    const real big = rg_set1(sizeof(rg_scalar) == 4 ? 12582912.0 : 6755399441055744.0);
+    return (a + big) - big;
 #elif defined(RGI_REAL_FLOAT)
     return rintf(a);
-#elif defined(RGI_REAL_PACK)
-    /* adding 1.5 2^52 pushes the fraction out of the mantissa */
-    const real big = rg_set1(6755399441055744.0);
-    return (a + big) - big;
 #else
     return rint(RGI_VALUE(a));
 #endif

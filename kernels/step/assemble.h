@@ -242,7 +242,12 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
             const real *w = rod->w + RGI_NW * i;
             vec3 t = v3_load(rod->t + 4 * i);
             real s = rod->sy[RGI_NS * i], w1 = w[RGI_SL] * s - w[RGI_BL], h[6];
+#if defined(RGI_REAL_FLOAT)
+            /* without the constant -b^2/2K, whose rounding errors are larger than what a step changes */
+            phi += RG_C(0.5) * w1 * w1 / w[RGI_SL];
+#else
             phi += s * (RG_C(0.5) * w[RGI_SL] * s - w[RGI_BL]);
+#endif
             real lateral = rg_select(rg_lt(w1, zero), share * w1, w1);
             rgi_stretch_hess(t, rod->t[4 * i + 3], lateral, w[RGI_SL], h);
             real *p = rod->hess + RGI_NH * i, *q = p + RGI_NH;
