@@ -178,6 +178,47 @@ static void methods_same_optimum(void **state)
     clear(r, RECORDINGS);
 }
 
+/* In float each method ends where it does in double: a hundredth of a deviation is what the cost's last digit
+ * can tell (0.5e-4 of its 156). L-BFGS ends when the rounding of cost and gradient, 1e-6 of theirs, defeats its
+ * line search, some half a deviation before. */
+static void methods_float(void **state)
+{
+    enum { DOUBLE, FLOAT, REALS };
+    static const double bars[RG_METHOD_COUNT] = {[RG_METHOD_LM] = 0.05, [RG_METHOD_GAUSS_NEWTON_CG] = 0.05,
+                                                 [RG_METHOD_LBFGS] = 1.0, [RG_METHOD_ADAM] = 0.05};
+    (void)state;
+    rg_recording r[RECORDINGS];
+    rg_model *truth = make_model(1), *start = make_model(0);
+    plant(truth, r, RECORDINGS, FRAMES, 5e-4);
+    for (rg_fit_method m = 0; m < RG_METHOD_COUNT; m++) {
+        rg_fit *fits[REALS];
+        rg_fit_progress p[REALS];
+        const rg_fit_parameter *ps[REALS];
+        double worst = 0.0, apart = 0.0;
+        size_t n = 0;
+        for (int k = 0; k < REALS; k++) {
+            rg_fit_opts o = options(m);
+            o.rollout.real = k == FLOAT ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
+            fits[k] = fits_create(r, RECORDINGS, start, &o);
+            p[k] = finish(fits[k]);
+            n = parameters_of(fits[k], &ps[k]);
+        }
+        for (size_t i = 0; i < n; i++) {
+            worst = fmax(worst, distance(&ps[FLOAT][i], &ps[DOUBLE][i]));
+            apart = fmax(apart, fabs(ps[FLOAT][i].std / ps[DOUBLE][i].std - 1.0));
+        }
+        print_message("%-16s %d iterations in float, %d in double, largest distance %.1e and difference of "
+                      "deviations %.1e\n",
+                      rg_fit_method_name(m), p[FLOAT].iteration, p[DOUBLE].iteration, worst, apart);
+        if (!(worst <= bars[m])) fail_msg("%s: %g deviations off", rg_fit_method_name(m), worst);
+        if (!(apart <= bars[m])) fail_msg("%s: deviations by %g off", rg_fit_method_name(m), apart);
+        for (int k = 0; k < REALS; k++) rg_fit_destroy(&fits[k]);
+    }
+    rg_model_destroy(&truth);
+    rg_model_destroy(&start);
+    clear(r, RECORDINGS);
+}
+
 /* uniform rods first, then everything: each method gets there with the default options */
 static void methods_stages(void **state)
 {
@@ -495,8 +536,9 @@ static void methods_bad_recording(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(methods_same_optimum),   cmocka_unit_test(methods_stages),
-        cmocka_unit_test(methods_bounds),         cmocka_unit_test(methods_derivatives),
+        cmocka_unit_test(methods_same_optimum),   cmocka_unit_test(methods_float),
+        cmocka_unit_test(methods_stages),         cmocka_unit_test(methods_bounds),
+        cmocka_unit_test(methods_derivatives),
         cmocka_unit_test(methods_resume_bitwise), cmocka_unit_test(methods_state_err),
         cmocka_unit_test(methods_bad_recording),  cmocka_unit_test(methods_bad_options_err),
     };

@@ -175,9 +175,11 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
     if (!(o->dt_s > 0.0) || !isfinite(o->dt_s))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a frame takes %g s; it must take more than none",
                        o->dt_s);
-    if (o->n_frames == 0 || o->n_frames > (size_t)2000000000 / (size_t)o->rollout.substeps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frames of %d steps; there must be 1 to 2e9 steps",
-                       o->n_frames, o->rollout.substeps);
+    /* a float counts steps to 2^24 */
+    const size_t most = o->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
+    if (o->n_frames == 0 || o->n_frames > most / (size_t)o->rollout.substeps)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frames of %d steps; there must be 1 to %zu steps",
+                       o->n_frames, o->rollout.substeps, most);
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is not finite", c);
