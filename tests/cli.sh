@@ -52,6 +52,7 @@ accept "usage: rodgrad" --help
 accept "^rodgrad [0-9]" --version
 accept "^backends *cpu" info
 accept '"backends":\["cpu"' info --json
+accept '"lanes":{"double":[1248],"float":[0-9]*}' info --json
 accept '"cuda":{"built":' info --json
 accept '"backend":"cpu".*"real":"double"' evaluate "$model" good.csv --json --backend cpu --real double
 accept "usage: rodgrad evaluate" evaluate --help
@@ -68,6 +69,7 @@ accept '"ridge":' evaluate --json "$model" good.csv --train two/a.csv two/b.csv
 accept '"scheme":"be"' evaluate "$model" --scheme=be good.csv --json
 accept '"substeps":2' evaluate "$model" --substeps 2 good.csv --json
 accept '"isa":"scalar"' evaluate "$model" --isa scalar good.csv --json
+accept '"real":"float"' evaluate "$model" --real float good.csv --json
 accept '"status":"ok"' simulate "$model" --drive good.csv -o out.npy --json
 accept '"status":"ok"' simulate "$model" --drive two -o out.h5 --json
 accept "overall" evaluate "$model" out.npy out.h5

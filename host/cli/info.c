@@ -6,6 +6,7 @@
 #include "cli/build.h"
 #include "cli/cli.h"
 #include "core/context.h"
+#include "cpu/dispatch.h"
 #include "io/libraries.h"
 #include "rodgrad/version.h"
 
@@ -29,6 +30,15 @@ static json_t *isa_json(void)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (has_isa(names[i])) json_array_append_new(list, json_string(names[i]));
     return list;
+}
+
+/* rods side by side with the instructions chosen, by what they are computed in */
+static json_t *lanes_json(void)
+{
+    json_t *lanes = json_object();
+    for (rg_real real = RG_REAL_DOUBLE; real <= RG_REAL_FLOAT; real++)
+        json_object_set_new(lanes, rg_real_name(real), json_integer(rgi_cpu_find(NULL, real)->lanes));
+    return lanes;
 }
 
 /* the GPUs: what they are called here, and what they are */
@@ -83,11 +93,11 @@ static json_t *info_json(void)
 {
     const char *reason = NULL;
     const int count = rg_cuda_device_count(&reason);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:i, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}",
                      "version", RODGRAD_VERSION, "compiler", RGC_COMPILER,
                      "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
                      "sanitizers", RODGRAD_BUILD_SANITIZE,
-                     "isa_available", isa_json(), "isa", rg_cpu_isa(),
+                     "isa_available", isa_json(), "isa", rg_cpu_isa(), "lanes", lanes_json(),
                      "processors", omp_get_num_procs(), "threads", omp_get_max_threads(),
                      "backends", backends_json(count), "cuda", cuda_json(count, reason),
                      "libraries", rgi_libraries_json());
@@ -134,7 +144,10 @@ static void print_text(json_t *info)
     printf("instruction sets");
     json_array_foreach(json_object_get(info, "isa_available"), i, value)
         printf(" %s", json_string_value(value));
-    printf("; chosen: %s\n", text_of(info, "isa"));
+    printf("; chosen: %s\nrods side by side", text_of(info, "isa"));
+    json_object_foreach(json_object_get(info, "lanes"), key, value)
+        printf(" %lld in %s", (long long)json_integer_value(value), key);
+    printf("\n");
     printf("threads          %d of %d processors\n", omp_get_max_threads(), omp_get_num_procs());
     print_backends(info);
     printf("libraries\n");

@@ -108,7 +108,8 @@ class Batch:
     """n_rods rods of one model, or one of each model of a list: simulated together, and differentiated.
 
     Options are those of rg_batch_opts and rg_rollout_opts; None leaves the library's default. `budget_bytes`
-    -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA.
+    -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA. `real`
+    "float" computes in single precision; arrays are doubles in any case.
     """
 
     def __init__(self, model: Model | Sequence[Model], n_rods: int | None = None, *, n_frames: int = 1,
