@@ -42,7 +42,10 @@ RG_FN real rgi_load(const double *p, size_t k) { return RGI_CREALS(p)[k]; }
 RG_FN void rgi_store(double *p, size_t k, real value) { RGI_REALS(p)[k] = value; }
 RG_FN void rgi_add(double *p, size_t k, real value) { RGI_REALS(p)[k] += value; }
 #endif
-RG_FN vec3 rgi_load3(const double *p, size_t k) { return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2)); }
+RG_FN vec3 rgi_load3(const double *p, size_t k)
+{
+    return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2));
+}
 
 /* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
 enum { RGI_STATE = RGI_STATE_REALS };

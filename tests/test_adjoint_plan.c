@@ -20,7 +20,8 @@
 static const struct {
     const char *isa;
     rg_real real;
-} ways[] = {{"scalar", RG_REAL_DOUBLE}, {NULL, RG_REAL_DOUBLE}, {"scalar", RG_REAL_FLOAT}, {NULL, RG_REAL_FLOAT}};
+} ways[] = {{"scalar", RG_REAL_DOUBLE}, {NULL, RG_REAL_DOUBLE},
+            {"scalar", RG_REAL_FLOAT},  {NULL, RG_REAL_FLOAT}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static void use_way(grad_scene *s, size_t way)

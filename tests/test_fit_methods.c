@@ -178,8 +178,8 @@ static void methods_same_optimum(void **state)
     clear(r, RECORDINGS);
 }
 
-/* In float each method ends where it does in double: a hundredth of a deviation is what the cost's last digit
- * can tell (0.5e-4 of its 156). L-BFGS ends when the rounding of cost and gradient, 1e-6 of theirs, defeats its
+/* In float each method ends where it does in double: a cost of 156 that is rounded by 1e-6 of it does not tell
+ * where within 0.02 deviations. L-BFGS ends when the rounding of cost and gradient, 1e-6 of theirs, defeats its
  * line search, some half a deviation before. */
 static void methods_float(void **state)
 {

@@ -34,7 +34,8 @@ const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real)
     const size_t bytes = real == RG_REAL_FLOAT ? sizeof(float) : sizeof(double);
     for (size_t i = 0; i < sizeof instantiations / sizeof *instantiations; i++) {
         const rgi_cpu *cpu = &instantiations[i];
-        if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa)) return cpu;
+        if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa))
+            return cpu;
     }
     return NULL;
 }
