@@ -39,7 +39,7 @@ run.h:rgi_run_init:2 covered by its neighbours
 run.h:rgi_run_start:2 the barriers of the strain gradients, or of the first step, come before tangents are read
 run.h:rgi_run_drive_jvp:1 covered by its neighbours
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
-step/deform.h:rgi_deform_solve:2 covered by its neighbours
+step/deform.h:rgi_deform_solve:1 covered by its neighbours
 step/deform.h:rgi_deform_linearise:4 covered by its neighbours
 step/deform.h:rgi_deform_turned:1 covered by its neighbours
 step/implicit.h:rgi_step_prepare:1 covered by its neighbours

@@ -212,7 +212,7 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     o.rollout.scheme = stepper == GRAD_EULER ? RG_SCHEME_BE : RG_SCHEME_BDF2;
     if (stepper == GRAD_STATIC) o.rollout.scheme = RG_SCHEME_STATIC;
     o.rollout.substeps = substeps;
-    o.rollout.tolerance_m = stepper == GRAD_STATIC ? 1e-12 : 1e-21; /* for a last move near 1e-12 */
+    o.rollout.tolerance_m = stepper == GRAD_STATIC ? 1e-12 : 1e-24; /* for a last move near 1e-12 */
     o.rollout.max_iterations = 60;
     o.rollout.threads = 1;
     /* the explicit stepper must resolve the bending waves of these rods, w = 120 rad/s at refine 1,

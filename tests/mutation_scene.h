@@ -298,9 +298,9 @@ static inline rgi_pack mutation_shape(const mutation_scene *s)
     p.h = s->h;
     p.gravity[0] = 1.0;
     p.gravity[2] = -9.81;
-    /* static: Newton's last move, what is left is of the order of its square; else a thousand times what is
+    /* static: Newton's last move, what is left is of the order of its square; else what is
      * left, and the last move is the root of it */
-    p.tolerance = s->scheme == 2 ? 1e-12 : 1e-21;
+    p.tolerance = s->scheme == 2 ? 1e-12 : 1e-24;
     p.max_iterations = 60;
     p.bdf2 = s->scheme == 1;
     p.still = s->scheme == 2;

@@ -181,7 +181,7 @@ static scene *make_scene(int n, enum grip grip, int round, int steps, uint64_t s
     s->job.max_iterations = 60;
     s->job.h = 0.004;
     /* Newton to round-off: what it leaves is of the order of its square */
-    s->job.tolerance = 1e-21;
+    s->job.tolerance = 1e-24;
     s->job.gravity[0] = 1.0;
     s->job.gravity[2] = -9.81;
     make_grip(&s->job, grip);

@@ -35,7 +35,7 @@ static rgi_takes_opts batch_options(size_t directions)
     memset(&o, 0, sizeof o);
     o.rollout = rg_rollout_opts_default();
     /* solved to round-off: what is left of the error is its square */
-    o.rollout.tolerance_m = 1e-21;
+    o.rollout.tolerance_m = 1e-24;
     o.rollout.threads = 1;
     o.markers = o.markers_jvp = o.fit = 1;
     o.max_directions = directions;

@@ -226,7 +226,7 @@ static rgi_pack make_pack(const scene *s)
     p.gravity[0] = 1.0;
     p.gravity[2] = -9.81;
     /* far below what the comparison asks for: the error left is its square */
-    p.tolerance = 1e-21;
+    p.tolerance = 1e-24;
     p.max_iterations = 60;
     p.bdf2 = s->bdf2;
     p.substeps = s->substeps;

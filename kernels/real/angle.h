@@ -15,11 +15,15 @@ RG_FN real rg_atan(real u)
     real a = rg_select(negative, -u, u);
     rmask large = rg_lt(rg_set1(2.414213562373095048802), a);
     rmask middle = rg_and(rg_lt(rg_set1(0.66), a), rg_not(large));
-    real top = rg_select(large, rg_set1(-1.0), rg_select(middle, a - RG_C(1.0), a));
-    real bottom = rg_select(large, a, rg_select(middle, a + RG_C(1.0), rg_set1(1.0)));
-    real offset = rg_select(large, rg_set1(1.570796326794896619231),
-                            rg_select(middle, rg_set1(0.785398163397448309616), rg_set1(0.0)));
-    real w = top / bottom, z = w * w;
+    real w = a, offset = rg_set1(0.0);
+    if (rg_any(rg_or(large, middle))) {
+        real top = rg_select(large, rg_set1(-1.0), rg_select(middle, a - RG_C(1.0), a));
+        real bottom = rg_select(large, a, rg_select(middle, a + RG_C(1.0), rg_set1(1.0)));
+        offset = rg_select(large, rg_set1(1.570796326794896619231),
+                           rg_select(middle, rg_set1(0.785398163397448309616), offset));
+        w = top / bottom;
+    }
+    real z = w * w;
     real p = (((RG_C(-8.750608600031904122785e-1) * z - RG_C(1.615753718733365076637e1)) * z -
                RG_C(7.500855792314704667340e1)) * z - RG_C(1.228866684490136173410e2)) * z -
              RG_C(6.485021904942025371773e1);

@@ -97,66 +97,70 @@ RG_FN void rgi_joint_grad(const rgi_joint *j, real *g)
 RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12, real k22, real k33,
                           real s1, real s2, real s3, real *h)
 {
+    const real o = rg_set1(0.0);
     /* q = s1 m2 - s2 m1 and its angle derivative -p, p = s1 m1 + s2 m2 */
     vec3 qe = v3_sub(v3_scale(s1, j->m2e), v3_scale(s2, j->m1e));
     vec3 qf = v3_sub(v3_scale(s1, j->m2f), v3_scale(s2, j->m1f));
-    vec3 pe = v3_add(v3_scale(s1, j->m1e), v3_scale(s2, j->m2e));
-    vec3 pf = v3_add(v3_scale(s1, j->m1f), v3_scale(s2, j->m2f));
+    vec3 pe = v3_axpy(s2, j->m2e, v3_scale(s1, j->m1e));
+    vec3 pf = v3_axpy(s2, j->m2f, v3_scale(s1, j->m1f));
     vec3 q = v3_scale(j->ichi, v3_add(qe, qf));
-    real k = s1 * j->kappa1 + s2 * j->kappa2;
-    real kc = k * j->ichi;
-    vec3 u = v3_cross(j->tf, q), w = v3_cross(j->te, q);
-    real ee = j->ie * j->ie, ff = j->jf * j->jf, ef = j->ie * j->jf;
-
-    const real t[3] = {j->tt.x, j->tt.y, j->tt.z}, b[3] = {j->kb.x, j->kb.y, j->kb.z};
-    const real a[3] = {j->te.x, j->te.y, j->te.z}, d[3] = {j->tf.x, j->tf.y, j->tf.z};
-    const real uu[3] = {u.x, u.y, u.z}, ww[3] = {w.x, w.y, w.z};
-    /* kb appears with q/4 (bending) and with -s3 (t + t~)/4 (twist): one vector for both */
-    real ge[3], gf[3];
-    v3_store(ge, v3_scale(rg_set1(0.25), v3_sub(qe, v3_scale(s3, v3_add(j->te, j->tt)))));
-    v3_store(gf, v3_scale(rg_set1(0.25), v3_sub(qf, v3_scale(s3, v3_add(j->tf, j->tt)))));
-    /* products of strain gradients with their stiffness: ck = K grad */
+    real k = s1 * j->kappa1 + s2 * j->kappa2, kc = k * j->ichi;
+    vec3 kt = v3_scale(k, j->tt);
+    /* of e and f: t~, kb and the tangent over the length */
+    real te[3], tf[3], be[3], bf[3], ae[3], af[3];
+    v3_store(te, v3_scale(j->ie, j->tt));
+    v3_store(tf, v3_scale(j->jf, j->tt));
+    v3_store(be, v3_scale(j->ie, j->kb));
+    v3_store(bf, v3_scale(j->jf, j->kb));
+    v3_store(ae, v3_scale(j->ie, j->te));
+    v3_store(af, v3_scale(j->jf, j->tf));
+    /* what t~ is multiplied by; and kb, by q/4 (bending), -s3 (t + t~)/4 (twist) and k33 kb/8: half of the twist's
+     * part in the strains' own second derivatives, whose gradient is kb/2 */
+    real ue[3], uf[3], we[3], wf[3], x[3];
+    v3_store(ue, v3_scale(j->ie, v3_sub(kt, v3_cross(j->tf, q))));
+    v3_store(uf, v3_scale(j->jf, v3_add(kt, v3_cross(j->te, q))));
+    vec3 quarter = v3_axpy(-s3, v3_add(j->te, j->tt), qe);
+    v3_store(we, v3_scale(j->ie, v3_axpy(RG_C(0.125) * k33, j->kb, v3_scale(rg_set1(0.25), quarter))));
+    quarter = v3_axpy(-s3, v3_add(j->tf, j->tt), qf);
+    v3_store(wf, v3_scale(j->jf, v3_axpy(RG_C(0.125) * k33, j->kb, v3_scale(rg_set1(0.25), quarter))));
+    v3_store(x, v3_scale(j->jf, v3_axpy(RG_C(0.25) * k33, j->kb, v3_scale(RG_C(-0.5) * s3, j->tt))));
+    /* products of bending gradients with their stiffness: ck = K grad */
     real c1[8], c2[8];
     for (int i = 0; i < 8; i++) {
         c1[i] = k11 * g[i] + k12 * g[8 + i];
         c2[i] = k12 * g[i] + k22 * g[8 + i];
     }
+    const real dee = kc * j->ie * j->ie, dff = kc * j->jf * j->jf, def = j->ie * j->jf;
     int m = 0;
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c <= r; c++, m++) {
-            real diag = r == c ? kc : rg_set1(0.0);
-            real tt2 = RG_C(2.0) * k * t[r] * t[c];
-            h[m] = ee * (tt2 - uu[r] * t[c] - t[r] * uu[c] + kc * a[r] * a[c] - diag +
-                         b[r] * ge[c] + ge[r] * b[c]) +
-                   c1[r] * g[c] + c2[r] * g[8 + c] + k33 * g[16 + r] * g[16 + c];
-            h[6 + m] = ff * (tt2 + ww[r] * t[c] + t[r] * ww[c] + kc * d[r] * d[c] - diag +
-                             b[r] * gf[c] + gf[r] * b[c]) +
-                       c1[3 + r] * g[3 + c] + c2[3 + r] * g[11 + c] + k33 * g[19 + r] * g[19 + c];
+            h[m] = ue[r] * te[c] + te[r] * ue[c] + be[r] * we[c] + we[r] * be[c] + kc * ae[r] * ae[c] +
+                   c1[r] * g[c] + c2[r] * g[8 + c] - (r == c ? dee : o);
+            h[6 + m] = uf[r] * tf[c] + tf[r] * uf[c] + bf[r] * wf[c] + wf[r] * bf[c] +
+                       kc * af[r] * af[c] + c1[3 + r] * g[3 + c] + c2[3 + r] * g[11 + c] -
+                       (r == c ? dff : o);
         }
     }
     /* the antisymmetric part of ef: [s3/chi te - q~]x */
-    vec3 x = v3_sub(v3_scale(s3 * j->ichi, j->te), q);
-    const real o = rg_set1(0.0), skew[9] = {o, -x.z, x.y, x.z, o, -x.x, -x.y, x.x, o};
+    vec3 v = v3_scale(def, v3_sub(v3_scale(s3 * j->ichi, j->te), q));
+    const real diagonal = -kc * def;
+    const real rest[9] = {diagonal, -v.z, v.y, v.z, diagonal, -v.x, -v.y, v.x, diagonal};
     for (int r = 0; r < 3; r++)
         for (int c = 0; c < 3; c++)
-            h[12 + 3 * r + c] =
-                ef * (RG_C(2.0) * k * t[r] * t[c] - uu[r] * t[c] + t[r] * ww[c] - kc * a[r] * d[c] -
-                      (r == c ? kc : o) - RG_C(0.5) * s3 * b[r] * t[c] + skew[3 * r + c]) +
-                c1[r] * g[3 + c] + c2[r] * g[11 + c] + k33 * g[16 + r] * g[19 + c];
-    real be = RG_C(0.5) * v3_dot(j->kb, pe), bf = RG_C(0.5) * v3_dot(j->kb, pf);
-    v3_store(h + 21, v3_scale(j->ie, v3_sub(v3_scale(be, j->tt),
-                                            v3_scale(j->ichi, v3_cross(j->tf, pe)))));
-    v3_store(h + 24, v3_scale(j->ie, v3_sub(v3_scale(bf, j->tt),
-                                            v3_scale(j->ichi, v3_cross(j->tf, pf)))));
-    v3_store(h + 27, v3_scale(j->jf, v3_add(v3_scale(be, j->tt),
-                                            v3_scale(j->ichi, v3_cross(j->te, pe)))));
-    v3_store(h + 30, v3_scale(j->jf, v3_add(v3_scale(bf, j->tt),
-                                            v3_scale(j->ichi, v3_cross(j->te, pf)))));
+            h[12 + 3 * r + c] = rest[3 * r + c] + te[r] * uf[c] + ue[r] * tf[c] + be[r] * x[c] -
+                                kc * ae[r] * af[c] + c1[r] * g[3 + c] + c2[r] * g[11 + c];
+    real kpe = RG_C(0.5) * v3_dot(j->kb, pe), kpf = RG_C(0.5) * v3_dot(j->kb, pf);
+    real re = j->ie * j->ichi, rf = j->jf * j->ichi, half = RG_C(0.5) * k33;
+    real fe[3], ff[3], ee[3], ef[3];
+    v3_store(fe, v3_scale(re, v3_cross(j->tf, pe)));
+    v3_store(ff, v3_scale(re, v3_cross(j->tf, pf)));
+    v3_store(ee, v3_scale(rf, v3_cross(j->te, pe)));
+    v3_store(ef, v3_scale(rf, v3_cross(j->te, pf)));
     for (int r = 0; r < 3; r++) {
-        h[21 + r] += c1[r] * g[6] + c2[r] * g[14] + k33 * g[16 + r] * g[22];
-        h[24 + r] += c1[r] * g[7] + c2[r] * g[15] + k33 * g[16 + r] * g[23];
-        h[27 + r] += c1[3 + r] * g[6] + c2[3 + r] * g[14] + k33 * g[19 + r] * g[22];
-        h[30 + r] += c1[3 + r] * g[7] + c2[3 + r] * g[15] + k33 * g[19 + r] * g[23];
+        h[21 + r] = kpe * te[r] - fe[r] + c1[r] * g[6] + c2[r] * g[14] - half * be[r];
+        h[24 + r] = kpf * te[r] - ff[r] + c1[r] * g[7] + c2[r] * g[15] + half * be[r];
+        h[27 + r] = kpe * tf[r] + ee[r] + c1[3 + r] * g[6] + c2[3 + r] * g[14] - half * bf[r];
+        h[30 + r] = kpf * tf[r] + ef[r] + c1[3 + r] * g[7] + c2[3 + r] * g[15] + half * bf[r];
     }
     h[33] = RG_C(-0.5) * v3_dot(j->kb, qe) + c1[6] * g[6] + c2[6] * g[14] + k33;
     h[34] = c1[6] * g[7] + c2[6] * g[15] - k33;

@@ -84,9 +84,9 @@ RG_FN void rgi_deform_stress(const rgi_rod *rod, int i, real *stress)
     stress[3] = w[RGI_ST] * s[3] - w[RGI_BT];
 }
 
-/* strains and their gradients at x and the directors turned by `turn` (base1) into sy and g, P's gradient
- * into grad; joints in three colours, as in assemble.h */
-RG_FN void rgi_deform_force(rgi_rod *rod, const rgi_turn *turn)
+/* curvatures and strain gradients at x and the turned directors (base1), whose twist is in sy, into sy and g, P's
+ * gradient into grad; joints in three colours, as in assemble.h */
+RG_FN void rgi_deform_force(rgi_rod *rod)
 {
     RG_TEAM_FOR(i, 0, RGI_NU * rod->n) rod->grad[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
@@ -101,7 +101,6 @@ RG_FN void rgi_deform_force(rgi_rod *rod, const rgi_turn *turn)
             rgi_joint_grad(&j, g);
             sy[1] = j.kappa1;
             sy[2] = j.kappa2;
-            sy[3] = rgi_turn_twist(rod, turn, i);
             rgi_deform_stress(rod, i, w);
             for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
             rgi_scatter_gradient(rod->grad, i, d);
@@ -118,14 +117,11 @@ RG_FN real rgi_deform_pull(const rgi_rod *rod, int i, int d)
     return force / rod->coef[RGI_NC * i + RGI_M];
 }
 
-/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and
- * directors in y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and
- * strain gradients (g) are those at x and the turned directors (base1). */
-RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_deform *work, rmask alive)
+/* with the directors turned (base1, and its twist in sy): the force, and the new positions in y */
+RG_FN void rgi_deform_move(rgi_rod *rod, const rgi_step *step, rgi_deform *work)
 {
-    const real h = rg_set1(step->h), zero = rg_set1(0.0), one = rg_set1(1.0);
-    rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
-    rgi_deform_force(rod, &work->turn);
+    const real h = rg_set1(step->h);
+    rgi_deform_force(rod);
     RG_TEAM_FOR(i, 0, rod->n)
     {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
@@ -139,6 +135,16 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_defor
     rgi_projection_shares(rod, work->share);
     RG_TEAM_ONE { rgi_project(rod, step->sweeps, work->share, rod->y, work->past); }
     RG_TEAM_SYNC();
+}
+
+/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and
+ * directors in y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and
+ * strain gradients (g) are those at x and the turned directors (base1). */
+RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_deform *work, rmask alive)
+{
+    const real zero = rg_set1(0.0), one = rg_set1(1.0);
+    rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
+    rgi_deform_move(rod, step, work);
     real bad = zero;
     RG_TEAM_FOR(i, 0, rod->n)
     {
@@ -157,6 +163,24 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_defor
     RG_TEAM_SYNC();
     out.finite = rg_and(out.finite, rg_lt(rg_team_max(bad), one));
     return out;
+}
+
+/* For the adjoint: the same step once more, from the directors y1 [n][3] and strains s [n][RGI_NS] that it ended
+ * with, its turns and its twist known from them: the transport from x to y the other way round. Leaves what
+ * rgi_deform_linearise and the adjoint need, not y1. */
+RG_FN void rgi_deform_again(rgi_rod *rod, const rgi_step *step, rgi_deform *work, const real *y, const real *y1,
+                            const real *s)
+{
+    rgi_edges(rod, rod->x);
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        vec3 from = v3_unit(v3_sub(v3_load(y + 3 * i + 3), v3_load(y + 3 * i))), to = v3_load(rod->t + 4 * i);
+        vec3 m = v3_perpendicular(to, v3_transport(from, to, v3_load(y1 + 3 * i)));
+        v3_store(rod->base1 + 3 * i, rod->fixed[i] & RGI_FIXED_THETA ? v3_load(rod->m1 + 3 * i) : m);
+        rod->sy[RGI_NS * i + 3] = s[RGI_NS * i + 3];
+    }
+    RG_TEAM_SYNC();
+    rgi_deform_move(rod, step, work);
 }
 
 /* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the

@@ -4,13 +4,11 @@
  * halved. A lane is done when the move just made is at most the tolerance, or when the next would be, and then
  * moves no more: its values never depend on its neighbours. With the exact Hessian a whole move d leaves an error
  * of C d^2 (Kantorovich; Nocedal & Wright 2006, theorem 3.5), which is the next move; C d_before^2 = d gives C, so
- * the next one is d (d/d_before)^2, an estimate: it has to stay below a thousandth of the tolerance. */
+ * the next one is d (d/d_before)^2. */
 #ifndef RGI_NEWTON_H
 #define RGI_NEWTON_H
 
 #include "../real/real.h"
-
-#define RGI_FORETOLD_SHARE 1e-3
 
 typedef struct rgi_outcome {
     rmask converged, folded, wrapped, finite;
@@ -87,7 +85,7 @@ RG_FN void rgi_newton_moved(rgi_newton *n, rmask take, double tolerance)
     double least = tolerance > RGI_LEAST_INCREMENT ? tolerance : RGI_LEAST_INCREMENT;
     real d = n->out.increment, b = n->before;
     rmask small = rg_lt(d, rg_set1(least));
-    rmask foretold = rg_and(rg_and(n->exact, rg_not(small)), rg_lt(d * d * d, rg_set1(RGI_FORETOLD_SHARE * tolerance) * b * b));
+    rmask foretold = rg_and(rg_and(n->exact, rg_not(small)), rg_lt(d * d * d, rg_set1(tolerance) * b * b));
     n->out.increment = rg_select(foretold, d * d * d / (b * b), d);
     rmask done = rg_and(take, rg_or(small, foretold));
     n->out.converged = rg_or(n->out.converged, done);

@@ -174,7 +174,7 @@ RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 }
 
 /* Turn the free directors at x to where the potential is smallest, for the lanes `alive`: into
- * base1, those of prescribed edges as they are. Tangents and lengths of x are left in t and sy.
+ * base1, those of prescribed edges as they are. Tangents, lengths and twist are left in t and sy.
  * Lanes go each their own way, as in rgi_step_solve. */
 RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *work, rmask alive)
 {
@@ -211,6 +211,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
         vec3 t = v3_load(rod->t + 4 * j), m = v3_load(rod->m1 + 3 * j);
         vec3 to = v3_perpendicular(t, v3_axpy(turn[1], v3_cross(t, m), v3_scale(turn[0], m)));
         v3_store(rod->base1 + 3 * j, rod->fixed[j] & RGI_FIXED_THETA ? m : to);
+        if (j > 0) rod->sy[RGI_NS * j + 3] = rgi_turn_twist(rod, work, j);
     }
     RG_TEAM_SYNC();
     return newton.out;
