@@ -69,6 +69,7 @@ environment venv "numpy>=2" "matplotlib>=3.9" "jax>=0.7" "pyelastica==1.0.0" "mu
 environment venv-dismech "numpy>=2" "dismech-newton==0.1.0.post4"
 
 export RODGRAD_LIBRARY="$folder/build/librodgrad.so" PYTHONPATH="$PWD/python"
+export PYTHONPYCACHEPREFIX="$folder/pycache" # nothing is left beside the sources
 "$folder/venv/bin/python" bench/rivals/run.py --python "dismech=$folder/venv-dismech/bin/python" \
     --steps "$folder/steps.json" --page "$page" --json "${json:-$folder/rows.json}" \
     --command "bench/rivals/run.sh${shown[*]:+ ${shown[*]}}" ${options[@]+"${options[@]}"}
