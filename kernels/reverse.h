@@ -136,7 +136,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
         RG_TEAM_ONE { run->step.bdf2 = 0; }
         RG_TEAM_SYNC();
         rgi_run_drive(run, pack, s);
-        rgi_step_prepare(rod, &run->step);
+        rgi_stress_prepare(rod, &run->step);
         rgi_deform_again(rod, &run->step, &run->deform, after, after + 6 * n, after + 9 * n);
         rgi_deform_linearise(rod, &run->step, &run->deform);
         rgi_run_set_alive(run, rgi_state_alive(after, n));

@@ -206,11 +206,12 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
     RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && !RGI_DEFORM(pack) && (s > 0 || run->carried); }
     RG_TEAM_SYNC();
     rgi_run_drive(run, pack, s);
-    rgi_step_prepare(&run->rod, &run->step);
     if (RGI_DEFORM(pack)) {
+        rgi_stress_prepare(&run->rod, &run->step);
         out = rgi_deform_solve(&run->rod, &run->step, &run->deform, alive);
         if (linearise) rgi_deform_linearise(&run->rod, &run->step, &run->deform);
     } else {
+        rgi_step_prepare(&run->rod, &run->step);
         rgi_step_predict(&run->rod, &run->step);
         out = rgi_step_solve(&run->rod, &run->step, alive);
         if (linearise)

@@ -42,7 +42,7 @@ step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:1 covered by its neighbours
 step/deform.h:rgi_deform_linearise:4 covered by its neighbours
 step/deform.h:rgi_deform_turned:1 covered by its neighbours
-step/implicit.h:rgi_step_prepare:1 covered by its neighbours
+step/implicit.h:rgi_stress_prepare:1 covered by its neighbours
 step/implicit.h:rgi_move:2 covered by its neighbours
 step/implicit.h:rgi_step_predict:2 covered by its neighbours
 step/implicit.h:rgi_newton_increment:1 covered by its neighbours

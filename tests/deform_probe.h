@@ -127,7 +127,7 @@ static rgi_outcome probe_step(probe_bench *b, const probe_job *job, const rg_sca
     probe_get(b->rod.y, in, size, at, 3 * n);
     probe_get(b->rod.y1, in, size, at + 3 * n, 3 * n);
     probe_get(b->force, in, size, at + 6 * n, 3 * n);
-    rgi_step_prepare(&b->rod, &b->step);
+    rgi_stress_prepare(&b->rod, &b->step);
     return rgi_deform_solve(&b->rod, &b->step, &b->work, b->alive);
 }
 

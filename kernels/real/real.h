@@ -23,6 +23,18 @@
 #define RG_FN static inline
 #define RG_RESTRICT restrict
 #endif
+/* RG_UNROLLED: a loop of few turns that gcc would leave one */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
+#define RG_UNROLLED _Pragma("GCC unroll 40")
+#else
+#define RG_UNROLLED
+#endif
+/* RG_DISSOLVED: a function whose arguments are constants at its calls, by which its loops unroll */
+#if defined(__CUDACC__)
+#define RG_DISSOLVED RG_FN
+#else
+#define RG_DISSOLVED static inline __attribute__((always_inline))
+#endif
 
 #if defined(__CUDA_ARCH__)
 #define RG_ROLLED _Pragma("unroll 1")
@@ -44,7 +56,11 @@ typedef long long rgi_mask_lane;
 #define RG_C(c) (c)
 #define RGI_SQRT(a) __builtin_sqrt(a)
 #endif
+#if RGI_LANES == 2
 typedef rg_scalar real __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES), may_alias));
+#else
+typedef rg_scalar real __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES)));
+#endif
 typedef rgi_mask_lane rmask __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES)));
 RG_FN real rg_set1(double c) { return (real){0} + (rg_scalar)c; }
 RG_FN rmask rg_lt(real a, real b) { return a < b; }

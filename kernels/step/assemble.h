@@ -217,6 +217,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
         real *p = rod->hess + RGI_NH * i, *d = rod->grad + RGI_NU * i;
         vec3 off = v3_sub(v3_load(rod->y + 3 * i), v3_load(rod->c + 3 * i));
         real a = rod->a[i];
+        RG_UNROLLED
         for (int k = 0; k < RGI_NH; k++) p[k] = zero;
         p[RGI_TRI(0, 0)] = p[RGI_TRI(1, 1)] = p[RGI_TRI(2, 2)] = a + add;
         v3_store(d, v3_scale(a, off));

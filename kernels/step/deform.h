@@ -137,7 +137,7 @@ RG_FN void rgi_deform_move(rgi_rod *rod, const rgi_step *step, rgi_deform *work)
     RG_TEAM_SYNC();
 }
 
-/* One step for the lanes `alive`, after rgi_step_prepare and with prescribed positions and
+/* One step for the lanes `alive`, after rgi_stress_prepare and with prescribed positions and
  * directors in y and y1: new positions in y, new directors in y1; strains (sy), tangents (t) and
  * strain gradients (g) are those at x and the turned directors (base1). */
 RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_deform *work, rmask alive)

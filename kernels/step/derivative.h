@@ -49,7 +49,7 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
 {
     const int n = rod->n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
-    const real force_rate = rgi_step_rate(step);
+    const real force_rate = rgi_step_rate(step), now = rgi_past_now(step), before = rgi_past_before(step);
     if (in.y) {
         rgi_blocks_times(rod->plan, full, in.y, dy);
         for (int i = 0; i < RGI_NU * n; i++) dy[i] = -dy[i];
@@ -61,8 +61,8 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         real *r = dy + RGI_NU * i;
         rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
         for (int c = 0; c < 3; c++) {
-            real xt = rgi_past(step, d.x[3 * i + c], d.xp[3 * i + c]);
-            real vt = rgi_past(step, d.v[3 * i + c], d.vp[3 * i + c]);
+            real xt = now * d.x[3 * i + c] + before * d.xp[3 * i + c];
+            real vt = now * d.v[3 * i + c] + before * d.vp[3 * i + c];
             r[c] += k[RGI_M] * force_rate * (force_rate * xt + vt + k[RGI_C] * xt);
             if (in.f) r[c] += in.f[3 * i + c];
         }
@@ -75,10 +75,9 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         rgi_coefficient_jvp(rod, step, entries[e], values[e], stress + RGI_NS * i, force);
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] -= force[c];
     }
-    for (int i = 0; i < n; i++) {
-        rgi_strain_node_adj(rod, rg_set1(-1.0), stress, i, dy);
-        rgi_mask_fixed_node(rod, i, dy);
-    }
+    for (int i = 0; i < RGI_NS * n; i++) stress[i] = -stress[i];
+    rgi_strain_adj_alone(rod, stress, dy);
+    for (int i = 0; i < n; i++) rgi_mask_fixed_node(rod, i, dy);
     rgi_ldlt_solve(rod->plan, rod->hess, dy);
     if (in.y)
         for (int i = 0; i < RGI_NU * n; i++) dy[i] += in.y[i];
@@ -87,7 +86,7 @@ RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         rgi_strain_jvp(rod, i, dy, ds);
         for (int c = 0; c < 3; c++) {
             real x = d.x[3 * i + c], v = d.v[3 * i + c], y = dy[RGI_NU * i + c];
-            real to = (y - rgi_past(step, x, d.xp[3 * i + c])) * rate;
+            real to = (y - (now * x + before * d.xp[3 * i + c])) * rate;
             d.x[3 * i + c] = rg_select(alive, y, x);
             d.v[3 * i + c] = rg_select(alive, to, v);
             d.xp[3 * i + c] = x;

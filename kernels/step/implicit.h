@@ -59,28 +59,14 @@ RG_FN real rgi_past(const rgi_step *step, real q, real o)
     return (RG_C(4.0) * q - o) * RG_C(0.33333333333333333333);
 }
 
-/* a, c and w of the step from the state; coef in SI */
-RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
+/* w of the step from the state */
+RG_FN void rgi_stress_prepare(rgi_rod *rod, const rgi_step *step)
 {
-    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = rgi_step_rate(step);
+    const real one = rg_set1(1.0), rate = rgi_step_rate(step);
     RG_TEAM_ONE { rod->still = step->still; }
     RG_TEAM_FOR(i, 0, rod->n)
     {
         const real *k = rod->coef + RGI_NC * i, *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
-        real drag = k[RGI_C] * hat;
-        rod->a[i] = k[RGI_M] * (one + drag) * rate * rate;
-        for (int d = 0; d < 3; d++) {
-            real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
-            real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
-            real xh = xt + hat * (vt + hat * rg_set1(step->gravity[d]));
-            if (step->still) {
-                rod->c[3 * i + d] = k[RGI_M] * rg_set1(step->gravity[d]);
-                if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d];
-                continue;
-            }
-            rod->c[3 * i + d] = (xh + drag * xt) / (one + drag);
-            if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
-        }
         real *w = rod->w + RGI_NW * i;
         real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
         real memory = k[RGI_RM] * rgi_step_keep(step, k), phi = one + tb + memory;
@@ -99,6 +85,31 @@ RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
         w[RGI_BT] = k[RGI_KT] * (k[RGI_TBAR] + tt * rgi_past(step, s[3], o[3]));
     }
     RG_TEAM_SYNC();
+}
+
+/* a, c and w of the step from the state */
+RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
+{
+    const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = rgi_step_rate(step);
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        const real *k = rod->coef + RGI_NC * i;
+        const real drag = k[RGI_C] * hat, share = one / (one + drag);
+        rod->a[i] = k[RGI_M] * (one + drag) * rate * rate;
+        for (int d = 0; d < 3; d++) {
+            real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
+            real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
+            real xh = xt + hat * (vt + hat * rg_set1(step->gravity[d]));
+            if (step->still) {
+                rod->c[3 * i + d] = k[RGI_M] * rg_set1(step->gravity[d]);
+                if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d];
+                continue;
+            }
+            rod->c[3 * i + d] = (xh + drag * xt) * share;
+            if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
+        }
+    }
+    rgi_stress_prepare(rod, step);
 }
 
 /* director of an edge whose tangent goes from s to t: transported, turned by theta (Cayley), cleaned */
@@ -299,7 +310,8 @@ RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
     for (int i = rod->n - 1; i >= 0; i--) {
         const real *p = rod->dy + RGI_NU * i, *s = rod->sy + RGI_NS * i;
         real sum = rg_set1(0.0), size = sum;
-        for (int d = 0; d < 3; d++) sum = sum + rod->y[3 * i + d] + rod->c[3 * i + d];
+        for (int d = 0; d < 3; d++) sum = sum + rod->y[3 * i + d] + rod->v[3 * i + d];
+        for (int d = 0; d < 3 && rod->f; d++) sum = sum + rod->f[3 * i + d];
         for (int d = 0; d < 3 && i < rod->n - 1; d++) sum = sum + rod->y1[3 * i + d];
         /* strains that the start left infinite at a fold; an edge without length: 1/|e| */
         for (int d = 0; d < RGI_NS; d++) sum = sum + rod->s[RGI_NS * i + d];

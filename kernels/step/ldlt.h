@@ -23,6 +23,29 @@ typedef struct rgi_schedule {
     const int *second; /* [n] by node: second neighbour, or -1; it is first[first[node]] */
 } rgi_schedule;
 
+/* column c of a node's panel col: its pivot d, 1/d, and its entries divided by it; spin: the largest angle's
+ * diagonal so far */
+RG_DISSOLVED void rgi_ldlt_column(int c, const real *diagonal, real (*col)[4], real *d, real *inv, real spin,
+                                  rmask *indefinite)
+{
+    const real zero = rg_set1(0.0), diag = diagonal[c];
+    real pivot = diag, scaled[3];
+    for (int q = 0; q < c; q++) {
+        scaled[q] = d[q] * col[c - 1][q];
+        pivot = pivot - col[c - 1][q] * scaled[q];
+    }
+    real least = (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
+    rmask tiny = rg_lt(rg_abs(pivot), least);
+    *indefinite = rg_or(*indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
+    d[c] = pivot;
+    inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
+    for (int r = c; r < 10; r++) {
+        real v = col[r][c];
+        for (int q = 0; q < c; q++) v = v - col[r][q] * scaled[q];
+        col[r][c] = v * inv[c];
+    }
+}
+
 /* factor in place; returns the lanes in which a pivot was negative (not positive definite) */
 RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
 {
@@ -32,33 +55,23 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
     for (int s = 0; s < plan.n; s++) {
         int k = plan.order[s], a = plan.first[k], b = plan.second[k];
         real *p = blocks + RGI_NH * k;
-        real col[11][4]; /* the panel: rows 1..3 of the diagonal block, rows of a, rows of b */
-        real d[4], inv[4];
-        int rows = a < 0 ? 0 : (b < 0 ? 4 : 7);
+        real col[10][4]; /* the panel: rows 1..3 of the diagonal block, rows of a, rows of b */
+        real diagonal[4], d[4], inv[4];
+        /* rows of neighbours that are not there hold zeros, and keep them */
         for (int c = 0; c < 4; c++) {
             for (int r = c + 1; r < 4; r++) col[r - 1][c] = p[r * (r + 1) / 2 + c];
-            for (int r = 0; r < rows; r++) col[3 + r][c] = p[10 + 4 * r + c];
+            for (int r = 0; r < 7; r++) col[3 + r][c] = p[10 + 4 * r + c];
         }
-        for (int c = 0; c < 4; c++) {
-            real diag = p[c * (c + 1) / 2 + c], pivot = diag;
-            for (int q = 0; q < c; q++) pivot = pivot - col[c - 1][q] * col[c - 1][q] * d[q];
-            if (c == 3) spin = rg_max(spin, rg_abs(diag));
-            real least =
-                (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
-            rmask tiny = rg_lt(rg_abs(pivot), least);
-            indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
-            d[c] = pivot;
-            inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
-            for (int r = c; r < 3 + rows; r++) {
-                real v = col[r][c];
-                for (int q = 0; q < c; q++) v = v - col[r][q] * (d[q] * col[c - 1][q]);
-                col[r][c] = v * inv[c];
-            }
-        }
+        spin = rg_max(spin, rg_abs(p[9]));
+        for (int c = 0; c < 4; c++) diagonal[c] = p[c * (c + 1) / 2 + c];
+        rgi_ldlt_column(0, diagonal, col, d, inv, spin, &indefinite);
+        rgi_ldlt_column(1, diagonal, col, d, inv, spin, &indefinite);
+        rgi_ldlt_column(2, diagonal, col, d, inv, spin, &indefinite);
+        rgi_ldlt_column(3, diagonal, col, d, inv, spin, &indefinite);
         for (int c = 0; c < 4; c++) {
             p[c * (c + 1) / 2 + c] = inv[c];
             for (int r = c + 1; r < 4; r++) p[r * (r + 1) / 2 + c] = col[r - 1][c];
-            for (int r = 0; r < rows; r++) p[10 + 4 * r + c] = col[3 + r][c];
+            for (int r = 0; r < 7; r++) p[10 + 4 * r + c] = col[3 + r][c];
         }
         if (a < 0) continue;
         real *pa = blocks + RGI_NH * a;
@@ -99,7 +112,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
         real d[4], inv[4], low[4][4];
         for (int c = 0; c < 4; c++) {
             real diag = p[c * (c + 1) / 2 + c], pivot = diag;
-            for (int q = 0; q < c; q++) pivot = pivot - low[c][q] * low[c][q] * d[q];
+            for (int q = 0; q < c; q++) pivot = pivot - low[c][q] * (d[q] * low[c][q]);
             if (c == 3) spin = rg_max(spin, rg_abs(diag));
             real least =
                 (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);

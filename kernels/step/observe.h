@@ -26,18 +26,20 @@ RG_FN vec3 rgi_marker_arm(const rgi_rod *rod, const real *m1, int i, real o1, re
 RG_FN vec3 rgi_marker_arm_jvp(const rgi_rod *rod, const real *m1, int i, real o1, real o2,
                               const real *dx, const real *theta)
 {
-    vec3 arm = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
+    vec3 moved = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
     int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
     real share = rg_set1(low == high ? 1.0 : 0.5);
+    o1 = share * o1;
+    o2 = share * o2;
     for (int j = low; j <= high; j++) {
         vec3 t = v3_load(rod->t + 4 * j), a = v3_load(m1 + 3 * j), b = v3_cross(t, a);
-        /* t moves by de/|e| across itself; a and b turn with it and about it */
-        vec3 de = v3_scale(rod->t[4 * j + 3], v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j)));
-        vec3 da = v3_axpy(-v3_dot(a, de), t, v3_scale(theta[j], b));
-        vec3 db = v3_axpy(-v3_dot(b, de), t, v3_scale(-theta[j], a));
-        arm = v3_axpy(share * o1, da, v3_axpy(share * o2, db, arm));
+        vec3 arm = v3_axpy(o2, b, v3_scale(o1, a)), across = v3_axpy(-o2, a, v3_scale(o1, b));
+        /* the arm turns about t, and with it: t moves by de/|e| across itself */
+        vec3 de = v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j));
+        real lean = -(rod->t[4 * j + 3] * v3_dot(arm, de));
+        moved = v3_axpy(lean, t, v3_axpy(theta[j], across, moved));
     }
-    return arm;
+    return moved;
 }
 
 /* its adjoint, for the cotangent r of the arm: what edge i has in it, with offsets that count its share */

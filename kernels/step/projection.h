@@ -11,9 +11,9 @@
  *   w_bar += (x_bar_k + x_bar_{k+1}).(l e),  e_bar = l c_bar + 4 L^2 q^2 l_bar e,
  *   x_bar_{k+1} += e_bar,  x_bar_k -= e_bar.
  * Every update's e and q are kept, past [sweeps][n][4].
- * An update needs the one before it in its sweep, and of the sweep before those of its own and the next edge:
- * updates of one wave, edges wave - 2 sweep, have no vertex in common. In the order of waves a processor works
- * on several at a time, and every value is the sweeps'. */
+ * An update needs the one before it in its sweep, and of the sweep before those of its own and the next edge. Sweeps
+ * go in twos, the second two edges behind the first, where they have no vertex in common: a processor works on both
+ * at a time, and every value is as if one came after the other. */
 #ifndef RGI_PROJECTION_H
 #define RGI_PROJECTION_H
 
@@ -64,63 +64,82 @@ RG_FN real rgi_projection_shares_adj(const rgi_rod *rod, const real *share, int 
     return bar;
 }
 
-/* edges of a wave: of sweeps first ... last - 1, edge wave - 2 sweep of each */
-typedef struct rgi_wave {
-    int first, last;
-} rgi_wave;
-
-RG_FN int rgi_waves(int n, int sweeps) { return n - 1 + 2 * (sweeps - 1); }
-RG_FN rgi_wave rgi_wave_at(int n, int sweeps, int wave)
+/* one update; past [4] keeps its e and q */
+RG_FN void rgi_project_edge(const rgi_rod *rod, const real *share, int k, real *y, real *past)
 {
-    rgi_wave r;
-    r.first = wave > n - 2 ? (wave - n + 3) / 2 : 0;
-    r.last = wave / 2 < sweeps ? wave / 2 + 1 : sweeps;
-    return r;
+    if (rgi_edge_held(rod, k)) return;
+    const real one = rg_set1(1.0);
+    vec3 a = v3_load(y + 3 * k), b = v3_load(y + 3 * k + 3), e = v3_sub(b, a);
+    real rest = rod->coef[RGI_NC * k + RGI_L], square = rest * rest, w = share[k];
+    real q = one / (square + v3_dot(e, e)), l = one - RG_C(2.0) * square * q;
+    v3_store(past, e);
+    past[3] = q;
+    if (!(rod->fixed[k] & RGI_FIXED_X)) v3_store(y + 3 * k, v3_axpy(w * l, e, a));
+    if (!(rod->fixed[k + 1] & RGI_FIXED_X)) v3_store(y + 3 * k + 3, v3_axpy((w - one) * l, e, b));
 }
 
 /* the sweeps, on y [n][3] */
 RG_FN void rgi_project(const rgi_rod *rod, int sweeps, const real *share, real *y, real *past)
 {
-    const real one = rg_set1(1.0);
-    for (int wave = 0; wave < rgi_waves(rod->n, sweeps); wave++) {
-        const rgi_wave at = rgi_wave_at(rod->n, sweeps, wave);
-        for (int sweep = at.first; sweep < at.last; sweep++) {
-            const int k = wave - 2 * sweep;
-            if (rgi_edge_held(rod, k)) continue;
-            real *was = past + 4 * (sweep * rod->n + k);
-            vec3 a = v3_load(y + 3 * k), b = v3_load(y + 3 * k + 3), e = v3_sub(b, a);
-            real rest = rod->coef[RGI_NC * k + RGI_L], square = rest * rest, w = share[k];
-            real q = one / (square + v3_dot(e, e)), l = one - RG_C(2.0) * square * q;
-            v3_store(was, e);
-            was[3] = q;
-            if (!(rod->fixed[k] & RGI_FIXED_X)) v3_store(y + 3 * k, v3_axpy(w * l, e, a));
-            if (!(rod->fixed[k + 1] & RGI_FIXED_X))
-                v3_store(y + 3 * k + 3, v3_axpy((w - one) * l, e, b));
+    const int n = rod->n;
+    for (int sweep = 0; sweep < sweeps; sweep += 2, past += 8 * n)
+        for (int k = 0; k < n + 1; k++) {
+            if (k < n - 1) rgi_project_edge(rod, share, k, y, past + 4 * k);
+            if (k > 1 && sweep + 1 < sweeps) rgi_project_edge(rod, share, k - 2, y, past + 4 * (n + k - 2));
         }
-    }
 }
 
-/* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length
- */
+/* one update in one direction */
+RG_FN void rgi_project_edge_jvp(const rgi_rod *rod, const real *share, const real *past, const real *dshare,
+                                const real *dlength, int k, real *dy)
+{
+    if (rgi_edge_held(rod, k)) return;
+    const real one = rg_set1(1.0);
+    real *a = dy + RGI_NU * k, *b = a + RGI_NU;
+    vec3 e = v3_load(past), de = v3_sub(v3_load(b), v3_load(a));
+    real rest = rod->coef[RGI_NC * k + RGI_L], q = past[3], w = share[k];
+    real part = rest * rest * q, l = one - RG_C(2.0) * part;
+    real dl = RG_C(4.0) * q * (part * v3_dot(e, de) - rest * (one - part) * dlength[k]);
+    vec3 c = v3_axpy(l, de, v3_scale(dl, e)), p = v3_scale(dshare[k] * l, e);
+    v3_store(a, v3_add(v3_axpy(w, c, v3_load(a)), p));
+    v3_store(b, v3_add(v3_axpy(w - one, c, v3_load(b)), p));
+}
+
+/* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length */
 RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, const real *past,
                            const real *dshare, const real *dlength, real *dy)
 {
-    const real one = rg_set1(1.0);
-    for (int wave = 0; wave < rgi_waves(rod->n, sweeps); wave++) {
-        const rgi_wave at = rgi_wave_at(rod->n, sweeps, wave);
-        for (int sweep = at.first; sweep < at.last; sweep++) {
-            const int k = wave - 2 * sweep;
-            if (rgi_edge_held(rod, k)) continue;
-            real *a = dy + RGI_NU * k, *b = a + RGI_NU;
-            const real *was = past + 4 * (sweep * rod->n + k);
-            vec3 e = v3_load(was), de = v3_sub(v3_load(b), v3_load(a));
-            real rest = rod->coef[RGI_NC * k + RGI_L], q = was[3], w = share[k];
-            real part = rest * rest * q, l = one - RG_C(2.0) * part;
-            real dl = RG_C(4.0) * q * (part * v3_dot(e, de) - rest * (one - part) * dlength[k]);
-            vec3 c = v3_axpy(l, de, v3_scale(dl, e)), p = v3_scale(dshare[k] * l, e);
-            v3_store(a, v3_add(v3_axpy(w, c, v3_load(a)), p));
-            v3_store(b, v3_add(v3_axpy(w - one, c, v3_load(b)), p));
+    const int n = rod->n;
+    for (int sweep = 0; sweep < sweeps; sweep += 2, past += 8 * n)
+        for (int k = 0; k < n + 1; k++) {
+            if (k < n - 1) rgi_project_edge_jvp(rod, share, past + 4 * k, dshare, dlength, k, dy);
+            if (k > 1 && sweep + 1 < sweeps)
+                rgi_project_edge_jvp(rod, share, past + 4 * (n + k - 2), dshare, dlength, k - 2, dy);
         }
+}
+
+/* one update backwards */
+RG_FN void rgi_project_edge_adj(const rgi_rod *rod, const real *share, const real *past, int k,
+                                real *share_bar, real *length_bar, real *y_bar)
+{
+    if (rgi_edge_held(rod, k)) return;
+    const real one = rg_set1(1.0);
+    real *a = y_bar + RGI_NU * k, *b = a + RGI_NU;
+    vec3 e = v3_load(past), at = v3_load(a), bt = v3_load(b);
+    real rest = rod->coef[RGI_NC * k + RGI_L], q = past[3], w = share[k];
+    real part = rest * rest * q, l = one - RG_C(2.0) * part;
+    real from[3], l_bar = rg_set1(0.0);
+    for (int d = 0; d < 3; d++) {
+        from[d] = RG_TERM(w * a[d]) - RG_TERM((one - w) * b[d]);
+        l_bar += RG_TERM(from[d] * past[d]);
+    }
+    real along = RG_TERM(RG_C(4.0) * q * part * l_bar);
+    share_bar[k] += RG_TERM(l * v3_dot(v3_add(at, bt), e));
+    length_bar[k] -= RG_TERM(RG_C(4.0) * rest * q * (one - part) * l_bar);
+    for (int d = 0; d < 3; d++) {
+        real e_bar = RG_TERM(l * from[d]) + RG_TERM(along * past[d]);
+        a[d] -= RG_TERM(e_bar);
+        b[d] += RG_TERM(e_bar);
     }
 }
 
@@ -129,30 +148,13 @@ RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, co
 RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, const real *past,
                            real *share_bar, real *length_bar, real *y_bar)
 {
-    const real one = rg_set1(1.0);
-    for (int wave = rgi_waves(rod->n, sweeps) - 1; wave >= 0; wave--) {
-        const rgi_wave of = rgi_wave_at(rod->n, sweeps, wave);
-        for (int sweep = of.first; sweep < of.last; sweep++) {
-            const int k = wave - 2 * sweep;
-            if (rgi_edge_held(rod, k)) continue;
-            real *a = y_bar + RGI_NU * k, *b = a + RGI_NU;
-            const real *was = past + 4 * (sweep * rod->n + k);
-            vec3 e = v3_load(was), at = v3_load(a), bt = v3_load(b);
-            real rest = rod->coef[RGI_NC * k + RGI_L], q = was[3], w = share[k];
-            real part = rest * rest * q, l = one - RG_C(2.0) * part;
-            real from[3], l_bar = rg_set1(0.0);
-            for (int d = 0; d < 3; d++) {
-                from[d] = RG_TERM(w * a[d]) - RG_TERM((one - w) * b[d]);
-                l_bar += RG_TERM(from[d] * was[d]);
-            }
-            real along = RG_TERM(RG_C(4.0) * q * part * l_bar);
-            share_bar[k] += RG_TERM(l * v3_dot(v3_add(at, bt), e));
-            length_bar[k] -= RG_TERM(RG_C(4.0) * rest * q * (one - part) * l_bar);
-            for (int d = 0; d < 3; d++) {
-                real e_bar = RG_TERM(l * from[d]) + RG_TERM(along * was[d]);
-                a[d] -= RG_TERM(e_bar);
-                b[d] += RG_TERM(e_bar);
-            }
+    const int n = rod->n;
+    for (int sweep = (sweeps - 1) / 2 * 2; sweep >= 0; sweep -= 2) {
+        const real *was = past + 4 * sweep * n;
+        for (int k = n; k >= 0; k--) {
+            if (k > 1 && sweep + 1 < sweeps)
+                rgi_project_edge_adj(rod, share, was + 4 * (n + k - 2), k - 2, share_bar, length_bar, y_bar);
+            if (k < n - 1) rgi_project_edge_adj(rod, share, was + 4 * k, k, share_bar, length_bar, y_bar);
         }
     }
 }

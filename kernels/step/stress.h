@@ -309,6 +309,23 @@ RG_FN void rgi_strain_node_adj(const rgi_rod *rod, real scale, const real *stres
     }
 }
 
+/* the same for all nodes by one lane, each edge and joint once */
+RG_FN void rgi_strain_adj_alone(const rgi_rod *rod, const real *stress, real *y_bar)
+{
+    for (int j = 0; j < rod->n - 1; j++) {
+        const real *w = stress + RGI_NS * j, *g = rod->g + RGI_NG * j;
+        real *p = y_bar + RGI_NU * j, d[8];
+        for (int c = 0; c < 3; c++) {
+            real pull = w[0] * rod->t[4 * j + c];
+            p[c] -= pull;
+            p[RGI_NU + c] += pull;
+        }
+        if (j == 0) continue;
+        for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
+        rgi_scatter_gradient(y_bar, j, d);
+    }
+}
+
 RG_FN void rgi_strain_adj(const rgi_rod *rod, real scale, const real *stress, real *y_bar)
 {
     RG_TEAM_FOR(i, 0, rod->n) rgi_strain_node_adj(rod, scale, stress, i, y_bar);
