@@ -101,6 +101,14 @@ rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *n
     return rgi_algebra_take(fit, normal, gradient, err);
 }
 
+rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err)
+{
+    RG_TRY(rgi_fit_prepare_tangents(fit, err));
+    rgi_parameters_apply(&fit->parameters, u, fit->trial);
+    RG_TRY(rgi_takes_set(fit->tangents, fit->trial, NULL, 0, err));
+    return run(fit, fit->tangents, u, cost, err);
+}
+
 rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err)
 {
     return rgi_fit_evaluate(fit, u, cost, fit->normal + fit->capacity * fit->capacity,

@@ -44,7 +44,9 @@ int rgi_fit_better(const rg_fit *fit, double cost);
  * (unweighted). On a device the matrix is the trial's there (algebra.h) and `normal` not touched. */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err);
-/* the same into the trial's half of fit->normal and fit->gradient */
+/* the cost alone, without tangents */
+rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err);
+/* the same as rgi_fit_evaluate into the trial's half of fit->normal and fit->gradient */
 rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err);
 /* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included, by the
  * adjoint */
