@@ -228,7 +228,7 @@ for stepper in implicit deform; do
     for scene in $of; do
         for batch in $batches; do
             for real in ${reals//,/ }; do
-                for mode in forward tangent adjoint; do
+                for mode in forward jvp adjoint; do
                     wanted+=("$(key "$scene" $stepper "$real" $mode "$batch")")
                 done
             done

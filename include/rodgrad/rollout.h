@@ -79,7 +79,8 @@ typedef struct rg_rollout_opts {
     int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
     int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
-    double tolerance_m;  /* Newton stops when its last increment is below this [m] */
+    double tolerance_m;  /* Newton stops when its last increment is below this, or its last two foretell that the
+                          * next would be [m] */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                             a long way, takes 25 times as many */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
