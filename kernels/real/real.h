@@ -56,6 +56,8 @@ typedef long long rgi_mask_lane;
 #define RG_C(c) (c)
 #define RGI_SQRT(a) __builtin_sqrt(a)
 #endif
+/* Vectors alias numbers of their kind, as GCC and Clang have it, and nothing else: pointers stay in registers when
+ * one is stored. Of two lanes gcc 12.2 fails on that (an internal error), unless they may alias anything. */
 #if RGI_LANES == 2
 typedef rg_scalar real __attribute__((vector_size(sizeof(rg_scalar) * RGI_LANES), may_alias));
 #else
