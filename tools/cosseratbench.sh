@@ -34,17 +34,7 @@ while [ $# -gt 0 ]; do
 done
 say() { echo "cosseratbench: $*" >&2; }
 
-if [ -z "$folder" ]; then
-    folder=$(mktemp -d)
-    trap 'rm -rf "$folder"' EXIT
-fi
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
-
-say "build"
-cmake -S . -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DRODGRAD_SHARED=ON -DRODGRAD_CUDA=OFF \
-    -DRODGRAD_BUILD_PROGRAM=OFF -DRODGRAD_BUILD_TESTS=OFF >&2
-cmake --build "$folder/build" -j "$(nproc)" --target rodgrad_shared >&2
+. tools/build-shared.sh
 
 say "virtual environment"
 rm -rf "$folder/venv"
