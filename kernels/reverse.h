@@ -3,8 +3,8 @@
  * For the steps in reverse: the state before and after (kept, or run again from a checkpoint: plan.h),
  * at a frame's end the cotangents of its outputs, the step's linearisation, its adjoint. Of a step only
  * what its adjoint needs is recomputed: the implicit one's Hessian at the solution, which is the state
- * after; the deform step but for its turns, which the state after tells. The arithmetic does not know which states were kept, so every plan
- * gives the same bits. */
+ * after; the deform step but for its turns, which the state after tells. The arithmetic does not know
+ * which states were kept, so every plan gives the same bits. */
 #ifndef RGI_REVERSE_H
 #define RGI_REVERSE_H
 
@@ -132,19 +132,16 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
         rgi_run_set_alive(run, rgi_state_alive(now, n));
     }
     rgi_reverse_growth(run, pack, s + 1);
+    RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && !RGI_DEFORM(pack) && s > 0; }
+    RG_TEAM_SYNC();
+    rgi_run_drive(run, pack, s);
+    rgi_run_set_alive(run, rgi_state_alive(after, n));
     if (RGI_DEFORM(pack)) {
-        RG_TEAM_ONE { run->step.bdf2 = 0; }
-        RG_TEAM_SYNC();
-        rgi_run_drive(run, pack, s);
         rgi_stress_prepare(rod, &run->step);
         rgi_deform_again(rod, &run->step, &run->deform, after, after + 6 * n, after + 9 * n);
         rgi_deform_linearise(rod, &run->step, &run->deform);
-        rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_deform_adj(rod, &run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
     } else {
-        RG_TEAM_ONE { run->step.bdf2 = pack->bdf2 && s > 0; }
-        RG_TEAM_SYNC();
-        rgi_run_drive(run, pack, s);
         rgi_step_prepare(rod, &run->step);
         RG_TEAM_FOR(i, 0, 3 * n)
         {
@@ -152,7 +149,6 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
             rod->y1[i] = after[6 * n + i];
         }
         RG_TEAM_SYNC();
-        rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_step_linearise(rod, run->full);
         rgi_step_adj(rod, &run->step, run->alive, run->full, d, in, run->stress, run->dy);
     }

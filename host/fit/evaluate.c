@@ -66,10 +66,13 @@ static double precision_of(const rg_fit *fit, size_t i)
     return 1.0 / (std * std);
 }
 
-/* run `takes`, set at u, and sum the cost */
-static rg_status run(rg_fit *fit, rgi_takes *takes, const double *u, double *cost, rg_error *err)
+/* roll `takes` out at u, with tangents in n_directions, and sum the cost */
+static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directions, size_t n_directions,
+                     const double *u, double *cost, rg_error *err)
 {
     double loss = 0.0, absolute = 0.0, count = 0.0;
+    rgi_parameters_apply(&fit->parameters, u, fit->trial);
+    RG_TRY(rgi_takes_set(takes, fit->trial, directions, n_directions, err));
     RG_TRY(rgi_takes_run(takes, err));
     fit->last = takes;
     for (size_t i = 0; i < fit->n; i++) {
@@ -93,20 +96,15 @@ static rg_status run(rg_fit *fit, rgi_takes *takes, const double *u, double *cos
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err)
 {
-    const size_t p = fit->parameters.n;
     RG_TRY(rgi_fit_prepare_tangents(fit, err));
-    rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_takes_set(fit->tangents, fit->trial, fit->parameters.directions, p, err));
-    RG_TRY(run(fit, fit->tangents, u, cost, err));
+    RG_TRY(run(fit, fit->tangents, fit->parameters.directions, fit->parameters.n, u, cost, err));
     return rgi_algebra_take(fit, normal, gradient, err);
 }
 
 rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err)
 {
     RG_TRY(rgi_fit_prepare_tangents(fit, err));
-    rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_takes_set(fit->tangents, fit->trial, NULL, 0, err));
-    return run(fit, fit->tangents, u, cost, err);
+    return run(fit, fit->tangents, NULL, 0, u, cost, err);
 }
 
 rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err)
@@ -120,9 +118,7 @@ rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *g
 {
     const size_t p = fit->parameters.n;
     RG_TRY(rgi_fit_prepare_adjoint(fit, err));
-    rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_takes_set(fit->adjoint, fit->trial, NULL, 0, err));
-    RG_TRY(run(fit, fit->adjoint, u, cost, err));
+    RG_TRY(run(fit, fit->adjoint, NULL, 0, u, cost, err));
     memset(gradient, 0, p * sizeof *gradient);
     RG_TRY(rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient, err));
     for (size_t i = 0; i < p; i++)

@@ -361,7 +361,7 @@ static int usable(const rg_fit *fit)
 }
 
 /* With more parameters than this, whose tangents cost as much as a rollout, a trial is rolled out without them
- * first: about every other one is refused. */
+ * first: they would be lost where it is refused. */
 enum { LONE_ROLLOUT = 16 };
 
 /* one iteration of Levenberg-Marquardt */
