@@ -274,21 +274,49 @@ RG_FN void rgi_run_keep(const rgi_run *run, const rgi_pack *pack, int s, real *l
     if ((s + 2) % plan->length[1] == 0) rgi_state_save(run, last);
 }
 
-/* direction q through step s, with scratch [n][8] */
-RG_FN void rgi_run_jvp(rgi_run *run, const rgi_pack *pack, int q, rgi_input_tangent in, real *scratch)
+RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_pack *pack, int q)
 {
-    const int n = pack->n, begin = pack->entry_begin[q], count = pack->entry_begin[q + 1] - begin;
-    const rgi_entry *entries = (const rgi_entry *)(pack->entries + begin);
-    const real *values = RGI_CREALS(pack->entry_values) + begin;
+    const int begin = pack->entry_begin[q];
+    rgi_course course;
+    course.d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n);
+    course.entries = (const rgi_entry *)(pack->entries + begin);
+    course.values = RGI_CREALS(pack->entry_values) + begin;
+    course.n_entries = pack->entry_begin[q + 1] - begin;
+    return course;
+}
+
+/* `count` directions, a constant, from q on through the step; in: of direction 0; scratch [count][n][8] */
+RG_DISSOLVED void rgi_run_jvp(rgi_run *run, const rgi_pack *pack, int q, const int count, rgi_input_tangent in,
+                              real *scratch)
+{
     const rgi_input_tangent none = {0, 0};
-    rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
-    if (q > 0) in = none;
-    if (RGI_DEFORM(pack))
-        rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, d, in, entries, values, count,
-                       scratch, scratch + 4 * n);
-    else
-        rgi_step_jvp(&run->rod, &run->step, run->alive, run->full, d, in, entries, values, count,
-                     scratch, scratch + 4 * n);
+    rgi_course courses[RGI_BESIDE];
+    for (int k = 0; k < count; k++) courses[k] = rgi_run_course(run, pack, q + k);
+    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in, scratch);
+}
+
+/* all directions through the step */
+RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangent in)
+{
+    const int n = pack->n, p = pack->n_directions;
+    const rgi_input_tangent none = {0, 0};
+    if (RGI_DEFORM(pack)) {
+        for (int q = 0; q < p; q++) {
+            const rgi_course c = rgi_run_course(run, pack, q);
+            rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, c.d, q > 0 ? none : in, c.entries,
+                           c.values, c.n_entries, run->stress, run->stress + 4 * n);
+        }
+        return;
+    }
+    /* every lane takes directions of its own */
+    real *scratch = run->side + RG_TEAM_LANE * RGI_BESIDE * 8 * n;
+    const int whole = p - p % RGI_BESIDE;
+    for (int q = RG_TEAM_LANE * RGI_BESIDE; q < whole; q += RGI_TEAM * RGI_BESIDE)
+        rgi_run_jvp(run, pack, q, RGI_BESIDE, in, scratch);
+#if RGI_BESIDE > 1
+    for (int q = whole; q < p; q++) rgi_run_jvp(run, pack, q, 1, in, scratch);
+#endif
+    RG_TEAM_SYNC();
 }
 
 /* Steps begin ... end - 1; begin 0 starts, another goes on where the last call ended. fast: of
@@ -328,13 +356,7 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
     for (int s = begin; s < end && s < pack->n_steps; s++) {
         const rgi_input_tangent in = rgi_run_drive_jvp(run, pack, s);
         rgi_run_step(run, pack, s, p > 0, status);
-        if (RGI_DEFORM(pack)) {
-            for (int q = 0; q < p; q++) rgi_run_jvp(run, pack, q, in, run->stress);
-        } else {
-            /* every lane takes directions of its own */
-            RG_TEAM_FOR(q, 0, p) rgi_run_jvp(run, pack, q, in, run->side + RG_TEAM_LANE * 8 * n);
-            RG_TEAM_SYNC();
-        }
+        rgi_run_tangents(run, pack, in);
         rgi_run_accept(run, pack);
         if (pack->plan) rgi_run_keep(run, pack, s, last);
         if ((s + 1) % pack->substeps == 0) rgi_run_frame(run, pack, s / pack->substeps);

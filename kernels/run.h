@@ -63,7 +63,7 @@ typedef struct rgi_run {
     real *tangents;       /* [directions][n][RGI_NT] */
     real *bar;            /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;    /* [n][4] scratch of one direction */
-    real *side;           /* [RGI_TEAM][n][8] the same for directions that lanes take beside each other */
+    real *side;           /* [RGI_TEAM][RGI_BESIDE][n][8] the same for directions taken beside each other */
     real *jac, *weighted; /* [directions][3 n_free] */
     real *residual;       /* [2][3 n_free]: weight, residual */
     real *normal;         /* [p(p+1)/2] one frame's share, before it is added to doubles; or NULL */
@@ -114,7 +114,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             3 * n,
                             q * n * RGI_NT,
                             pack->plan ? n * RGI_NT : 0,
-                            q ? RGI_TEAM * 8 * n : 0,
+                            q ? RGI_TEAM * RGI_BESIDE * 8 * n : 0,
                             pack->rows ? 0 : q * rows,
                             pack->rows ? 0 : q * rows,
                             2 * rows,
@@ -231,7 +231,7 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     rgi_strain_gradients(rod, rod->x, rod->m1);
     RG_TEAM_FOR(q, 0, pack->n_directions)
     {
-        real *dy = run->side + (size_t)RG_TEAM_LANE * 8u * (size_t)n;
+        real *dy = run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * 8u * (size_t)n;
         rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
         const size_t first = (size_t)q * 3u * (size_t)n;
         for (int i = 0; i < 3 * n; i++) {

@@ -153,7 +153,7 @@ static double history(element *e)
         fill(e, p, RGI_NT * e->scene.n);
         fill(e, w, RGI_NS);
         rgi_tangent d = rgi_tangent_at(p, e->scene.n);
-        rgi_history_jvp(&e->run.rod, step, i, d, moved);
+        rgi_history_jvp(rgi_keeping_of(&e->run.rod, step, i), step, i, d, moved);
         for (int c = 0; c < RGI_NS; c++) left(&s, moved[c], w[c]);
         rgi_history_adj(&e->run.rod, step, i, w, st, zt);
         for (int c = 0; c < RGI_NS; c++)

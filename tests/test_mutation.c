@@ -165,13 +165,13 @@ static double step_difference(trial *t, int s)
     memcpy(run.tangents, v, (size_t)(RGI_NT * n) * sizeof *v);
     memcpy(run.bar, w, (size_t)(RGI_NT * n) * sizeof *w);
     rgi_tangent d = rgi_tangent_at(run.tangents, n), bar = rgi_tangent_at(run.bar, n);
+    const rgi_course course = {d, NULL, NULL, 0};
     flipped = -1;
     if (pack->deform)
         rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, d, none, NULL, NULL, 0,
                        run.stress, run.dy);
     else
-        rgi_step_jvp(&run.rod, &run.step, run.alive, NULL, d, none, NULL, NULL, 0, run.stress,
-                     run.dy);
+        rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, run.stress);
     flipped = term;
     if (pack->deform)
         rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress,

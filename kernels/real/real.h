@@ -226,6 +226,15 @@ RG_FN rmask rg_sane(real a)
 #define RGI_TEAM 1
 #endif
 
+/* tangents that a pass over the factor takes beside each other: as many as registers hold four sums of each */
+#if RGI_TEAM > 1
+#define RGI_BESIDE 1
+#elif defined(__AVX512F__)
+#define RGI_BESIDE 4
+#else
+#define RGI_BESIDE 2
+#endif
+
 /* sum and maximum over the team's lanes, the same bits in each */
 RG_FN real rg_team_sum(real a)
 {

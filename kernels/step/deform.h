@@ -267,7 +267,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = d.x[3 * i + c];
         rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
         dy[RGI_NU * i + 3] = rg_select(solved, zero, d.theta[i]);
-        rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
+        rgi_history_jvp(rgi_keeping_of(rod, step, i), step, i, d, stress + RGI_NS * i);
         work->weigh[i] = work->length[i] = zero;
         /* changes of v* by coefficients */
         for (int c = 0; c < RGI_NU; c++) work->pull[RGI_NU * i + c] = zero;
@@ -324,7 +324,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, n)
     {
-        real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero, turn = r[RGI_NU * i + 3];
+        real ds[RGI_NS] = {zero, zero, zero, zero}, turn = r[RGI_NU * i + 3];
         rgi_strain_jvp(rod, i, dy, ds);
         if (!(rod->fixed[i] & RGI_FIXED_THETA)) {
             const real *a = work->carry + 4 * i, *was = dy + RGI_NU * i, *to = r + RGI_NU * i;
@@ -341,10 +341,10 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
             d.xp[3 * i + c] = x;
             d.vp[3 * i + c] = v;
         }
-        for (int e = 0; e < n_entries; e++)
-            if (entries[e].coefficient == RGI_LM && entries[e].node == i) dlm += values[e];
-        rgi_strains_accept_jvp(rod, step, alive, i, d, ds, dlm);
+        rgi_strains_accept_jvp(rgi_keeping_of(rod, step, i), step, alive, i, d, ds);
     }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { rgi_memory_accept_jvp(rod, step, alive, d, entries, values, n_entries); }
     RG_TEAM_SYNC();
 }
 

@@ -39,69 +39,91 @@ RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
     RG_TEAM_SYNC();
 }
 
-/* One direction through the step just solved and linearised, before rgi_step_accept. Plain code, for one
- * lane: a team's lanes take a direction each. entries/values
- * [n_entries]: its coefficient changes; full: the Hessian before prescribed unknowns went, with in.y.
- * stress [n][RGI_NS], dy [n][RGI_NU]: scratch. */
-RG_FN void rgi_step_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full, rgi_tangent d,
-                        rgi_input_tangent in, const rgi_entry *entries, const real *values,
-                        int n_entries, real *stress, real *dy)
+/* a direction: its state, and how it moves coefficients, [n_entries] */
+typedef struct rgi_course {
+    rgi_tangent d;
+    const rgi_entry *entries;
+    const real *values;
+    int n_entries;
+} rgi_course;
+
+/* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
+ * code, for one lane: a team's lanes take directions of their own. What all directions need, the factor above
+ * all, is read once for them. in: of the first; full: the Hessian before prescribed unknowns went, with in.y.
+ * scratch [2][count][n][4]. */
+RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full,
+                                      const rgi_course *courses, const int count, rgi_input_tangent in,
+                                      real *scratch)
 {
-    const int n = rod->n;
+    const int n = rod->n, apart = RGI_NU * n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
     const real force_rate = rgi_step_rate(step), now = rgi_past_now(step), before = rgi_past_before(step);
+    real *stress = scratch, *dy = scratch + count * apart;
+    for (int k = 0; k < count * apart; k++) dy[k] = zero;
     if (in.y) {
         rgi_blocks_times(rod->plan, full, in.y, dy);
-        for (int i = 0; i < RGI_NU * n; i++) dy[i] = -dy[i];
-    } else {
-        for (int i = 0; i < RGI_NU * n; i++) dy[i] = zero;
+        for (int k = 0; k < apart; k++) dy[k] = -dy[k];
     }
+    for (int i = 0; in.f && i < n; i++)
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
     for (int i = 0; i < n; i++) {
-        const real *k = rod->coef + RGI_NC * i;
-        real *r = dy + RGI_NU * i;
-        rgi_history_jvp(rod, step, i, d, stress + RGI_NS * i);
-        for (int c = 0; c < 3; c++) {
-            real xt = now * d.x[3 * i + c] + before * d.xp[3 * i + c];
-            real vt = now * d.v[3 * i + c] + before * d.vp[3 * i + c];
-            r[c] += k[RGI_M] * force_rate * (force_rate * xt + vt + k[RGI_C] * xt);
-            if (in.f) r[c] += in.f[3 * i + c];
+        const rgi_keeping keeping = rgi_keeping_of(rod, step, i);
+        const real drag = rod->coef[RGI_NC * i + RGI_C];
+        const real inertia = rod->coef[RGI_NC * i + RGI_M] * force_rate;
+        for (int q = 0; q < count; q++) {
+            const rgi_tangent d = courses[q].d;
+            real *r = dy + q * apart + RGI_NU * i;
+            rgi_history_jvp(keeping, step, i, d, stress + q * apart + RGI_NS * i);
+            for (int c = 0; c < 3; c++) {
+                real xt = now * d.x[3 * i + c] + before * d.xp[3 * i + c];
+                real vt = now * d.v[3 * i + c] + before * d.vp[3 * i + c];
+                r[c] += inertia * (force_rate * xt + vt + drag * xt);
+            }
         }
     }
-    for (int e = 0; e < n_entries; e++) {
-        /* of the observation, not of the step; of a longer rod of the batch */
-        if (entries[e].coefficient >= RGI_NC || entries[e].node >= n) continue;
-        real force[3] = {zero, zero, zero};
-        int i = entries[e].node;
-        rgi_coefficient_jvp(rod, step, entries[e], values[e], stress + RGI_NS * i, force);
-        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] -= force[c];
-    }
-    for (int i = 0; i < RGI_NS * n; i++) stress[i] = -stress[i];
-    rgi_strain_adj_alone(rod, stress, dy);
-    for (int i = 0; i < n; i++) rgi_mask_fixed_node(rod, i, dy);
-    rgi_ldlt_solve(rod->plan, rod->hess, dy);
-    if (in.y)
-        for (int i = 0; i < RGI_NU * n; i++) dy[i] += in.y[i];
-    for (int i = 0; i < n; i++) {
-        real ds[RGI_NS] = {zero, zero, zero, zero}, dlm = zero;
-        rgi_strain_jvp(rod, i, dy, ds);
-        for (int c = 0; c < 3; c++) {
-            real x = d.x[3 * i + c], v = d.v[3 * i + c], y = dy[RGI_NU * i + c];
-            real to = (y - (now * x + before * d.xp[3 * i + c])) * rate;
-            d.x[3 * i + c] = rg_select(alive, y, x);
-            d.v[3 * i + c] = rg_select(alive, to, v);
-            d.xp[3 * i + c] = x;
-            d.vp[3 * i + c] = v;
+    for (int q = 0; q < count; q++)
+        for (int e = 0; e < courses[q].n_entries; e++) {
+            const rgi_entry entry = courses[q].entries[e];
+            /* of the observation, not of the step; of a longer rod of the batch */
+            if (entry.coefficient >= RGI_NC || entry.node >= n) continue;
+            real force[3] = {zero, zero, zero};
+            rgi_coefficient_jvp(rod, step, entry, courses[q].values[e],
+                                stress + q * apart + RGI_NS * entry.node, force);
+            for (int c = 0; c < 3; c++) dy[q * apart + RGI_NU * entry.node + c] -= force[c];
         }
-        for (int e = 0; e < n_entries; e++)
-            if (entries[e].coefficient == RGI_LM && entries[e].node == i) dlm += values[e];
-        rgi_strains_accept_jvp(rod, step, alive, i, d, ds, dlm);
-        d.theta[i] = rg_select(alive, dy[RGI_NU * i + 3], d.theta[i]);
+    for (int k = 0; k < count * apart; k++) stress[k] = -stress[k];
+    rgi_strain_adj_alone(rod, stress, dy, count, apart);
+    for (int i = 0; i < n; i++)
+        for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
+    rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
+    for (int k = 0; in.y && k < apart; k++) dy[k] += in.y[k];
+    for (int i = 0; i < n; i++) {
+        const rgi_keeping keeping = rgi_keeping_of(rod, step, i);
+        for (int q = 0; q < count; q++) {
+            const rgi_tangent d = courses[q].d;
+            const real *moved = dy + q * apart;
+            real ds[RGI_NS] = {zero, zero, zero, zero};
+            rgi_strain_jvp(rod, i, moved, ds);
+            for (int c = 0; c < 3; c++) {
+                real x = d.x[3 * i + c], v = d.v[3 * i + c], y = moved[RGI_NU * i + c];
+                real to = (y - (now * x + before * d.xp[3 * i + c])) * rate;
+                d.x[3 * i + c] = rg_select(alive, y, x);
+                d.v[3 * i + c] = rg_select(alive, to, v);
+                d.xp[3 * i + c] = x;
+                d.vp[3 * i + c] = v;
+            }
+            rgi_strains_accept_jvp(keeping, step, alive, i, d, ds);
+            d.theta[i] = rg_select(alive, moved[RGI_NU * i + 3], d.theta[i]);
+        }
     }
+    for (int q = 0; q < count; q++)
+        rgi_memory_accept_jvp(rod, step, alive, courses[q].d, courses[q].entries, courses[q].values,
+                              courses[q].n_entries);
 }
 
 /* The adjoint: d holds the cotangent of the state after the step and gets that of the state before, the
- * step linearised as for the tangent. Lanes not alive pass through. stress, dy: scratch, as there; dy ends
- * as lambda. */
+ * step linearised as for the tangent. Lanes not alive pass through. stress [n][RGI_NS], dy [n][RGI_NU]:
+ * scratch; dy ends as lambda. */
 RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full, rgi_tangent d,
                         rgi_input_bar in, real *stress, real *dy)
 {

@@ -159,48 +159,78 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
 }
 #endif
 
-/* solve in place for one right-hand side y [n][4] */
-RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, real *RG_RESTRICT y)
+/* Solve in place for `count` right-hand sides, y [n][4] each, `apart` reals between them; count is a constant: the
+ * factor is read once for all, and their sums, which do not wait for each other, fill the pipeline. */
+RG_DISSOLVED void rgi_ldlt_solve_beside(rgi_schedule plan, const real *RG_RESTRICT blocks, real *RG_RESTRICT y,
+                                        const int count, int apart)
 {
     for (int s = 0; s < plan.n; s++) {
-        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const int k = plan.order[s], a = plan.first[k], b = plan.second[k];
         const real *p = blocks + RGI_NH * k;
-        real *v = y + 4 * k;
-        real v0 = v[0];
-        real v1 = v[1] - p[1] * v0;
-        real v2 = v[2] - p[3] * v0 - p[4] * v1;
-        real v3_ = v[3] - p[6] * v0 - p[7] * v1 - p[8] * v2;
-        if (a >= 0)
-            for (int r = 0; r < 4; r++) {
-                const real *l = p + 10 + 4 * r;
-                y[4 * a + r] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
-            }
-        if (b >= 0)
-            for (int r = 0; r < 3; r++) {
-                const real *l = p + 26 + 4 * r;
-                y[4 * b + r] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
-            }
-        v[0] = v0 * p[0];
-        v[1] = v1 * p[2];
-        v[2] = v2 * p[5];
-        v[3] = v3_ * p[9];
+        real v[4][RGI_BESIDE];
+        RG_UNROLLED
+        for (int q = 0; q < count; q++) {
+            const real *from = y + q * apart + 4 * k;
+            v[0][q] = from[0];
+            v[1][q] = from[1] - p[1] * v[0][q];
+            v[2][q] = from[2] - p[3] * v[0][q] - p[4] * v[1][q];
+            v[3][q] = from[3] - p[6] * v[0][q] - p[7] * v[1][q] - p[8] * v[2][q];
+        }
+        /* first's four rows, second's three */
+        for (int half = 0; half < 2; half++) {
+            const int node = half ? b : a, rows = half ? 3 : 4;
+            const real *l = p + (half ? 26 : 10);
+            real *to = y + 4 * node;
+            if (node < 0) break;
+            for (int r = 0; r < rows; r++, l += 4, to++)
+                for (int q = 0; q < count; q++)
+                    to[q * apart] -= l[0] * v[0][q] + l[1] * v[1][q] + l[2] * v[2][q] + l[3] * v[3][q];
+        }
+        RG_UNROLLED
+        for (int q = 0; q < count; q++) {
+            real *to = y + q * apart + 4 * k;
+            to[0] = v[0][q] * p[0];
+            to[1] = v[1][q] * p[2];
+            to[2] = v[2][q] * p[5];
+            to[3] = v[3][q] * p[9];
+        }
     }
     for (int s = plan.n - 1; s >= 0; s--) {
-        int k = plan.order[s], a = plan.first[k], b = plan.second[k];
+        const int k = plan.order[s], a = plan.first[k], b = plan.second[k];
         const real *p = blocks + RGI_NH * k;
-        real *v = y + 4 * k;
-        real w[4] = {v[0], v[1], v[2], v[3]};
-        if (a >= 0)
-            for (int r = 0; r < 4; r++)
-                for (int c = 0; c < 4; c++) w[c] -= p[10 + 4 * r + c] * y[4 * a + r];
-        if (b >= 0)
-            for (int r = 0; r < 3; r++)
-                for (int c = 0; c < 4; c++) w[c] -= p[26 + 4 * r + c] * y[4 * b + r];
-        v[3] = w[3];
-        v[2] = w[2] - p[8] * v[3];
-        v[1] = w[1] - p[4] * v[2] - p[7] * v[3];
-        v[0] = w[0] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+        real w[4][RGI_BESIDE];
+        RG_UNROLLED
+        for (int q = 0; q < count; q++)
+            for (int c = 0; c < 4; c++) w[c][q] = y[q * apart + 4 * k + c];
+        RG_UNROLLED
+        for (int r = 0; r < 7; r++) {
+            const int node = r < 4 ? a : b;
+            const real l0 = p[10 + 4 * r], l1 = p[11 + 4 * r], l2 = p[12 + 4 * r], l3 = p[13 + 4 * r];
+            if (node < 0) continue;
+            RG_UNROLLED
+            for (int q = 0; q < count; q++) {
+                const real z = y[q * apart + 4 * node + r % 4];
+                w[0][q] -= l0 * z;
+                w[1][q] -= l1 * z;
+                w[2][q] -= l2 * z;
+                w[3][q] -= l3 * z;
+            }
+        }
+        RG_UNROLLED
+        for (int q = 0; q < count; q++) {
+            real *v = y + q * apart + 4 * k;
+            v[3] = w[3][q];
+            v[2] = w[2][q] - p[8] * v[3];
+            v[1] = w[1][q] - p[4] * v[2] - p[7] * v[3];
+            v[0] = w[0][q] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+        }
     }
+}
+
+/* the same for one */
+RG_FN void rgi_ldlt_solve(rgi_schedule plan, const real *RG_RESTRICT blocks, real *RG_RESTRICT y)
+{
+    rgi_ldlt_solve_beside(plan, blocks, y, 1, 0);
 }
 
 #if RGI_TEAM > 1

@@ -176,19 +176,39 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, const rgi_step *step, int i, 
     }
 }
 
-/* change of node i's stresses, w [4], for the past's direction d */
-RG_FN void rgi_history_jvp(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d, real *w)
+/* what node i's stresses keep of the past, whatever its direction */
+typedef struct rgi_keeping {
+    real stretch, twist;    /* of past length and twist */
+    real k11, k12, k22, tb; /* of past bending */
+    real memory, keep;      /* of past memory, in stress and in itself */
+} rgi_keeping;
+
+RG_FN rgi_keeping rgi_keeping_of(const rgi_rod *rod, const rgi_step *step, int i)
 {
-    const real *k = rod->coef + RGI_NC * i, *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i;
-    const real rate = rgi_step_rate(step);
-    real memory = k[RGI_RM] * rgi_step_keep(step, k), tb = k[RGI_TB] * rate;
-    real h1 = tb * rgi_past(step, s[1], o[1]) + memory * rgi_past(step, d.z[2 * i], d.zp[2 * i]);
-    real h2 = tb * rgi_past(step, s[2], o[2]) +
-              memory * rgi_past(step, d.z[2 * i + 1], d.zp[2 * i + 1]);
-    w[0] = -k[RGI_KL] * k[RGI_TS] * rate * rgi_past(step, s[0], o[0]);
-    w[1] = -(k[RGI_K11] * h1 + k[RGI_K12] * h2);
-    w[2] = -(k[RGI_K12] * h1 + k[RGI_K22] * h2);
-    w[3] = -k[RGI_KT] * k[RGI_TT] * rate * rgi_past(step, s[3], o[3]);
+    const real *k = rod->coef + RGI_NC * i, rate = rgi_step_rate(step);
+    rgi_keeping r;
+    r.keep = rgi_step_keep(step, k);
+    r.memory = k[RGI_RM] * r.keep;
+    r.tb = k[RGI_TB] * rate;
+    r.k11 = k[RGI_K11];
+    r.k12 = k[RGI_K12];
+    r.k22 = k[RGI_K22];
+    r.stretch = -k[RGI_KL] * k[RGI_TS] * rate;
+    r.twist = -k[RGI_KT] * k[RGI_TT] * rate;
+    return r;
+}
+
+/* change of node i's stresses, w [4], for the past's direction d */
+RG_FN void rgi_history_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tangent d, real *w)
+{
+    const real *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i, *z = d.z + 2 * i, *zp = d.zp + 2 * i;
+    const real h1 = of.tb * rgi_past(step, s[1], o[1]) + of.memory * rgi_past(step, z[0], zp[0]);
+    const real h2 = of.tb * rgi_past(step, s[2], o[2]) + of.memory * rgi_past(step, z[1], zp[1]);
+    const real past0 = rgi_past(step, s[0], o[0]), past3 = rgi_past(step, s[3], o[3]);
+    w[0] = of.stretch * past0;
+    w[1] = -(of.k11 * h1 + of.k12 * h2);
+    w[2] = -(of.k12 * h1 + of.k22 * h2);
+    w[3] = of.twist * past3;
 }
 
 /* what the cotangent w [4] of node i's stresses gives to past strains, adds to st [4], and to the past
@@ -209,24 +229,37 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
     zt[1] -= RG_TERM(memory * c2);
 }
 
-/* The step's strains ds [4] of node i and the past become the state's: s, z and what lies before them.
- * dlm: change of the memory's rate [1/s]. */
-RG_FN void rgi_strains_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, int i, rgi_tangent d,
-                                  const real *ds, real dlm)
+/* The step's strains ds [4] of node i and the past become the state's: s, z and what lies before them. What the
+ * memory's rate changes is rgi_memory_accept_jvp's. */
+RG_FN void rgi_strains_accept_jvp(rgi_keeping of, const rgi_step *step, rmask alive, int i, rgi_tangent d,
+                                  const real *ds)
 {
-    const real hat = rg_set1(rgi_step_hat(step)), keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
     for (int c = 0; c < 2; c++) {
         real z = d.z[2 * i + c], zt = rgi_past(step, z, d.zp[2 * i + c]);
-        real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
-        real to = ds[1 + c] + keep * (zt - ds[1 + c]) +
-                  dlm * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
-        d.z[2 * i + c] = rg_select(alive, to, z);
+        d.z[2 * i + c] = rg_select(alive, ds[1 + c] + of.keep * (zt - ds[1 + c]), z);
         d.zp[2 * i + c] = z;
     }
     for (int c = 0; c < RGI_NS; c++) {
         real s = d.s[RGI_NS * i + c];
         d.sp[RGI_NS * i + c] = s;
         d.s[RGI_NS * i + c] = rg_select(alive, ds[c], s);
+    }
+}
+
+/* and the change of the memory by those of its rate [1/s] among the entries, before the state is the step's */
+RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, rgi_tangent d,
+                                 const rgi_entry *entries, const real *values, int n_entries)
+{
+    const real hat = rg_set1(rgi_step_hat(step));
+    for (int e = 0; e < n_entries; e++) {
+        const int i = entries[e].node;
+        if (entries[e].coefficient != RGI_LM || i >= rod->n) continue;
+        const real keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
+        for (int c = 0; c < 2; c++) {
+            real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
+            real to = values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
+            d.z[2 * i + c] += rg_select(alive, to, rg_set1(0.0));
+        }
     }
 }
 
@@ -309,21 +342,24 @@ RG_FN void rgi_strain_node_adj(const rgi_rod *rod, real scale, const real *stres
     }
 }
 
-/* the same for all nodes by one lane, each edge and joint once */
-RG_FN void rgi_strain_adj_alone(const rgi_rod *rod, const real *stress, real *y_bar)
+/* the same, scale 1, for all nodes and `count` directions, [n][4] each with `apart` reals between them, by one
+ * lane, each edge and joint once */
+RG_DISSOLVED void rgi_strain_adj_alone(const rgi_rod *rod, const real *stress, real *y_bar, const int count,
+                                       int apart)
 {
-    for (int j = 0; j < rod->n - 1; j++) {
-        const real *w = stress + RGI_NS * j, *g = rod->g + RGI_NG * j;
-        real *p = y_bar + RGI_NU * j, d[8];
-        for (int c = 0; c < 3; c++) {
-            real pull = w[0] * rod->t[4 * j + c];
-            p[c] -= pull;
-            p[RGI_NU + c] += pull;
+    for (int j = 0; j < rod->n - 1; j++)
+        for (int q = 0; q < count; q++) {
+            const real *w = stress + q * apart + RGI_NS * j, *g = rod->g + RGI_NG * j;
+            real *to = y_bar + q * apart, *p = to + RGI_NU * j, d[8];
+            for (int c = 0; c < 3; c++) {
+                real pull = w[0] * rod->t[4 * j + c];
+                p[c] -= pull;
+                p[RGI_NU + c] += pull;
+            }
+            if (j == 0) continue;
+            for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
+            rgi_scatter_gradient(to, j, d);
         }
-        if (j == 0) continue;
-        for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
-        rgi_scatter_gradient(y_bar, j, d);
-    }
 }
 
 RG_FN void rgi_strain_adj(const rgi_rod *rod, real scale, const real *stress, real *y_bar)
