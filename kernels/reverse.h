@@ -77,7 +77,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
 RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
 {
     if (!pack->growth.data || s % pack->growth_every != 0) return;
-    rgi_tangent d = rgi_tangent_at(run->bar, pack->n);
+    rgi_tangent d = rgi_tangent_at(run->bar, pack->n, 0);
     real sum = rg_set1(0.0), rate = rg_set1(1.0 / (pack->h * pack->substeps));
     RG_TEAM_FOR(i, 0, 3 * pack->n)
     {
@@ -115,7 +115,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
 {
     const int n = pack->n;
     rgi_rod *rod = &run->rod;
-    rgi_tangent d = rgi_tangent_at(run->bar, n);
+    rgi_tangent d = rgi_tangent_at(run->bar, n, 0);
     rgi_input_bar in = {pack->want_coef ? RGI_REALS(pack->coef_bar) : 0, 0, 0};
     if (pack->drive_x_bar.data || pack->drive_turn_bar.data) in.y = run->din_y;
     if (pack->force_bar.data) in.f = run->din_f;
@@ -172,7 +172,7 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
 {
     const int n = pack->n;
     const real zero = rg_set1(0.0);
-    rgi_tangent d = rgi_tangent_at(run->bar, n);
+    rgi_tangent d = rgi_tangent_at(run->bar, n, 0);
     if (!pack->want_start) return;
     rgi_run_start(run, pack);
     rgi_strain_gradients(&run->rod, run->rod.x, run->rod.m1);

@@ -14,7 +14,7 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, int q, i
     const rgi_rod *rod = &run->rod;
     const real *offset = RGI_CREALS(pack->offset) + 2 * k;
     int i = pack->marker_vertices[k];
-    rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n);
+    rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n, run->odd);
     vec3 r = v3_add(v3_load(d.x + 3 * i),
                     rgi_marker_arm_jvp(rod, rod->m1, i, offset[0], offset[1], d.x, d.theta));
     for (int e = pack->entry_begin[q]; e < pack->entry_begin[q + 1]; e++) {
@@ -26,11 +26,11 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, int q, i
     return r;
 }
 
-/* one frame's rows of pack->rows, from row `at` on; weights and weighted residuals in run->residual */
+/* one frame's rows of pack->rows, from row `at` on; weighted residuals and roots of weights in run->residual */
 RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
 {
     const int n_free = pack->n_free, p = pack->n_directions;
-    const real *weight = run->residual, *residual = weight + 3 * n_free, zero = rg_set1(0.0);
+    const real *residual = run->residual + 3 * n_free, *root = residual + 3 * n_free, zero = rg_set1(0.0);
     RG_TEAM_FOR(e, 0, (p + 1) * n_free)
     {
         const int q = e / n_free, k = e % n_free;
@@ -38,10 +38,10 @@ RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
         real j[3] = {zero, zero, zero};
         if (q < p) v3_store(j, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
         for (int c = 0; c < 3; c++) {
-            real root = rg_sqrt(weight[3 * k + c]);
-            rmask counts = rg_and(run->alive, rg_lt(zero, root));
-            real value = residual[3 * k + c] / rg_select(counts, root, rg_set1(1.0));
-            if (q < p) value = root * j[c];
+            const real scale = root[3 * k + c];
+            rmask counts = rg_and(run->alive, rg_lt(zero, scale));
+            real value = residual[3 * k + c] / rg_select(counts, scale, rg_set1(1.0));
+            if (q < p) value = scale * j[c];
             value = rg_select(counts, value, zero);
             to[c] = RGI_FIRST(value);
         }
@@ -55,7 +55,8 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     const rgi_rod *rod = &run->rod;
     const int rows = 3 * pack->n_free, p = pack->n_directions;
     const real floor_ = rg_set1(pack->floor), zero = rg_set1(0.0);
-    real *weight = run->residual, *residual = weight + rows, sum[4] = {zero, zero, zero, zero};
+    real *weight = run->residual, *residual = weight + rows, *root = residual + rows;
+    real sum[4] = {zero, zero, zero, zero};
     RG_TEAM_FOR(k, 0, pack->n_free)
     {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
@@ -76,6 +77,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
             sum[3] += w;
             weight[3 * k + c] = w;
             residual[3 * k + c] = w * r[c];
+            root[3 * k + c] = rg_sqrt(w);
         }
     }
     for (int i = 0; i < 4; i++) {
@@ -89,24 +91,26 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
         return;
     }
     const size_t gradient = (size_t)(f / pack->block) * (size_t)p;
+    const int frames = rgi_run_normal_frames(pack), apart = frames * rows, at = f % frames * rows;
     RG_TEAM_FOR(q, 0, p)
     {
-        real *j = run->jac + q * rows, *wj = run->weighted + q * rows, along = zero;
+        real *j = run->jac + q * apart + at, along = zero;
         for (int k = 0; k < pack->n_free; k++)
             v3_store(j + 3 * k, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
         for (int r = 0; r < rows; r++) {
-            j[r] = rg_select(run->alive, j[r], zero);
-            wj[r] = weight[r] * j[r];
-            along += residual[r] * j[r];
+            const real moved = rg_select(run->alive, j[r], zero);
+            along += residual[r] * moved;
+            j[r] = root[r] * moved;
         }
         rgi_add(pack->gradients, gradient + (size_t)q, along);
     }
     RG_TEAM_SYNC();
+    if (at + rows < apart && (f + 1) * pack->substeps < pack->n_steps) return;
     RG_TEAM_ONE
     {
         const int count = RGI_HOST_DOUBLES ? p * (p + 1) / 2 : 0;
         for (int k = 0; k < count; k++) run->normal[k] = zero;
-        rgi_normal_add(run->jac, run->weighted, p, rows, count ? run->normal : RGI_REALS(pack->normal));
+        rgi_normal_add(run->jac, p, at + rows, apart, count ? run->normal : RGI_REALS(pack->normal));
         for (int k = 0; k < count; k++) rgi_add(pack->normal, (size_t)k, run->normal[k]);
     }
     RG_TEAM_SYNC();
@@ -151,7 +155,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
                 rgi_store(pack->markers_jvp, 3 * at + 2, moved.z);
             }
     if (pack->n_directions > 0) {
-        rgi_tangent d = rgi_tangent_at(run->tangents, n);
+        rgi_tangent d = rgi_tangent_at(run->tangents, n, run->odd);
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
@@ -278,21 +282,36 @@ RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_pack *pack, int q)
 {
     const int begin = pack->entry_begin[q];
     rgi_course course;
-    course.d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n);
+    course.d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n, run->odd);
     course.entries = (const rgi_entry *)(pack->entries + begin);
     course.values = RGI_CREALS(pack->entry_values) + begin;
     course.n_entries = pack->entry_begin[q + 1] - begin;
     return course;
 }
 
-/* `count` directions, a constant, from q on through the step; in: of direction 0; scratch [count][n][8] */
-RG_DISSOLVED void rgi_run_jvp(rgi_run *run, const rgi_pack *pack, int q, const int count, rgi_input_tangent in,
-                              real *scratch)
+/* `count` directions, a constant, from q on through the step; in: of direction 0 */
+RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, const int count,
+                              rgi_input_tangent in, real *scratch)
 {
     const rgi_input_tangent none = {0, 0};
     rgi_course courses[RGI_BESIDE];
     for (int k = 0; k < count; k++) courses[k] = rgi_run_course(run, pack, q + k);
     rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in, scratch);
+}
+
+/* each lane's scratch for directions of its own */
+RG_FN real *rgi_run_side(const rgi_run *run, const rgi_pack *pack)
+{
+    return run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * RGI_JVP_SCRATCH * (size_t)pack->n;
+}
+
+/* before the first step: tangents are after `begin` of them */
+RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_pack *pack, int begin)
+{
+    real *side = rgi_run_side(run, pack);
+    for (int k = 0; k < (pack->n_directions ? RGI_BESIDE * RGI_CHANGES * pack->n : 0); k++) side[k] = rg_set1(0.0);
+    RG_TEAM_ONE { run->odd = begin % 2; }
+    RG_TEAM_SYNC();
 }
 
 /* all directions through the step */
@@ -306,16 +325,16 @@ RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangen
             rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, c.d, q > 0 ? none : in, c.entries,
                            c.values, c.n_entries, run->stress, run->stress + 4 * n);
         }
-        return;
-    }
-    /* every lane takes directions of its own */
-    real *scratch = run->side + RG_TEAM_LANE * RGI_BESIDE * 8 * n;
-    const int whole = p - p % RGI_BESIDE;
-    for (int q = RG_TEAM_LANE * RGI_BESIDE; q < whole; q += RGI_TEAM * RGI_BESIDE)
-        rgi_run_jvp(run, pack, q, RGI_BESIDE, in, scratch);
+    } else {
+        const int whole = p - p % RGI_BESIDE;
+        for (int q = RG_TEAM_LANE * RGI_BESIDE; q < whole; q += RGI_TEAM * RGI_BESIDE)
+            rgi_run_jvp(run, pack, q, RGI_BESIDE, in, rgi_run_side(run, pack));
 #if RGI_BESIDE > 1
-    for (int q = whole; q < p; q++) rgi_run_jvp(run, pack, q, 1, in, scratch);
+        for (int q = whole; q < p; q++) rgi_run_jvp(run, pack, q, 1, in, rgi_run_side(run, pack));
 #endif
+    }
+    RG_TEAM_SYNC();
+    RG_TEAM_ONE { run->odd = !run->odd; }
     RG_TEAM_SYNC();
 }
 
@@ -353,6 +372,7 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         RG_TEAM_FOR(i, 0, 3 * n) run->rod.y1[i] = run->rod.m1[i];
         RG_TEAM_SYNC();
     }
+    rgi_run_tangents_begin(run, pack, begin);
     for (int s = begin; s < end && s < pack->n_steps; s++) {
         const rgi_input_tangent in = rgi_run_drive_jvp(run, pack, s);
         rgi_run_step(run, pack, s, p > 0, status);

@@ -47,6 +47,14 @@ RG_FN vec3 rgi_load3(const double *p, size_t k)
     return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2));
 }
 
+/* Frames whose rows, about so many, wait until the normal matrix, larger than a cache, takes them all at once */
+enum { RGI_NORMAL_ROWS = 108 };
+RG_FN int rgi_run_normal_frames(const rgi_pack *pack)
+{
+    const int rows = 3 * pack->n_free;
+    return rows > 0 && rows < RGI_NORMAL_ROWS ? RGI_NORMAL_ROWS / rows : 1;
+}
+
 /* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
 enum { RGI_STATE = RGI_STATE_REALS };
 
@@ -61,12 +69,13 @@ typedef struct rgi_run {
     real *full;           /* [n][RGI_NH], or NULL */
     real *din_y, *din_f;  /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
     real *tangents;       /* [directions][n][RGI_NT] */
+    int odd;              /* of them (rgi_tangent_at) */
     real *bar;            /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;    /* [n][4] scratch of one direction */
-    real *side;           /* [RGI_TEAM][RGI_BESIDE][n][8] the same for directions taken beside each other */
-    real *jac, *weighted; /* [directions][3 n_free] */
-    real *residual;       /* [2][3 n_free]: weight, residual */
-    real *normal;         /* [p(p+1)/2] one frame's share, before it is added to doubles; or NULL */
+    real *side;           /* [RGI_TEAM][RGI_BESIDE][n][RGI_JVP_SCRATCH] scratch of directions beside each other */
+    real *jac;            /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
+    real *residual;       /* [3][3 n_free]: weight, weight times residual, sqrt(weight) */
+    real *normal;         /* [p(p+1)/2] some frames' share, before it is added to doubles; or NULL */
     real *spare_offset;   /* [2] */
 } rgi_run;
 
@@ -114,10 +123,9 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             3 * n,
                             q * n * RGI_NT,
                             pack->plan ? n * RGI_NT : 0,
-                            q ? RGI_TEAM * RGI_BESIDE * 8 * n : 0,
-                            pack->rows ? 0 : q * rows,
-                            pack->rows ? 0 : q * rows,
-                            2 * rows,
+                            q ? RGI_TEAM * RGI_BESIDE * RGI_JVP_SCRATCH * n : 0,
+                            pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
+                            3 * rows,
                             2,
                             RGI_HOST_DOUBLES && rows ? q * (q + 1) / 2 : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
@@ -136,10 +144,9 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
     run->bar = p + at[7];
     run->side = p + at[8];
     run->jac = p + at[9];
-    run->weighted = p + at[10];
-    run->residual = p + at[11];
-    run->spare_offset = p + at[12];
-    run->normal = RGI_HOST_DOUBLES ? p + at[13] : 0;
+    run->residual = p + at[10];
+    run->spare_offset = p + at[11];
+    run->normal = RGI_HOST_DOUBLES ? p + at[12] : 0;
     return used;
 }
 
@@ -231,8 +238,8 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     rgi_strain_gradients(rod, rod->x, rod->m1);
     RG_TEAM_FOR(q, 0, pack->n_directions)
     {
-        real *dy = run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * 8u * (size_t)n;
-        rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n);
+        real *dy = run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * RGI_JVP_SCRATCH * (size_t)n;
+        rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n, 0);
         const size_t first = (size_t)q * 3u * (size_t)n;
         for (int i = 0; i < 3 * n; i++) {
             d.x[i] = d.xp[i] = rgi_load(pack->dx0, first + (size_t)i);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "step/deform.h"
+#include "tangent_exchange.h"
 
 enum { PROBE_NODES = 12, PROBE_STEPS = 3 };
 enum { PROBE_STATE = 3 * 3 + 4 + 2 }; /* x, v, m1, s, z of a node */
@@ -182,7 +183,7 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
         outcome = probe_step(&b, job, in, s);
         if (din) {
             rgi_deform_linearise(&b.rod, &b.step, &b.work);
-            probe_tangent(&b, job, din, s, rgi_tangent_at(d, n), stress, dy);
+            probe_tangent(&b, job, din, s, rgi_tangent_at(d, n, s % 2), stress, dy);
         }
         rgi_deform_accept(&b.rod, &b.step, b.alive);
     }
@@ -193,6 +194,7 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
     ends[1] = rg_select(outcome.finite, rg_set1(1.0), rg_set1(0.0));
     ends[2] = outcome.iterations;
     probe_put(ends, out, PROBE_OUT(n), whole, 3);
+    if (din && job->steps % 2) tangent_exchange(d, n);
     if (din) probe_put(d, dout, n * RGI_NT, 0, n * RGI_NT);
     if (bar) {
         real coef[PROBE_NODES * RGI_NC], in_y[RGI_NU * PROBE_NODES], in_f[3 * PROBE_NODES];
@@ -204,7 +206,7 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
             probe_state(&b.rod, memory + whole * s, 1);
             (void)probe_step(&b, job, in, s);
             rgi_deform_linearise(&b.rod, &b.step, &b.work);
-            rgi_deform_adj(&b.rod, &b.step, &b.work, b.alive, rgi_tangent_at(d, n), to, stress, dy);
+            rgi_deform_adj(&b.rod, &b.step, &b.work, b.alive, rgi_tangent_at(d, n, 0), to, stress, dy);
             probe_put(in_y, bar_in, size_d, at, RGI_NU * n);
             probe_put(in_f, bar_in, size_d, at + RGI_NU * n, 3 * n);
         }

@@ -152,7 +152,7 @@ static double history(element *e)
         sums s = {0.0, 0.0, 0.0};
         fill(e, p, RGI_NT * e->scene.n);
         fill(e, w, RGI_NS);
-        rgi_tangent d = rgi_tangent_at(p, e->scene.n);
+        rgi_tangent d = rgi_tangent_at(p, e->scene.n, 0);
         rgi_history_jvp(rgi_keeping_of(&e->run.rod, step, i), step, i, d, moved);
         for (int c = 0; c < RGI_NS; c++) left(&s, moved[c], w[c]);
         rgi_history_adj(&e->run.rod, step, i, w, st, zt);

@@ -37,6 +37,7 @@ enum { LAST = __COUNTER__ };
 
 #include "grad_table.h"
 #include "mutation_scene.h"
+#include "tangent_exchange.h"
 
 _Static_assert((int)LAST <= MOST, "make the table of terms longer");
 
@@ -150,6 +151,7 @@ static double step_difference(trial *t, int s)
     const rgi_input_tangent none = {NULL, NULL};
     const rgi_input_bar nothing = {NULL, NULL, NULL};
     double v[MUTATION_NODES * RGI_NT], w[MUTATION_NODES * RGI_NT];
+    double scratch[RGI_BESIDE * MUTATION_NODES * RGI_JVP_SCRATCH] = {0.0};
     double left = 0.0, right = 0.0, sum = 0.0;
     uint64_t seed = 31u + (unsigned)s;
     rgi_run run;
@@ -164,14 +166,15 @@ static double step_difference(trial *t, int s)
     v[RGI_NT * n - 1] = w[RGI_NT * n - 1] = 0.0;
     memcpy(run.tangents, v, (size_t)(RGI_NT * n) * sizeof *v);
     memcpy(run.bar, w, (size_t)(RGI_NT * n) * sizeof *w);
-    rgi_tangent d = rgi_tangent_at(run.tangents, n), bar = rgi_tangent_at(run.bar, n);
+    rgi_tangent d = rgi_tangent_at(run.tangents, n, 0), bar = rgi_tangent_at(run.bar, n, 0);
     const rgi_course course = {d, NULL, NULL, 0};
     flipped = -1;
     if (pack->deform)
         rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, d, none, NULL, NULL, 0,
                        run.stress, run.dy);
     else
-        rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, run.stress);
+        rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, scratch);
+    tangent_exchange(run.tangents, n);
     flipped = term;
     if (pack->deform)
         rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress,

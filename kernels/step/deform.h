@@ -336,10 +336,8 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
         d.theta[i] = rg_select(alive, turn, d.theta[i]);
         for (int c = 0; c < 3; c++) {
             real x = d.x[3 * i + c], v = d.v[3 * i + c], y = r[RGI_NU * i + c];
-            d.x[3 * i + c] = rg_select(alive, y, x);
-            d.v[3 * i + c] = rg_select(alive, (y - x) * rate, v);
-            d.xp[3 * i + c] = x;
-            d.vp[3 * i + c] = v;
+            d.xp[3 * i + c] = rg_select(alive, y, x);
+            d.vp[3 * i + c] = rg_select(alive, (y - x) * rate, v);
         }
         rgi_strains_accept_jvp(rgi_keeping_of(rod, step, i), step, alive, i, d, ds);
     }

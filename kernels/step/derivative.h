@@ -47,10 +47,41 @@ typedef struct rgi_course {
     int n_entries;
 } rgi_course;
 
+/* reals a node of what rgi_step_jvp_beside works on for each direction: changes of stress (RGI_NS) and force (3),
+ * zero between calls, and the solution (RGI_NU) */
+enum { RGI_CHANGES = RGI_NS + 3, RGI_JVP_SCRATCH = RGI_CHANGES + RGI_NU };
+
+/* what entries change at fixed configuration, into changes [n][RGI_CHANGES]; is any of it a force? */
+RG_FN int rgi_course_changes(const rgi_rod *rod, const rgi_step *step, rgi_course course, real *changes)
+{
+    int forces = 0;
+    for (int e = 0; e < course.n_entries; e++) {
+        const rgi_entry entry = course.entries[e];
+        /* of the observation, not of the step; of a longer rod of the batch */
+        if (entry.coefficient >= RGI_NC || entry.node >= rod->n) continue;
+        real *to = changes + RGI_CHANGES * entry.node;
+        forces = forces || entry.coefficient == RGI_M || entry.coefficient == RGI_C;
+        rgi_coefficient_jvp(rod, step, entry, course.values[e], to, to + RGI_NS);
+    }
+    return forces;
+}
+
+RG_FN void rgi_course_clear(const rgi_rod *rod, rgi_course course, real *changes)
+{
+    for (int e = 0; e < course.n_entries; e++)
+        for (int c = 0; course.entries[e].node < rod->n && c < RGI_CHANGES; c++)
+            changes[RGI_CHANGES * course.entries[e].node + c] = rg_set1(0.0);
+}
+
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
  * code, for one lane: a team's lanes take directions of their own. What all directions need, the factor above
- * all, is read once for them. in: of the first; full: the Hessian before prescribed unknowns went, with in.y.
- * scratch [2][count][n][4]. */
+ * all, is read once for them. The new states are written over those before the last (rgi_tangent_at). in: of
+ * the first; full: the Hessian before prescribed unknowns went, with in.y. scratch:
+ * [RGI_BESIDE][n][RGI_CHANGES], zeros before and after, and [RGI_BESIDE][n][RGI_NU].
+ *
+ * The right-hand side, -(G^T dw1 + d(a (x - c))), node by node: a joint's stresses pull on the edges before and
+ * after it, and node i takes the pull of edge i - 1 less that of edge i, which is whole once joint i + 1 has
+ * been there. */
 RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full,
                                       const rgi_course *courses, const int count, rgi_input_tangent in,
                                       real *scratch)
@@ -58,41 +89,63 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
     const int n = rod->n, apart = RGI_NU * n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
     const real force_rate = rgi_step_rate(step), now = rgi_past_now(step), before = rgi_past_before(step);
-    real *stress = scratch, *dy = scratch + count * apart;
-    for (int k = 0; k < count * apart; k++) dy[k] = zero;
-    if (in.y) {
-        rgi_blocks_times(rod->plan, full, in.y, dy);
-        for (int k = 0; k < apart; k++) dy[k] = -dy[k];
+    real *dy = scratch + RGI_BESIDE * RGI_CHANGES * n;
+    real pull[RGI_BESIDE][3], last[RGI_BESIDE][3], turn[RGI_BESIDE]; /* edges i - 2 and i - 1; theta of i - 1 */
+    int forces[RGI_BESIDE];
+    for (int q = 0; q < count; q++) {
+        forces[q] = rgi_course_changes(rod, step, courses[q], scratch + q * RGI_CHANGES * n);
+        for (int c = 0; c < 3; c++) pull[q][c] = last[q][c] = zero;
+        turn[q] = zero;
     }
-    for (int i = 0; in.f && i < n; i++)
-        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
-    for (int i = 0; i < n; i++) {
-        const rgi_keeping keeping = rgi_keeping_of(rod, step, i);
-        const real drag = rod->coef[RGI_NC * i + RGI_C];
-        const real inertia = rod->coef[RGI_NC * i + RGI_M] * force_rate;
+    for (int i = 0; i <= n; i++) {
+        const int edge = i < n - 1, joint = edge && i > 0, node = i > 0 ? i - 1 : 0;
+        const rgi_keeping keeping = rgi_keeping_of(rod, step, edge ? i : 0);
+        const real drag = rod->coef[RGI_NC * node + RGI_C];
+        const real inertia = rod->coef[RGI_NC * node + RGI_M] * force_rate;
         for (int q = 0; q < count; q++) {
             const rgi_tangent d = courses[q].d;
-            real *r = dy + q * apart + RGI_NU * i;
-            rgi_history_jvp(keeping, step, i, d, stress + q * apart + RGI_NS * i);
-            for (int c = 0; c < 3; c++) {
-                real xt = now * d.x[3 * i + c] + before * d.xp[3 * i + c];
-                real vt = now * d.v[3 * i + c] + before * d.vp[3 * i + c];
-                r[c] += inertia * (force_rate * xt + vt + drag * xt);
+            const real *changes = scratch + (q * n + i) * RGI_CHANGES;
+            real next[3] = {zero, zero, zero}, spin = zero;
+            if (edge) {
+                real w[RGI_NS];
+                rgi_history_jvp(keeping, step, i, d, w);
+                for (int k = 0; k < RGI_NS; k++) w[k] = -(w[k] + changes[k]);
+                for (int c = 0; c < 3; c++) next[c] = w[0] * rod->t[4 * i + c];
+                const real *g = rod->g + RGI_NG * i;
+                for (int c = 0; joint && c < 3; c++) {
+                    last[q][c] += w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
+                    next[c] += w[1] * g[3 + c] + w[2] * g[11 + c] + w[3] * g[19 + c];
+                }
+                if (joint) {
+                    turn[q] += w[1] * g[6] + w[2] * g[14] + w[3] * g[22];
+                    spin = w[1] * g[7] + w[2] * g[15] + w[3] * g[23];
+                }
             }
+            if (i > 0) {
+                real *r = dy + q * apart + RGI_NU * node;
+                for (int c = 0; c < 3; c++) {
+                    real xt = now * d.x[3 * node + c] + before * d.xp[3 * node + c];
+                    real vt = now * d.v[3 * node + c] + before * d.vp[3 * node + c];
+                    r[c] = pull[q][c] - last[q][c] + inertia * (force_rate * xt + vt + drag * xt);
+                    if (forces[q]) r[c] -= scratch[(q * n + node) * RGI_CHANGES + RGI_NS + c];
+                }
+                r[3] = turn[q];
+            }
+            for (int c = 0; c < 3; c++) {
+                pull[q][c] = last[q][c];
+                last[q][c] = next[c];
+            }
+            turn[q] = spin;
         }
     }
-    for (int q = 0; q < count; q++)
-        for (int e = 0; e < courses[q].n_entries; e++) {
-            const rgi_entry entry = courses[q].entries[e];
-            /* of the observation, not of the step; of a longer rod of the batch */
-            if (entry.coefficient >= RGI_NC || entry.node >= n) continue;
-            real force[3] = {zero, zero, zero};
-            rgi_coefficient_jvp(rod, step, entry, courses[q].values[e],
-                                stress + q * apart + RGI_NS * entry.node, force);
-            for (int c = 0; c < 3; c++) dy[q * apart + RGI_NU * entry.node + c] -= force[c];
-        }
-    for (int k = 0; k < count * apart; k++) stress[k] = -stress[k];
-    rgi_strain_adj_alone(rod, stress, dy, count, apart);
+    for (int q = 0; q < count; q++) rgi_course_clear(rod, courses[q], scratch + q * RGI_CHANGES * n);
+    for (int i = 0; in.f && i < n; i++)
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
+    if (in.y) rgi_blocks_times(rod->plan, full, in.y, scratch);
+    for (int k = 0; in.y && k < apart; k++) {
+        dy[k] -= scratch[k];
+        scratch[k] = zero;
+    }
     for (int i = 0; i < n; i++)
         for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
     rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
@@ -105,12 +158,10 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             real ds[RGI_NS] = {zero, zero, zero, zero};
             rgi_strain_jvp(rod, i, moved, ds);
             for (int c = 0; c < 3; c++) {
-                real x = d.x[3 * i + c], v = d.v[3 * i + c], y = moved[RGI_NU * i + c];
+                real x = d.x[3 * i + c], y = moved[RGI_NU * i + c];
                 real to = (y - (now * x + before * d.xp[3 * i + c])) * rate;
-                d.x[3 * i + c] = rg_select(alive, y, x);
-                d.v[3 * i + c] = rg_select(alive, to, v);
-                d.xp[3 * i + c] = x;
-                d.vp[3 * i + c] = v;
+                d.xp[3 * i + c] = rg_select(alive, y, x);
+                d.vp[3 * i + c] = rg_select(alive, to, d.v[3 * i + c]);
             }
             rgi_strains_accept_jvp(keeping, step, alive, i, d, ds);
             d.theta[i] = rg_select(alive, moved[RGI_NU * i + 3], d.theta[i]);

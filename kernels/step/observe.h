@@ -72,10 +72,8 @@ RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const r
         rgi_marker_edge_adj(rod, m1, high, share, offset, r, x_bar, theta_bar, offset_bar);
 }
 
-/* A += J^T W J (lower triangle by rows, [p(p+1)/2]) for one frame's rows: jac [p][rows], weighted
- * [p][rows] */
-RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, const real *RG_RESTRICT weighted, int p,
-                          int rows, real *RG_RESTRICT normal)
+/* A += J^T J (lower triangle by rows, [p(p+1)/2]) for `rows` rows: jac [p], `apart` reals between them */
+RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apart, real *RG_RESTRICT normal)
 {
     enum { T = 4 };
     for (int a0 = 0; a0 < p; a0 += T)
@@ -85,8 +83,8 @@ RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, const real *RG_RESTRICT w
                 for (int b = 0; b < T; b++) sum[a][b] = rg_set1(0.0);
             const real *ja[T], *jb[T];
             for (int k = 0; k < T; k++) {
-                ja[k] = jac + (a0 + k < p ? a0 + k : p - 1) * rows;
-                jb[k] = weighted + (b0 + k < p ? b0 + k : p - 1) * rows;
+                ja[k] = jac + (a0 + k < p ? a0 + k : p - 1) * apart;
+                jb[k] = jac + (b0 + k < p ? b0 + k : p - 1) * apart;
             }
             for (int r = 0; r < rows; r++)
                 for (int a = 0; a < T; a++)

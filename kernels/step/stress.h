@@ -21,17 +21,20 @@ typedef struct rgi_tangent {
 
 enum { RGI_NT = 25 }; /* reals of a direction per node */
 
-RG_FN rgi_tangent rgi_tangent_at(real *p, int n)
+/* A step writes the new state over the one before the last, and the two change places: `odd` after an odd
+ * number of steps. */
+RG_FN rgi_tangent rgi_tangent_at(real *p, int n, int odd)
 {
+    const int now = odd ? 1 : 0, before = 1 - now;
     rgi_tangent t;
-    t.x = p;
-    t.v = p + 3 * n;
-    t.xp = p + 6 * n;
-    t.vp = p + 9 * n;
-    t.s = p + 12 * n;
-    t.sp = p + 16 * n;
-    t.z = p + 20 * n;
-    t.zp = p + 22 * n;
+    t.x = p + 6 * n * now;
+    t.xp = p + 6 * n * before;
+    t.v = t.x + 3 * n;
+    t.vp = t.xp + 3 * n;
+    t.s = p + 12 * n + 4 * n * now;
+    t.sp = p + 12 * n + 4 * n * before;
+    t.z = p + 20 * n + 2 * n * now;
+    t.zp = p + 20 * n + 2 * n * before;
     t.theta = p + 24 * n;
     return t;
 }
@@ -229,24 +232,20 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
     zt[1] -= RG_TERM(memory * c2);
 }
 
-/* The step's strains ds [4] of node i and the past become the state's: s, z and what lies before them. What the
- * memory's rate changes is rgi_memory_accept_jvp's. */
+/* The step's strains ds [4] of node i and the past make the new state's s and z, over those before the last
+ * (rgi_tangent_at). What the memory's rate changes is rgi_memory_accept_jvp's. */
 RG_FN void rgi_strains_accept_jvp(rgi_keeping of, const rgi_step *step, rmask alive, int i, rgi_tangent d,
                                   const real *ds)
 {
     for (int c = 0; c < 2; c++) {
         real z = d.z[2 * i + c], zt = rgi_past(step, z, d.zp[2 * i + c]);
-        d.z[2 * i + c] = rg_select(alive, ds[1 + c] + of.keep * (zt - ds[1 + c]), z);
-        d.zp[2 * i + c] = z;
+        d.zp[2 * i + c] = rg_select(alive, ds[1 + c] + of.keep * (zt - ds[1 + c]), z);
     }
-    for (int c = 0; c < RGI_NS; c++) {
-        real s = d.s[RGI_NS * i + c];
-        d.sp[RGI_NS * i + c] = s;
-        d.s[RGI_NS * i + c] = rg_select(alive, ds[c], s);
-    }
+    for (int c = 0; c < RGI_NS; c++)
+        d.sp[RGI_NS * i + c] = rg_select(alive, ds[c], d.s[RGI_NS * i + c]);
 }
 
-/* and the change of the memory by those of its rate [1/s] among the entries, before the state is the step's */
+/* and the change of the new memory by those of its rate [1/s] among the entries */
 RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, rgi_tangent d,
                                  const rgi_entry *entries, const real *values, int n_entries)
 {
@@ -258,7 +257,7 @@ RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask
         for (int c = 0; c < 2; c++) {
             real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
             real to = values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
-            d.z[2 * i + c] += rg_select(alive, to, rg_set1(0.0));
+            d.zp[2 * i + c] += rg_select(alive, to, rg_set1(0.0));
         }
     }
 }
@@ -340,26 +339,6 @@ RG_FN void rgi_strain_node_adj(const rgi_rod *rod, real scale, const real *stres
         if (j == i + 1) p[3] += RG_TERM(w1 * g[6]) + RG_TERM(w2 * g[14]) + RG_TERM(w3 * g[22]);
         if (j == i) p[3] += RG_TERM(w1 * g[7]) + RG_TERM(w2 * g[15]) + RG_TERM(w3 * g[23]);
     }
-}
-
-/* the same, scale 1, for all nodes and `count` directions, [n][4] each with `apart` reals between them, by one
- * lane, each edge and joint once */
-RG_DISSOLVED void rgi_strain_adj_alone(const rgi_rod *rod, const real *stress, real *y_bar, const int count,
-                                       int apart)
-{
-    for (int j = 0; j < rod->n - 1; j++)
-        for (int q = 0; q < count; q++) {
-            const real *w = stress + q * apart + RGI_NS * j, *g = rod->g + RGI_NG * j;
-            real *to = y_bar + q * apart, *p = to + RGI_NU * j, d[8];
-            for (int c = 0; c < 3; c++) {
-                real pull = w[0] * rod->t[4 * j + c];
-                p[c] -= pull;
-                p[RGI_NU + c] += pull;
-            }
-            if (j == 0) continue;
-            for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
-            rgi_scatter_gradient(to, j, d);
-        }
 }
 
 RG_FN void rgi_strain_adj(const rgi_rod *rod, real scale, const real *stress, real *y_bar)
