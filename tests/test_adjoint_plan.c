@@ -232,11 +232,11 @@ static void plan_position_bitwise(void **state)
     assert_true(unequal == 0.0);
 }
 
-/* scalar and sse2 round alike; avx2 and avx512 contract multiply-adds */
+/* scalar and sse2 round alike; the others contract multiply-adds */
 static void plan_isa_agree(void **state)
 {
     (void)state;
-    static const char *const others[] = {"sse2", "avx2", "avx512"};
+    static const char *const others[] = {"sse2", "fma", "avx2", "avx512"};
     double unequal = 0.0, most = 0.0;
     int measured = 0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
@@ -246,7 +246,7 @@ static void plan_isa_agree(void **state)
         result scalar = make_result(s), other = make_result(s);
         s->opts.rollout.isa = "scalar";
         run(s, &d, &bar, &scalar);
-        for (int k = 0; k < 3; k++) {
+        for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
             rg_batch *probe = NULL;
             s->opts.rollout.isa = others[k];
             rg_status there = rg_batch_create(s->models[0], 1, &s->opts, &probe, NULL);

@@ -416,17 +416,17 @@ static void rollout_fault_loss_finite(void **state)
     }
 }
 
-/* the same source with other instructions. scalar and sse2 round alike; avx2 and avx512 contract
+/* the same source with other instructions. scalar and sse2 round alike; the others contract
  * multiply-adds, which moves a solution by round-off, and Newton's last increment by its square */
 static void rollout_isa_agree(void **state)
 {
     (void)state;
-    static const char *const others[] = {"sse2", "avx2", "avx512"};
+    static const char *const others[] = {"sse2", "fma", "avx2", "avx512"};
     group scalar, other;
     setup_group(&scalar, COUNT);
     scalar.opts.isa = "scalar";
     run(&scalar);
-    for (int k = 0; k < 3; k++) {
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
         rg_error err = {0};
         setup_group(&other, COUNT);
         other.opts.isa = others[k];

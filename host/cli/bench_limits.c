@@ -74,6 +74,20 @@ static void sse2_float(void)
 #include <immintrin.h>
 
 /* intrinsics, because this file is compiled without the instructions, and without contraction */
+#define MULTIPLY_ADD(x, y, z) _mm_fmadd_sd(x, y, z)
+__attribute__((target("avx2,fma"))) static void fma_double(void)
+{
+    typedef __m128d vector;
+    RUN_CHAINS(_mm_set_sd(1.0))
+}
+#undef MULTIPLY_ADD
+#define MULTIPLY_ADD(x, y, z) _mm_fmadd_ss(x, y, z)
+__attribute__((target("avx2,fma"))) static void fma_float(void)
+{
+    typedef __m128 vector;
+    RUN_CHAINS(_mm_set_ss(1.0f))
+}
+#undef MULTIPLY_ADD
 #define MULTIPLY_ADD(x, y, z) _mm256_fmadd_pd(x, y, z)
 __attribute__((target("avx2,fma"))) static void avx2_double(void)
 {
@@ -112,6 +126,7 @@ static const struct {
     {"scalar", 0, {scalar_double, scalar_float}},
     {"sse2", 16, {sse2_double, sse2_float}},
 #if defined(__x86_64__)
+    {"fma", 0, {fma_double, fma_float}},
     {"avx2", 32, {avx2_double, avx2_float}},
     {"avx512", 64, {avx512_double, avx512_float}},
 #endif

@@ -33,9 +33,10 @@ typedef struct rgc_common {
     int dt_given;          /* --dt was */
     int scheme;            /* --scheme: rg_scheme, or -1 when not given */
     int substeps;          /* --substeps N, or 0 when not given */
+    double newton_m;       /* --newton-tolerance M [m], or 0 when not given */
     int refine;            /* --refine R, or 0 when not given */
     int threads;           /* --threads N, or 0 */
-    const char *isa;       /* --isa scalar|sse2|avx2|avx512, or NULL */
+    const char *isa;       /* --isa scalar|fma|sse2|avx2|avx512, or NULL */
     int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
     int sweeps;            /* --sweeps N, or 0 when not given */
     const char *backend;   /* --backend cpu|cuda|cuda:N, "cpu" by default */

@@ -10,25 +10,12 @@
 #include "io/libraries.h"
 #include "rodgrad/version.h"
 
-static int has_isa(const char *name)
-{
-#if defined(__x86_64__)
-    if (strcmp(name, "sse2") == 0) return __builtin_cpu_supports("sse2") != 0;
-    if (strcmp(name, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (strcmp(name, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl");
-#endif
-    return strcmp(name, "scalar") == 0;
-}
-
 static json_t *isa_json(void)
 {
-    static const char *const names[] = {"scalar", "sse2", "avx2", "avx512"};
+    static const char *const names[] = {"scalar", "fma", "sse2", "avx2", "avx512"};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (has_isa(names[i])) json_array_append_new(list, json_string(names[i]));
+        if (rgi_cpu_find(names[i], RG_REAL_DOUBLE)) json_array_append_new(list, json_string(names[i]));
     return list;
 }
 

@@ -176,6 +176,7 @@ enum {
     OPT_SWEEPS,
     OPT_SCHEME,
     OPT_SUBSTEPS,
+    OPT_NEWTON,
     OPT_REFINE,
     OPT_THREADS,
     OPT_BACKEND,
@@ -198,11 +199,12 @@ static const struct {
     [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths (10)"},
     [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium"},
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
+    [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m] (1e-8)"},
     [OPT_REFINE] = {"refine", "R", "edges between two markers"},
     [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)"},
     [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits"},
-    [OPT_ISA] = {"isa", "NAME", "scalar, sse2, avx2 or avx512; by default the best there is"},
+    [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar, or fma: of few rods the fastest; by default the first there is"},
     [OPT_HELP] = {"help", NULL, "print this and stop"},
 };
 
@@ -216,9 +218,9 @@ static int one_of(const char *option, const char *text, const char *const *known
 
 static int parse_isa(const char *text, const char **isa)
 {
-    static const char *const known[] = {"scalar", "sse2", "avx2", "avx512", NULL};
+    static const char *const known[] = {"scalar", "fma", "sse2", "avx2", "avx512", NULL};
     *isa = text;
-    return one_of("isa", text, known, "scalar, sse2, avx2 or avx512");
+    return one_of("isa", text, known, "scalar, fma, sse2, avx2 or avx512");
 }
 
 /* the context of this run of the program */
@@ -289,6 +291,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
     case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
+    case OPT_NEWTON: return rgc_number("newton-tolerance", text, 1e-14, 1.0, &common->newton_m);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
     case OPT_BACKEND: common->backend = text; return RGC_DONE;
@@ -406,6 +409,7 @@ rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file 
     if (common->sweeps > 0) opts.sweeps = common->sweeps;
     if (common->scheme >= 0) opts.scheme = (rg_scheme)common->scheme;
     if (common->substeps > 0) opts.substeps = common->substeps;
+    if (common->newton_m > 0.0) opts.tolerance_m = common->newton_m;
     if (common->threads > 0) opts.threads = common->threads;
     if (common->isa) opts.isa = common->isa;
     opts.context = common->context;

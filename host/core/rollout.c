@@ -120,8 +120,8 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     if (!*cpu)
         return RG_FAIL(
             err, RG_ERR_UNSUPPORTED,
-            "this processor or build has no instruction set \"%s\"; choose scalar, sse2, avx2 "
-            "or avx512",
+            "this processor or build has no instruction set \"%s\"; choose scalar, fma, sse2, "
+            "avx2 or avx512",
             o->isa);
     return RG_OK;
 }

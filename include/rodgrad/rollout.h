@@ -84,7 +84,9 @@ typedef struct rg_rollout_opts {
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                             a long way, takes 25 times as many */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
-    const char *isa;     /* NULL: best of this machine; "scalar", "sse2", "avx2", "avx512". On the CPU only */
+    const char *isa;     /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
+                          * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one or two.
+                          * Last bits differ between them, never between batches of one. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
 } rg_rollout_opts;

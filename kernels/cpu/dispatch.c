@@ -9,11 +9,15 @@
     {#isa, lanes, sizeof(float), rgi_pack_workspace_##isa##_float, rgi_pack_run_##isa##_float,     \
      rgi_pack_reverse_##isa##_float}
 
+/* the best for many rods first */
 static const rgi_cpu instantiations[] = {
 #if defined(__x86_64__)
     DOUBLES(avx512, 8), FLOATS(avx512, 16), DOUBLES(avx2, 4), FLOATS(avx2, 8),
 #endif
     DOUBLES(sse2, 2), FLOATS(sse2, 4), DOUBLES(scalar, 1), FLOATS(scalar, 1),
+#if defined(__x86_64__)
+    DOUBLES(fma, 1), FLOATS(fma, 1),
+#endif
 };
 
 static int supported(const char *isa)
@@ -22,7 +26,7 @@ static int supported(const char *isa)
     if (strcmp(isa, "avx512") == 0)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-    if (strcmp(isa, "avx2") == 0)
+    if (strcmp(isa, "avx2") == 0 || strcmp(isa, "fma") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
     (void)isa;

@@ -6,7 +6,7 @@
 #include "rodgrad/rollout.h"
 
 typedef struct rgi_cpu {
-    const char *isa; /* "scalar", "sse2", "avx2", "avx512" */
+    const char *isa; /* "scalar", "fma", "sse2", "avx2", "avx512" */
     int lanes;
     size_t real_bytes; /* of what a lane computes in */
     size_t (*workspace)(const rgi_pack *pack); /* doubles */

@@ -121,10 +121,12 @@ typedef struct rgi_pack {
     void rgi_pack_reverse_##isa(const rgi_pack *pack)
 RGI_PACK_DECLARE(scalar);
 RGI_PACK_DECLARE(sse2);
+RGI_PACK_DECLARE(fma);
 RGI_PACK_DECLARE(avx2);
 RGI_PACK_DECLARE(avx512);
 RGI_PACK_DECLARE(scalar_float);
 RGI_PACK_DECLARE(sse2_float);
+RGI_PACK_DECLARE(fma_float);
 RGI_PACK_DECLARE(avx2_float);
 RGI_PACK_DECLARE(avx512_float);
 
