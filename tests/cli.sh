@@ -86,6 +86,8 @@ refuse 2 "dt.*fast" evaluate "$model" good.csv --dt fast
 refuse 2 "dt.*nan" evaluate "$model" good.csv --dt nan
 refuse 2 "dt.*-1" evaluate "$model" good.csv --dt -1
 refuse 2 "substeps" evaluate "$model" good.csv --substeps 1.5
+refuse 2 "newton-tolerance.*0" evaluate "$model" good.csv --newton-tolerance 0
+refuse 2 "newton-tolerance.*tight" evaluate "$model" good.csv --newton-tolerance tight
 refuse 2 "threads" evaluate "$model" good.csv --threads 0
 refuse 2 "scheme" evaluate "$model" good.csv --scheme rk4
 refuse 2 "stepper.*implicit or deform" evaluate "$model" good.csv --stepper rk4

@@ -11,7 +11,6 @@ from rodgrad import Batch, Model
 import scene
 
 NEWTON_M = 1e-4  # of a forward implicit step: a hundredth of the error that is allowed; gradients keep 1e-8
-FEW = 2  # rods up to which a rod at a time is the fastest
 FMA = "avx2" in Path("/proc/cpuinfo").read_text()
 WANTED = ["bend_stiffness_1", "bend_stiffness_2", "bend_coupling", "x0", "v0"]
 
@@ -50,7 +49,7 @@ class Case:
                        threads=self.threads)
         if case["variant"] == "implicit" and case["kind"] == "forward":
             options["tolerance"] = NEWTON_M
-        self.batch = Batch(self.models, isa="fma" if n <= FEW and FMA else None, **options)
+        self.batch = Batch(self.models, isa="fma" if n == 1 and FMA else None, **options)
         x0, m0 = scene.start(v)
         self.x0, self.m0 = np.tile(x0, (n, 1, 1)), np.tile(m0, (n, 1, 1))
         self.clamp_x = scene.drive(n, v, scene.step_times(case["dt"], self.batch.steps))

@@ -183,13 +183,12 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     if (!key) return NULL;
     size_t used = (size_t)snprintf(
         key, room,
-        "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d newton %.17g "
-        "seed %llu axes %s "
-        "unit %.17g clamps",
-        a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start),
-        a->starts ? a->starts : "-", rgi_rollout_isa(&opts->rollout),
-        rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method), opts->learning_rate, (int)opts->rollout.stepper,
-        opts->rollout.sweeps, (int)opts->rollout.scheme, opts->rollout.substeps, opts->rollout.tolerance_m, opts->seed,
+        "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
+        "newton %.17g seed %llu axes %s unit %.17g clamps",
+        a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
+        rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
+        opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
+        opts->rollout.substeps, opts->rollout.tolerance_m, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);

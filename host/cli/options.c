@@ -204,7 +204,7 @@ static const struct {
     [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)"},
     [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits"},
-    [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar, or fma: of few rods the fastest; by default the first there is"},
+    [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar; by default the first there is. fma: one rod's fastest"},
     [OPT_HELP] = {"help", NULL, "print this and stop"},
 };
 

@@ -85,7 +85,7 @@ typedef struct rg_rollout_opts {
                             a long way, takes 25 times as many */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
     const char *isa;     /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
-                          * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one or two.
+                          * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
                           * Last bits differ between them, never between batches of one. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
