@@ -8,15 +8,19 @@
 
 #include "run.h"
 
-/* derivative of marker k's position in direction q, after rgi_step_accept */
-RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, int q, int k)
+RG_FN rgi_marker_arms rgi_run_marker_arms(const rgi_run *run, const rgi_pack *pack, int k)
+{
+    const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+    return rgi_marker_arms_of(&run->rod, run->rod.m1, pack->marker_vertices[k], offset[0], offset[1]);
+}
+
+/* derivative of marker k's position in direction q, after rgi_step_accept; arms: of that marker */
+RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rgi_marker_arms *arms, int q, int k)
 {
     const rgi_rod *rod = &run->rod;
-    const real *offset = RGI_CREALS(pack->offset) + 2 * k;
-    int i = pack->marker_vertices[k];
+    const int i = pack->marker_vertices[k];
     rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n, run->odd);
-    vec3 r = v3_add(v3_load(d.x + 3 * i),
-                    rgi_marker_arm_jvp(rod, rod->m1, i, offset[0], offset[1], d.x, d.theta));
+    vec3 r = v3_add(v3_load(d.x + 3 * i), rgi_marker_arm_jvp(arms, d.x, d.theta));
     for (int e = pack->entry_begin[q]; e < pack->entry_begin[q + 1]; e++) {
         if (pack->entries[e].coefficient < RGI_NC || pack->entries[e].node != k) continue;
         real value = RGI_CREALS(pack->entry_values)[e], zero = rg_set1(0.0);
@@ -36,7 +40,10 @@ RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
         const int q = e / n_free, k = e % n_free;
         double *to = pack->rows + q * pack->rows_apart + at + 3 * k;
         real j[3] = {zero, zero, zero};
-        if (q < p) v3_store(j, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
+        if (q < p) {
+            const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, pack->free_markers[k]);
+            v3_store(j, rgi_run_marker_jvp(run, pack, &arms, q, pack->free_markers[k]));
+        }
         for (int c = 0; c < 3; c++) {
             const real scale = root[3 * k + c];
             rmask counts = rg_and(run->alive, rg_lt(zero, scale));
@@ -92,11 +99,15 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     }
     const size_t gradient = (size_t)(f / pack->block) * (size_t)p;
     const int frames = rgi_run_normal_frames(pack), apart = frames * rows, at = f % frames * rows;
+    for (int k = 0; k < pack->n_free; k++) {
+        const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, pack->free_markers[k]);
+        RG_TEAM_FOR(q, 0, p)
+            v3_store(run->jac + q * apart + at + 3 * k,
+                     rgi_run_marker_jvp(run, pack, &arms, q, pack->free_markers[k]));
+    }
     RG_TEAM_FOR(q, 0, p)
     {
         real *j = run->jac + q * apart + at, along = zero;
-        for (int k = 0; k < pack->n_free; k++)
-            v3_store(j + 3 * k, rgi_run_marker_jvp(run, pack, q, pack->free_markers[k]));
         for (int r = 0; r < rows; r++) {
             const real moved = rg_select(run->alive, j[r], zero);
             along += residual[r] * moved;
@@ -149,7 +160,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
             for (int k = 0; k < pack->n_markers; k++) {
                 size_t at = ((size_t)f * (size_t)pack->n_directions + (size_t)q) *
                                 (size_t)pack->n_markers + (size_t)k;
-                const vec3 moved = rgi_run_marker_jvp(run, pack, q, k);
+                const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
+                const vec3 moved = rgi_run_marker_jvp(run, pack, &arms, q, k);
                 rgi_store(pack->markers_jvp, 3 * at, moved.x);
                 rgi_store(pack->markers_jvp, 3 * at + 1, moved.y);
                 rgi_store(pack->markers_jvp, 3 * at + 2, moved.z);
@@ -162,7 +174,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
         RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0)
         {
             real at[3];
-            v3_store(at, rgi_run_marker_jvp(run, pack, 0, k));
+            const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
+            v3_store(at, rgi_run_marker_jvp(run, pack, &arms, 0, k));
             for (int c = 0; c < 3; c++) rgi_put(&pack->out_dmarkers, rods, f, 3 * k + c, at[c]);
         }
     }

@@ -106,7 +106,8 @@ static double marker(element *e)
         fill(e, offset, 2);
         fill(e, by, 2);
         fill(e, r, 3);
-        vec3 arm = rgi_marker_arm_jvp(rod, rod->y1, i, offset[0], offset[1], dx, theta);
+        const rgi_marker_arms arms = rgi_marker_arms_of(rod, rod->y1, i, offset[0], offset[1]);
+        vec3 arm = rgi_marker_arm_jvp(&arms, dx, theta);
         arm = v3_add(arm, rgi_marker_arm(rod, rod->y1, i, by[0], by[1]));
         left(&s, arm.x, r[0]);
         left(&s, arm.y, r[1]);

@@ -71,6 +71,7 @@ static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directi
                      const double *u, double *cost, rg_error *err)
 {
     double loss = 0.0, absolute = 0.0, count = 0.0;
+    fit->evaluated = 0;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
     RG_TRY(rgi_takes_set(takes, fit->trial, directions, n_directions, err));
     RG_TRY(rgi_takes_run(takes, err));

@@ -175,7 +175,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->cost = 0.0;
     fit->fresh = 1;
     fit->small = 0;
-    fit->linearised = fit->formed = 0;
+    fit->linearised = fit->formed = fit->evaluated = 0;
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
@@ -384,6 +384,7 @@ static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
     }
     rgi_algebra_accept(fit);
     rgi_fit_keep(fit, fit->to, cost, fit->gradient + fit->capacity);
+    fit->evaluated = 1;
     fit->mu = fmax(fit->mu * 0.2, 1e-8);
     fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
     return RG_OK;

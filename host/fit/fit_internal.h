@@ -14,6 +14,7 @@ struct rg_fit {
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
+    int evaluated;  /* tangents and their normal equations are of u: nothing was rolled out since (not saved) */
     int formed;     /* on a device: its accepted normal equations are of u (not saved) */
     double mu, weight, cost, l1, best_l1, best_start_cost;
     double rate, window_cost;        /* Adam: learning rate, best cost when its window began */

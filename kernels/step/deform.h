@@ -335,14 +335,16 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
         }
         d.theta[i] = rg_select(alive, turn, d.theta[i]);
         for (int c = 0; c < 3; c++) {
-            real x = d.x[3 * i + c], v = d.v[3 * i + c], y = r[RGI_NU * i + c];
-            d.xp[3 * i + c] = rg_select(alive, y, x);
-            d.vp[3 * i + c] = rg_select(alive, (y - x) * rate, v);
+            real x = d.x[3 * i + c], y = r[RGI_NU * i + c];
+            d.xp[3 * i + c] = y;
+            d.vp[3 * i + c] = (y - x) * rate;
         }
-        rgi_strains_accept_jvp(rgi_keeping_of(rod, step, i), step, alive, i, d, ds);
+        rgi_strains_accept_jvp(rgi_keeping_of(rod, step, i), step, i, d, ds);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { rgi_memory_accept_jvp(rod, step, alive, d, entries, values, n_entries); }
+    RG_TEAM_ONE { rgi_memory_accept_jvp(rod, step, d, entries, values, n_entries); }
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(i, 0, rg_any(rg_not(alive)) ? n : 0) rgi_tangent_freeze(d, alive, i);
     RG_TEAM_SYNC();
 }
 

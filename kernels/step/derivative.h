@@ -158,18 +158,19 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             real ds[RGI_NS] = {zero, zero, zero, zero};
             rgi_strain_jvp(rod, i, moved, ds);
             for (int c = 0; c < 3; c++) {
-                real x = d.x[3 * i + c], y = moved[RGI_NU * i + c];
-                real to = (y - (now * x + before * d.xp[3 * i + c])) * rate;
-                d.xp[3 * i + c] = rg_select(alive, y, x);
-                d.vp[3 * i + c] = rg_select(alive, to, d.v[3 * i + c]);
+                real y = moved[RGI_NU * i + c];
+                real to = (y - (now * d.x[3 * i + c] + before * d.xp[3 * i + c])) * rate;
+                d.xp[3 * i + c] = y;
+                d.vp[3 * i + c] = to;
             }
-            rgi_strains_accept_jvp(keeping, step, alive, i, d, ds);
+            rgi_strains_accept_jvp(keeping, step, i, d, ds);
             d.theta[i] = rg_select(alive, moved[RGI_NU * i + 3], d.theta[i]);
         }
     }
-    for (int q = 0; q < count; q++)
-        rgi_memory_accept_jvp(rod, step, alive, courses[q].d, courses[q].entries, courses[q].values,
-                              courses[q].n_entries);
+    for (int q = 0; q < count; q++) {
+        rgi_memory_accept_jvp(rod, step, courses[q].d, courses[q].entries, courses[q].values, courses[q].n_entries);
+        for (int i = 0; rg_any(rg_not(alive)) && i < n; i++) rgi_tangent_freeze(courses[q].d, alive, i);
+    }
 }
 
 /* The adjoint: d holds the cotangent of the state after the step and gets that of the state before, the

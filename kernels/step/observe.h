@@ -22,22 +22,40 @@ RG_FN vec3 rgi_marker_arm(const rgi_rod *rod, const real *m1, int i, real o1, re
     return arm;
 }
 
-/* derivative of the arm for the displacement dx [n][3] and the turns theta [n] */
-RG_FN vec3 rgi_marker_arm_jvp(const rgi_rod *rod, const real *m1, int i, real o1, real o2,
-                              const real *dx, const real *theta)
+/* what a marker on vertex i moves by with its two edges, low and high (the same at an end): the tangent t, what
+ * de leans the arm by, and where the arm goes as the director turns */
+typedef struct rgi_marker_arms {
+    int low, high;
+    vec3 t[2], lean[2], across[2];
+} rgi_marker_arms;
+
+RG_FN rgi_marker_arms rgi_marker_arms_of(const rgi_rod *rod, const real *m1, int i, real o1, real o2)
 {
-    vec3 moved = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
-    int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
-    real share = rg_set1(low == high ? 1.0 : 0.5);
+    rgi_marker_arms r;
+    r.low = i > 0 ? i - 1 : 0;
+    r.high = i < rod->n - 1 ? i : i - 1;
+    const real share = rg_set1(r.low == r.high ? 1.0 : 0.5);
     o1 = share * o1;
     o2 = share * o2;
-    for (int j = low; j <= high; j++) {
+    for (int k = 0; k < 2; k++) {
+        const int j = k ? r.high : r.low;
         vec3 t = v3_load(rod->t + 4 * j), a = v3_load(m1 + 3 * j), b = v3_cross(t, a);
-        vec3 arm = v3_axpy(o2, b, v3_scale(o1, a)), across = v3_axpy(-o2, a, v3_scale(o1, b));
+        r.t[k] = t;
         /* the arm turns about t, and with it: t moves by de/|e| across itself */
+        r.lean[k] = v3_scale(-rod->t[4 * j + 3], v3_axpy(o2, b, v3_scale(o1, a)));
+        r.across[k] = v3_axpy(-o2, a, v3_scale(o1, b));
+    }
+    return r;
+}
+
+/* derivative of the arm for the displacement dx [n][3] and the turns theta [n] */
+RG_FN vec3 rgi_marker_arm_jvp(const rgi_marker_arms *of, const real *dx, const real *theta)
+{
+    vec3 moved = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
+    for (int j = of->low; j <= of->high; j++) {
+        const int k = j - of->low;
         vec3 de = v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j));
-        real lean = -(rod->t[4 * j + 3] * v3_dot(arm, de));
-        moved = v3_axpy(lean, t, v3_axpy(theta[j], across, moved));
+        moved = v3_axpy(v3_dot(of->lean[k], de), of->t[k], v3_axpy(theta[j], of->across[k], moved));
     }
     return moved;
 }

@@ -234,19 +234,29 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
 
 /* The step's strains ds [4] of node i and the past make the new state's s and z, over those before the last
  * (rgi_tangent_at). What the memory's rate changes is rgi_memory_accept_jvp's. */
-RG_FN void rgi_strains_accept_jvp(rgi_keeping of, const rgi_step *step, rmask alive, int i, rgi_tangent d,
-                                  const real *ds)
+RG_FN void rgi_strains_accept_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tangent d, const real *ds)
 {
     for (int c = 0; c < 2; c++) {
-        real z = d.z[2 * i + c], zt = rgi_past(step, z, d.zp[2 * i + c]);
-        d.zp[2 * i + c] = rg_select(alive, ds[1 + c] + of.keep * (zt - ds[1 + c]), z);
+        real zt = rgi_past(step, d.z[2 * i + c], d.zp[2 * i + c]);
+        d.zp[2 * i + c] = ds[1 + c] + of.keep * (zt - ds[1 + c]);
+    }
+    for (int c = 0; c < RGI_NS; c++) d.sp[RGI_NS * i + c] = ds[c];
+}
+
+/* lanes that are not alive keep the state that they had */
+RG_FN void rgi_tangent_freeze(rgi_tangent d, rmask alive, int i)
+{
+    for (int c = 0; c < 3; c++) {
+        d.xp[3 * i + c] = rg_select(alive, d.xp[3 * i + c], d.x[3 * i + c]);
+        d.vp[3 * i + c] = rg_select(alive, d.vp[3 * i + c], d.v[3 * i + c]);
     }
     for (int c = 0; c < RGI_NS; c++)
-        d.sp[RGI_NS * i + c] = rg_select(alive, ds[c], d.s[RGI_NS * i + c]);
+        d.sp[RGI_NS * i + c] = rg_select(alive, d.sp[RGI_NS * i + c], d.s[RGI_NS * i + c]);
+    for (int c = 0; c < 2; c++) d.zp[2 * i + c] = rg_select(alive, d.zp[2 * i + c], d.z[2 * i + c]);
 }
 
 /* and the change of the new memory by those of its rate [1/s] among the entries */
-RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask alive, rgi_tangent d,
+RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_tangent d,
                                  const rgi_entry *entries, const real *values, int n_entries)
 {
     const real hat = rg_set1(rgi_step_hat(step));
@@ -256,8 +266,7 @@ RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rmask
         const real keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
         for (int c = 0; c < 2; c++) {
             real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
-            real to = values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
-            d.zp[2 * i + c] += rg_select(alive, to, rg_set1(0.0));
+            d.zp[2 * i + c] += values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
         }
     }
 }
