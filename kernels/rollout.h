@@ -56,6 +56,29 @@ RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
     RG_TEAM_SYNC();
 }
 
+/* A += J^T J (lower triangle by rows, [p(p+1)/2]) for `rows` rows: jac [p], `apart` reals between them */
+RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apart, double *RG_RESTRICT normal)
+{
+    enum { T = 4 };
+    for (int a0 = 0; a0 < p; a0 += T)
+        for (int b0 = 0; b0 <= a0; b0 += T) {
+            real sum[T][T];
+            for (int a = 0; a < T; a++)
+                for (int b = 0; b < T; b++) sum[a][b] = rg_set1(0.0);
+            const real *ja[T], *jb[T];
+            for (int k = 0; k < T; k++) {
+                ja[k] = jac + (a0 + k < p ? a0 + k : p - 1) * apart;
+                jb[k] = jac + (b0 + k < p ? b0 + k : p - 1) * apart;
+            }
+            for (int r = 0; r < rows; r++)
+                for (int a = 0; a < T; a++)
+                    for (int b = 0; b < T; b++) sum[a][b] += ja[a][r] * jb[b][r];
+            for (int a = 0; a < T && a0 + a < p; a++)
+                for (int b = 0; b < T && b0 + b <= a0 + a; b++)
+                    rgi_add(normal, (size_t)((a0 + a) * (a0 + a + 1) / 2 + b0 + b), sum[a][b]);
+        }
+}
+
 /* loss, gradient and normal matrix of frame f (0 = the first predicted) */
 RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
 {
@@ -117,13 +140,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     }
     RG_TEAM_SYNC();
     if (at + rows < apart && (f + 1) * pack->substeps < pack->n_steps) return;
-    RG_TEAM_ONE
-    {
-        const int count = RGI_HOST_DOUBLES ? p * (p + 1) / 2 : 0;
-        for (int k = 0; k < count; k++) run->normal[k] = zero;
-        rgi_normal_add(run->jac, p, at + rows, apart, count ? run->normal : RGI_REALS(pack->normal));
-        for (int k = 0; k < count; k++) rgi_add(pack->normal, (size_t)k, run->normal[k]);
-    }
+    RG_TEAM_ONE { rgi_normal_add(run->jac, p, at + rows, apart, pack->normal); }
     RG_TEAM_SYNC();
 }
 
@@ -212,6 +229,31 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
     return alive;
 }
 
+/* step s's solution and who lives after it: into pack->trace, or from there */
+RG_FN void rgi_run_trace(const rgi_run *run, const rgi_pack *pack, int s)
+{
+    const int n = pack->n;
+    real *to = RGI_REALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
+        to[i] = run->rod.y[i];
+        to[3 * n + i] = run->rod.y1[i];
+    }
+    RG_TEAM_ONE { to[6 * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
+    RG_TEAM_SYNC();
+}
+RG_FN void rgi_run_retrace(rgi_run *run, const rgi_pack *pack, int s)
+{
+    const int n = pack->n;
+    const real *from = RGI_CREALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
+    RG_TEAM_FOR(i, 0, 3 * n)
+    {
+        run->rod.y[i] = from[i];
+        run->rod.y1[i] = from[3 * n + i];
+    }
+    rgi_run_set_alive(run, rg_lt(rg_set1(0.5), from[6 * n]));
+}
+
 /* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
  * status [RGI_STATUS]: flags and counts, or NULL. */
 RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise, real *status)
@@ -229,6 +271,11 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
         if (linearise) rgi_deform_linearise(&run->rod, &run->step, &run->deform);
     } else {
         rgi_step_prepare(&run->rod, &run->step);
+        if (pack->retrace) {
+            rgi_run_retrace(run, pack, s);
+            rgi_step_linearise(&run->rod, run->full);
+            return;
+        }
         rgi_step_predict(&run->rod, &run->step);
         out = rgi_step_solve(&run->rod, &run->step, alive);
         if (linearise)
@@ -250,6 +297,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
     }
     alive = rgi_run_flag(run, alive, status, rg_team_any(unstable), 5, s);
     rgi_run_set_alive(run, alive);
+    if (pack->trace) rgi_run_trace(run, pack, s);
     if (!status) return;
     RG_TEAM_ONE
     {
@@ -374,7 +422,7 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
     } else if (begin == 0) {
         RG_TEAM_ONE
         {
-            for (int i = 0; i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 ? 0.0 : -1.0);
+            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 ? 0.0 : -1.0);
             for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
         }
         rgi_run_set_alive(run, rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0)));

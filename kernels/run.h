@@ -75,7 +75,6 @@ typedef struct rgi_run {
     real *side;           /* [RGI_TEAM][RGI_BESIDE][n][RGI_JVP_SCRATCH] scratch of directions beside each other */
     real *jac;            /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
     real *residual;       /* [3][3 n_free]: weight, weight times residual, sqrt(weight) */
-    real *normal;         /* [p(p+1)/2] some frames' share, before it is added to doubles; or NULL */
     real *spare_offset;   /* [2] */
 } rgi_run;
 
@@ -126,8 +125,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             q ? RGI_TEAM * RGI_BESIDE * RGI_JVP_SCRATCH * n : 0,
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             3 * rows,
-                            2,
-                            RGI_HOST_DOUBLES && rows ? q * (q + 1) / 2 : 0};
+                            2};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -146,7 +144,6 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
     run->jac = p + at[9];
     run->residual = p + at[10];
     run->spare_offset = p + at[11];
-    run->normal = RGI_HOST_DOUBLES ? p + at[12] : 0;
     return used;
 }
 

@@ -502,6 +502,59 @@ static void rollout_tangents_bitwise(void **state)
     clear_group(&b);
 }
 
+/* tangents along the steps of a run without them: the same bits as when they are solved again, and the same
+ * status, also of rods that fail on the way */
+static void rollout_retrace_bitwise(void **state)
+{
+    (void)state;
+    enum { P = 2 };
+    const rgi_place places[] = {{RG_BEND_STIFFNESS_1, 4, 0, 1.0}, {RG_DRAG, 5, 0, 2.0}};
+    const rgi_direction directions[P] = {{places, 1}, {places + 1, 1}};
+    int failed = 0;
+    for (int way = 0; way < WAYS; way++)
+        for (int most = 2; most <= 20; most += 18) {
+            group b;
+            setup_group(&b, COUNT);
+            double normal[2][P * P] = {{0}}, gradient[2][P] = {{0}}, loss[2][COUNT][2];
+            rg_rod_status found[2][COUNT];
+            memset(found, 0, sizeof found);
+            for (int along = 0; along < 2; along++) {
+                rgi_takes_opts o;
+                memset(&o, 0, sizeof o);
+                o.rollout = b.opts;
+                o.rollout.isa = ways[way].isa;
+                o.rollout.real = ways[way].real;
+                o.rollout.max_iterations = most;
+                o.fit = 1;
+                o.max_directions = P;
+                o.floor_m = 0.003;
+                o.block = 4;
+                o.trace_bytes = along ? 1 << 24 : 0;
+                rgi_takes *batch = NULL;
+                rg_error err = {0};
+                if (rgi_takes_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
+                    rgi_takes_set(batch, b.model, NULL, 0, &err) != RG_OK ||
+                    rgi_takes_run(batch, &err) != RG_OK ||
+                    rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK ||
+                    rgi_takes_retrace(batch, &err) != RG_OK)
+                    fail_msg("%s", err.text);
+                rgi_takes_normal(batch, normal[along], gradient[along]);
+                for (size_t i = 0; i < COUNT; i++) {
+                    rgi_takes_status(batch, i, &found[along][i]);
+                    rgi_takes_loss(batch, i, &loss[along][i][0], &loss[along][i][1]);
+                    failed += along && found[along][i].flag != RG_ROD_OK;
+                }
+                rgi_takes_destroy(&batch);
+            }
+            assert_memory_equal(normal[1], normal[0], sizeof normal[0]);
+            assert_memory_equal(gradient[1], gradient[0], sizeof gradient[0]);
+            assert_memory_equal(loss[1], loss[0], sizeof loss[0]);
+            assert_memory_equal(found[1], found[0], sizeof found[0]);
+            clear_group(&b);
+        }
+    assert_true(failed > 0 && failed < 2 * WAYS * COUNT);
+}
+
 /* a whole fit, step by step, with any number of threads */
 static void rollout_fit_threads_bitwise(void **state)
 {
@@ -638,6 +691,7 @@ int main(void)
         cmocka_unit_test(rollout_fault_loss_finite),
         cmocka_unit_test(rollout_isa_agree),
         cmocka_unit_test(rollout_tangents_bitwise),
+        cmocka_unit_test(rollout_retrace_bitwise),
         cmocka_unit_test(rollout_fit_threads_bitwise),
         cmocka_unit_test(rollout_free_fall_value),
         cmocka_unit_test(rollout_point_clamp_swings),

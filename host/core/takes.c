@@ -49,6 +49,7 @@ struct rgi_takes {
     rgi_plan plan; /* with opts.adjoint */
     double *pools; /* [threads][plan's pool][W]: scratch of a reverse run */
     int threads;
+    int traced; /* runs without directions leave behind where their steps end */
 };
 
 static size_t lanes_of(const rgi_takes *b) { return (size_t)b->cpu->lanes; }
@@ -72,6 +73,20 @@ static size_t pool_doubles(const rgi_takes *b)
 {
     const size_t state = b->shape->n * RGI_STATE_REALS + 1;
     return (rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_pool(&b->plan) * state) + 7) / 8 * 8 + 8;
+}
+
+/* where a pack's steps end */
+static size_t trace_doubles(const rgi_takes *b, const pack *p)
+{
+    const size_t steps = p->ticks * (size_t)b->opts.rollout.substeps;
+    return rgi_cpu_doubles(b->cpu, steps * (6 * b->shape->n + 1));
+}
+
+static int trace_fits(const rgi_takes *b, size_t most_bytes)
+{
+    size_t doubles = 0;
+    for (size_t i = 0; i < b->n_packs; i++) doubles += trace_doubles(b, &b->packs[i]);
+    return !b->device && b->opts.rollout.stepper == RG_STEPPER_IMPLICIT && doubles <= most_bytes / sizeof(double);
 }
 
 /* lay out one pack's arrays of a section; called once to count and once to assign */
@@ -127,6 +142,7 @@ static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *use
         most.n_directions = (int)q;
         most.recorded = fit ? &any : NULL;
         j->workspace = rgi_take(base, used, b->cpu->workspace(&most));
+        j->trace = b->traced ? rgi_take(base, used, trace_doubles(b, p)) : NULL;
         break;
     }
 }
@@ -382,6 +398,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
         rgi_pack_setup(&p->job, b->shape, &opts->rollout, recordings[0].dt_s);
         p->job.rods = p->lanes_used;
     }
+    b->traced = trace_fits(b, opts->trace_bytes);
     layout_all(b);
     b->memory = aligned_alloc(64, b->memory_doubles * sizeof *b->memory);
     b->drives = aligned_alloc(64, (b->drives_doubles + 8) * sizeof *b->drives);
@@ -600,6 +617,14 @@ rg_status rgi_takes_run(rgi_takes *b, rg_error *err)
         b->cpu->run(j);
     }
     return RG_OK;
+}
+
+rg_status rgi_takes_retrace(rgi_takes *b, rg_error *err)
+{
+    for (size_t i = 0; i < b->n_packs; i++) b->packs[i].job.retrace = b->traced;
+    rg_status status = rgi_takes_run(b, err);
+    for (size_t i = 0; i < b->n_packs; i++) b->packs[i].job.retrace = 0;
+    return status;
 }
 
 /* what cotangents of coefficients, offsets and the start say about the directions of `model`, summed over

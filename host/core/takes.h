@@ -52,6 +52,7 @@ typedef struct rgi_takes_opts {
     int block;             /* frames in a block of gradients */
     int adjoint;           /* keep states: rgi_takes_gradient may be called */
     size_t budget_bytes;   /* for them (plan.h) */
+    size_t trace_bytes;    /* at most, for where steps end (rgi_takes_retrace); on the CPU, implicit stepper */
 } rgi_takes_opts;
 
 /* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
@@ -65,6 +66,10 @@ rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direc
                         size_t n_directions, rg_error *err);
 /* RG_ERR_DEVICE: on a GPU only, as everywhere below */
 rg_status rgi_takes_run(rgi_takes *batch, rg_error *err);
+
+/* After a run without directions and rgi_takes_set of the same model with some: rgi_takes_run, to the same bits,
+ * goes along the steps of the last run instead of solving them again, where it kept them. */
+rg_status rgi_takes_retrace(rgi_takes *batch, rg_error *err);
 
 /* After a run at `model`: adds to gradient [n_directions] the derivative of the loss's sum, by a reverse
  * run; with `product`, of direction 0 of the last run (markers_jvp) J^T W J instead. The directions are

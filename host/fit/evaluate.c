@@ -25,6 +25,7 @@ rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err)
     rgi_takes_opts o = takes_opts(fit);
     if (fit->tangents) return RG_OK;
     o.max_directions = fit->capacity;
+    if (fit->capacity > RGI_LONE_ROLLOUT) o.trace_bytes = (size_t)1 << 30;
     return rgi_takes_create(fit->start, fit->recordings, fit->n, &o, &fit->tangents, err);
 }
 
@@ -66,16 +67,21 @@ static double precision_of(const rg_fit *fit, size_t i)
     return 1.0 / (std * std);
 }
 
-/* roll `takes` out at u, with tangents in n_directions, and sum the cost */
+/* Roll `takes` out at u, with tangents in n_directions, and sum the cost. Tangents where the last rollout went
+ * without go along its steps. */
 static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directions, size_t n_directions,
                      const double *u, double *cost, rg_error *err)
 {
+    const int again = n_directions > 0 && fit->lone && fit->last == takes &&
+                      memcmp(u, fit->lone_u, fit->parameters.n * sizeof *u) == 0;
     double loss = 0.0, absolute = 0.0, count = 0.0;
     fit->evaluated = 0;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
     RG_TRY(rgi_takes_set(takes, fit->trial, directions, n_directions, err));
-    RG_TRY(rgi_takes_run(takes, err));
+    RG_TRY(again ? rgi_takes_retrace(takes, err) : rgi_takes_run(takes, err));
     fit->last = takes;
+    fit->lone = n_directions == 0;
+    memcpy(fit->lone_u, u, fit->parameters.n * sizeof *u);
     for (size_t i = 0; i < fit->n; i++) {
         double l, a;
         rgi_takes_loss(takes, i, &l, &a);

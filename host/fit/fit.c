@@ -98,6 +98,7 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->u);
     free(f->to);
     free(f->start_u);
+    free(f->lone_u);
     free(f->normal);
     free(f->gradient);
     free(f->diagonal);
@@ -175,7 +176,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->cost = 0.0;
     fit->fresh = 1;
     fit->small = 0;
-    fit->linearised = fit->formed = fit->evaluated = 0;
+    fit->linearised = fit->formed = fit->evaluated = fit->lone = 0;
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
@@ -275,6 +276,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->u = calloc(p, sizeof *f->u);
     f->to = calloc(p, sizeof *f->to);
     f->start_u = calloc(p, sizeof *f->start_u);
+    f->lone_u = calloc(p, sizeof *f->lone_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
     f->diagonal = calloc(2 * p, sizeof *f->diagonal);
     f->memory = calloc(2 * p, sizeof *f->memory);
@@ -287,7 +289,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->correlation = calloc(p * p, sizeof *f->correlation);
     f->recording_l1 = calloc(n, sizeof *f->recording_l1);
     f->recording_status = calloc(n, sizeof *f->recording_status);
-    if (!f->u || !f->to || !f->start_u || !f->gradient || !f->memory || !f->step || !f->normal ||
+    if (!f->u || !f->to || !f->start_u || !f->lone_u || !f->gradient || !f->memory || !f->step || !f->normal ||
         !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
         !f->correlation || !f->recording_l1 || !f->recording_status) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
@@ -360,17 +362,13 @@ static int usable(const rg_fit *fit)
     return now <= 1e8 * before;
 }
 
-/* With more parameters than this, whose tangents cost as much as a rollout, a trial is rolled out without them
- * first: they would be lost where it is refused. */
-enum { LONE_ROLLOUT = 16 };
-
 /* one iteration of Levenberg-Marquardt */
 static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
 {
     double cost = 0.0, before = fit->cost;
     int solved = 0;
     RG_TRY(solve_step(fit, &solved, err));
-    if (solved && fit->parameters.n > LONE_ROLLOUT) {
+    if (solved && fit->parameters.n > RGI_LONE_ROLLOUT) {
         RG_TRY(rgi_fit_cost(fit, fit->to, &cost, err));
         solved = rgi_fit_better(fit, cost);
     }

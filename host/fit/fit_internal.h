@@ -5,6 +5,10 @@
 
 #include "fit/parameters.h"
 
+/* With more parameters than this, whose tangents cost as much as a rollout, a trial is rolled out without them
+ * first: they would be lost where it is refused. Taken, they go along the same steps. */
+enum { RGI_LONE_ROLLOUT = 16 };
+
 struct rg_fit {
     rg_fit_opts opts;
     const rg_recording *recordings;
@@ -16,9 +20,11 @@ struct rg_fit {
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
     int evaluated;  /* tangents and their normal equations are of u: nothing was rolled out since (not saved) */
     int formed;     /* on a device: its accepted normal equations are of u (not saved) */
+    int lone;       /* the last rollout was without tangents, at lone_u (not saved) */
     double mu, weight, cost, l1, best_l1, best_start_cost;
     double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
     double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
+    double *lone_u;                  /* [capacity] */
     double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
     double *diagonal;                /* [2][capacity] of the matrices where they are on a device */
     double *memory;                  /* [2][capacity] what a method keeps between its steps */

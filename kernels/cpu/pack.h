@@ -94,6 +94,10 @@ typedef struct rgi_pack {
      * doubles */
     double *rows;
     ptrdiff_t rows_apart;
+    /* Where every step ended, for a run with directions of the same parameters after one without: it need not
+     * solve the steps again. Implicit stepper only. NULL: not kept */
+    double *trace; /* [n_steps][6 n + 1][W] reals */
+    int retrace;   /* go along it; the status stays */
     /* the reverse run */
     const rgi_plan *plan; /* NULL: forward only */
     double *kept;         /* [rgi_plan_kept][W] reals: what the forward run leaves behind */

@@ -1,4 +1,4 @@
-/* step/observe.h: markers from the rod's state, and the normal equations of a fit.
+/* step/observe.h: markers from the rod's state.
  *
  * Marker k on vertex i with offset (o1, o2) in the material frame sits at x_i + o1 n1 + o2 n2,
  * where n1, n2 are the directors of the one or two edges at i, averaged. Residual r = simulated -
@@ -88,29 +88,6 @@ RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const r
     rgi_marker_edge_adj(rod, m1, low, share, offset, r, x_bar, theta_bar, offset_bar);
     if (high > low)
         rgi_marker_edge_adj(rod, m1, high, share, offset, r, x_bar, theta_bar, offset_bar);
-}
-
-/* A += J^T J (lower triangle by rows, [p(p+1)/2]) for `rows` rows: jac [p], `apart` reals between them */
-RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apart, real *RG_RESTRICT normal)
-{
-    enum { T = 4 };
-    for (int a0 = 0; a0 < p; a0 += T)
-        for (int b0 = 0; b0 <= a0; b0 += T) {
-            real sum[T][T];
-            for (int a = 0; a < T; a++)
-                for (int b = 0; b < T; b++) sum[a][b] = rg_set1(0.0);
-            const real *ja[T], *jb[T];
-            for (int k = 0; k < T; k++) {
-                ja[k] = jac + (a0 + k < p ? a0 + k : p - 1) * apart;
-                jb[k] = jac + (b0 + k < p ? b0 + k : p - 1) * apart;
-            }
-            for (int r = 0; r < rows; r++)
-                for (int a = 0; a < T; a++)
-                    for (int b = 0; b < T; b++) sum[a][b] += ja[a][r] * jb[b][r];
-            for (int a = 0; a < T && a0 + a < p; a++)
-                for (int b = 0; b < T && b0 + b <= a0 + a; b++)
-                    normal[(a0 + a) * (a0 + a + 1) / 2 + b0 + b] += sum[a][b];
-        }
 }
 
 #endif
