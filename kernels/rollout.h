@@ -34,7 +34,7 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rg
 RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
 {
     const int n_free = pack->n_free, p = pack->n_directions;
-    const real *residual = run->residual + 3 * n_free, *root = residual + 3 * n_free, zero = rg_set1(0.0);
+    const real *residual = run->residual, *root = residual + 3 * n_free, zero = rg_set1(0.0);
     RG_TEAM_FOR(e, 0, (p + 1) * n_free)
     {
         const int q = e / n_free, k = e % n_free;
@@ -85,8 +85,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     const rgi_rod *rod = &run->rod;
     const int rows = 3 * pack->n_free, p = pack->n_directions;
     const real floor_ = rg_set1(pack->floor), zero = rg_set1(0.0);
-    real *weight = run->residual, *residual = weight + rows, *root = residual + rows;
-    real sum[4] = {zero, zero, zero, zero};
+    real *residual = run->residual, *root = residual + rows, sum[4] = {zero, zero, zero, zero};
     RG_TEAM_FOR(k, 0, pack->n_free)
     {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
@@ -105,7 +104,6 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
             sum[1] += used * size;
             sum[2] += used * rg_select(rg_lt(size, floor_), RG_C(1.0) / floor_, zero);
             sum[3] += w;
-            weight[3 * k + c] = w;
             residual[3 * k + c] = w * r[c];
             root[3 * k + c] = rg_sqrt(w);
         }

@@ -74,7 +74,7 @@ typedef struct rgi_run {
     real *stress, *dy;    /* [n][4] scratch of one direction */
     real *side;           /* [RGI_TEAM][RGI_BESIDE][n][RGI_JVP_SCRATCH] scratch of directions beside each other */
     real *jac;            /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
-    real *residual;       /* [3][3 n_free]: weight, weight times residual, sqrt(weight) */
+    real *residual;       /* [2][3 n_free]: weight times residual, sqrt(weight) */
     real *spare_offset;   /* [2] */
 } rgi_run;
 
@@ -124,7 +124,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             pack->plan ? n * RGI_NT : 0,
                             q ? RGI_TEAM * RGI_BESIDE * RGI_JVP_SCRATCH * n : 0,
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
-                            3 * rows,
+                            2 * rows,
                             2};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {

@@ -55,8 +55,8 @@ static int check_common(const rgc_common *c)
 {
     const rgi_import_opts none = rgi_import_opts_default();
     if (c->dt_given || c->clamps_given || c->import.axes != none.axes || c->import.unit_m != none.unit_m ||
-        c->scheme >= 0 || c->stepper >= 0 || c->substeps || c->newton_m > 0.0 || c->sweeps || c->refine || c->threads || c->isa ||
-        c->real != RG_REAL_DOUBLE || strcmp(c->backend, "cpu") != 0)
+        c->scheme >= 0 || c->stepper >= 0 || c->substeps || c->newton_m > 0.0 || c->sweeps || c->refine ||
+        c->threads || c->isa || c->real != RG_REAL_DOUBLE || strcmp(c->backend, "cpu") != 0)
         return rgc_complain("section", RGC_USAGE,
                             "it simulates nothing, so of the common options it takes --json and -o only.");
     return RGC_DONE;

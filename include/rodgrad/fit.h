@@ -118,7 +118,10 @@ typedef struct rg_fit_progress {
     int done;
 } rg_fit_progress;
 
-/* One iteration of the method: one rollout and its derivatives with Levenberg-Marquardt and Adam,
+/* One iteration of the method: one rollout and its derivatives with Levenberg-Marquardt and Adam (with
+ * Levenberg-Marquardt and more than 16 parameters a rollout alone, and derivatives where it was an improvement,
+ * along its steps: on the CPU and with the implicit stepper these are kept, 6 reals a vertex and step, if all
+ * of them take up to 1 GiB, and solved again otherwise),
  * some products more with Gauss-Newton-CG, up to 40 rollouts with L-BFGS, whose memory of gradients
  * is NLopt's and starts anew with each call. When progress->done is set there is nothing left to
  * do. */
