@@ -31,6 +31,9 @@ rollout.h:rgi_run_rows:1 covered by its neighbours
 rollout.h:rgi_run_fit:2 a GPU makes rows instead (rgi_run_rows)
 rollout.h:rgi_run_fit:3 a GPU makes rows instead (rgi_run_rows)
 rollout.h:rgi_run_frame:1 covered by its neighbours
+rollout.h:rgi_run_trace:1 a GPU keeps no trace
+rollout.h:rgi_run_tangents_begin:1 covered by its neighbours
+rollout.h:rgi_run_tangents:2 covered by its neighbours
 rollout.h:rgi_run_step:1 covered by its neighbours
 rollout.h:rgi_run_keep:1 only between pieces of one step
 rollout.h:rgi_run_steps:2 covered by its neighbours
