@@ -44,6 +44,7 @@ run.h:rgi_run_drive_jvp:1 covered by its neighbours
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:1 covered by its neighbours
 step/deform.h:rgi_deform_linearise:4 covered by its neighbours
+step/deform.h:rgi_deform_jvp:10 needed where a rod failed: none does here
 step/deform.h:rgi_deform_turned:1 covered by its neighbours
 step/implicit.h:rgi_stress_prepare:1 covered by its neighbours
 step/implicit.h:rgi_move:2 covered by its neighbours
