@@ -48,15 +48,18 @@ RG_FN rgi_marker_arms rgi_marker_arms_of(const rgi_rod *rod, const real *m1, int
     return r;
 }
 
+/* what edge j adds to the derivative of the arm; k: 0 of the low, 1 of the high one */
+RG_FN vec3 rgi_marker_edge_jvp(const rgi_marker_arms *of, int k, int j, const real *dx, const real *theta)
+{
+    vec3 de = v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j));
+    return v3_axpy(v3_dot(of->lean[k], de), of->t[k], v3_scale(theta[j], of->across[k]));
+}
+
 /* derivative of the arm for the displacement dx [n][3] and the turns theta [n] */
 RG_FN vec3 rgi_marker_arm_jvp(const rgi_marker_arms *of, const real *dx, const real *theta)
 {
-    vec3 moved = v3(rg_set1(0.0), rg_set1(0.0), rg_set1(0.0));
-    for (int j = of->low; j <= of->high; j++) {
-        const int k = j - of->low;
-        vec3 de = v3_sub(v3_load(dx + 3 * j + 3), v3_load(dx + 3 * j));
-        moved = v3_axpy(v3_dot(of->lean[k], de), of->t[k], v3_axpy(theta[j], of->across[k], moved));
-    }
+    vec3 moved = rgi_marker_edge_jvp(of, 0, of->low, dx, theta);
+    if (of->high > of->low) moved = v3_add(moved, rgi_marker_edge_jvp(of, 1, of->high, dx, theta));
     return moved;
 }
 
