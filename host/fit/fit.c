@@ -42,7 +42,7 @@ rg_fit_opts rg_fit_opts_default(void)
     }
     o.refine = 2;
     o.method = RG_METHOD_LM;
-    o.tolerance = 1e-4;
+    o.tolerance = 1.5e-4;
     o.learning_rate = 0.05;
     o.floor_m = 0.003;
     o.correlation = 100.0;
