@@ -21,7 +21,9 @@
 /* a burst takes some 0.5 ms, which often nothing interrupts, even on a busy machine */
 enum { CHAINS = 12, ROUNDS = 250000, BURSTS = 10 };
 
-#define EACH_CHAIN(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+#define EACH_CHAIN(DO, WITH)                                                                       \
+    DO(0, WITH) DO(1, WITH) DO(2, WITH) DO(3, WITH) DO(4, WITH) DO(5, WITH) DO(6, WITH) DO(7, WITH) \
+    DO(8, WITH) DO(9, WITH) DO(10, WITH) DO(11, WITH)
 
 /* hides a value from the compiler, which could fold rounds or join chains to wider vectors */
 #if defined(__x86_64__)
@@ -32,90 +34,43 @@ enum { CHAINS = 12, ROUNDS = 250000, BURSTS = 10 };
 #define HIDE(x) __asm__ volatile("" : "+m"(x))
 #endif
 
-#define BEGIN_CHAIN(k) vector x##k = one; HIDE(x##k);
-#define MOVE_CHAIN(k) x##k = MULTIPLY_ADD(x##k, a, b); HIDE(x##k);
-#define KEEP_CHAIN(k) HIDE(x##k);
-/* the body of a kernel over `vector` and MULTIPLY_ADD */
-#define RUN_CHAINS(ONE)                                                                            \
-    const vector one = ONE;                                                                        \
-    vector a = one * 0.5f, b = one * 0.5f;                                                         \
-    HIDE(a);                                                                                       \
-    HIDE(b);                                                                                       \
-    EACH_CHAIN(BEGIN_CHAIN)                                                                        \
-    for (long i = 0; i < ROUNDS; i++) { EACH_CHAIN(MOVE_CHAIN) }                                   \
-    EACH_CHAIN(KEEP_CHAIN)
+#define BEGIN_CHAIN(k, ONE) vector x##k = ONE; HIDE(x##k);
+#define MOVE_CHAIN(k, MULTIPLY_ADD) x##k = MULTIPLY_ADD(x##k, a, b); HIDE(x##k);
+#define KEEP_CHAIN(k, NONE) HIDE(x##k);
+/* a kernel over vectors, that are all 1 in ONE; last comes their type's declaration */
+#define KERNEL(name, MULTIPLY_ADD, ONE, ...)                                                       \
+    static void name(void)                                                                         \
+    {                                                                                              \
+        typedef __VA_ARGS__;                                                                       \
+        const vector one = ONE;                                                                    \
+        vector a = one * 0.5f, b = one * 0.5f;                                                     \
+        HIDE(a);                                                                                   \
+        HIDE(b);                                                                                   \
+        EACH_CHAIN(BEGIN_CHAIN, one)                                                               \
+        for (long i = 0; i < ROUNDS; i++) { EACH_CHAIN(MOVE_CHAIN, MULTIPLY_ADD) }                 \
+        EACH_CHAIN(KEEP_CHAIN, )                                                                   \
+    }
 
 typedef void kernel(void);
 
-#define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
-static void scalar_double(void)
-{
-    typedef double vector;
-    RUN_CHAINS(1.0)
-}
-static void scalar_float(void)
-{
-    typedef float vector;
-    RUN_CHAINS(1.0f)
-}
-static void sse2_double(void)
-{
-    typedef double vector __attribute__((vector_size(16)));
-    RUN_CHAINS((vector){0} + 1.0)
-}
-static void sse2_float(void)
-{
-    typedef float vector __attribute__((vector_size(16)));
-    RUN_CHAINS((vector){0} + 1.0f)
-}
-#undef MULTIPLY_ADD
+#define PRODUCT_AND_SUM(x, y, z) ((x) * (y) + (z))
+KERNEL(scalar_double, PRODUCT_AND_SUM, 1.0, double vector)
+KERNEL(scalar_float, PRODUCT_AND_SUM, 1.0f, float vector)
+KERNEL(sse2_double, PRODUCT_AND_SUM, (vector){0} + 1.0, double vector __attribute__((vector_size(16))))
+KERNEL(sse2_float, PRODUCT_AND_SUM, (vector){0} + 1.0f, float vector __attribute__((vector_size(16))))
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 /* intrinsics, because this file is compiled without the instructions, and without contraction */
-#define MULTIPLY_ADD(x, y, z) _mm_fmadd_sd(x, y, z)
-__attribute__((target("avx2,fma"))) static void fma_double(void)
-{
-    typedef __m128d vector;
-    RUN_CHAINS(_mm_set_sd(1.0))
-}
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(x, y, z) _mm_fmadd_ss(x, y, z)
-__attribute__((target("avx2,fma"))) static void fma_float(void)
-{
-    typedef __m128 vector;
-    RUN_CHAINS(_mm_set_ss(1.0f))
-}
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(x, y, z) _mm256_fmadd_pd(x, y, z)
-__attribute__((target("avx2,fma"))) static void avx2_double(void)
-{
-    typedef __m256d vector;
-    RUN_CHAINS(_mm256_set1_pd(1.0))
-}
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(x, y, z) _mm256_fmadd_ps(x, y, z)
-__attribute__((target("avx2,fma"))) static void avx2_float(void)
-{
-    typedef __m256 vector;
-    RUN_CHAINS(_mm256_set1_ps(1.0f))
-}
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(x, y, z) _mm512_fmadd_pd(x, y, z)
-__attribute__((target("avx512f"))) static void avx512_double(void)
-{
-    typedef __m512d vector;
-    RUN_CHAINS(_mm512_set1_pd(1.0))
-}
-#undef MULTIPLY_ADD
-#define MULTIPLY_ADD(x, y, z) _mm512_fmadd_ps(x, y, z)
-__attribute__((target("avx512f"))) static void avx512_float(void)
-{
-    typedef __m512 vector;
-    RUN_CHAINS(_mm512_set1_ps(1.0f))
-}
-#undef MULTIPLY_ADD
+#define AVX2 __attribute__((target("avx2,fma")))
+#define AVX512 __attribute__((target("avx512f")))
+AVX2 KERNEL(fma_double, _mm_fmadd_sd, _mm_set_sd(1.0), __m128d vector)
+AVX2 KERNEL(fma_float, _mm_fmadd_ss, _mm_set_ss(1.0f), __m128 vector)
+AVX2 KERNEL(avx2_double, _mm256_fmadd_pd, _mm256_set1_pd(1.0), __m256d vector)
+AVX2 KERNEL(avx2_float, _mm256_fmadd_ps, _mm256_set1_ps(1.0f), __m256 vector)
+AVX512 KERNEL(avx512_double, _mm512_fmadd_pd, _mm512_set1_pd(1.0), __m512d vector)
+AVX512 KERNEL(avx512_float, _mm512_fmadd_ps, _mm512_set1_ps(1.0f), __m512 vector)
 #endif
 
 static const struct {

@@ -12,10 +12,9 @@
 
 static json_t *isa_json(void)
 {
-    static const char *const names[] = {"scalar", "fma", "sse2", "avx2", "avx512"};
     json_t *list = json_array();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (rgi_cpu_find(names[i], RG_REAL_DOUBLE)) json_array_append_new(list, json_string(names[i]));
+    for (const char *const *name = rgi_cpu_isas; *name; name++)
+        if (rgi_cpu_find(*name, RG_REAL_DOUBLE)) json_array_append_new(list, json_string(*name));
     return list;
 }
 

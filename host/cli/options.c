@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu/dispatch.h"
 #include "rodgrad/batch.h"
 
 /* ---- messages ---- */
@@ -218,9 +219,8 @@ static int one_of(const char *option, const char *text, const char *const *known
 
 static int parse_isa(const char *text, const char **isa)
 {
-    static const char *const known[] = {"scalar", "fma", "sse2", "avx2", "avx512", NULL};
     *isa = text;
-    return one_of("isa", text, known, "scalar, fma, sse2, avx2 or avx512");
+    return one_of("isa", text, rgi_cpu_isas, "scalar, fma, sse2, avx2 or avx512");
 }
 
 /* the context of this run of the program */

@@ -67,21 +67,26 @@ static double precision_of(const rg_fit *fit, size_t i)
     return 1.0 / (std * std);
 }
 
+int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents, const double *u)
+{
+    return takes && fit->last == takes && fit->with_tangents == with_tangents &&
+           memcmp(u, fit->last_u, fit->parameters.n * sizeof *u) == 0;
+}
+
 /* Roll `takes` out at u, with tangents in n_directions, and sum the cost. Tangents where the last rollout went
  * without go along its steps. */
 static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directions, size_t n_directions,
                      const double *u, double *cost, rg_error *err)
 {
-    const int again = n_directions > 0 && fit->lone && fit->last == takes &&
-                      memcmp(u, fit->lone_u, fit->parameters.n * sizeof *u) == 0;
+    const int again = n_directions > 0 && rgi_fit_rolled(fit, takes, 0, u);
     double loss = 0.0, absolute = 0.0, count = 0.0;
-    fit->evaluated = 0;
+    fit->last = NULL;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
     RG_TRY(rgi_takes_set(takes, fit->trial, directions, n_directions, err));
     RG_TRY(again ? rgi_takes_retrace(takes, err) : rgi_takes_run(takes, err));
     fit->last = takes;
-    fit->lone = n_directions == 0;
-    memcpy(fit->lone_u, u, fit->parameters.n * sizeof *u);
+    fit->with_tangents = n_directions > 0;
+    memcpy(fit->last_u, u, fit->parameters.n * sizeof *u);
     for (size_t i = 0; i < fit->n; i++) {
         double l, a;
         rgi_takes_loss(takes, i, &l, &a);

@@ -98,7 +98,7 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->u);
     free(f->to);
     free(f->start_u);
-    free(f->lone_u);
+    free(f->last_u);
     free(f->normal);
     free(f->gradient);
     free(f->diagonal);
@@ -176,7 +176,8 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->cost = 0.0;
     fit->fresh = 1;
     fit->small = 0;
-    fit->linearised = fit->formed = fit->evaluated = fit->lone = 0;
+    fit->linearised = fit->formed = 0;
+    fit->last = NULL;
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
@@ -276,7 +277,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->u = calloc(p, sizeof *f->u);
     f->to = calloc(p, sizeof *f->to);
     f->start_u = calloc(p, sizeof *f->start_u);
-    f->lone_u = calloc(p, sizeof *f->lone_u);
+    f->last_u = calloc(p, sizeof *f->last_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
     f->diagonal = calloc(2 * p, sizeof *f->diagonal);
     f->memory = calloc(2 * p, sizeof *f->memory);
@@ -289,7 +290,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->correlation = calloc(p * p, sizeof *f->correlation);
     f->recording_l1 = calloc(n, sizeof *f->recording_l1);
     f->recording_status = calloc(n, sizeof *f->recording_status);
-    if (!f->u || !f->to || !f->start_u || !f->lone_u || !f->gradient || !f->memory || !f->step || !f->normal ||
+    if (!f->u || !f->to || !f->start_u || !f->last_u || !f->gradient || !f->memory || !f->step || !f->normal ||
         !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
         !f->correlation || !f->recording_l1 || !f->recording_status) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
@@ -382,7 +383,6 @@ static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
     }
     rgi_algebra_accept(fit);
     rgi_fit_keep(fit, fit->to, cost, fit->gradient + fit->capacity);
-    fit->evaluated = 1;
     fit->mu = fmax(fit->mu * 0.2, 1e-8);
     fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
     return RG_OK;

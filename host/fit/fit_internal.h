@@ -18,13 +18,12 @@ struct rg_fit {
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
-    int evaluated;  /* tangents and their normal equations are of u: nothing was rolled out since (not saved) */
     int formed;     /* on a device: its accepted normal equations are of u (not saved) */
-    int lone;       /* the last rollout was without tangents, at lone_u (not saved) */
+    int with_tangents; /* of the last rollout: had it some? (not saved) */
     double mu, weight, cost, l1, best_l1, best_start_cost;
     double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
     double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
-    double *lone_u;                  /* [capacity] */
+    double *last_u;                  /* [capacity] where the last rollout was */
     double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
     double *diagonal;                /* [2][capacity] of the matrices where they are on a device */
     double *memory;                  /* [2][capacity] what a method keeps between its steps */
@@ -51,6 +50,9 @@ int rgi_fit_better(const rg_fit *fit, double cost);
  * (unweighted). On a device the matrix is the trial's there (algebra.h) and `normal` not touched. */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
                            double *gradient, rg_error *err);
+/* was the last rollout one of `takes`, with or without tangents, at u? */
+int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents, const double *u);
+
 /* the cost alone, without tangents */
 rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err);
 /* the same as rgi_fit_evaluate into the trial's half of fit->normal and fit->gradient */

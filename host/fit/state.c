@@ -278,7 +278,8 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters_clear(&fit->parameters);
     fit->parameters = parameters;
     fit->stage = stage;
-    fit->linearised = fit->formed = fit->evaluated = fit->lone = 0;
+    fit->linearised = fit->formed = 0;
+    fit->last = NULL;
     cursor c = {NULL, state, HEADER + 1};
     body(fit, &c);
     return RG_OK;

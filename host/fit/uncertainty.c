@@ -44,10 +44,9 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     *n = p;
     /* the method's own gradient stays; the next product is of another rollout */
     fit->linearised = 0;
-    if (!fit->evaluated) {
+    if (!rgi_fit_rolled(fit, fit->tangents, 1, fit->u)) {
         RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
         rgi_algebra_accept(fit);
-        fit->evaluated = 1;
     }
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;

@@ -9,6 +9,8 @@
     {#isa, lanes, sizeof(float), rgi_pack_workspace_##isa##_float, rgi_pack_run_##isa##_float,     \
      rgi_pack_reverse_##isa##_float}
 
+const char *const rgi_cpu_isas[] = {"scalar", "fma", "sse2", "avx2", "avx512", NULL};
+
 /* the best for many rods first */
 static const rgi_cpu instantiations[] = {
 #if defined(__x86_64__)

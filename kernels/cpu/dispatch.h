@@ -18,6 +18,9 @@ typedef struct rgi_cpu {
  * unknown or the processor lacks it. Thread-safe. */
 const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real);
 
+/* all there are names for, whether this processor has them or not; NULL at the end */
+extern const char *const rgi_cpu_isas[];
+
 /* count packs' worth of doubles [count][lanes] to reals of the instantiation, in place: from the front on */
 void rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count);
 
