@@ -19,7 +19,7 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rg
 {
     const rgi_rod *rod = &run->rod;
     const int i = pack->marker_vertices[k];
-    rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n, run->odd);
+    rgi_tangent d = rgi_run_tangent(run, q);
     vec3 r = v3_add(v3_load(d.x + 3 * i), rgi_marker_arm_jvp(arms, d.x, d.theta));
     for (int e = pack->entry_begin[q]; e < pack->entry_begin[q + 1]; e++) {
         if (pack->entries[e].coefficient < RGI_NC || pack->entries[e].node != k) continue;
@@ -182,7 +182,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
                 rgi_store(pack->markers_jvp, 3 * at + 2, moved.z);
             }
     if (pack->n_directions > 0) {
-        rgi_tangent d = rgi_tangent_at(run->tangents, n, run->odd);
+        rgi_tangent d = rgi_run_tangent(run, 0);
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
@@ -341,7 +341,7 @@ RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_pack *pack, int q)
 {
     const int begin = pack->entry_begin[q];
     rgi_course course;
-    course.d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)pack->n * RGI_NT, pack->n, run->odd);
+    course.d = rgi_run_tangent(run, q);
     course.entries = (const rgi_entry *)(pack->entries + begin);
     course.values = RGI_CREALS(pack->entry_values) + begin;
     course.n_entries = pack->entry_begin[q + 1] - begin;
@@ -358,16 +358,10 @@ RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, c
     rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in, scratch);
 }
 
-/* each lane's scratch for directions of its own */
-RG_FN real *rgi_run_side(const rgi_run *run, const rgi_pack *pack)
-{
-    return run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * RGI_JVP_SCRATCH * (size_t)pack->n;
-}
-
 /* before the first step: tangents are after `begin` of them */
 RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_pack *pack, int begin)
 {
-    real *side = rgi_run_side(run, pack);
+    real *side = rgi_run_side(run);
     for (int k = 0; k < (pack->n_directions ? RGI_BESIDE * RGI_CHANGES * pack->n : 0); k++) side[k] = rg_set1(0.0);
     RG_TEAM_ONE { run->odd = begin % 2; }
     RG_TEAM_SYNC();
@@ -376,20 +370,19 @@ RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_pack *pack, int begin)
 /* all directions through the step */
 RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangent in)
 {
-    const int n = pack->n, p = pack->n_directions;
+    const int p = pack->n_directions;
     const rgi_input_tangent none = {0, 0};
     if (RGI_DEFORM(pack)) {
         for (int q = 0; q < p; q++) {
-            const rgi_course c = rgi_run_course(run, pack, q);
-            rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, c.d, q > 0 ? none : in, c.entries,
-                           c.values, c.n_entries, run->stress, run->stress + 4 * n);
+            rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, rgi_run_course(run, pack, q),
+                           q > 0 ? none : in, run->stress, run->dy);
         }
     } else {
         const int whole = p - p % RGI_BESIDE;
         for (int q = RG_TEAM_LANE * RGI_BESIDE; q < whole; q += RGI_TEAM * RGI_BESIDE)
-            rgi_run_jvp(run, pack, q, RGI_BESIDE, in, rgi_run_side(run, pack));
+            rgi_run_jvp(run, pack, q, RGI_BESIDE, in, rgi_run_side(run));
 #if RGI_BESIDE > 1
-        for (int q = whole; q < p; q++) rgi_run_jvp(run, pack, q, 1, in, rgi_run_side(run, pack));
+        for (int q = whole; q < p; q++) rgi_run_jvp(run, pack, q, 1, in, rgi_run_side(run));
 #endif
     }
     RG_TEAM_SYNC();

@@ -163,6 +163,19 @@ RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p, real *fas
     return rest + rgi_run_step_reals(pack);
 }
 
+/* each lane's scratch for directions of its own */
+RG_FN real *rgi_run_side(const rgi_run *run)
+{
+    return run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * RGI_JVP_SCRATCH * (size_t)run->rod.n;
+}
+
+/* direction q's state */
+RG_FN rgi_tangent rgi_run_tangent(const rgi_run *run, int q)
+{
+    const int n = run->rod.n;
+    return rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n, run->odd);
+}
+
 /* which lanes of a pack go on */
 RG_FN void rgi_run_set_alive(rgi_run *run, rmask alive)
 {
@@ -184,7 +197,7 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
         run->rod.fixed = pack->fixed;
         run->rod.coef = RGI_CREALS(pack->coef);
         run->rod.f = run->force;
-        run->carried = 0;
+        run->carried = run->odd = 0;
         run->step.h = pack->h;
         run->step.bdf2 = 0;
         run->step.still = pack->still;
@@ -235,8 +248,8 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     rgi_strain_gradients(rod, rod->x, rod->m1);
     RG_TEAM_FOR(q, 0, pack->n_directions)
     {
-        real *dy = run->side + (size_t)RG_TEAM_LANE * RGI_BESIDE * RGI_JVP_SCRATCH * (size_t)n;
-        rgi_tangent d = rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n, 0);
+        real *dy = rgi_run_side(run);
+        rgi_tangent d = rgi_run_tangent(run, q);
         const size_t first = (size_t)q * 3u * (size_t)n;
         for (int i = 0; i < 3 * n; i++) {
             d.x[i] = d.xp[i] = rgi_load(pack->dx0, first + (size_t)i);

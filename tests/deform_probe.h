@@ -163,8 +163,8 @@ static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar 
     probe_get(in_y, din, size, at, RGI_NU * n);
     probe_get(in_f, din, size, at + RGI_NU * n, 3 * n);
     const rgi_input_tangent in = {in_y, in_f};
-    rgi_deform_jvp(&b->rod, &b->step, &b->work, b->alive, d, in, entries, values, n * RGI_NC + 1,
-                   stress, dy);
+    const rgi_course course = {d, entries, values, n * RGI_NC + 1};
+    rgi_deform_jvp(&b->rod, &b->step, &b->work, b->alive, course, in, stress, dy);
 }
 
 void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const rg_scalar *din,

@@ -170,8 +170,7 @@ static double step_difference(trial *t, int s)
     const rgi_course course = {d, NULL, NULL, 0};
     flipped = -1;
     if (pack->deform)
-        rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, d, none, NULL, NULL, 0,
-                       run.stress, run.dy);
+        rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, course, none, run.stress, run.dy);
     else
         rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, scratch);
     tangent_exchange(run.tangents, n);

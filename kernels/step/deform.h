@@ -254,12 +254,12 @@ RG_FN void rgi_deform_turned(const rgi_rod *rod, const real *y, real *out)
 }
 
 /* One direction through the step just solved and linearised, before rgi_deform_accept; arguments as
- * of rgi_step_jvp. */
+ * of rgi_step_jvp_beside. */
 RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_deform *work, rmask alive,
-                          rgi_tangent d, rgi_input_tangent in, const rgi_entry *entries,
-                          const real *values, int n_entries, real *stress, real *dy)
+                          rgi_course course, rgi_input_tangent in, real *stress, real *dy)
 {
     const int n = rod->n;
+    const rgi_tangent d = course.d;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step->h), rate = one / h;
     real *r = work->moved;
     RG_TEAM_FOR(i, 0, n)
@@ -275,10 +275,10 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
     RG_TEAM_SYNC();
     RG_TEAM_ONE
     {
-        for (int e = 0; e < n_entries; e++) {
-            const int i = entries[e].node, kind = entries[e].coefficient;
+        for (int e = 0; e < course.n_entries; e++) {
+            const int i = course.entries[e].node, kind = course.entries[e].coefficient;
             if (kind >= RGI_NC || i >= n) continue; /* of the observation; of a longer rod of the batch */
-            const real *k = rod->coef + RGI_NC * i, value = values[e];
+            const real *k = rod->coef + RGI_NC * i, value = course.values[e];
             real none[3] = {zero, zero, zero};
             if (kind == RGI_L) work->length[i] += value;
             for (int c = 0; c < 3 && kind == RGI_C; c++)
@@ -287,7 +287,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
                 work->pull[RGI_NU * i + c] -= h * value / k[RGI_M] * rgi_deform_pull(rod, i, c);
             if (kind == RGI_M) rgi_projection_shares_jvp(rod, work->share, i, value, work->weigh);
             if (kind != RGI_M && kind != RGI_C)
-                rgi_coefficient_jvp(rod, step, entries[e], value, stress + RGI_NS * i, none);
+                rgi_coefficient_jvp(rod, step, course.entries[e], value, stress + RGI_NS * i, none);
         }
         rgi_blocks_times(rod->plan, rod->hess, dy, r);
     }
@@ -342,7 +342,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
         rgi_strains_accept_jvp(rgi_keeping_of(rod, step, i), step, i, d, ds);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE { rgi_memory_accept_jvp(rod, step, d, entries, values, n_entries); }
+    RG_TEAM_ONE { rgi_memory_accept_jvp(rod, step, course); }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, rg_any(rg_not(alive)) ? n : 0) rgi_tangent_freeze(d, alive, i);
     RG_TEAM_SYNC();

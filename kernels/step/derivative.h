@@ -39,14 +39,6 @@ RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
     RG_TEAM_SYNC();
 }
 
-/* a direction: its state, and how it moves coefficients, [n_entries] */
-typedef struct rgi_course {
-    rgi_tangent d;
-    const rgi_entry *entries;
-    const real *values;
-    int n_entries;
-} rgi_course;
-
 /* reals a node of what rgi_step_jvp_beside works on for each direction: changes of stress (RGI_NS) and force (3),
  * zero between calls, and the solution (RGI_NU) */
 enum { RGI_CHANGES = RGI_NS + 3, RGI_JVP_SCRATCH = RGI_CHANGES + RGI_NU };
@@ -168,7 +160,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
         }
     }
     for (int q = 0; q < count; q++) {
-        rgi_memory_accept_jvp(rod, step, courses[q].d, courses[q].entries, courses[q].values, courses[q].n_entries);
+        rgi_memory_accept_jvp(rod, step, courses[q]);
         for (int i = 0; rg_any(rg_not(alive)) && i < n; i++) rgi_tangent_freeze(courses[q].d, alive, i);
     }
 }

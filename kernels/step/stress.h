@@ -54,6 +54,14 @@ typedef struct rgi_entry { /* the same as rgi_pack_entry */
     int node, coefficient;
 } rgi_entry;
 
+/* a direction: its state, and how it moves coefficients, [n_entries] */
+typedef struct rgi_course {
+    rgi_tangent d;
+    const rgi_entry *entries;
+    const real *values;
+    int n_entries;
+} rgi_course;
+
 /* a past value q (now), o (before) as rgi_past weighs them: its adjoint */
 RG_FN real rgi_past_now(const rgi_step *step) { return rg_set1(step->bdf2 ? 4.0 / 3.0 : 1.0); }
 RG_FN real rgi_past_before(const rgi_step *step) { return rg_set1(step->bdf2 ? -1.0 / 3.0 : 0.0); }
@@ -256,17 +264,16 @@ RG_FN void rgi_tangent_freeze(rgi_tangent d, rmask alive, int i)
 }
 
 /* and the change of the new memory by those of its rate [1/s] among the entries */
-RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_tangent d,
-                                 const rgi_entry *entries, const real *values, int n_entries)
+RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course)
 {
     const real hat = rg_set1(rgi_step_hat(step));
-    for (int e = 0; e < n_entries; e++) {
-        const int i = entries[e].node;
-        if (entries[e].coefficient != RGI_LM || i >= rod->n) continue;
+    for (int e = 0; e < course.n_entries; e++) {
+        const int i = course.entries[e].node;
+        if (course.entries[e].coefficient != RGI_LM || i >= rod->n) continue;
         const real keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
         for (int c = 0; c < 2; c++) {
             real past = rgi_past(step, rod->z[2 * i + c], rod->zp[2 * i + c]);
-            d.zp[2 * i + c] += values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
+            course.d.zp[2 * i + c] += course.values[e] * hat * keep * keep * (rod->sy[RGI_NS * i + 1 + c] - past);
         }
     }
 }
