@@ -121,12 +121,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     if (pack->force_bar.data) in.f = run->din_f;
     rgi_state_load(run, before, now);
     if ((s + 1) % pack->substeps == 0) {
-        RG_TEAM_FOR(i, 0, 3 * n)
-        {
-            rod->y[i] = after[i];
-            rod->y1[i] = after[6 * n + i];
-        }
-        RG_TEAM_SYNC();
+        rgi_run_set_trial(run, after, after + 6 * n);
         rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
         rgi_run_set_alive(run, rgi_state_alive(now, n));
@@ -143,12 +138,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
         rgi_deform_adj(rod, &run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
     } else {
         rgi_step_prepare(rod, &run->step);
-        RG_TEAM_FOR(i, 0, 3 * n)
-        {
-            rod->y[i] = after[i];
-            rod->y1[i] = after[6 * n + i];
-        }
-        RG_TEAM_SYNC();
+        rgi_run_set_trial(run, after, after + 6 * n);
         rgi_step_linearise(rod, run->full);
         rgi_step_adj(rod, &run->step, run->alive, run->full, d, in, run->stress, run->dy);
     }

@@ -244,11 +244,7 @@ RG_FN void rgi_run_retrace(rgi_run *run, const rgi_pack *pack, int s)
 {
     const int n = pack->n;
     const real *from = RGI_CREALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
-        run->rod.y[i] = from[i];
-        run->rod.y1[i] = from[3 * n + i];
-    }
+    rgi_run_set_trial(run, from, from + 3 * n);
     rgi_run_set_alive(run, rg_lt(rg_set1(0.5), from[6 * n]));
 }
 

@@ -184,6 +184,17 @@ RG_FN void rgi_run_set_alive(rgi_run *run, rmask alive)
     RG_TEAM_SYNC();
 }
 
+/* the trial is where a step ended: positions and directors [n][3] */
+RG_FN void rgi_run_set_trial(rgi_run *run, const real *y, const real *y1)
+{
+    RG_TEAM_FOR(i, 0, 3 * run->rod.n)
+    {
+        run->rod.y[i] = y[i];
+        run->rod.y1[i] = y1[i];
+    }
+    RG_TEAM_SYNC();
+}
+
 /* everything of a run but the state */
 RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
 {

@@ -23,8 +23,6 @@ reverse.h:rgi_reverse_frame:2 covered by its neighbours
 reverse.h:rgi_reverse_watch:2 the last of a step
 reverse.h:rgi_reverse_step:1 covered by its neighbours
 reverse.h:rgi_reverse_step:2 covered by its neighbours
-reverse.h:rgi_reverse_step:3 covered by its neighbours
-reverse.h:rgi_reverse_step:4 covered by its neighbours
 reverse.h:rgi_reverse_again:1 covered by its neighbours
 reverse.h:rgi_reverse_steps:1 covered by its neighbours
 rollout.h:rgi_run_rows:1 covered by its neighbours
