@@ -1,45 +1,76 @@
-# The CUDA backend: what it is built with, and the objects made of kernels/cuda/*.cu.
+# The CUDA backend's kernels: kernels/cuda/*.cu compiled by nvcc or NVRTC, and put into the library as data.
 #
 # After include(): RODGRAD_WITH_CUDA, and with it RODGRAD_CUDA_TOOLKIT (version) and RODGRAD_CUDA_TARGETS
-# (compute capabilities, "75 80 90"). cuBLAS and cuSOLVER are loaded at run time, by the first fit on a GPU
-# (kernels/cuda/libraries.h): linked, they would cost every start of the program some 80 ms.
+# (compute capabilities, "75 80 90"). The host's part is plain C, is always compiled, and finds the driver, cuBLAS and
+# cuSOLVER at run time (kernels/cuda/driver.h, libraries.h): nothing of CUDA is linked.
 set(RODGRAD_CUDA AUTO CACHE STRING "build the CUDA backend: AUTO (where nvcc is found), ON or OFF")
 set_property(CACHE RODGRAD_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(RODGRAD_NVRTC "" CACHE FILEPATH
+    "libnvrtc.so of CUDA 12 or newer, which compiles the kernels instead of nvcc; its libnvrtc-builtins lies next to it")
 set(RODGRAD_CUDA_ARCHS "" CACHE STRING
-    "compute capabilities to build for, such as 80;90; empty: all that the toolkit knows")
+    "compute capabilities to build for, such as 80;90; empty: the first of each generation that the compiler knows")
+set(RODGRAD_CUDA_VARIANTS "" CACHE STRING
+    "more kernels of rollouts, not in the library but in build/cuda/variants: threads of a team and registers of a
+     thread, such as t16_r255;t8_r128 (for rodgrad bench --kernels)")
 set(RODGRAD_WITH_CUDA OFF)
+set(RODGRAD_CUDA_TOOLKIT "")
+set(RODGRAD_CUDA_TARGETS "")
 
-# rodgrad_cuda_missing(<variable>): what stands against the backend, in words; empty when nothing does
-function(rodgrad_cuda_missing variable)
+# rodgrad_cuda_compiler(<missing>): finds nvcc, or looks at RODGRAD_NVRTC; sets RODGRAD_CUDA_TOOLKIT and
+# RODGRAD_NVCC. <missing>: what stands against the backend, in words; empty when nothing does
+function(rodgrad_cuda_compiler variable)
     set(missing "")
-    if(NOT CUDAToolkit_NVCC_EXECUTABLE)
-        set(missing "nvcc was not found")
-    elseif(CUDAToolkit_VERSION VERSION_LESS 12.8) # cudaStreamGetDevice
-        set(missing "${CUDAToolkit_NVCC_EXECUTABLE} is of CUDA ${CUDAToolkit_VERSION}, older than 12.8")
+    set(version "")
+    if(RODGRAD_NVRTC)
+        get_filename_component(folder "${RODGRAD_NVRTC}" DIRECTORY)
+        file(GLOB builtins ${folder}/libnvrtc-builtins.so.*)
+        if(NOT EXISTS "${RODGRAD_NVRTC}")
+            set(missing "RODGRAD_NVRTC names ${RODGRAD_NVRTC}, which does not exist")
+        elseif("${builtins}" MATCHES "libnvrtc-builtins\\.so\\.([0-9]+\\.[0-9]+)")
+            set(version ${CMAKE_MATCH_1})
+        else()
+            set(missing "${folder} has no libnvrtc-builtins.so")
+        endif()
+        set(compiler ${RODGRAD_NVRTC})
     else()
-        foreach(library IN ITEMS cudart_static cublas cusolver)
-            if(NOT TARGET CUDA::${library})
-                string(APPEND missing " ${library}")
+        find_program(RODGRAD_NVCC nvcc HINTS ${CUDAToolkit_ROOT} ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda
+                     PATH_SUFFIXES bin)
+        set(compiler ${RODGRAD_NVCC})
+        if(NOT RODGRAD_NVCC)
+            set(missing "nvcc was not found")
+        else()
+            execute_process(COMMAND ${RODGRAD_NVCC} --version OUTPUT_VARIABLE said ERROR_VARIABLE said)
+            if("${said}" MATCHES "release ([0-9]+\\.[0-9]+)")
+                set(version ${CMAKE_MATCH_1})
+            else()
+                set(missing "${RODGRAD_NVCC} --version does not say its release")
             endif()
-        endforeach()
-        if(missing)
-            set(missing "the toolkit of ${CUDAToolkit_NVCC_EXECUTABLE} comes without${missing}")
         endif()
     endif()
+    if(version AND version VERSION_LESS 12.0)
+        set(missing "${compiler} is of CUDA ${version}, older than 12.0")
+    endif()
     set(${variable} "${missing}" PARENT_SCOPE)
+    set(RODGRAD_CUDA_TOOLKIT "${version}" PARENT_SCOPE)
 endfunction()
 
 # rodgrad_cuda_targets(<variable>): of every generation the first chip, whose machine code runs on the later
 # ones too; or what RODGRAD_CUDA_ARCHS says. Ascending.
 function(rodgrad_cuda_targets variable)
-    execute_process(COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} --list-gpu-arch
-                    OUTPUT_VARIABLE listed ERROR_VARIABLE listed RESULT_VARIABLE result)
-    string(REGEX MATCHALL "compute_[0-9]+" known "${listed}")
-    list(TRANSFORM known REPLACE "compute_" "")
-    list(SORT known COMPARE NATURAL)
-    if(NOT result EQUAL 0 OR NOT known)
-        message(FATAL_ERROR "nvcc --list-gpu-arch failed: ${listed}")
+    if(RODGRAD_NVRTC)
+        set(known 70 75 80 86 89 90 100 103 120 121)
+    else()
+        execute_process(COMMAND ${RODGRAD_NVCC} --list-gpu-arch
+                        OUTPUT_VARIABLE listed ERROR_VARIABLE listed RESULT_VARIABLE result)
+        string(REGEX MATCHALL "compute_[0-9]+" known "${listed}")
+        list(TRANSFORM known REPLACE "compute_" "")
+        list(SORT known COMPARE NATURAL)
+        if(NOT result EQUAL 0 OR NOT known)
+            message(FATAL_ERROR "nvcc --list-gpu-arch failed: ${listed}")
+        endif()
     endif()
+    # before Volta the lanes of a warp have no barriers of their own
+    list(FILTER known EXCLUDE REGEX "^[3-6][0-9]$")
     set(targets "")
     if(RODGRAD_CUDA_ARCHS)
         string(REGEX REPLACE "[ ,]+" ";" targets "${RODGRAD_CUDA_ARCHS}")
@@ -48,8 +79,8 @@ function(rodgrad_cuda_targets variable)
         foreach(target IN LISTS targets)
             if(NOT target IN_LIST known)
                 list(JOIN known ", " known)
-                message(FATAL_ERROR "RODGRAD_CUDA_ARCHS names \"${target}\", which this nvcc does not know; "
-                                    "it knows ${known}.")
+                message(FATAL_ERROR "RODGRAD_CUDA_ARCHS names \"${target}\", which this compiler or rodgrad does not "
+                                    "know; there are ${known}.")
             endif()
         endforeach()
     else()
@@ -65,58 +96,145 @@ function(rodgrad_cuda_targets variable)
     set(${variable} ${targets} PARENT_SCOPE)
 endfunction()
 
+# rodgrad_cuda_image(<output> <source> <capability> PTX <bool> DEFINITIONS <definition>...): machine code or PTX
+function(rodgrad_cuda_image output source capability)
+    cmake_parse_arguments(image "" "PTX" "DEFINITIONS" ${ARGN})
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h)
+    list(TRANSFORM image_DEFINITIONS PREPEND -D)
+    set(includes -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/kernels)
+    if(RODGRAD_NVRTC)
+        set(arch sm_${capability})
+        if(image_PTX)
+            set(arch compute_${capability})
+        endif()
+        set(compile rodgrad_nvrtc ${RODGRAD_NVRTC} ${output} ${source} -arch=${arch} -std=c++17 -default-device
+            -I${PROJECT_SOURCE_DIR}/kernels/cuda ${includes} ${image_DEFINITIONS})
+        set(compiler rodgrad_nvrtc ${RODGRAD_NVRTC})
+    else()
+        set(compile ${RODGRAD_NVCC} -std=c++17 -O3 ${includes} ${image_DEFINITIONS}
+            -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas)
+        if(RODGRAD_WERROR)
+            list(APPEND compile --Werror all-warnings)
+        endif()
+        if(image_PTX)
+            list(APPEND compile -ptx -arch=compute_${capability})
+        else()
+            list(APPEND compile -cubin -arch=sm_${capability})
+        endif()
+        list(APPEND compile ${source} -o ${output})
+        set(compiler "")
+    endif()
+    get_filename_component(name ${output} NAME)
+    add_custom_command(OUTPUT ${output} COMMAND ${compile} DEPENDS ${source} ${headers} ${compiler} VERBATIM
+                       COMMENT "Compiling kernels ${name}")
+endfunction()
+
+# rodgrad_cuda_rollout(<definitions> <stepper> <real> <team> <registers>): how a module of rollout.cu is compiled
+function(rodgrad_cuda_rollout variable stepper kind team registers)
+    string(TOUPPER RGI_REAL_${kind} real)
+    set(deform 0)
+    if(stepper STREQUAL "deform")
+        set(deform 1)
+    endif()
+    set(${variable} RGI_CUDA_DEFORM=${deform} ${real} RGI_TEAM=${team} RGI_REGISTERS=${registers} PARENT_SCOPE)
+endfunction()
+
+# rodgrad_add_images(<target>): the table of compiled kernels (kernels/cuda/images.h), empty without CUDA
+function(rodgrad_add_images target)
+    set(folder ${PROJECT_BINARY_DIR}/cuda)
+    set(kernels ${PROJECT_SOURCE_DIR}/kernels/cuda)
+    set(data "")
+    set(rows "")
+    set(images "")
+    set(cuda 0)
+    if(RODGRAD_WITH_CUDA)
+        file(MAKE_DIRECTORY ${folder}/variants)
+        string(REGEX REPLACE "^([0-9]+)\\.([0-9]+).*" "\\1 * 1000 + \\2 * 10" cuda ${RODGRAD_CUDA_TOOLKIT})
+        math(EXPR cuda "${cuda}")
+        # for GPUs that are still to come
+        list(GET cuda_targets -1 newest)
+        set(kinds ${cuda_targets} ptx)
+        set(modules normal rollout_implicit_float_t8_r255 rollout_implicit_double_t8_r255
+                    rollout_deform_float_t8_r255 rollout_deform_double_t8_r255)
+        foreach(module IN LISTS modules)
+            set(definitions "")
+            set(source ${kernels}/normal.cu)
+            if(module MATCHES "^rollout_([a-z]+)_([a-z]+)_t([0-9]+)_r([0-9]+)$")
+                rodgrad_cuda_rollout(definitions ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${CMAKE_MATCH_3} ${CMAKE_MATCH_4})
+                set(source ${kernels}/rollout.cu)
+            endif()
+            foreach(kind IN LISTS kinds)
+                set(ptx 0)
+                set(capability ${kind})
+                set(file ${folder}/${module}.sm_${kind}.cubin)
+                if(kind STREQUAL "ptx")
+                    set(ptx 1)
+                    set(capability ${newest})
+                    set(file ${folder}/${module}.compute_${newest}.ptx)
+                endif()
+                rodgrad_cuda_image(${file} ${source} ${capability} PTX ${ptx} DEFINITIONS ${definitions})
+                list(APPEND images ${file})
+                set(name rgi_image_${module}_${kind})
+                string(APPEND data "IMAGE(${name}, \"${file}\")\n")
+                string(APPEND rows "    {\"${module}\", ${capability}, ${ptx}, ${name}},\n")
+            endforeach()
+        endforeach()
+        rodgrad_add_variants(${folder}/variants)
+    endif()
+    set(CUDA_IMAGES_DATA "${data}")
+    set(CUDA_IMAGES_ROWS "${rows}")
+    set(CUDA_IMAGES_VERSION ${cuda})
+    configure_file(${PROJECT_SOURCE_DIR}/cmake/cuda_images.c.in ${PROJECT_BINARY_DIR}/generated/cuda_images.c @ONLY)
+    target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated/cuda_images.c)
+    set_source_files_properties(${PROJECT_BINARY_DIR}/generated/cuda_images.c PROPERTIES OBJECT_DEPENDS "${images}")
+endfunction()
+
+# rodgrad_add_variants(<folder>): target rodgrad_kernel_variants, of all that RODGRAD_CUDA_VARIANTS names
+function(rodgrad_add_variants folder)
+    set(files "")
+    foreach(variant IN LISTS RODGRAD_CUDA_VARIANTS)
+        if(NOT variant MATCHES "^t(4|8|16|32)_r([1-9][0-9]*)$")
+            message(FATAL_ERROR "RODGRAD_CUDA_VARIANTS names \"${variant}\"; a variant is like t16_r255, with 4, 8, 16 or "
+                                "32 threads to a team.")
+        endif()
+        set(team ${CMAKE_MATCH_1})
+        set(registers ${CMAKE_MATCH_2})
+        foreach(stepper IN ITEMS implicit deform)
+            foreach(kind IN ITEMS float double)
+                rodgrad_cuda_rollout(definitions ${stepper} ${kind} ${team} ${registers})
+                foreach(capability IN LISTS cuda_targets)
+                    set(file ${folder}/rollout_${stepper}_${kind}_${variant}.sm_${capability}.cubin)
+                    rodgrad_cuda_image(${file} ${PROJECT_SOURCE_DIR}/kernels/cuda/rollout.cu ${capability} PTX 0
+                                       DEFINITIONS ${definitions})
+                    list(APPEND files ${file})
+                endforeach()
+            endforeach()
+        endforeach()
+    endforeach()
+    if(files)
+        add_custom_target(rodgrad_kernel_variants DEPENDS ${files})
+    endif()
+endfunction()
+
 if(NOT RODGRAD_CUDA STREQUAL "AUTO" AND NOT RODGRAD_CUDA)
     message(STATUS "CUDA left out: RODGRAD_CUDA is ${RODGRAD_CUDA}")
     return()
 endif()
-find_package(CUDAToolkit QUIET)
-rodgrad_cuda_missing(missing)
+rodgrad_cuda_compiler(missing)
 if(missing)
     if(RODGRAD_CUDA STREQUAL "AUTO")
         message(STATUS "CUDA left out: ${missing}")
         return()
     endif()
-    message(FATAL_ERROR "RODGRAD_CUDA=${RODGRAD_CUDA}, but ${missing}. Install NVIDIA's CUDA toolkit 12.8 or "
-                        "newer, name its folder in CUDAToolkit_ROOT, or set RODGRAD_CUDA=OFF.")
+    message(FATAL_ERROR "RODGRAD_CUDA=${RODGRAD_CUDA}, but ${missing}. Install NVIDIA's CUDA toolkit 12.0 or "
+                        "newer, name its folder in CUDAToolkit_ROOT, name NVRTC's library in RODGRAD_NVRTC, or set "
+                        "RODGRAD_CUDA=OFF.")
+endif()
+if(RODGRAD_NVRTC)
+    add_executable(rodgrad_nvrtc ${PROJECT_SOURCE_DIR}/cmake/nvrtc.c)
+    target_link_libraries(rodgrad_nvrtc PRIVATE ${CMAKE_DL_LIBS})
 endif()
 set(RODGRAD_WITH_CUDA ON)
-set(RODGRAD_CUDA_TOOLKIT ${CUDAToolkit_VERSION})
 rodgrad_cuda_targets(cuda_targets)
 list(JOIN cuda_targets " " RODGRAD_CUDA_TARGETS)
 message(STATUS "CUDA ${RODGRAD_CUDA_TOOLKIT}: code for compute capabilities ${RODGRAD_CUDA_TARGETS}")
-
-# rodgrad_add_cuda(<target>): kernels/cuda/*.cu into a static library of C. Plain commands, not CMake's CUDA
-# language: that would make C++ the language which every user of the library has to link with.
-function(rodgrad_add_cuda target)
-    # the host's compiler does not know nvcc's pragmas
-    set(flags -std=c++17 -O3 --threads 4 -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas
-        -Xcompiler=-fPIC,-fno-exceptions,-fno-rtti
-        -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/kernels
-        "-DRODGRAD_CUDA_ARCHS=\"${RODGRAD_CUDA_TARGETS}\""
-        "-DRODGRAD_CUDA_LIBRARIES=\"${CUDAToolkit_LIBRARY_DIR}\"")
-    if(RODGRAD_WERROR)
-        list(APPEND flags --Werror all-warnings)
-    endif()
-    foreach(capability IN LISTS cuda_targets)
-        list(APPEND flags -gencode=arch=compute_${capability},code=sm_${capability})
-        set(newest ${capability})
-    endforeach()
-    # for GPUs that are still to come
-    list(APPEND flags -gencode=arch=compute_${newest},code=compute_${newest})
-
-    set(folder ${PROJECT_BINARY_DIR}/cuda)
-    file(MAKE_DIRECTORY ${folder})
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
-    foreach(source IN LISTS sources)
-        get_filename_component(name ${source} NAME_WE)
-        set(object ${folder}/${name}.o)
-        add_custom_command(OUTPUT ${object} DEPENDS ${source} DEPFILE ${object}.d VERBATIM
-            COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} ${flags} -MD -MF ${object}.d
-                    -c ${source} -o ${object}
-            COMMENT "Compiling kernels/cuda/${name}.cu for ${RODGRAD_CUDA_TARGETS}")
-        target_sources(${target} PRIVATE ${object})
-        set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-    endforeach()
-    # the C++ library: nvcc's launches keep each kernel in a static variable, which it guards
-    target_link_libraries(${target} PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS} stdc++)
-endfunction()

@@ -16,8 +16,7 @@ endif()
 function(rodgrad_configure_target target)
     set_target_properties(${target} PROPERTIES C_STANDARD 17 C_STANDARD_REQUIRED ON
                           C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
-    target_compile_definitions(${target} PRIVATE _DEFAULT_SOURCE
-                               $<$<BOOL:${RODGRAD_WITH_CUDA}>:RODGRAD_WITH_CUDA=1>)
+    target_compile_definitions(${target} PRIVATE _DEFAULT_SOURCE)
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wcast-qual -Wmissing-prototypes
         -Wstrict-prototypes -fno-math-errno $<$<BOOL:${RODGRAD_WERROR}>:-Werror>)

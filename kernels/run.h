@@ -72,7 +72,7 @@ typedef struct rgi_run {
     int odd;              /* of them (rgi_tangent_at) */
     real *bar;            /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;    /* [n][4] scratch of one direction */
-    real *side;           /* [RGI_TEAM][RGI_BESIDE][n][RGI_JVP_SCRATCH] scratch of directions beside each other */
+    real *side;           /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
     real *jac;            /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
     real *residual;       /* [2][3 n_free]: weight times residual, sqrt(weight) */
     real *spare_offset;   /* [2] */
@@ -109,8 +109,12 @@ RG_FN size_t rgi_run_step_reals(const rgi_pack *pack)
            (RGI_DEFORM(pack) ? rgi_deform_step_reals(pack->n) : 0);
 }
 
-/* hand out the rest of the workspace from p; with run NULL only counts. Returns reals used. */
-RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
+/* directions that have scratch of their own at a time */
+enum { RGI_SIDES = RGI_TEAM * RGI_BESIDE };
+
+/* hand out the rest of the workspace from p, with scratch for `sides` directions; with run NULL only counts. Returns
+ * reals used. */
+RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p, size_t sides)
 {
     const size_t n = (size_t)pack->n, q = (size_t)pack->n_directions;
     const size_t rows = pack->recorded ? 3 * (size_t)pack->n_free : 0;
@@ -122,7 +126,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
                             3 * n,
                             q * n * RGI_NT,
                             pack->plan ? n * RGI_NT : 0,
-                            q ? RGI_TEAM * RGI_BESIDE * RGI_JVP_SCRATCH * n : 0,
+                            q ? sides * RGI_JVP_SCRATCH * n : 0,
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             2 * rows,
                             2};
@@ -150,10 +154,10 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p)
 /* the whole workspace in one; `fast`: of rgi_run_step_reals, or NULL to take them from p as well */
 RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p, real *fast)
 {
-    const size_t rest = rgi_run_bind_rest(0, pack, 0), n = (size_t)pack->n;
+    const size_t rest = rgi_run_bind_rest(0, pack, 0, RGI_SIDES), n = (size_t)pack->n;
     if (!run) return rest + rgi_run_step_reals(pack);
     run->rod.n = pack->n;
-    (void)rgi_run_bind_rest(run, pack, p);
+    (void)rgi_run_bind_rest(run, pack, p, RGI_SIDES);
     if (!fast) fast = p + rest;
     rgi_rod_bind_step(&run->rod, fast);
     fast += rgi_rod_step_reals(pack->n);

@@ -89,8 +89,10 @@ misses() {
         exit 2
     fi
     for stepper in $(steppers_of "$1"); do
+        deform=0
+        [ "$stepper" = implicit ] || deform=1
         # shellcheck disable=SC2086
-        $cxx $flags -I"$folder/kernels" -x c++ -c "$folder/kernels/cuda/rollout_${stepper}_double.cu" \
+        $cxx $flags -DRGI_CUDA_DEFORM=$deform -I"$folder/kernels" -x c++ -c "$folder/kernels/cuda/rollout.cu" \
             -o "$folder/mutant.o" || exit 2
         # shellcheck disable=SC2086
         $cxx $flags "$folder/mutant.o" $rest -o "$folder/mutant" || exit 2

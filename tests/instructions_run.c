@@ -30,7 +30,7 @@ static int complain(const char *sentence)
 
 int main(int argc, char **argv)
 {
-    rgc_setting setting = {&rgc_scenes[0], rg_rollout_opts_default(), FRAMES, 0.01};
+    rgc_setting setting = {&rgc_scenes[0], rg_rollout_opts_default(), FRAMES, 0.01, RG_MEMORY_HOST};
     rgc_arrays arrays = {.rods = RODS};
     rgc_work work;
     rg_real real = RG_REAL_DOUBLE;
@@ -58,6 +58,6 @@ int main(int argc, char **argv)
         if (arrays.statuses[i].flag != RG_ROD_OK) return complain(rg_rod_flag_text(arrays.statuses[i].flag));
     printf("%zu\n", RODS * rgc_setting_steps(&setting));
     rgc_work_clear(&work);
-    rgc_arrays_clear(&arrays);
+    rgc_arrays_clear(&setting, &arrays);
     return 0;
 }

@@ -61,7 +61,7 @@ static void start(const point *at, size_t frames, job *j)
     rg_error err = {0};
     int substeps = 0; /* of 10 ms */
     memset(j, 0, sizeof *j);
-    j->setting = (rgc_setting){&rgc_scenes[at->scene], rg_rollout_opts_default(), frames, 0.0};
+    j->setting = (rgc_setting){&rgc_scenes[at->scene], rg_rollout_opts_default(), frames, 0.0, RG_MEMORY_HOST};
     j->arrays.rods = 1;
     rg_rollout_opts *o = &j->setting.rollout;
     must(rgc_scene_substeps(j->setting.scene, at->stepper, 0.01, &substeps, &err), &err);
@@ -86,7 +86,7 @@ static void start(const point *at, size_t frames, job *j)
 static void finish(job *j)
 {
     rgc_work_clear(&j->work);
-    rgc_arrays_clear(&j->arrays);
+    rgc_arrays_clear(&j->setting, &j->arrays);
 }
 
 /* by the difference of two runs, so that what is done once a rod drops out */

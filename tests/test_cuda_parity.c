@@ -123,6 +123,51 @@ static void parity_value(void **state)
     assert_int_equal(beyond, 0);
 }
 
+/* other widths of the team: sums in another order, within the same bars; and what is no width is refused */
+static void parity_teams_value(void **state)
+{
+    static const struct {
+        int stepper, team;
+    } kinds[] = {{GRAD_BDF2, 4}, {GRAD_BDF2, 16}, {GRAD_BDF2, 32}, {GRAD_EULER, 32}, {GRAD_DEFORM, 16}};
+    (void)state;
+    if (!gpu || !ON_SHIM) skip();
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 2; i < 5; i++) {
+            const shape *p = &shapes[i];
+            double worst[QUANTITIES] = {0.0};
+            grad_scene *s =
+                grad_scene_sized(kinds[k].stepper, p->grip, p->rods, p->frames, p->substeps, p->markers, 1, 0x7ea);
+            grad_vector d = grad_vector_random(s, 2);
+            grad_outputs bar = grad_outputs_random(s, 3);
+            result reference = make_result(s), other = make_result(s);
+            run_way(s, REFERENCE, gpu, &d, &bar, &reference);
+            s->opts.rollout.team = kinds[k].team;
+            run_way(s, GPU_DOUBLE, gpu, &d, &bar, &other);
+            well(s, &other);
+            compare(s, &other, &reference, worst);
+            for (int q = 0; q < QUANTITIES; q++)
+                if (!(worst[q] / (double)s->steps <= bars[GPU_DOUBLE][q]))
+                    fail_msg("%s, %zu vertices, %d threads: %s differ by %.2g of their size a step",
+                             grad_stepper_name(kinds[k].stepper), s->vertices, kinds[k].team, quantity_names[q],
+                             worst[q] / (double)s->steps);
+            grad_scene_free(s);
+        }
+    grad_scene *s = grad_scene_sized(GRAD_BDF2, GRAD_ENDS, 1, 1, 1, 5, 1, 0x7eb);
+    rg_error err = {0};
+    s->opts.rollout.context = gpu;
+    s->opts.rollout.team = 12;
+    assert_int_equal(rg_batch_create(s->models[0], 1, &s->opts, &s->batch, &err), RG_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "12 threads"));
+    s->opts.rollout.team = 8;
+    s->opts.rollout.team_registers = 100;
+    assert_int_equal(rg_batch_create(s->models[0], 1, &s->opts, &s->batch, &err), RG_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "t8_r100"));
+    s->opts.rollout.context = NULL;
+    assert_int_equal(rg_batch_create(s->models[0], 1, &s->opts, &s->batch, &err), RG_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "team"));
+    grad_scene_free(s);
+}
+
 /* a window's cut, and the growth of the cotangent: all numbers of one kind, relative to the largest */
 static void parity_growth_value(void **state)
 {
@@ -276,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parity_value),
+        cmocka_unit_test(parity_teams_value),
         cmocka_unit_test(parity_growth_value),
         cmocka_unit_test(parity_failed_rod),
         cmocka_unit_test(parity_simulate_value),

@@ -17,7 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cuda/launch.h"
+#include "cuda/kernel.h"
+
+/* a launch as CUDA's C++ has it */
+#define RG_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                            \
+    rgs_launch(#kernel, (grid), (block), (shared_bytes), (stream), [=]() { kernel(__VA_ARGS__); })
 
 #include <cusolverDn.h>
 
@@ -457,7 +461,7 @@ static const abort_case ABORTS[] = {
     {"not_in_mask",
      "kernel not_in_mask, block 1: thread 16 at __syncwarp(0x0000ffff): its lane 16 is not in the mask"},
     {"odd_mask",
-     "kernel odd_mask, block 0: thread 0 at __syncwarp(0x00000f0f): a mask is a warp, half or a quarter of one"},
+     "kernel odd_mask, block 0: thread 0 at __syncwarp(0x00000f0f): a mask is a warp, half, a quarter or an eighth of one"},
     {"absent_lanes",
      "thread 32 at __syncwarp(0xffffffff): the mask names lanes that a block of 48 threads does not have"},
     {"different_kinds",

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cuda/launch.h"
+#include "cuda/kernel.h"
 
 #include "reverse.h"
 
@@ -363,7 +363,7 @@ static result measure(int n, int deform, const mode &m, int steps)
         pack.v0_bar = working.doubles(3 * nodes);
         pack.turn0_bar = working.doubles(nodes);
     }
-    pack.workspace = working.doubles(rgi_run_bind_rest(nullptr, &pack, nullptr));
+    pack.workspace = working.doubles(rgi_run_bind_rest(nullptr, &pack, nullptr, RGI_SIDES));
     counted *step_reals = fast.take(rgi_run_step_reals(&pack));
     watch(SHARED, fast);
     watch(WORKING, working);

@@ -36,6 +36,8 @@ typedef struct arguments {
     list scenes, batches, modes, reals; /* scenes, modes, reals: indices into their names */
     list parameters, threads;
     long frames, repeat;
+    long team, registers, block_rods; /* of a GPU's kernels, 0: as they come */
+    rg_memory memory;
     double dt_s;
 } arguments;
 
@@ -132,11 +134,33 @@ static int take_scenes(int *argc, char **argv, list *scenes)
     return code;
 }
 
+/* what a row of these arguments runs with, but for its real and threads */
+static rg_rollout_opts rollout_of(const arguments *a)
+{
+    rg_rollout_opts opts = rgc_rollout_opts(&a->common, NULL);
+    opts.team = (int)a->team;
+    opts.team_registers = (int)a->registers;
+    opts.block_rods = (int)a->block_rods;
+    return opts;
+}
+
+/* where arrays are: on a GPU unless the host is asked for */
+static int parse_memory(const char *text, arguments *a)
+{
+    const int gpu = a->common.context != NULL;
+    a->memory = gpu ? RG_MEMORY_DEVICE : RG_MEMORY_HOST;
+    if (!text || strcmp(text, gpu ? "device" : "host") == 0) return RGC_DONE;
+    a->memory = RG_MEMORY_HOST;
+    if (strcmp(text, "host") == 0) return RGC_DONE;
+    return rgc_complain("bench", RGC_USAGE, "--memory is \"%.40s\" but must be host%s.", text,
+                        gpu ? " or device" : " on the CPU");
+}
+
 static int check_arguments(const arguments *a)
 {
     const rgi_import_opts none = rgi_import_opts_default();
     const rgi_import_opts *import = &a->common.import;
-    rg_rollout_opts opts = rgc_rollout_opts(&a->common, NULL);
+    rg_rollout_opts opts = rollout_of(a);
     if (a->common.clamps_given || a->common.refine || import->axes != none.axes ||
         import->unit_m != none.unit_m)
         return rgc_complain("bench", RGC_USAGE,
@@ -154,7 +178,7 @@ static int check_arguments(const arguments *a)
 static int parse(int argc, char **argv, arguments *a)
 {
     const char *scene = NULL, *batch = NULL, *mode = NULL, *parameters = NULL, *real = NULL, *threads = NULL,
-               *frames = NULL, *repeat = NULL;
+               *frames = NULL, *repeat = NULL, *team = NULL, *registers = NULL, *block_rods = NULL, *memory = NULL;
     const rgc_option extra[] = {
         {"scene", &scene, NULL, "rope12, rope25, rope50, rope100 or rope200 (rope12); may be repeated"},
         {"batch", &batch, NULL, "numbers of rods, commas between (1,64,1024)"},
@@ -164,6 +188,11 @@ static int parse(int argc, char **argv, arguments *a)
         {"threads", &threads, NULL, "numbers of them (OMP_NUM_THREADS or all cores)"},
         {"frames", &frames, NULL, "frames that a rod is simulated for (100)"},
         {"repeat", &repeat, NULL, "timed repeats after the warm-up (7)"},
+        {"memory", &memory, NULL, "where a GPU finds arrays: device, or host: copied in every call (device)"},
+        {"team", &team, NULL, "threads of a GPU that work on a rod: 4, 8, 16 or 32 (by real and vertices)"},
+        {"registers", &registers, NULL, "of such a thread, at most (255)"},
+        {"block-rods", &block_rods, NULL, "rods of a block of threads, at most (as most rods fit)"},
+        {"kernels", &a->common.kernels, NULL, "folder of a GPU's kernels for other --team and --registers"},
     };
     char all[16];
     int first = 0, last = 0, code = RGC_DONE;
@@ -184,7 +213,11 @@ static int parse(int argc, char **argv, arguments *a)
         (code = add_list("real", real, "double", &a_real, &a->reals)) ||
         (code = add_list("threads", threads, all, &a_count, &a->threads)) ||
         (frames && (code = rgc_integer("frames", frames, 1, 1000000, &a->frames))) ||
-        (repeat && (code = rgc_integer("repeat", repeat, 1, 100000, &a->repeat))))
+        (repeat && (code = rgc_integer("repeat", repeat, 1, 100000, &a->repeat))) ||
+        (team && (code = rgc_integer("team", team, 4, 32, &a->team))) ||
+        (registers && (code = rgc_integer("registers", registers, 16, 255, &a->registers))) ||
+        (block_rods && (code = rgc_integer("block-rods", block_rods, 1, 16, &a->block_rods))) ||
+        (code = parse_memory(memory, a)))
         return code;
     a->dt_s = a->common.dt_given ? a->common.import.dt_s : 0.01;
     return check_arguments(a);
@@ -237,7 +270,7 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
     size_t most = 0;
     memset(run, 0, sizeof *run);
     run->a = a;
-    run->setting = (rgc_setting){scene, rgc_rollout_opts(&a->common, NULL), (size_t)a->frames, a->dt_s};
+    run->setting = (rgc_setting){scene, rollout_of(a), (size_t)a->frames, a->dt_s, a->memory};
     rg_rollout_opts *rollout = &run->setting.rollout;
     if (!a->common.substeps)
         RG_TRY(rgc_scene_substeps(scene, rollout->stepper, a->dt_s, &rollout->substeps, err));
@@ -258,7 +291,7 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
 static void scene_clear(scene_run *run)
 {
     for (size_t i = 0; run->rows && i < run->n_rows; i++) rgc_row_clear(&run->rows[i]);
-    for (size_t i = 0; run->groups && i < run->n_groups; i++) rgc_arrays_clear(&run->groups[i]);
+    for (size_t i = 0; run->groups && i < run->n_groups; i++) rgc_arrays_clear(&run->setting, &run->groups[i]);
     free(run->rows);
     free(run->groups);
 }

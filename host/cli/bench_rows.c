@@ -137,9 +137,17 @@ json_t *rgc_row_json(const rgc_row *r)
         "device", o->context ? rgc_json_text(rg_context_device_name(o->context)) : json_null(), "isa",
         isa_of(o), "processors", omp_get_num_procs(), "compiler", RGC_COMPILER, "build_type",
         RODGRAD_BUILD_TYPE, "flags", RODGRAD_BUILD_FLAGS, "version", RODGRAD_VERSION);
-    const int failed = !object || !more || !limits || !where || json_object_update(object, more) != 0 ||
+    /* how rods lie on a GPU */
+    const rgi_rollout *gpu = rgc_work_rollout(w);
+    json_t *on_gpu = gpu ? json_pack("{s:s, s:i, s:i, s:i, s:i, s:b}", "memory",
+                                     of->memory == RG_MEMORY_DEVICE ? "device" : "host", "team", gpu->team,
+                                     "team_registers", gpu->registers, "block_rods", gpu->teams, "resident_rods",
+                                     gpu->resident, "shared_memory", gpu->shared)
+                         : json_object();
+    const int failed = !object || !more || !on_gpu || json_object_update(object, on_gpu) != 0 || !limits || !where || json_object_update(object, more) != 0 ||
                        json_object_update(object, limits) != 0 || json_object_update(object, where) != 0;
     json_decref(more);
+    json_decref(on_gpu);
     json_decref(limits);
     json_decref(where);
     if (!failed) return object;

@@ -212,12 +212,13 @@ rg_status rgc_scene_arrays_create(const rgc_scene *scene, const rg_batch *batch,
                                   size_t n_steps, double step_s, rgc_scene_arrays *out,
                                   rg_error *err)
 {
-    const size_t v = 3 * scene->vertices, e = v - 3, c = 3 * RGC_SCENE_CLAMPS * n_steps;
+    const size_t v = 3 * scene->vertices, e = v - 3, c = 3 * RGC_SCENE_CLAMPS * n_steps,
+                 m = 3 * RGC_SCENE_CLAMPED_EDGES * n_steps;
     out->x0 = calloc(n_rods, v * sizeof(double));
     out->v0 = calloc(n_rods, v * sizeof(double));
     out->m0 = calloc(n_rods, e * sizeof(double));
     out->clamp_x = calloc(n_rods, c * sizeof(double));
-    out->clamp_m = calloc(n_rods, 3 * RGC_SCENE_CLAMPED_EDGES * n_steps * sizeof(double));
+    out->clamp_m = calloc(n_rods, m * sizeof(double));
     if (!out->x0 || !out->v0 || !out->m0 || !out->clamp_x || !out->clamp_m)
         return RG_FAIL(err, RG_ERR_MEMORY,
                        "out of memory for the motion of %zu rods over %zu steps; take a smaller --batch "
@@ -226,8 +227,10 @@ rg_status rgc_scene_arrays_create(const rgc_scene *scene, const rg_batch *batch,
     for (size_t rod = 0; rod < n_rods; rod++) {
         rgc_scene_start(scene, out->x0 + rod * v, out->m0 + rod * e);
         rgc_scene_drive(scene, rod, step_s, n_steps, out->clamp_x + rod * c);
+        RG_TRY(rg_batch_carry_directors(batch, out->m0 + rod * e, out->x0 + rod * v, out->clamp_x + rod * c,
+                                        out->clamp_m + rod * m, err));
     }
-    return rg_batch_carry_directors(batch, out->m0, out->x0, out->clamp_x, out->clamp_m, err);
+    return RG_OK;
 }
 
 void rgc_scene_arrays_clear(rgc_scene_arrays *arrays)

@@ -41,8 +41,8 @@ typedef struct rgc_scene_arrays {
 /* Give rods 0 ... n_rods - 1 of a batch their models. RG_ERR_MEMORY. */
 rg_status rgc_scene_set_models(const rgc_scene *scene, rg_stepper stepper, rg_batch *batch,
                                size_t n_rods, rg_error *err);
-/* The inputs of n_rods rods over n_steps steps of step_s; `batch`: any of this scene. RG_ERR_MEMORY;
- * *out is to be cleared either way. */
+/* The inputs of n_rods rods over n_steps steps of step_s; `batch`: one rod of this scene over as many steps, whose
+ * arrays are the host's. RG_ERR_MEMORY; *out is to be cleared either way. */
 rg_status rgc_scene_arrays_create(const rgc_scene *scene, const rg_batch *batch, size_t n_rods,
                                   size_t n_steps, double step_s, rgc_scene_arrays *out,
                                   rg_error *err);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/batch.h"
+
 const char *const rgc_mode_names[RGC_MODES] = {"forward", "jvp", "tangent", "adjoint"};
 
 size_t rgc_setting_steps(const rgc_setting *s) { return s->frames * (size_t)s->rollout.substeps; }
@@ -19,11 +21,27 @@ static rg_status out_of_memory(const rgc_setting *s, const rgc_arrays *a, const 
                    what, a->rods, s->frames);
 }
 
-static rg_status arrays_create(const rgc_setting *s, const rg_batch *batch, rgc_arrays *a, rg_error *err)
+/* the inputs of all rods; their directors are carried by a batch of one rod on the CPU */
+static rg_status inputs_create(const rgc_setting *s, const rg_model *model, rgc_arrays *a, rg_error *err)
+{
+    rg_batch_opts opts = rg_batch_opts_default();
+    rg_batch *one = NULL;
+    opts.rollout.stepper = s->rollout.stepper;
+    opts.rollout.substeps = s->rollout.substeps;
+    opts.dt_s = s->frame_s;
+    opts.n_frames = s->frames;
+    opts.adjoint = 0;
+    RG_TRY(rg_batch_create(model, 1, &opts, &one, err));
+    const rg_status status = rgc_scene_arrays_create(s->scene, one, a->rods, rgc_setting_steps(s),
+                                                     rgc_setting_step_s(s), &a->scene, err);
+    rg_batch_destroy(&one);
+    return status;
+}
+
+static rg_status arrays_create(const rgc_setting *s, const rg_model *model, rgc_arrays *a, rg_error *err)
 {
     const size_t v = s->scene->vertices, markers = s->frames * v * 3;
-    RG_TRY(rgc_scene_arrays_create(s->scene, batch, a->rods, rgc_setting_steps(s), rgc_setting_step_s(s),
-                                   &a->scene, err));
+    RG_TRY(inputs_create(s, model, a, err));
     a->markers = calloc(a->rods, markers * sizeof(double));
     a->second = calloc(a->rods, markers * sizeof(double));
     a->direction = calloc(a->rods, v * sizeof(double));
@@ -42,8 +60,69 @@ static rg_status arrays_create(const rgc_setting *s, const rg_batch *batch, rgc_
     return RG_OK;
 }
 
-void rgc_arrays_clear(rgc_arrays *a)
+/* an array of numbers, and its copy */
+typedef struct numbers {
+    double **host, **copy;
+    size_t count;
+} numbers;
+
+enum { NUMBERS = 14 };
+
+static void list_numbers(const rgc_setting *s, rgc_arrays *a, numbers *out)
 {
+    const size_t v = s->scene->vertices, steps = rgc_setting_steps(s);
+    rgc_arrays *c = a->copies;
+    const numbers all[NUMBERS] = {
+        {&a->scene.x0, &c->scene.x0, 3 * v},
+        {&a->scene.v0, &c->scene.v0, 3 * v},
+        {&a->scene.m0, &c->scene.m0, 3 * (v - 1)},
+        {&a->scene.clamp_x, &c->scene.clamp_x, 3 * RGC_SCENE_CLAMPS * steps},
+        {&a->scene.clamp_m, &c->scene.clamp_m, 3 * RGC_SCENE_CLAMPED_EDGES * steps},
+        {&a->markers, &c->markers, 3 * v * s->frames},
+        {&a->second, &c->second, 3 * v * s->frames},
+        {&a->direction, &c->direction, v},
+        {&a->x0, &c->x0, 3 * v},
+        {&a->v0, &c->v0, 3 * v},
+        {&a->turn0, &c->turn0, v - 1},
+        {&a->b[0], &c->b[0], v},
+        {&a->b[1], &c->b[1], v},
+        {&a->b[2], &c->b[2], v},
+    };
+    memcpy(out, all, sizeof all);
+    for (int i = 0; i < NUMBERS; i++) out[i].count *= a->rods;
+}
+
+static void copies_clear(const rgc_setting *s, rgc_arrays *a)
+{
+    numbers all[NUMBERS];
+    if (!a->copies) return;
+    list_numbers(s, a, all);
+    for (int i = 0; i < NUMBERS; i++) rgi_device_free(a->device, *all[i].copy, all[i].count * sizeof(double));
+    free(a->copies);
+    a->copies = NULL;
+}
+
+/* all numbers in the memory of the setting's GPU as well */
+static rg_status copies_create(const rgc_setting *s, rgc_arrays *a, rg_error *err)
+{
+    numbers all[NUMBERS];
+    a->device = rgi_context_device(s->rollout.context);
+    a->copies = calloc(1, sizeof *a->copies);
+    if (!a->copies) return out_of_memory(s, a, "copies on a GPU", err);
+    a->copies->rods = a->rods;
+    list_numbers(s, a, all);
+    for (int i = 0; i < NUMBERS; i++) {
+        void *memory = NULL;
+        RG_TRY(rgi_device_allocate(a->device, all[i].count * sizeof(double), "the arrays of a scene", &memory, err));
+        *all[i].copy = memory;
+        RG_TRY(rgi_device_upload(a->device, memory, *all[i].host, all[i].count * sizeof(double), err));
+    }
+    return rgi_device_wait(a->device, err);
+}
+
+void rgc_arrays_clear(const rgc_setting *setting, rgc_arrays *a)
+{
+    copies_clear(setting, a);
     rgc_scene_arrays_clear(&a->scene);
     free(a->markers);
     free(a->second);
@@ -128,6 +207,21 @@ static rg_status takes_create(rgc_work *w, rg_error *err)
     return rgi_takes_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->takes, err);
 }
 
+/* Cotangents of the markers' sum of squares. On a GPU they are made before anything is timed: the markers are the same
+ * every time. */
+static rg_status cotangents_on_device(rgc_work *w, rg_error *err)
+{
+    rgc_arrays *a = w->arrays;
+    const size_t n = a->rods * w->setting->frames * w->setting->scene->vertices * 3;
+    const rg_batch_inputs in = rgc_scene_inputs(&a->copies->scene);
+    const rg_batch_outputs out = {.markers = a->copies->markers};
+    RG_TRY(rg_batch_forward(w->batch, &in, &out, a->statuses, err));
+    RG_TRY(rgi_device_download(a->device, a->markers, a->copies->markers, n * sizeof *a->markers, err));
+    RG_TRY(rgi_device_wait(a->device, err));
+    for (size_t i = 0; i < n; i++) a->second[i] = 2.0 * a->markers[i];
+    return rgi_device_upload(a->device, a->copies->second, a->second, n * sizeof *a->second, err);
+}
+
 rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mode mode, size_t parameters,
                           rg_real real, int threads, rgc_work *out, rg_error *err)
 {
@@ -149,14 +243,25 @@ rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mo
         opts.dt_s = setting->frame_s;
         opts.n_frames = setting->frames;
         opts.adjoint = mode == RGC_ADJOINT;
+        if (mode != RGC_TANGENT) opts.memory = setting->memory;
         RG_TRY(rg_batch_create(w->model, arrays->rods, &opts, &w->batch, err));
         RG_TRY(rgc_scene_set_models(setting->scene, stepper, w->batch, arrays->rods, err));
-        if (!arrays->markers) RG_TRY(arrays_create(setting, w->batch, arrays, err));
+        if (!arrays->markers) RG_TRY(arrays_create(setting, w->model, arrays, err));
+    }
+    if (mode != RGC_TANGENT && setting->memory == RG_MEMORY_DEVICE) {
+        if (!arrays->copies) RG_TRY(copies_create(setting, arrays, err));
+        return mode == RGC_ADJOINT ? cotangents_on_device(w, err) : RG_OK;
     }
     if (mode != RGC_TANGENT) return RG_OK;
     if (w->batch) RG_TRY(record(setting, w->batch, arrays, err));
     rg_batch_destroy(&w->batch);
     return takes_create(w, err);
+}
+
+/* what a call of the work gets: the host's arrays, or their copies on a GPU */
+static const rgc_arrays *arrays_of(const rgc_work *w)
+{
+    return w->setting->memory == RG_MEMORY_DEVICE ? w->arrays->copies : w->arrays;
 }
 
 void rgc_work_clear(rgc_work *w)
@@ -188,34 +293,35 @@ static rg_status run_tangent(const rgc_work *w, rg_error *err)
 
 static rg_status run_jvp(const rgc_work *w, rg_error *err)
 {
-    rgc_arrays *a = w->arrays;
+    const rgc_arrays *a = arrays_of(w);
     const rg_batch_inputs in = rgc_scene_inputs(&a->scene);
     const rg_batch_outputs out = {.markers = a->markers};
     const rg_batch_tangent_outputs second = {.markers = a->second};
     rg_batch_tangents along = {0};
     along.fields[RG_BEND_STIFFNESS_1] = along.fields[RG_BEND_STIFFNESS_2] = a->direction;
-    return rg_batch_jvp(w->batch, &in, &along, &out, &second, a->statuses, err);
+    return rg_batch_jvp(w->batch, &in, &along, &out, &second, w->arrays->statuses, err);
 }
 
 static rg_status run_adjoint(const rgc_work *w, rg_error *err)
 {
-    rgc_arrays *a = w->arrays;
+    const rgc_arrays *a = arrays_of(w);
     const rg_batch_cotangents from = {.markers = a->second};
     rg_batch_gradients to = {.x0 = a->x0, .v0 = a->v0, .turn0 = a->turn0};
     to.fields[RG_BEND_STIFFNESS_1] = a->b[0];
     to.fields[RG_BEND_STIFFNESS_2] = a->b[1];
     to.fields[RG_BEND_COUPLING] = a->b[2];
     const size_t n = a->rods * w->setting->frames * w->setting->scene->vertices * 3;
-    for (size_t i = 0; i < n; i++) a->second[i] = 2.0 * a->markers[i];
-    return rg_batch_adjoint(w->batch, &from, &to, a->back_statuses, err);
+    for (size_t i = 0; a == w->arrays && i < n; i++) a->second[i] = 2.0 * a->markers[i];
+    return rg_batch_adjoint(w->batch, &from, &to, w->arrays->back_statuses, err);
 }
 
 rg_status rgc_work_run(const rgc_work *w, rg_error *err)
 {
     if (w->mode == RGC_TANGENT) return run_tangent(w, err);
     if (w->mode == RGC_JVP) return run_jvp(w, err);
-    const rg_batch_inputs in = rgc_scene_inputs(&w->arrays->scene);
-    const rg_batch_outputs out = {.markers = w->arrays->markers};
+    const rgc_arrays *a = arrays_of(w);
+    const rg_batch_inputs in = rgc_scene_inputs(&a->scene);
+    const rg_batch_outputs out = {.markers = a->markers};
     RG_TRY(rg_batch_forward(w->batch, &in, &out, w->arrays->statuses, err));
     return w->mode == RGC_ADJOINT ? run_adjoint(w, err) : RG_OK;
 }
@@ -231,6 +337,12 @@ void rgc_work_statuses(const rgc_work *w)
 rg_batch_plan rgc_work_describe(const rgc_work *w)
 {
     return w->takes ? rgi_takes_describe(w->takes) : rg_batch_describe(w->batch);
+}
+
+const rgi_rollout *rgc_work_rollout(const rgc_work *w)
+{
+    const rgi_mirror *mirror = w->takes ? rgi_takes_mirror(w->takes) : rgi_batch_mirror(w->batch);
+    return mirror ? rgi_mirror_rollout(mirror) : NULL;
 }
 
 double rgc_work_bytes_per_step(const rgc_work *w)

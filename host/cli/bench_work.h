@@ -5,6 +5,7 @@
 #define RGC_BENCH_WORK_H
 
 #include "cli/bench_scene.h"
+#include "core/mirror.h"
 #include "core/takes.h"
 
 /* forward: markers. jvp: and theirs in one direction of bend stiffness. tangent: recordings simulated with
@@ -19,6 +20,7 @@ typedef struct rgc_setting {
     rg_rollout_opts rollout;
     size_t frames;  /* that a rod is simulated for */
     double frame_s; /* [s] */
+    rg_memory memory; /* where the caller's arrays are, but for mode tangent, whose recordings are the host's */
 } rgc_setting;
 
 size_t rgc_setting_steps(const rgc_setting *setting); /* of a rod */
@@ -38,9 +40,13 @@ typedef struct rgc_arrays {
     rg_recording *recordings; /* [rods] */
     double *positions;        /* [rods][F + 2][V][3] */
     uint8_t *valid;           /* [F + 2][V] */
+    /* copies of all numbers above in the memory of this GPU, where batches take them from there; or NULL */
+    struct rgc_arrays *copies;
+    rgi_device *device;
 } rgc_arrays;
 
-void rgc_arrays_clear(rgc_arrays *arrays);
+/* the setting that they were made with */
+void rgc_arrays_clear(const rgc_setting *setting, rgc_arrays *arrays);
 
 typedef struct rgc_work {
     const rgc_setting *setting;
@@ -61,6 +67,9 @@ typedef struct rgc_work {
 rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mode mode, size_t parameters,
                           rg_real real, int threads, rgc_work *out, rg_error *err);
 void rgc_work_clear(rgc_work *work);
+
+/* where its rods are on a GPU; NULL on the CPU */
+const rgi_rollout *rgc_work_rollout(const rgc_work *work);
 
 /* Everything once: what is timed. Statuses are the arrays' then, but those of mode tangent only after
  * rgc_work_statuses. */

@@ -40,6 +40,7 @@ typedef struct rgc_common {
     int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
     int sweeps;            /* --sweeps N, or 0 when not given */
     const char *backend;   /* --backend cpu|cuda|cuda:N, "cpu" by default */
+    const char *kernels;   /* folder of a GPU's kernels that are preferred to the library's, or NULL */
     rg_context *context;   /* that backend's, NULL for the CPU; freed when the program ends */
     rg_real real;          /* --real double|float */
     int help;              /* --help */
@@ -55,7 +56,8 @@ typedef struct rgc_option {
 
 /* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with
  * options). `usage`: the synopsis line(s); --help prints it and the options to stdout and sets
- * common->help. An extra option hides the common one of its name. Opens the backend. Returns RGC_DONE, or
+ * common->help. An extra option hides the common one of its name; its text may be a member of *common, which is
+ * emptied first. Opens the backend. Returns RGC_DONE, or
  * another code after printing a sentence to stderr. */
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
               rgc_common *common, int *first, int *last);

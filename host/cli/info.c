@@ -7,6 +7,8 @@
 #include "cli/cli.h"
 #include "core/context.h"
 #include "cpu/dispatch.h"
+#include "cuda/driver.h"
+#include "cuda/images.h"
 #include "io/libraries.h"
 #include "rodgrad/version.h"
 
@@ -31,7 +33,6 @@ static json_t *lanes_json(void)
 static json_t *devices_json(int count)
 {
     json_t *list = json_array();
-#if defined(RODGRAD_WITH_CUDA)
     for (int i = 0; i < count; i++) {
         rgi_device_facts facts;
         char backend[24], compute[24];
@@ -43,9 +44,6 @@ static json_t *devices_json(int count)
                             "compute_capability", compute, "multiprocessors", facts.multiprocessors,
                             "memory_bytes", (json_int_t)facts.memory_bytes));
     }
-#else
-    (void)count;
-#endif
     return list;
 }
 
@@ -63,9 +61,12 @@ static json_t *targets_json(void)
 
 static json_t *cuda_json(int count, const char *reason)
 {
-    return json_pack("{s:b, s:s, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit",
-                     RODGRAD_CUDA_TOOLKIT, "targets", targets_json(), "devices",
-                     devices_json(count), "no_device_because", reason);
+    char release[64];
+    rgi_driver_release(release, sizeof release);
+    return json_pack("{s:b, s:s, s:o, s:s?, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit",
+                     RODGRAD_CUDA_TOOLKIT, "targets", targets_json(), "driver", *release ? release : NULL,
+                     "driver_needed", rg_cuda_built() ? json_integer(rgi_driver_needed(rgi_images_cuda)) : json_null(),
+                     "devices", devices_json(count), "no_device_because", reason);
 }
 
 static json_t *backends_json(int count)
@@ -106,8 +107,10 @@ static void print_backends(const json_t *info)
         printf(" %s", json_string_value(value));
     printf("\ncuda             ");
     if (rg_cuda_built())
-        printf("toolkit %s, code for compute capabilities %s\n", RODGRAD_CUDA_TOOLKIT,
-               RODGRAD_CUDA_TARGETS);
+        printf("toolkit %s, code for compute capabilities %s\n                 driver %s, of which %lld and later "
+               "will do\n",
+               RODGRAD_CUDA_TOOLKIT, RODGRAD_CUDA_TARGETS, text_of(cuda, "driver"),
+               (long long)json_integer_value(json_object_get(cuda, "driver_needed")));
     if (json_is_string(reason))
         printf("%s%s\n", rg_cuda_built() ? "                 " : "", json_string_value(reason));
     json_array_foreach(json_object_get(cuda, "devices"), i, value)

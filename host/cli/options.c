@@ -233,6 +233,9 @@ static int open_backend(const char *command, rgc_common *common)
     rg_error err = {0};
     rg_context_opts opts = rg_context_opts_default();
     opts.backend = common->backend;
+    opts.kernels = common->kernels;
+    if (common->kernels && strcmp(common->backend, "cpu") == 0)
+        return rgc_complain(command, RGC_USAGE, "--kernels names a GPU's, and the backend is cpu; give --backend cuda.");
     if (strcmp(common->backend, "cpu") != 0 && rg_context_create(&opts, &opened, &err) != RG_OK) {
         const int length = (int)strlen(err.text) - 1; /* without the full stop */
         if (err.status != RG_ERR_UNSUPPORTED) return rgc_fail(command, &err);

@@ -107,4 +107,7 @@ rg_status rgi_batch_device_adjoint(rg_batch *batch, const rg_batch_cotangents *c
                                    const rg_batch_gradients *gradients, int statuses, rg_error *err);
 rg_status rgi_batch_device_reset(rg_batch *batch, const unsigned char *mask, rg_error *err);
 
+/* the rods on a GPU; NULL on the CPU */
+static inline const rgi_mirror *rgi_batch_mirror(const rg_batch *batch) { return batch->mirror; }
+
 #endif

@@ -5,8 +5,6 @@
  * back, on the host. */
 #include "core/batch.h"
 
-#if defined(RODGRAD_WITH_CUDA)
-
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,8 +127,7 @@ rg_status rgi_batch_device_create(rg_batch *b, rg_error *err)
     rgi_mirror_opts o;
     double any = 0.0;
     memset(&o, 0, sizeof o);
-    o.real = b->opts.rollout.real;
-    o.deform = b->opts.rollout.stepper == RG_STEPPER_DEFORM;
+    o.choice = rgi_mirror_choice(&b->opts.rollout);
     o.rods = b->n_rods;
     o.memory = b->memory;
     o.memory_doubles = b->memory_doubles;
@@ -331,5 +328,3 @@ rg_status rgi_batch_device_adjoint(rg_batch *b, const rg_batch_cotangents *bar, 
     if (fields) return give_fields(b, g->fields, err);
     return b->opts.memory == RG_MEMORY_HOST ? rgi_device_wait(b->device, err) : RG_OK;
 }
-
-#endif

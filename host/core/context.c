@@ -1,21 +1,18 @@
 /* core/context.c: the CPU or one GPU (include/rodgrad/context.h).
  *
- * What a GPU is stays behind cuda/device.h; a build without CUDA refuses its name here. */
+ * What a GPU is stays behind cuda/device.h, which a build without kernels for one refuses. */
 #include "core/context.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/images.h"
+
 struct rg_context {
     rgi_device *device; /* NULL: the CPU */
     char backend[24], isa[24], name[256];
 };
-
-#if !defined(RODGRAD_WITH_CUDA)
-static const char left_out[] =
-    "this build left CUDA out; configure it with -DRODGRAD_CUDA=ON where NVIDIA's CUDA toolkit is installed";
-#endif
 
 rg_context_opts rg_context_opts_default(void)
 {
@@ -38,10 +35,9 @@ static int backend_index(const char *name)
     return (int)strtol(digits, NULL, 10);
 }
 
-#if defined(RODGRAD_WITH_CUDA)
 static rg_status open_device(const rg_context_opts *opts, int index, rg_context *context, rg_error *err)
 {
-    rgi_device_opts with = {index, opts->stream, opts->allocate, opts->release, opts->user};
+    rgi_device_opts with = {index, opts->stream, opts->allocate, opts->release, opts->user, opts->kernels};
     RG_TRY(rgi_device_open(&with, &context->device, err));
     const rgi_device_facts *facts = rgi_device_facts_of(context->device);
     snprintf(context->backend, sizeof context->backend, "cuda:%d", index);
@@ -49,15 +45,6 @@ static rg_status open_device(const rg_context_opts *opts, int index, rg_context 
     snprintf(context->name, sizeof context->name, "%s", facts->name);
     return RG_OK;
 }
-#else
-static rg_status open_device(const rg_context_opts *opts, int index, rg_context *context, rg_error *err)
-{
-    (void)opts;
-    (void)index;
-    (void)context;
-    return RG_FAIL(err, RG_ERR_UNSUPPORTED, "%s.", left_out);
-}
-#endif
 
 rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err)
 {
@@ -74,9 +61,9 @@ rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "The backend is \"%.40s\" but must be cpu, cuda or cuda:N with a GPU's number.",
                        opts->backend);
-    if (index < 0 && (opts->stream || opts->allocate || opts->release))
+    if (index < 0 && (opts->stream || opts->allocate || opts->release || opts->kernels))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "A stream, allocate and release go with a GPU, and the backend is cpu.");
+                       "A stream, allocate, release and a folder of kernels go with a GPU, and the backend is cpu.");
     rg_context *context = calloc(1, sizeof *context);
     if (!context) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a context.");
     strcpy(context->backend, "cpu");
@@ -90,9 +77,7 @@ rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_er
 void rg_context_destroy(rg_context **context)
 {
     if (!context || !*context) return;
-#if defined(RODGRAD_WITH_CUDA)
     rgi_device_close(&(*context)->device);
-#endif
     free(*context);
     *context = NULL;
 }
@@ -100,9 +85,7 @@ void rg_context_destroy(rg_context **context)
 rg_status rg_context_wait(rg_context *context, rg_error *err)
 {
     if (!context) return RG_FAIL(err, RG_ERR_ARGUMENT, "The context to wait for is NULL.");
-#if defined(RODGRAD_WITH_CUDA)
     if (context->device) return rgi_device_wait(context->device, err);
-#endif
     return RG_OK;
 }
 
@@ -120,32 +103,12 @@ const char *rgi_rollout_isa(const rg_rollout_opts *opts)
     return opts->isa ? opts->isa : rg_cpu_isa();
 }
 
-int rg_cuda_built(void)
-{
-#if defined(RODGRAD_WITH_CUDA)
-    return 1;
-#else
-    return 0;
-#endif
-}
+int rg_cuda_built(void) { return rgi_images_count > 0; }
 
-int rg_cuda_device_count(const char **reason)
-{
-#if defined(RODGRAD_WITH_CUDA)
-    return rgi_device_count(reason);
-#else
-    if (reason) *reason = left_out;
-    return 0;
-#endif
-}
+int rg_cuda_device_count(const char **reason) { return rgi_device_count(reason); }
 
 void rg_cuda_device_name(int index, char *text, size_t size)
 {
-#if defined(RODGRAD_WITH_CUDA)
     rgi_device_facts facts;
     snprintf(text, size, "%s", rgi_device_describe(index, &facts, NULL) == RG_OK ? facts.name : "");
-#else
-    (void)index;
-    if (size) *text = 0;
-#endif
 }

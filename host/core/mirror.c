@@ -1,8 +1,6 @@
 /* core/mirror.c: packs on a device (see mirror.h). */
 #include "core/mirror.h"
 
-#if defined(RODGRAD_WITH_CUDA)
-
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +16,8 @@ typedef struct shape_copy {
 
 struct rgi_mirror {
     rgi_device *device;
-    const rgi_rollout_kernels *kernels;
     rgi_mirror_opts opts;
-    rgi_rollout_fit fit;
+    rgi_rollout rollout;
     rgi_pack *packs;  /* [rods] what the device has, made on the host */
     float *narrow;    /* [memory_doubles] in single precision, the host's; NULL in double */
     shape_copy shape; /* the last one */
@@ -50,10 +47,12 @@ static void give(rgi_mirror *m, void *memory, size_t bytes)
     m->bytes -= bytes + 1;
 }
 
+static size_t real_bytes(const rgi_mirror *m) { return m->rollout.sizes->real_bytes; }
+
 static size_t scratch_bytes(const rgi_mirror *m)
 {
-    const size_t fast = m->fit.shared ? 0 : m->fit.fast_reals;
-    return m->opts.rods * (m->rest_reals + m->kept_reals + m->pool_reals + fast) * m->kernels->real_bytes;
+    const size_t fast = m->rollout.shared ? 0 : m->rollout.fast_reals;
+    return m->opts.rods * (m->rest_reals + m->kept_reals + m->pool_reals + fast) * real_bytes(m);
 }
 
 void rgi_mirror_destroy(rgi_mirror **mirror)
@@ -61,12 +60,12 @@ void rgi_mirror_destroy(rgi_mirror **mirror)
     if (!mirror || !*mirror) return;
     rgi_mirror *m = *mirror;
     give(m, m->device_packs, m->opts.rods * sizeof *m->packs);
-    give(m, m->memory, m->opts.memory_doubles * m->kernels->real_bytes);
+    give(m, m->memory, m->opts.memory_doubles * real_bytes(m));
     give(m, m->drives, m->opts.drives_doubles * sizeof(double));
     give(m, m->scratch, scratch_bytes(m));
     give(m, m->ints, m->ints_bytes);
     give(m, m->plan, sizeof *m->plan);
-    give(m, m->values, m->opts.rods * m->entries_capacity * m->kernels->real_bytes);
+    give(m, m->values, m->opts.rods * m->entries_capacity * real_bytes(m));
     give(m, m->entries, m->entries_capacity * sizeof *m->entries);
     give(m, m->begin, m->begin_capacity * sizeof *m->begin);
     free(m->packs);
@@ -76,6 +75,8 @@ void rgi_mirror_destroy(rgi_mirror **mirror)
 }
 
 size_t rgi_mirror_bytes(const rgi_mirror *m) { return m->bytes; }
+
+const rgi_rollout *rgi_mirror_rollout(const rgi_mirror *m) { return &m->rollout; }
 
 /* where `count` integers of a shape go; counted first, then copied */
 static rg_status copy_ints(rgi_mirror *m, const void *from, size_t bytes, const void **to, rg_error *err)
@@ -122,7 +123,7 @@ static void *moved(const rgi_mirror *m, const void *p)
 {
     const uintptr_t at = (uintptr_t)p, base = (uintptr_t)m->opts.memory;
     if (!p || at < base || at >= base + m->opts.memory_doubles * sizeof(double)) return NULL;
-    return m->memory + (at - base) / sizeof(double) * m->kernels->real_bytes;
+    return m->memory + (at - base) / sizeof(double) * real_bytes(m);
 }
 
 static void move_series(const rgi_mirror *m, rgi_series *s)
@@ -136,7 +137,7 @@ static void move_series(const rgi_mirror *m, rgi_series *s)
 /* pack i as the device sees it */
 static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
 {
-    const size_t bytes = m->kernels->real_bytes;
+    const size_t bytes = real_bytes(m);
     rgi_pack *p = &m->packs[i];
     *p = *from;
     p->order = m->shape.at[0];
@@ -187,7 +188,7 @@ rg_status rgi_mirror_packs(rgi_mirror *m, const rgi_pack *const *packs, rg_error
 
 static rg_status make_room(rgi_mirror *m, size_t entries, size_t directions, rg_error *err)
 {
-    const size_t bytes = m->kernels->real_bytes;
+    const size_t bytes = real_bytes(m);
     if (entries > m->entries_capacity || !m->values) {
         give(m, m->values, m->opts.rods * m->entries_capacity * bytes);
         give(m, m->entries, m->entries_capacity * sizeof *m->entries);
@@ -206,6 +207,13 @@ static rg_status make_room(rgi_mirror *m, size_t entries, size_t directions, rg_
     return RG_OK;
 }
 
+rgi_rollout_choice rgi_mirror_choice(const rg_rollout_opts *opts)
+{
+    const rgi_rollout_choice choice = {opts->stepper == RG_STEPPER_DEFORM, opts->real == RG_REAL_FLOAT, opts->team,
+                                       opts->team_registers, opts->block_rods};
+    return choice;
+}
+
 rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi_mirror **out, rg_error *err)
 {
     rg_status status = RG_OK;
@@ -215,19 +223,22 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
     if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the rods of a GPU");
     m->device = device;
     m->opts = *opts;
-    if (opts->real == RG_REAL_FLOAT)
-        m->kernels = opts->deform ? rgi_rollout_deform_float() : rgi_rollout_implicit_float();
-    else m->kernels = opts->deform ? rgi_rollout_deform_double() : rgi_rollout_implicit_double();
+    status = rgi_rollout_open(device, &opts->choice, opts->most.n, &m->rollout, err);
+    if (status != RG_OK) {
+        free(m);
+        return status;
+    }
+    const int single = opts->choice.single;
     m->packs = calloc(opts->rods, sizeof *m->packs);
-    m->narrow = opts->real == RG_REAL_FLOAT ? malloc((opts->memory_doubles + 1) * sizeof *m->narrow) : NULL;
-    if (!m->packs || (opts->real == RG_REAL_FLOAT && !m->narrow)) {
+    m->narrow = single ? malloc((opts->memory_doubles + 1) * sizeof *m->narrow) : NULL;
+    if (!m->packs || (single && !m->narrow)) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods of a GPU", opts->rods);
         goto fail;
     }
     const rgi_plan *plan = opts->most.plan;
-    m->rest_reals = m->kernels->rest_reals(&opts->most);
+    m->rest_reals = m->rollout.sizes->rest_reals(&opts->most, m->rollout.team);
     for (size_t i = 0; i < opts->rods; i++) {
-        size_t own = m->kernels->step_reals(opts->packs[i]);
+        size_t own = m->rollout.sizes->step_reals(opts->packs[i]);
         if (own > most) most = own;
         status = copy_shape(m, opts->packs[i], err); /* counts */
         if (status != RG_OK) goto fail;
@@ -238,11 +249,11 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
         m->kept_reals = (size_t)rgi_plan_kept(plan) * state;
         m->pool_reals = ((size_t)rgi_plan_pool(plan) + 1) * state;
     }
-    status = m->kernels->fit(device, opts->rods, most, &m->fit, err);
+    status = rgi_rollout_place(&m->rollout, opts->rods, most, err);
     if (status != RG_OK) goto fail;
     if (status == RG_OK) status = take(m, opts->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err);
     if (status == RG_OK)
-        status = take(m, opts->memory_doubles * m->kernels->real_bytes, "the rods' arrays", &m->memory, err);
+        status = take(m, opts->memory_doubles * real_bytes(m), "the rods' arrays", &m->memory, err);
     if (status == RG_OK) status = take(m, opts->drives_doubles * sizeof(double), "the drives", &m->drives, err);
     if (status == RG_OK) status = take(m, m->ints_bytes, "the meshes", &m->ints, err);
     if (status == RG_OK) status = take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err);
@@ -251,9 +262,9 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
         status = take(m, scratch_bytes(m), "what steps work on and the states kept for gradients", &m->scratch, err);
     if (status != RG_OK) goto fail;
     /* behind the last rod's own: a block of all rods' */
-    if (!m->fit.shared)
-        m->fit.fast = m->scratch +
-                      opts->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * m->kernels->real_bytes;
+    if (!m->rollout.shared)
+        m->rollout.fast = m->scratch +
+                      opts->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * real_bytes(m);
     if (plan) status = rgi_device_upload(device, m->plan, plan, sizeof *plan, err);
     if (status == RG_OK && opts->drives_doubles)
         status = rgi_device_upload(device, m->drives, opts->drives, opts->drives_doubles * sizeof(double), err);
@@ -269,7 +280,7 @@ fail:
 
 rg_status rgi_mirror_send(rgi_mirror *m, const double *from, size_t count, rg_error *err)
 {
-    const size_t at = (size_t)(from - m->opts.memory), bytes = m->kernels->real_bytes;
+    const size_t at = (size_t)(from - m->opts.memory), bytes = real_bytes(m);
     if (count == 0) return RG_OK;
     if (!m->narrow) return rgi_device_upload(m->device, m->memory + at * bytes, from, count * bytes, err);
     for (size_t i = 0; i < count; i++) m->narrow[at + i] = (float)from[i];
@@ -278,7 +289,7 @@ rg_status rgi_mirror_send(rgi_mirror *m, const double *from, size_t count, rg_er
 
 rg_status rgi_mirror_fetch(rgi_mirror *m, double *to, size_t count, rg_error *err)
 {
-    const size_t at = (size_t)(to - m->opts.memory), bytes = m->kernels->real_bytes;
+    const size_t at = (size_t)(to - m->opts.memory), bytes = real_bytes(m);
     void *into = m->narrow ? (void *)(m->narrow + at) : to;
     if (count) RG_TRY(rgi_device_download(m->device, into, m->memory + at * bytes, count * bytes, err));
     RG_TRY(rgi_device_wait(m->device, err));
@@ -289,7 +300,7 @@ rg_status rgi_mirror_fetch(rgi_mirror *m, double *to, size_t count, rg_error *er
 rg_status rgi_mirror_entries(rgi_mirror *m, const int *entry_begin, int n_directions, const rgi_pack_entry *entries,
                              const double *values, size_t apart, rg_error *err)
 {
-    const size_t count = (size_t)entry_begin[n_directions], bytes = m->kernels->real_bytes;
+    const size_t count = (size_t)entry_begin[n_directions], bytes = real_bytes(m);
     RG_TRY(make_room(m, count, (size_t)n_directions, err));
     RG_TRY(rgi_device_upload(m->device, m->begin, entry_begin, ((size_t)n_directions + 1) * sizeof *entry_begin, err));
     if (count == 0) return RG_OK;
@@ -309,27 +320,25 @@ rg_status rgi_mirror_entries(rgi_mirror *m, const int *entry_begin, int n_direct
 
 rg_status rgi_mirror_reset(rgi_mirror *m, const unsigned char *mask, rg_error *err)
 {
-    return m->kernels->reset(m->device, m->device_packs, m->opts.rods, mask, err);
+    return rgi_rollout_reset(&m->rollout, m->device_packs, mask, err);
 }
 
 rg_status rgi_mirror_point(rgi_mirror *m, const rgi_rollout_call *call, rg_error *err)
 {
-    return m->kernels->point(m->device, m->device_packs, m->opts.rods, call, err);
+    return rgi_rollout_point(&m->rollout, m->device_packs, call, err);
 }
 
 rg_status rgi_mirror_run(rgi_mirror *m, int begin, int end, rg_error *err)
 {
-    return m->kernels->run(m->device, m->device_packs, &m->fit, begin, end, err);
+    return rgi_rollout_run(&m->rollout, m->device_packs, begin, end, err);
 }
 
 rg_status rgi_mirror_reverse(rgi_mirror *m, rg_error *err)
 {
-    return m->kernels->reverse(m->device, m->device_packs, &m->fit, err);
+    return rgi_rollout_reverse(&m->rollout, m->device_packs, err);
 }
 
 rg_status rgi_mirror_starts(rgi_mirror *m, const rgi_rollout_starts *to, rg_error *err)
 {
-    return m->kernels->starts(m->device, m->device_packs, m->opts.rods, to, err);
+    return rgi_rollout_starts_of(&m->rollout, m->device_packs, to, err);
 }
-
-#endif

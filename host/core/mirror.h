@@ -15,8 +15,7 @@
 typedef struct rgi_mirror rgi_mirror;
 
 typedef struct rgi_mirror_opts {
-    rg_real real;
-    int deform;
+    rgi_rollout_choice choice;
     const rgi_pack *const *packs; /* [rods], W = 1 */
     size_t rods;
     const double *memory, *drives; /* what the packs' arrays lie in */
@@ -31,6 +30,10 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
 void rgi_mirror_destroy(rgi_mirror **mirror);
 /* on the device */
 size_t rgi_mirror_bytes(const rgi_mirror *mirror);
+/* which kernels run, and how rods lie on the device */
+const rgi_rollout *rgi_mirror_rollout(const rgi_mirror *mirror);
+/* what options of a rollout choose */
+rgi_rollout_choice rgi_mirror_choice(const rg_rollout_opts *opts);
 
 /* count doubles of `memory` to the device, or from it */
 rg_status rgi_mirror_send(rgi_mirror *mirror, const double *from, size_t count, rg_error *err);

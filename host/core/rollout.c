@@ -111,6 +111,9 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT",
                        (int)o->real);
     const int gpu = rgi_context_device(o->context) != NULL;
+    if (!gpu && (o->team || o->team_registers || o->block_rods))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "team, team_registers and block_rods are a GPU's, and the context is the CPU; leave them 0");
     if (gpu && o->isa)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL",

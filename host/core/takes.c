@@ -306,6 +306,8 @@ static rg_status send_packs(rgi_takes *b, rg_error *err)
 
 rgi_normal *rgi_takes_device_normal(const rgi_takes *b) { return b->normal; }
 
+const rgi_mirror *rgi_takes_mirror(const rgi_takes *b) { return b->mirror; }
+
 /* copies of all packs on the device, and room for normal equations where directions have some */
 static rg_status create_device(rgi_takes *b, rg_error *err)
 {
@@ -317,8 +319,7 @@ static rg_status create_device(rgi_takes *b, rg_error *err)
         o.rows = rgi_normal_rows(b->normal);
         o.rows_apart = rgi_normal_rows_apart(b->normal);
     }
-    o.real = b->opts.rollout.real;
-    o.deform = b->opts.rollout.stepper == RG_STEPPER_DEFORM;
+    o.choice = rgi_mirror_choice(&b->opts.rollout);
     o.rods = b->n_packs;
     o.memory = b->memory;
     o.drives = b->drives;

@@ -8,6 +8,7 @@
 #define RGI_TAKES_H
 
 #include "core/motion.h"
+#include "core/mirror.h"
 #include "cpu/dispatch.h"
 #include "rodgrad/batch.h"
 #include "rodgrad/rollout.h"
@@ -101,6 +102,8 @@ size_t rgi_takes_blocks(const rgi_takes *batch);
  * rgi_takes_normal and rgi_takes_spread. NULL on the CPU. */
 struct rgi_normal;
 struct rgi_normal *rgi_takes_device_normal(const rgi_takes *batch);
+/* the rods there; NULL on the CPU */
+const rgi_mirror *rgi_takes_mirror(const rgi_takes *batch);
 const rgi_shape *rgi_takes_shape(const rgi_takes *batch);
 
 #endif

@@ -123,8 +123,6 @@ static const algebra host = {host_take, host_accept, host_diagonal, host_solve, 
 
 /* ---- on a device ---- */
 
-#if defined(RODGRAD_WITH_CUDA)
-
 static rgi_normal *normal_of(const rg_fit *fit)
 {
     return fit->tangents ? rgi_takes_device_normal(fit->tangents) : NULL;
@@ -171,22 +169,6 @@ static const algebra device = {device_take, device_accept, device_diagonal, devi
 int rgi_algebra_on_device(const rg_fit *fit) { return normal_of(fit) != NULL; }
 
 static const algebra *of(const rg_fit *fit) { return normal_of(fit) ? &device : &host; }
-
-#else
-
-int rgi_algebra_on_device(const rg_fit *fit)
-{
-    (void)fit;
-    return 0;
-}
-
-static const algebra *of(const rg_fit *fit)
-{
-    (void)fit;
-    return &host;
-}
-
-#endif
 
 /* ---- where the tangents are ---- */
 

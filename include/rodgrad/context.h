@@ -33,6 +33,9 @@ typedef struct rg_context_opts {
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *memory, size_t bytes);
     void *user;
+    /* Folder of compiled kernels, "rollout_<stepper>_<real>_t<team>_r<registers>.sm_<capability>.cubin", which are
+     * preferred to those in the library; or NULL. Copied. They must be of this version of rodgrad. */
+    const char *kernels;
 } rg_context_opts;
 
 rg_context_opts rg_context_opts_default(void);

@@ -89,6 +89,11 @@ typedef struct rg_rollout_opts {
                           * Last bits differ between them, never between batches of one. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
+    /* On a GPU, 0 on the CPU; 0 (default) stands for what suits the real and the number of vertices. Other kernels than
+     * the default ones must be in the context's folder of kernels. Last bits depend on `team`, on nothing else here. */
+    int team;           /* threads that work on a rod: 4, 8, 16 or 32 */
+    int team_registers; /* cap on a thread's registers, 255 at most */
+    int block_rods;     /* rods of a block of threads, at most */
 } rg_rollout_opts;
 
 rg_rollout_opts rg_rollout_opts_default(void);

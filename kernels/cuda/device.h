@@ -1,8 +1,9 @@
-/* cuda/device.h: a CUDA device as the host sees it: memory, copies, one stream. Plain C.
+/* cuda/device.h: a CUDA device as the host sees it: memory, copies, one stream, kernels and their launches.
  *
- * Every call of a device goes through it: the current device of the calling thread is set for the call and put
- * back, work is enqueued on the device's stream, and a failure becomes a sentence that names the CUDA call. Kernels
- * and their launchers include it too. One thread at a time per device object; several objects may share a GPU. */
+ * Every call of a device goes through it: the GPU's primary context, the one that CUDA's runtime uses too, is the
+ * calling thread's current one for the call and no longer, work is enqueued on the device's stream, and a failure
+ * becomes a sentence that names the driver's call. One thread at a time per device object; several objects may share a
+ * GPU. */
 #ifndef RGI_DEVICE_H
 #define RGI_DEVICE_H
 
@@ -24,6 +25,7 @@ typedef struct rgi_device_opts {
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *memory, size_t bytes);
     void *user;
+    const char *kernels; /* folder of compiled kernels that are preferred to the library's own; NULL: none */
 } rgi_device_opts;
 
 /* what a GPU is, for `rodgrad info` and launchers */
@@ -35,8 +37,8 @@ typedef struct rgi_device_facts {
     size_t memory_bytes;
 } rgi_device_facts;
 
-/* GPUs that this process can use. *reason: a sentence when there is none (static storage): no driver, a driver that is
- * too old, no device. Thread-safe. */
+/* GPUs that this process can use. *reason: a sentence when there is none (static to the thread): no driver, a driver
+ * that is too old, no device. Thread-safe. */
 int rgi_device_count(const char **reason);
 /* RG_ERR_ARGUMENT (no such GPU), RG_ERR_UNSUPPORTED (none at all). Thread-safe. */
 rg_status rgi_device_describe(int index, rgi_device_facts *out, rg_error *err);
@@ -63,13 +65,34 @@ rg_status rgi_device_wait(rgi_device *device, rg_error *err);
 /* 1: memory of this GPU (managed memory too); 0: the host's; -1: another GPU's */
 int rgi_device_owns(const rgi_device *device, const void *pointer);
 
-/* The GPU becomes the calling thread's current one, as launches and handles need, and no earlier failure is left to be
- * taken for theirs; *before is what rgi_device_leave puts back. */
-rg_status rgi_device_enter(const rgi_device *device, int *before, rg_error *err);
-void rgi_device_leave(const rgi_device *device, int before);
+/* The GPU's context becomes the calling thread's current one, as cuBLAS's handles need; leave puts back what was. */
+rg_status rgi_device_enter(const rgi_device *device, rg_error *err);
+void rgi_device_leave(const rgi_device *device);
 
-/* after a launch: RG_ERR_DEVICE with `kernel` in the sentence when it failed to start */
-rg_status rgi_device_launched(rgi_device *device, const char *kernel, rg_error *err);
+/* A kernel that is loaded on a device: as long as the device lives. */
+typedef struct rgi_kernel {
+    void *function;
+    const char *name; /* for sentences; static to the device */
+} rgi_kernel;
+
+/* A kernel of a module (images.h), which is loaded when it is first asked for, from `kernels` of the options or from
+ * the library; names are copied. RG_ERR_UNSUPPORTED: neither has the module for this GPU; RG_ERR_DEVICE: the driver
+ * refuses it; RG_ERR_MEMORY */
+rg_status rgi_device_kernel(rgi_device *device, const char *module, const char *name, rgi_kernel *out, rg_error *err);
+/* count integers of a module's variable. Waits. Errors as above. */
+rg_status rgi_device_constants(rgi_device *device, const char *module, const char *name, int *out, size_t count,
+                               rg_error *err);
+/* blocks of so many threads and shared bytes that are resident on a multiprocessor at a time; the kernel may ask for
+ * so much shared memory from then on. RG_ERR_DEVICE */
+rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int block_threads, size_t shared_bytes,
+                              int *blocks, rg_error *err);
+/* registers of a thread, and bytes of its own in device memory (arrays, spilled registers). RG_ERR_DEVICE */
+rg_status rgi_device_kernel_needs(rgi_device *device, const rgi_kernel *kernel, int *registers, int *local_bytes,
+                                  rg_error *err);
+/* Enqueue a launch; `arguments`: a pointer to each of the kernel's arguments, in order. RG_ERR_DEVICE with the kernel
+ * in the sentence when it did not start. */
+rg_status rgi_device_launch(rgi_device *device, const rgi_kernel *kernel, unsigned blocks, unsigned threads,
+                            size_t shared_bytes, void **arguments, rg_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* cuda/rollout.h: rollouts of rods on a device, as the host calls them. Plain C.
+/* cuda/rollout.h: rollouts of rods on a device, as the host calls them.
  *
  * A device array of rgi_pack, one rod each (W = 1), whose pointers are the device's: arrays of reals (float or double as
  * the kernels' kind) but for series and rows, which are doubles. A launch runs many steps of all rods, a team of threads
@@ -7,63 +7,62 @@
 #ifndef RGI_CUDA_ROLLOUT_H
 #define RGI_CUDA_ROLLOUT_H
 
-#include "../cpu/pack.h"
 #include "device.h"
+#include "rollout_call.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* How rods go onto a GPU: decided once, by rgi_rollout_fit. */
-typedef struct rgi_rollout_fit {
-    size_t rods;
-    size_t fast_reals; /* of a rod: the most that any of them works on */
-    int teams;         /* rods to a block */
-    int shared;        /* in shared memory, or 0: in `fast` */
-    void *fast;        /* [rods][fast_reals], where shared is 0; the caller's */
-} rgi_rollout_fit;
+/* Which kernels: 0 stands for what is best on the whole. Results depend on `team`, whose width orders sums, on nothing
+ * else of these. */
+typedef struct rgi_rollout_choice {
+    int deform, single; /* the stepper; in float */
+    int team;           /* threads to a rod: 4, 8, 16 or 32 */
+    int registers;      /* cap for a thread */
+    int block_rods;     /* rods to a block, at most */
+} rgi_rollout_choice;
 
-/* What differs from call to call of a batch: for all rods, pointers and series of rod 0, those of the others `rod`
- * numbers further. NULL: leave alone (starts), none (series). */
-typedef struct rgi_rollout_call {
-    const double *x0, *v0, *m0, *dx0, *dv0, *dturn0; /* rows of 3 vertices, 3 vertices, 3 edges, ..., edges numbers */
-    int vertices;                                    /* of these rows: a rod may have fewer */
-    int set_tangents;                                /* write dx0, dv0, dturn0: zero where NULL */
-    int n_directions, bar, want_coef, want_start, growth_every;
-    rgi_series drive_x, drive_m, force, out_x, out_v, out_m, out_markers;
-    rgi_series ddrive_x, ddrive_turn, dforce, out_dx, out_dv, out_dturn, out_dmarkers;
-    rgi_series x_bar, v_bar, turn_bar, markers_bar;
-    rgi_series drive_x_bar, drive_turn_bar, force_bar, growth;
-} rgi_rollout_call;
+/* sizes that the host needs, of one kind of real and one stepper (rollout_sizes.h) */
+typedef struct rgi_rollout_sizes {
+    size_t real_bytes, run_bytes;
+    size_t (*step_reals)(const rgi_pack *pack);           /* of the fast part */
+    size_t (*rest_reals)(const rgi_pack *pack, int team); /* of pack->workspace */
+} rgi_rollout_sizes;
 
-/* where a reverse run's start goes: rows as above, or NULL */
-typedef struct rgi_rollout_starts {
-    double *x0, *v0, *turn0;
-    int vertices;
-} rgi_rollout_starts;
+/* Kernels on a device, and how rods go onto it. */
+typedef struct rgi_rollout {
+    rgi_device *device;
+    const rgi_rollout_sizes *sizes;
+    int team, registers; /* chosen */
+    int most_teams;      /* rods to a block, at most */
+    rgi_kernel run, reverse, point, reset, starts;
+    /* by rgi_rollout_place */
+    size_t rods, fast_reals; /* of a rod: the most that any of them works on */
+    int teams;               /* rods to a block */
+    int resident;            /* rods on a multiprocessor at a time */
+    int shared;              /* what a step works on is in shared memory; or 0: in `fast` */
+    void *fast;              /* [rods][fast_reals], where shared is 0; the caller's */
+} rgi_rollout;
 
-/* one kind of real and one stepper */
-typedef struct rgi_rollout_kernels {
-    size_t real_bytes;
-    size_t (*step_reals)(const rgi_pack *pack); /* of the fast part */
-    size_t (*rest_reals)(const rgi_pack *pack); /* of pack->workspace */
-    /* shared memory or not, teams to a block; fast stays NULL. RG_ERR_DEVICE */
-    rg_status (*fit)(rgi_device *device, size_t rods, size_t fast_reals, rgi_rollout_fit *out, rg_error *err);
-    rg_status (*point)(rgi_device *device, rgi_pack *packs, size_t rods, const rgi_rollout_call *call, rg_error *err);
-    /* rods whose mask is not 0 start anew at the next run; mask [rods] on the device */
-    rg_status (*reset)(rgi_device *device, const rgi_pack *packs, size_t rods, const unsigned char *mask,
-                       rg_error *err);
-    rg_status (*run)(rgi_device *device, const rgi_pack *packs, const rgi_rollout_fit *fit, int begin, int end,
-                     rg_error *err);
-    rg_status (*reverse)(rgi_device *device, const rgi_pack *packs, const rgi_rollout_fit *fit, rg_error *err);
-    rg_status (*starts)(rgi_device *device, const rgi_pack *packs, size_t rods, const rgi_rollout_starts *to,
-                        rg_error *err);
-} rgi_rollout_kernels;
+/* The kernels for rods of up to so many vertices. RG_ERR_UNSUPPORTED: there are none of that choice for this GPU;
+ * RG_ERR_ARGUMENT: nor can there be; RG_ERR_DEVICE */
+rg_status rgi_rollout_open(rgi_device *device, const rgi_rollout_choice *choice, int vertices, rgi_rollout *out,
+                           rg_error *err);
+/* Shared memory or not, and how many rods to a block; fast stays NULL. RG_ERR_DEVICE */
+rg_status rgi_rollout_place(rgi_rollout *r, size_t rods, size_t fast_reals, rg_error *err);
 
-const rgi_rollout_kernels *rgi_rollout_implicit_float(void);
-const rgi_rollout_kernels *rgi_rollout_implicit_double(void);
-const rgi_rollout_kernels *rgi_rollout_deform_float(void);
-const rgi_rollout_kernels *rgi_rollout_deform_double(void);
+/* RG_ERR_DEVICE, all of them */
+rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_rollout_call *call, rg_error *err);
+/* rods whose mask is not 0 start anew at the next run; mask [rods] on the device */
+rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_pack *packs, const unsigned char *mask, rg_error *err);
+rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_pack *packs, int begin, int end, rg_error *err);
+rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_pack *packs, rg_error *err);
+rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_pack *packs, const rgi_rollout_starts *to,
+                                rg_error *err);
+
+extern const rgi_rollout_sizes rgi_sizes_implicit_float, rgi_sizes_implicit_double, rgi_sizes_deform_float,
+    rgi_sizes_deform_double;
 
 #ifdef __cplusplus
 }

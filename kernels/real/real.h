@@ -197,14 +197,14 @@ RG_FN rmask rg_sane(real a)
     return rg_and(rg_lt(a, rg_set1(1e30)), rg_lt(rg_set1(-1e30), a));
 }
 
-/* A team works on one rod: a quarter of a warp on the GPU, one thread on the CPU. Loops over nodes go through
+/* A team works on one rod: a warp or a part of one on the GPU, one thread on the CPU. Loops over nodes go through
  * RG_TEAM_FOR, RG_TEAM_SYNC stands between writing an array and reading or writing other nodes' entries,
  * and work along the rod in sequence belongs to RG_TEAM_ONE. Variables outside of arrays are each lane's
  * own; branches around a barrier must be the same for all. */
 #if defined(__CUDA_ARCH__) || defined(RGI_SHIM)
 #define RGI_TEAM_DEVICE 1
 #define RG_TEAM_LANE ((int)(threadIdx.x % RGI_TEAM))
-#define RGI_TEAM_MASK (0xffu << (threadIdx.x & 24u))
+#define RGI_TEAM_MASK ((0xffffffffu >> (32 - RGI_TEAM)) << (threadIdx.x & (32u - RGI_TEAM)))
 #define RG_TEAM_FOR(i, begin, end) for (int i = (begin) + RG_TEAM_LANE; i < (end); i += RGI_TEAM)
 #if defined(RGI_REAL_COUNT)
 #define RG_TEAM_SYNC() count_barrier(RGI_TEAM_MASK)
@@ -218,10 +218,12 @@ RG_FN rmask rg_sane(real a)
 #define RG_TEAM_SYNC() ((void)0)
 #define RG_TEAM_ONE
 #endif
-#if defined(__CUDACC__) || defined(RGI_SHIM)
-/* threads to a rod: of 13 vertices four joints are assembled at a time, and a factor is one thread's work;
- * 32 rods of more threads each would leave a thread too few registers */
+#if defined(RGI_TEAM_DEVICE) || defined(__CUDACC__)
+#if !defined(RGI_TEAM)
 #define RGI_TEAM 8
+#endif
+/* a mask of RGI_TEAM lanes, beginning at a multiple of RGI_TEAM */
+static_assert(RGI_TEAM == 4 || RGI_TEAM == 8 || RGI_TEAM == 16 || RGI_TEAM == 32, "a team is a part of a warp");
 #else
 #define RGI_TEAM 1
 #endif

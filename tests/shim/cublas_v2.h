@@ -8,6 +8,15 @@
 
 #include "cuda_runtime.h"
 
+/* as in CUDA's header: the symbols are the second version's */
+#define cublasCreate cublasCreate_v2
+#define cublasDestroy cublasDestroy_v2
+#define cublasSetStream cublasSetStream_v2
+#define cublasSetWorkspace cublasSetWorkspace_v2
+#define cublasDcopy cublasDcopy_v2
+#define cublasDgemm cublasDgemm_v2
+#define cublasDsyrk cublasDsyrk_v2
+
 typedef enum {
     CUBLAS_STATUS_SUCCESS = 0,
     CUBLAS_STATUS_NOT_INITIALIZED = 1,
@@ -27,6 +36,8 @@ typedef enum { CUBLAS_ATOMICS_NOT_ALLOWED = 0, CUBLAS_ATOMICS_ALLOWED = 1 } cubl
 typedef enum { CUBLAS_DEFAULT_MATH = 0, CUBLAS_PEDANTIC_MATH = 2 } cublasMath_t;
 
 typedef struct cublasContext *cublasHandle_t;
+
+extern "C" {
 
 cublasStatus_t cublasCreate(cublasHandle_t *handle);
 cublasStatus_t cublasDestroy(cublasHandle_t handle);
@@ -71,5 +82,6 @@ cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cubl
 /* C = diag(x) A (left) or A diag(x) (right); C may be A */
 cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, int n, const double *a,
                            int lda, const double *x, int incx, double *c, int ldc);
+}
 
 #endif

@@ -6,6 +6,7 @@
  *
  *   RODGRAD_SHIM_DEVICES  devices (2); 0: cudaErrorNoDevice
  *   RODGRAD_SHIM_DRIVER   version (13000); below 13000: cudaErrorInsufficientDriver
+ *   RODGRAD_SHIM_COMPUTE  compute capability (90)
  *   RODGRAD_SHIM_MEMORY   bytes of each device (8 GiB)
  *   RODGRAD_SHIM_SHARED   shared bytes a block can opt in to (232448)
  *   RODGRAD_SHIM_ORDER    forward or reverse: order of threads and blocks (forward)
@@ -191,7 +192,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void (*ke
                                                          shared_bytes);
 }
 
-/* what tests ask: bytes of device, managed and page-locked memory, and streams and events, not given back */
+/* what tests ask: bytes of device, managed and page-locked memory, and streams, events and modules, not given back */
 size_t rgs_allocated_bytes(void);
 int rgs_live_handles(void);
 
@@ -199,6 +200,12 @@ int rgs_live_handles(void);
 int rgs_device_range(const void *pointer, size_t bytes, int device);
 /* the device of a live stream (of the thread, for the default stream), -1 otherwise */
 int rgs_stream_device(cudaStream_t stream);
+/* for driver.cpp: the thread's current device becomes another one, the one before is returned; what the runtime
+ * remembers as the thread's last error; what stands against any call; modules that are loaded */
+int rgs_swap_device(int device);
+void rgs_set_last_error(cudaError_t error);
+cudaError_t rgs_absent(void);
+int rgs_live_modules(void);
 /* whether a launch may start; what stands against it becomes the last error */
 cudaError_t rgs_check_launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream);
 

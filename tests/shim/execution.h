@@ -2,7 +2,7 @@
  *
  * rgs_launch runs the blocks of a kernel one after the other and a block's threads as fibers, which change
  * only at barriers, shuffles and votes. Those join exactly the lanes of their mask: a whole warp (0xffffffff),
- * half of one (0x0000ffff, 0xffff0000) or a quarter (0x000000ff, 0x0000ff00, ...). What would be undefined or a deadlock on a GPU aborts with a
+ * half of one (0x0000ffff, 0xffff0000), a quarter or an eighth. What would be undefined or a deadlock on a GPU aborts with a
  * sentence on stderr; fibers.cpp says what is checked and how the sanitizers see the threads. One-dimensional
  * grids and blocks only, blocks of a multiple of 8 threads, no static __shared__, no atomics. */
 #ifndef RGS_EXECUTION_H
@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #define __global__
 #define __device__
@@ -109,5 +110,32 @@ template <typename T> T __shfl_down_sync(unsigned mask, T value, unsigned delta,
 inline int __any_sync(unsigned mask, int predicate) { return rgs_vote(RGS_ANY, mask, predicate) != 0u; }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate) { return rgs_vote(RGS_BALLOT, mask, predicate); }
+
+/* ---- kernels by name, as the driver's interface has them (driver.cpp) ---- */
+
+/* a kernel or a variable of a module; `invoke` calls the kernel with pointers to its arguments */
+struct rgs_kernel {
+    const char *name;
+    void (*invoke)(void **arguments);
+    const void *address; /* of the variable, and `bytes` of it */
+    size_t bytes;
+};
+
+template <typename... A, size_t... I>
+void rgs_call(void (*kernel)(A...), void **arguments, std::index_sequence<I...>)
+{
+    kernel(*(std::remove_const_t<A> *)arguments[I]...);
+}
+
+template <auto kernel> struct rgs_invoker;
+template <typename... A, void (*kernel)(A...)> struct rgs_invoker<kernel> {
+    static void invoke(void **arguments) { rgs_call(kernel, arguments, std::index_sequence_for<A...>()); }
+};
+
+#define RGS_TEXT(name) #name
+#define RGS_KERNEL(kernel) {RGS_NAME(kernel), rgs_invoker<kernel>::invoke, (const void *)kernel, 0}
+#define RGS_VARIABLE(variable) {RGS_NAME(variable), nullptr, (const void *)variable, sizeof(variable)}
+#define RGS_NAME(name) RGS_TEXT(name)
+#define RGS_END {nullptr, nullptr, nullptr, 0}
 
 #endif

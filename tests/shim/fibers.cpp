@@ -60,8 +60,8 @@ enum { WARP = 32, MAX_THREADS = 1024, MAX_WARPS = MAX_THREADS / WARP, HOST = MAX
 /* ended lanes that ThreadSanitizer still tells apart; the number of an older one may be given to a new lane
  */
 enum { MAX_ENDED = 256 };
-/* lanes that can meet: quarters, halves and the whole of a warp, and the block */
-enum { QUARTERS = 0, HALVES = 4, WHOLE_WARP = 6, WHOLE_BLOCK, GROUPS };
+/* lanes that can meet: eighths, quarters, halves and the whole of a warp, and the block */
+enum { EIGHTHS = 0, QUARTERS = 8, HALVES = 12, WHOLE_WARP = 14, WHOLE_BLOCK, GROUPS };
 
 struct lane {
 #if RGS_PORTABLE
@@ -273,7 +273,8 @@ RGS_QUIET void describe(char *text, size_t size, rgs_meeting kind, unsigned mask
 
 RGS_QUIET unsigned mask_of(int group)
 {
-    if (group < HALVES) return 0xffu << 8 * group;
+    if (group < QUARTERS) return 0xfu << 4 * group;
+    if (group < HALVES) return 0xffu << 8 * (group - QUARTERS);
     return group < WHOLE_WARP ? 0xffffu << 16 * (group - HALVES) : 0xffffffffu;
 }
 
@@ -394,11 +395,11 @@ RGS_QUIET machine *running(const char *what)
 
 RGS_QUIET int group_of(const machine *m, rgs_meeting kind, unsigned mask)
 {
-    int t = m->current, group = QUARTERS;
+    int t = m->current, group = EIGHTHS;
     char here[64];
     describe(here, sizeof here, kind, mask);
     while (group < WHOLE_WARP && mask != mask_of(group)) group++;
-    if (mask != mask_of(group)) fail(m, "thread %d at %s: a mask is a warp, half or a quarter of one", t, here);
+    if (mask != mask_of(group)) fail(m, "thread %d at %s: a mask is a warp, half, a quarter or an eighth of one", t, here);
     if (!(mask >> t % WARP & 1u))
         fail(m, "thread %d at %s: its lane %d is not in the mask", t, here, t % WARP);
     if (mask & ~m->warps[t / WARP].exist)

@@ -92,6 +92,8 @@ int driver_version(void) { return (int)number("RODGRAD_SHIM_DRIVER", CUDART_VERS
 
 size_t device_bytes(void) { return number("RODGRAD_SHIM_MEMORY", (size_t)8 << 30); }
 
+int compute(void) { return (int)number("RODGRAD_SHIM_COMPUTE", 90); }
+
 int shared_optin(void) { return (int)number("RODGRAD_SHIM_SHARED", 232448); }
 
 /* what stands against any call */
@@ -230,8 +232,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int device)
     prop->regsPerMultiprocessor = REGISTERS;
     prop->warpSize = warpSize;
     prop->maxThreadsPerBlock = THREADS_BLOCK;
-    prop->major = 9;
-    prop->minor = 0;
+    prop->major = compute() / 10;
+    prop->minor = compute() % 10;
     prop->multiProcessorCount = 132;
     return cudaSuccess;
 }
@@ -559,8 +561,19 @@ size_t rgs_allocated_bytes(void)
 int rgs_live_handles(void)
 {
     guard held(all().lock);
-    return (int)(all().streams.size() + all().events.size());
+    return (int)(all().streams.size() + all().events.size()) + rgs_live_modules();
 }
+
+int rgs_swap_device(int device)
+{
+    const int before = current_device;
+    current_device = device;
+    return before;
+}
+
+void rgs_set_last_error(cudaError_t error) { last_error = error; }
+
+cudaError_t rgs_absent(void) { return absent(); }
 
 int rgs_device_range(const void *pointer, size_t bytes, int device)
 {
