@@ -41,6 +41,7 @@ run.h:rgi_run_start:2 the barriers of the strain gradients, or of the first step
 run.h:rgi_run_drive_jvp:1 covered by its neighbours
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:1 covered by its neighbours
+step/deform.h:rgi_deform_again:1 the first of rgi_deform_force follows at once: only grad is written between them
 step/deform.h:rgi_deform_linearise:4 covered by its neighbours
 step/deform.h:rgi_deform_jvp:10 needed where a rod failed: none does here
 step/deform.h:rgi_deform_turned:1 covered by its neighbours
