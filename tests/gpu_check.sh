@@ -214,7 +214,7 @@ import json, pathlib, sys
 for file in pathlib.Path(sys.argv[1]).glob("*.jsonl"):
     for line in file.read_text().splitlines(): json.loads(line)
 text = (pathlib.Path(sys.argv[1]) / "summary.txt").read_text()
-sys.exit(0 if text.startswith("rodgrad on ") and "Estimates and rooflines" in text else "summary.txt")
+sys.exit(0 if text.startswith("rodgrad on ") and "Made by gpu-check" in text else "summary.txt")
 END
 }
 # says FILE WORDS...
