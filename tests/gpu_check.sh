@@ -242,10 +242,10 @@ shim() {
     script shim/bin/rodgrad "$fake"
     mkdir shim/libexec/shim
     echo x >shim/libexec/shim/libcuda.so.1
-    LIBRARIES_TO=$work/libraries LD_LIBRARY_PATH=/before sh shim/gpu-check --rehearse --minutes 0.5 \
+    LIBRARIES_TO=$work/libraries LD_LIBRARY_PATH=/before sh shim/gpu-check --rehearse --minutes 2 \
         --out "of shim" >s.out 2>s.err
     says s.err 'rope12 implicit float forward'
-    says s.out 'planted, cuda, float'
+    says s.out 'complete' 'planted, cuda, float' 'adjoint  *team 8, 255 registers, blocks of 16  *860'
     grep -v -q -x "$work/shim/libexec/shim:/before" libraries && complain "shim: $(sort -u libraries)"
 }
 
@@ -254,20 +254,20 @@ shim() {
 made_up() {
     cp -R 'an archive' 'made up'
     script 'made up/bin/rodgrad' "$fake"
-    script 'made up/libexec/tests/cuda_rollout' 'sleep 1000'
+    script 'made up/libexec/tests/batch_carry' 'sleep 1000'
     script 'made up/libexec/tests/cuda_parity' 'echo "[  FAILED  ] forward_double" >&2; echo 1 FAILED >&2; exit 1'
     sh 'made up/gpu-check' --minutes 0.6 --out 'of made up' >m.out 2>m.err
     got=$?
     [ $got -eq 1 ] || complain "made up: exit $got"
     whole 'of made up'
-    says m.out 'test cuda_parity: forward_double' 'test cuda_rollout: no end within' '^- test batch_ragged' \
+    says m.out 'test cuda_parity: forward_double' 'test batch_carry: no end within' '^- test batch_ragged' \
         'rope12 implicit float forward 65536 rods: no end within' 'rope25 implicit float forward 16384 rods: ended by signal 11' \
         'out of memory for the "recordings"' 'MISSED: half of the binding' 'met: 5e7' \
         'rope12 implicit float forward  *16384  *60  *55 %' 'SM 1755 to 1755' 'highest clock .MHz. 1980' \
         'run, implicit  *223  *12.19  *41  *1.3e+07' 'barrier 2.7, wait 1.2' \
         'gradient  *8192  *2  *12.5  *60  *30' 'met: 20 times JAX, deform, float, gradient, 8192 rods (30 times)' \
         'racecheck of implicit: RACECHECK SUMMARY: 1 hazard' '^- memcheck of implicit' 'planted, cuda, float .*0.0005' \
-        'forward  team 8, 255 registers, blocks of 16  *860'
+        'forward  team 4, 128 registers  *460'
     says 'of made up/rows.jsonl' '"power_w":640.10' '"temperature_c":null' '"binds":"issue"' '"failed":"ended by signal 11"'
     says 'of made up/summary.md' '^# rodgrad on NVIDIA H100, "made up"' '^| row | rods |'
     says 'of made up/environment.txt' 'mig.mode.current' 'compute-sanitizer: /'
