@@ -113,23 +113,30 @@ def choose_archs(text, known):
 
 
 def source(stepper, real):
-    return os.path.join(ROOT, "kernels", "cuda", "rollout_%s_%s.cu" % (stepper, real))
+    """What a compiler is told to compile, as the build does."""
+    return [os.path.join(ROOT, "kernels", "cuda", "rollout_%s_%s.cu" % (stepper, real))]
 
 
 def nvcc_flags():
     return ["-std=c++17", "-O3", "-I" + os.path.join(ROOT, "include"), "-I" + os.path.join(ROOT, "kernels")]
 
 
+def kernel_of(entry):
+    """Which of KERNELS a function's name is of, or None."""
+    found = re.search(r"rgi_(%s)_" % "|".join(KERNELS), entry)
+    return found.group(1) if found else None
+
+
 def compile_kernels(nvcc, stepper, real, arch, folder):
     """What ptxas says about each kernel: {"run": {...}, "reverse": {...}, ...}."""
     at = os.path.join(folder, "%s-%s-%d.cubin" % (stepper, real, arch))
     said = output_of([nvcc, *nvcc_flags(), "-arch=sm_%d" % arch, "-cubin", "-Xptxas", "-v", "-o", at,
-                      source(stepper, real)], "nvcc of rollout_%s_%s.cu for %d" % (stepper, real, arch))
+                      *source(stepper, real)], "nvcc of the kernels of %s in %s for %d" % (stepper, real, arch))
     kernels, name = {}, None
     for line in said.splitlines():
-        entry = re.search(r"Compiling entry function '\w*?rgi_(\w+?)_kernel", line)
+        entry = re.search(r"Compiling entry function '(\w+)'", line)
         if entry:
-            name = entry.group(1)
+            name = kernel_of(entry.group(1))
         frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line)
         if frame and name:
             stack, stores, loads = map(int, frame.groups())
@@ -141,7 +148,7 @@ def compile_kernels(nvcc, stepper, real, arch, folder):
             kernels[name]["shared"] = int(static.group(1)) if static else 0
     for kernel in KERNELS:
         if "registers" not in kernels.get(kernel, {}):
-            raise Failure(1, "ptxas does not speak of rgi_%s_kernel: %s" % (kernel, said[-500:]))
+            raise Failure(1, "ptxas does not speak of the kernel rgi_%s_: %s" % (kernel, said[-500:]))
     return kernels
 
 
@@ -149,15 +156,15 @@ def mix_of(nvcc, stepper, real, folder):
     """By kernel: how many operations an arithmetic instruction does (fused ones do two), and how many instructions
     there are for each of them; both as they stand in the code (PTX)."""
     at = os.path.join(folder, "%s-%s.ptx" % (stepper, real))
-    output_of([nvcc, *nvcc_flags(), "-arch=compute_%d" % H100["arch"], "-ptx", "-o", at, source(stepper, real)],
-              "nvcc -ptx of rollout_%s_%s.cu" % (stepper, real))
+    output_of([nvcc, *nvcc_flags(), "-arch=compute_%d" % H100["arch"], "-ptx", "-o", at, *source(stepper, real)],
+              "nvcc -ptx of the kernels of %s in %s" % (stepper, real))
     counts, name = {}, None
     kind = "f32" if real == "float" else "f64"
     with open(at, encoding="utf-8") as lines:
         for line in lines:
-            entry = re.search(r"\.entry \w*?rgi_(\w+?)_kernel", line)
+            entry = re.search(r"\.entry (\w+)", line)
             if entry:
-                name = entry.group(1)
+                name = kernel_of(entry.group(1))
                 counts[name] = collections.Counter()
             elif line.startswith("}"):
                 name = None
