@@ -47,7 +47,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --scene) scene=$2 ;; --stepper) stepper=$2 ;; --real) real=${2%%,*} ;; --mode) modes=$2 ;; --batch) batch=$2 ;;
     --parameters) parameters=$2 ;; -o) out=$2 ;; --team) team=$2 ;;
-    --help) echo "  --team N   threads of a rod"; exit 0 ;;
+    --help) echo "  --team N   threads of a rod"; echo "  --memory X"; exit 0 ;;
     esac
     shift
 done
@@ -245,7 +245,7 @@ shim() {
     LIBRARIES_TO=$work/libraries LD_LIBRARY_PATH=/before sh shim/gpu-check --rehearse --minutes 2 \
         --out "of shim" >s.out 2>s.err
     says s.err 'rope12 implicit float forward'
-    says s.out 'complete' 'planted, cuda, float' 'adjoint  *team 8, 255 registers, blocks of 16  *860'
+    says s.out 'complete' 'planted, cuda, float' 'adjoint  *team 8, 255 registers, blocks of 4  *860'
     grep -v -q -x "$work/shim/libexec/shim:/before" libraries && complain "shim: $(sort -u libraries)"
 }
 
@@ -267,7 +267,7 @@ made_up() {
         'run, implicit  *223  *12.19  *41  *1.3e+07' 'barrier 2.7, wait 1.2' \
         'gradient  *8192  *2  *12.5  *60  *30' 'met: 20 times JAX, deform, float, gradient, 8192 rods (30 times)' \
         'racecheck of implicit: RACECHECK SUMMARY: 1 hazard' '^- memcheck of implicit' 'planted, cuda, float .*0.0005' \
-        'forward  team 4, 128 registers  *460'
+        'forward  team 8, 255 registers  *860'
     says 'of made up/rows.jsonl' '"power_w":640.10' '"temperature_c":null' '"binds":"issue"' '"failed":"ended by signal 11"'
     says 'of made up/summary.md' '^# rodgrad on NVIDIA H100, "made up"' '^| row | rods |'
     says 'of made up/environment.txt' 'mig.mode.current' 'compute-sanitizer: /'
