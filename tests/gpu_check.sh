@@ -75,6 +75,7 @@ script stubs/ldconfig 'exit 0'
 script stubs/nvidia-smi '
 case $* in
 *"-lms"*) while :; do echo "1755, 640.10, 61"; sleep 0.2; done ;;
+*=name,driver_version,*) echo "NVIDIA H100, 560.35.03, 9.0, 81559, 4, 0, 345, 2619, 1980, 2619, 1980, 0x1, 71.2, 700.0, 31, Enabled, Disabled, Enabled, Default, P0" ;;
 *=driver_version*) echo "${DRIVER:-560.35.03}" ;;
 *=clocks.max.sm*) echo 1980 ;;
 *=memory.total*) echo 81559 ;;
@@ -230,7 +231,8 @@ rehearsal() {
     archive "a rehearsal's"
     script "a rehearsal's/bin/rodgrad" "exec '$program' \"\$@\""
     for name in $tests; do script "a rehearsal's/libexec/tests/$name" '[ "${RODGRAD_TEST_BACKEND-cpu}" = cpu ]'; done
-    (cd "a rehearsal's" && sh ./gpu-check --rehearse --minutes 2 --out '../of a rehearsal') >r.out 2>r.err ||
+    mkdir 'of a rehearsal'
+    (cd 'of a rehearsal' && sh "../a rehearsal's/gpu-check" --rehearse --minutes 2 --out .) >r.out 2>r.err ||
         complain "rehearsal: $(tail -n 3 r.err)"
     whole 'of a rehearsal'
     says r.out 'No failure' 'complete' 'test batch_ragged' 'rope12 implicit float tangent' 'planted, cpu, double'
@@ -270,7 +272,7 @@ made_up() {
         'forward  team 8, 255 registers  *860'
     says 'of made up/rows.jsonl' '"power_w":640.10' '"temperature_c":null' '"binds":"issue"' '"failed":"ended by signal 11"'
     says 'of made up/summary.md' '^# rodgrad on NVIDIA H100, "made up"' '^| row | rods |'
-    says 'of made up/environment.txt' 'mig.mode.current' 'compute-sanitizer: /'
+    says 'of made up/environment.txt' '^ecc.mode.current: Enabled' '^mig.mode.current: Disabled' 'compute-sanitizer: /'
     says 'of made up/tests.txt' '==== test cuda_parity: code 1' '==== racecheck'
     says 'of made up/jax.jsonl' RESOURCE_EXHAUSTED
     says 'of made up/fit.txt' 'planted, cuda, double'
