@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """What the CUDA kernels need of a GPU, and what speed that allows: docs/gpu-budget.md. No GPU is used.
 
-  tools/gpu-budget.py [--archs LIST] [--vertices LIST] [-o FILE]
+  tools/gpu-budget.py [--archs LIST] [--vertices LIST] [-o FILE] [--estimates FILE]
 
 Compiles kernels/cuda/rollout_*.cu for the architectures (compute capabilities, "80,90"; of every generation the
 first that nvcc knows) and reads what ptxas reports; counts the operations of a rod-step by running the kernels'
 source on the CPU (bench/budget); and makes one document of both, on stdout or in FILE. Takes some minutes.
+--estimates FILE takes the estimates for the scenes of rodgrad bench as a table for programs, which gpu-check
+compares with what it measures. The one that belongs to the sources is bench/budget/estimates.tsv.
 Compilers: $NVCC and $CXX, or nvcc and g++.
 Exit code: 0; 1 if a kernel spills registers, if fewer than 32 rods of 13 vertices are resident on a multiprocessor
 of compute capability 9.0 in float, or if a compiler failed; 2 for a wrong option or a missing compiler.
@@ -48,6 +50,10 @@ LIMITS = {
 # these lanes at this clock. L2: about 5.5 TB/s were measured on the PCIe card (chipsandcheese.com, 2023-07-02).
 H100 = {"arch": 90, "multiprocessors": 132, "clock_hz": 1.98e9, "lanes": {"float": 128, "double": 64},
         "schedulers": 4, "dram_bytes_s": 3.35e12, "l2_bytes": 50e6, "l2_bytes_s": 5.5e12}
+
+# of the scenes of rodgrad bench that gpu-check runs
+ESTIMATE_VERTICES = (12, 25, 50)
+BOUNDS = ("arithmetic", "issue", "latency", "shared memory", "memory")
 
 RAISE = {
     "arithmetic": "nothing but fewer operations",
@@ -107,23 +113,30 @@ def choose_archs(text, known):
 
 
 def source(stepper, real):
-    return os.path.join(ROOT, "kernels", "cuda", "rollout_%s_%s.cu" % (stepper, real))
+    """What a compiler is told to compile, as the build does."""
+    return [os.path.join(ROOT, "kernels", "cuda", "rollout_%s_%s.cu" % (stepper, real))]
 
 
 def nvcc_flags():
     return ["-std=c++17", "-O3", "-I" + os.path.join(ROOT, "include"), "-I" + os.path.join(ROOT, "kernels")]
 
 
+def kernel_of(entry):
+    """Which of KERNELS a function's name is of, or None."""
+    found = re.search(r"rgi_(%s)_" % "|".join(KERNELS), entry)
+    return found.group(1) if found else None
+
+
 def compile_kernels(nvcc, stepper, real, arch, folder):
     """What ptxas says about each kernel: {"run": {...}, "reverse": {...}, ...}."""
     at = os.path.join(folder, "%s-%s-%d.cubin" % (stepper, real, arch))
     said = output_of([nvcc, *nvcc_flags(), "-arch=sm_%d" % arch, "-cubin", "-Xptxas", "-v", "-o", at,
-                      source(stepper, real)], "nvcc of rollout_%s_%s.cu for %d" % (stepper, real, arch))
+                      *source(stepper, real)], "nvcc of the kernels of %s in %s for %d" % (stepper, real, arch))
     kernels, name = {}, None
     for line in said.splitlines():
-        entry = re.search(r"Compiling entry function '\w*?rgi_(\w+?)_kernel", line)
+        entry = re.search(r"Compiling entry function '(\w+)'", line)
         if entry:
-            name = entry.group(1)
+            name = kernel_of(entry.group(1))
         frame = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", line)
         if frame and name:
             stack, stores, loads = map(int, frame.groups())
@@ -135,7 +148,7 @@ def compile_kernels(nvcc, stepper, real, arch, folder):
             kernels[name]["shared"] = int(static.group(1)) if static else 0
     for kernel in KERNELS:
         if "registers" not in kernels.get(kernel, {}):
-            raise Failure(1, "ptxas does not speak of rgi_%s_kernel: %s" % (kernel, said[-500:]))
+            raise Failure(1, "ptxas does not speak of the kernel rgi_%s_: %s" % (kernel, said[-500:]))
     return kernels
 
 
@@ -143,15 +156,15 @@ def mix_of(nvcc, stepper, real, folder):
     """By kernel: how many operations an arithmetic instruction does (fused ones do two), and how many instructions
     there are for each of them; both as they stand in the code (PTX)."""
     at = os.path.join(folder, "%s-%s.ptx" % (stepper, real))
-    output_of([nvcc, *nvcc_flags(), "-arch=compute_%d" % H100["arch"], "-ptx", "-o", at, source(stepper, real)],
-              "nvcc -ptx of rollout_%s_%s.cu" % (stepper, real))
+    output_of([nvcc, *nvcc_flags(), "-arch=compute_%d" % H100["arch"], "-ptx", "-o", at, *source(stepper, real)],
+              "nvcc -ptx of the kernels of %s in %s" % (stepper, real))
     counts, name = {}, None
     kind = "f32" if real == "float" else "f64"
     with open(at, encoding="utf-8") as lines:
         for line in lines:
-            entry = re.search(r"\.entry \w*?rgi_(\w+?)_kernel", line)
+            entry = re.search(r"\.entry (\w+)", line)
             if entry:
-                name = entry.group(1)
+                name = kernel_of(entry.group(1))
                 counts[name] = collections.Counter()
             elif line.startswith("}"):
                 name = None
@@ -305,24 +318,70 @@ def work_table(rows, vertices):
                   "barriers", "cycles [10³]", "shared [10³]", "other arrays [10³]", "reals kept"], out)
 
 
+def estimate_of(rows, n, stepper, real, mode, ptxas, mixes):
+    """What bounds_of gives for a run on an H100, with what fits there."""
+    row, kernel = rows[stepper, mode, n], "reverse" if mode == "adjoint" else "run"
+    fit = fit_rods(H100["arch"], row, real, ptxas[stepper, real, H100["arch"]][kernel]["registers"])
+    bounds, cautious, dram = bounds_of(row, real, fit, mixes[stepper, real][kernel])
+    return fit, bounds, cautious, dram
+
+
 def bounds_table(rows, vertices, ptxas, mixes):
     out, binding = [], collections.Counter()
     for n in vertices:
         for stepper in STEPPERS:
             for real in REALS:
                 for mode in modes_of(rows):
-                    r, kernel = rows[stepper, mode, n], "reverse" if mode == "adjoint" else "run"
-                    fit = fit_rods(H100["arch"], r, real, ptxas[stepper, real, H100["arch"]][kernel]["registers"])
-                    bounds, cautious, dram = bounds_of(r, real, fit, mixes[stepper, real][kernel])
+                    fit, bounds, cautious, dram = estimate_of(rows, n, stepper, real, mode, ptxas, mixes)
                     least = min(bounds, key=bounds.get)
                     binding[least] += 1
-                    cells = [millions(bounds[b]) if b in bounds else "–" for b in
-                             ("arithmetic", "issue", "latency", "shared memory", "memory")]
+                    cells = [millions(bounds[b]) if b in bounds else "–" for b in BOUNDS]
                     out.append([n, stepper, real, mode, fit.resident, "%.0f" % dram] + cells +
-                               [millions(cautious), "**%s** %s" % (millions(bounds[least]), least)])
-    head = ["n", "stepper", "real", "run", "rods", "bytes", "arithmetic", "issue", "latency", "shared memory", "memory",
-            "cautious", "estimate"]
+                               ["%s %s" % (millions(bounds[least]), least), "**%s**" % millions(cautious)])
+    head = ["n", "stepper", "real", "run", "rods", "bytes", *BOUNDS, "roofline", "estimate"]
     return table(head, out), binding
+
+
+ESTIMATES_HEAD = """\
+# Estimates of what the kernels reach on an H100 SXM, by tools/gpu-budget.py with {nvcc}. Nothing here was measured.
+# All are rod-steps a second with enough rods to fill the GPU, on {multiprocessors} multiprocessors at {ghz:g} GHz.
+# On another GPU they go with multiprocessors times clock; memory's does not, it is of {tb:g} TB/s.
+# rods: resident on a multiprocessor. arithmetic ... memory: what each resource would allow if nothing else
+# limited; - where the kernel does not use it. binds: the least of them, which is the roofline. estimate: less
+# than the roofline where a warp issues its instructions and waits out its chain one after the other
+# (docs/gpu-budget.md).
+# run: forward; 1 tangent (rodgrad bench --mode jvp); 40 tangents (--mode tangent --parameters 40, without the
+# sums of the normal equations); reverse, a reverse step whose states were kept; adjoint (--mode adjoint), which
+# with two levels of checkpoints runs every step twice forward and once backwards. An adjoint row is therefore
+# the harmonic combination of two other rows, by column: 1 / (2 / forward + 1 / reverse).
+"""
+
+
+def estimates(nvcc, rows, ptxas, mixes):
+    """bench/budget/estimates.tsv."""
+    names = {"adjoint": "reverse"}
+
+    def line(n, stepper, real, run, rods, bounds, cautious):
+        cells = ["%.4g" % bounds[b] if b in bounds else "-" for b in BOUNDS]
+        cells += ["%.4g" % cautious, min(bounds, key=bounds.get).replace(" ", "_")]
+        return "\t".join(map(str, [n, stepper, real, run.replace(" ", "_"), rods, *cells]))
+
+    lines = ["\t".join(["vertices", "stepper", "real", "run", "rods", *(b.replace(" ", "_") for b in BOUNDS),
+                        "estimate", "binds"])]
+    for n in ESTIMATE_VERTICES:
+        for stepper in STEPPERS:
+            for real in REALS:
+                of = {}
+                for mode in modes_of(rows):
+                    fit, bounds, cautious, _ = of[mode] = estimate_of(rows, n, stepper, real, mode, ptxas, mixes)
+                    lines.append(line(n, stepper, real, names.get(mode, mode), fit.resident, bounds, cautious))
+                (there, up, slow_up, _), (back, down, slow_down, _) = of["forward"], of["adjoint"]
+                both = {b: 1.0 / (2.0 / up[b] + 1.0 / down[b]) for b in up if b in down}
+                lines.append(line(n, stepper, real, "adjoint", min(there.resident, back.resident), both,
+                                  1.0 / (2.0 / slow_up + 1.0 / slow_down)))
+    head = ESTIMATES_HEAD.format(nvcc=nvcc_name(nvcc), multiprocessors=H100["multiprocessors"],
+                                 ghz=H100["clock_hz"] / 1e9, tb=H100["dram_bytes_s"] / 1e12)
+    return head + "\n".join(lines) + "\n"
 
 
 def claims(archs, ptxas, rows):
@@ -390,8 +449,11 @@ Facts: 132 multiprocessors, 1.98 GHz, 128 lanes for float and 64 for double, 3.3
   bytes; without bank conflicts.
 - *memory*: *bytes* of a rod-step from and to device memory: motion, outputs and kept states (computed from their sizes and counted), and the reals kept, once
   read and once written, where those of all resident rods exceed L2; else through L2.
-- *cautious*: no more than a warp reaches that issues its instructions and waits out its chain one after the other; *estimate* is the least of the other bounds. *issue*
+- *roofline*: the least of these bounds, and which it is.
+- *estimate*: no more than the roofline, nor than a warp reaches that issues its instructions and waits out its chain one after the other: *issue*
   supposes a warp that is ready in every cycle, and of four to eight warps on a multiprocessor a scheduler has but one or two.
+
+`bench/budget/estimates.tsv` has the same for the scenes of `rodgrad bench`.
 
 {bounds}
 
@@ -404,7 +466,7 @@ team's: every thread factors the 4 × 4 diagonal block for itself, then takes a 
 ## Limits of the method
 
 - Bounds are upper ones. What is near one of them has no reserve there, and several at once cost more than the least of them says: expect less than the
-  estimate. `tools/gpu-check.sh` measures, on a machine with a GPU.
+  estimate. `gpu-check` measures, on a machine with a GPU ([GPUs](gpu.md)).
 - The chain of dependent operations is the source's own; a compiler issues in an order, and waits for loads that it could not move up.
 - Teams of a warp are taken to run in step. Rods that need different numbers of Newton iterations do not, and lanes that take different branches
   run one after the other.
@@ -413,8 +475,12 @@ team's: every thread factors the 4 × 4 diagonal block for itself, then takes a 
 """
 
 
-def document(nvcc, archs, ptxas, mixes, rows, vertices, held):
+def nvcc_name(nvcc):
     release = re.search(r"release ([\d.]+)", output_of([nvcc, "--version"], "nvcc --version"))
+    return "nvcc " + release.group(1) if release else "nvcc"
+
+
+def document(nvcc, archs, ptxas, mixes, rows, vertices, held):
     bounds, binding = bounds_table(rows, vertices, ptxas, mixes)
     each = [m for kernels in mixes.values() for m in kernels.values()]
 
@@ -426,7 +492,7 @@ def document(nvcc, archs, ptxas, mixes, rows, vertices, held):
     sentences = ["%s in %d of %d rows; it would rise by %s." % (name.capitalize(), count, of, RAISE[name])
                  for name, count in binding.most_common()]
     return TEXT.format(
-        nvcc="nvcc " + release.group(1) if release else "nvcc", team=TEAM, reserved=RESERVED,
+        nvcc=nvcc_name(nvcc), team=TEAM, reserved=RESERVED,
         claims="\n".join("- %s. %s" % (what, "Holds." if ok else "**Does not hold.**") for what, ok in held),
         resources=resources_table(archs, ptxas, rows, vertices), work=work_table(rows, vertices), bounds=bounds,
         steps="10 ms steps with BDF2; deform with 4 ms · (11/(n − 1))² and 10 sweeps",
@@ -434,7 +500,7 @@ def document(nvcc, archs, ptxas, mixes, rows, vertices, held):
 
 
 def options(argv):
-    given = {"--archs": None, "--vertices": "13,32", "-o": None}
+    given = {"--archs": None, "--vertices": "13,32", "-o": None, "--estimates": None}
     words = iter(argv)
     for word in words:
         if word in ("-h", "--help"):
@@ -451,11 +517,17 @@ def options(argv):
         if not word.isdigit() or not 6 <= int(word) <= 1000:
             raise Failure(2, '--vertices names "%s", which is no number from 6 to 1000.' % word)
         vertices.append(int(word))
-    return given["--archs"], vertices, given["-o"]
+    return given["--archs"], vertices, given["-o"], given["--estimates"]
+
+
+def write(text, to):
+    with open(to + ".part", "w", encoding="utf-8") as out:
+        out.write(text)
+    os.replace(to + ".part", to)
 
 
 def main(argv):
-    wanted, vertices, to = options(argv)
+    wanted, vertices, to, estimates_to = options(argv)
     nvcc = find("NVCC", ["nvcc", "/usr/local/cuda/bin/nvcc"])
     cxx = find("CXX", ["g++", "c++", "clang++"])
     known = known_archs(nvcc)
@@ -464,7 +536,7 @@ def main(argv):
     archs = choose_archs(wanted, known)
     with tempfile.TemporaryDirectory() as folder:
         rows = {(r["stepper"], r["mode"], r["vertices"]): r
-                for r in count_operations(cxx, sorted(set(vertices) | {13}), folder)}
+                for r in count_operations(cxx, sorted({*vertices, 13, *ESTIMATE_VERTICES}), folder)}
         jobs = [(s, r, a) for a in sorted(set(archs) | {H100["arch"]}) for s in STEPPERS for r in REALS]
         # an architecture costs a compiler some seconds and 0.5 GB
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, os.cpu_count() or 1))) as pool:
@@ -478,10 +550,10 @@ def main(argv):
                 raise
     held = claims(archs, ptxas, rows)
     text = document(nvcc, archs, ptxas, mixes, rows, vertices, held)
+    if estimates_to:
+        write(estimates(nvcc, rows, ptxas, mixes), estimates_to)
     if to:
-        with open(to + ".part", "w", encoding="utf-8") as out:
-            out.write(text)
-        os.replace(to + ".part", to)
+        write(text, to)
     else:
         sys.stdout.write(text)
     for what, holds in held:
