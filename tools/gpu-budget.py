@@ -3,7 +3,7 @@
 
   tools/gpu-budget.py [--archs LIST] [--vertices LIST] [-o FILE] [--estimates FILE]
 
-Compiles kernels/cuda/rollout_*.cu for the architectures (compute capabilities, "80,90"; of every generation the
+Compiles kernels/cuda/rollout.cu for the architectures (compute capabilities, "80,90"; of every generation the
 first that nvcc knows) and reads what ptxas reports; counts the operations of a rod-step by running the kernels'
 source on the CPU (bench/budget); and makes one document of both, on stdout or in FILE. Takes some minutes.
 --estimates FILE takes the estimates for the scenes of rodgrad bench as a table for programs, which gpu-check
@@ -114,7 +114,8 @@ def choose_archs(text, known):
 
 def source(stepper, real):
     """What a compiler is told to compile, as the build does."""
-    return [os.path.join(ROOT, "kernels", "cuda", "rollout_%s_%s.cu" % (stepper, real))]
+    return [os.path.join(ROOT, "kernels", "cuda", "rollout.cu"), "-DRGI_REAL_%s" % real.upper(),
+            "-DRGI_CUDA_DEFORM=%d" % (stepper == "deform"), "-DRGI_TEAM=%d" % TEAM, "-DRGI_REGISTERS=255"]
 
 
 def nvcc_flags():

@@ -201,11 +201,11 @@ int rgs_device_range(const void *pointer, size_t bytes, int device);
 /* the device of a live stream (of the thread, for the default stream), -1 otherwise */
 int rgs_stream_device(cudaStream_t stream);
 /* for driver.cpp: the thread's current device becomes another one, the one before is returned; what the runtime
- * remembers as the thread's last error; what stands against any call; modules that are loaded */
+ * remembers as the thread's last error; what stands against any call; so many more modules are loaded, how many then */
 int rgs_swap_device(int device);
 void rgs_set_last_error(cudaError_t error);
 cudaError_t rgs_absent(void);
-int rgs_live_modules(void);
+int rgs_load_modules(int more);
 /* whether a launch may start; what stands against it becomes the last error */
 cudaError_t rgs_check_launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream);
 

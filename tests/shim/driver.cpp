@@ -5,7 +5,6 @@
  * image holds. Errors have the driver's numbers, and leave the runtime's last error alone, as the driver does. */
 #include "cuda_runtime.h"
 
-#include <atomic>
 #include <cstdio>
 #include <cstring>
 
@@ -61,7 +60,8 @@ enum { PUSHED_MOST = 64 };
 thread_local pushed stack[PUSHED_MOST];
 thread_local int depth;
 
-std::atomic<int> modules{0};
+/* the handle of every module */
+char module_handle;
 
 CUresult number_of(cudaError_t error)
 {
@@ -97,8 +97,6 @@ const rgs_kernel *find(const char *name)
 }
 
 } // namespace
-
-int rgs_live_modules(void) { return modules; }
 
 extern "C" {
 
@@ -304,22 +302,22 @@ CUresult cuModuleLoadData(void **module, const void *image)
     /* machine code, PTX, or what images.cpp has */
     if (!bytes || (memcmp(bytes, "\177ELF", 4) && strncmp(bytes, "//", 2) && strncmp(bytes, "shim", 4)))
         return INVALID_IMAGE;
-    modules++;
-    *module = &modules;
+    rgs_load_modules(1);
+    *module = &module_handle;
     return SUCCESS;
 }
 
 CUresult cuModuleUnload(void *module)
 {
-    if (module != &modules || modules == 0) return 400;
-    modules--;
+    if (module != &module_handle || rgs_load_modules(0) == 0) return 400;
+    rgs_load_modules(-1);
     return SUCCESS;
 }
 
 CUresult cuModuleGetFunction(void **function, void *module, const char *name)
 {
     const rgs_kernel *k = find(name);
-    if (module != &modules) return 400;
+    if (module != &module_handle) return 400;
     if (!k || !k->invoke) return NOT_FOUND;
     *function = const_cast<rgs_kernel *>(k);
     return SUCCESS;
@@ -328,7 +326,7 @@ CUresult cuModuleGetFunction(void **function, void *module, const char *name)
 CUresult cuModuleGetGlobal_v2(CUdeviceptr *at, size_t *bytes, void *module, const char *name)
 {
     const rgs_kernel *k = find(name);
-    if (module != &modules) return 400;
+    if (module != &module_handle) return 400;
     if (!k || k->invoke) return NOT_FOUND;
     *at = (CUdeviceptr)(uintptr_t)k->address;
     *bytes = k->bytes;
