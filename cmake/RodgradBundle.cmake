@@ -20,8 +20,8 @@ add_compile_options(-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 # libgcc is the compiler's own: zig's finds no instruction sets
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-libgcc-file-name
                 OUTPUT_VARIABLE RODGRAD_LIBGCC OUTPUT_STRIP_TRAILING_WHITESPACE)
-set(link "<CMAKE_COMMAND> -E env ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig")
-string(APPEND link " ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig ${RODGRAD_ZIG} cc")
+set(link "<CMAKE_COMMAND> -E env \"ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\"")
+string(APPEND link " \"ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\" \"${RODGRAD_ZIG}\" cc")
 string(APPEND link " -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC} -O2 -fno-sanitize=all -s")
 set(CMAKE_C_LINK_EXECUTABLE
     "${link} -pie <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES> ${RODGRAD_LIBGCC}")

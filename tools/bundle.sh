@@ -48,12 +48,19 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+if [[ "$folder" =~ [^A-Za-z0-9_./+@,-] ]]; then
+    complain "the working folder may have no spaces or special characters in its path, as $folder has; name another with --folder"
+    exit 2
+fi
+# the flags are those of the release preset
+unset CC CFLAGS CPPFLAGS LDFLAGS
+
 [ $install -eq 0 ] || "$source_dir/tools/install-deps.sh" --bundle >&2
 if [ "$(uname -s -m)" != "Linux x86_64" ]; then
     complain "the archive is for Linux on x86_64; this is $(uname -s -m)"
     exit 1
 fi
-for tool in gcc cmake ninja ld objcopy ar python3 apt-get make xz tar gzip sha256sum; do
+for tool in gcc cmake ninja ld objcopy ar python3 apt-get make xz tar gzip sha256sum flock; do
     command -v "$tool" >/dev/null ||
         { complain "$tool was not found; tools/install-deps.sh --bundle installs what is needed"; exit 1; }
 done
@@ -70,6 +77,8 @@ step() {
 }
 mkdir -p "$folder/log" "$out" 2>/dev/null && [ -w "$folder" ] && [ -w "$out" ] ||
     { complain "$folder and $out must be folders to write to; name others with --folder and --out"; exit 1; }
+exec 9>"$folder/lock"
+flock -n 9 || { complain "another bundle.sh is at work in $folder; name another folder with --folder"; exit 1; }
 
 # ---- tools from PyPI ----
 
