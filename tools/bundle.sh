@@ -177,7 +177,7 @@ fi
 
 # ---- rodgrad ----
 
-build=$folder/build
+build=$folder/build-${name#rodgrad-}
 say "building rodgrad"
 (
     cd "$source_dir"

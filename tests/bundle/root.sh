@@ -23,11 +23,13 @@ rm -rf -- "$root/opt/rodgrad" "$root/tmp/run"
 mkdir -p "$root/opt/rodgrad" "$root/tmp/run"
 mv "$top" "$root/opt/rodgrad/it"
 
-# inside COMMAND: with /proc, from which the loader knows where a program lies
+# inside COMMAND: with /proc, from which the loader knows where a program lies, and the archive read-only
 inside() {
-    unshare --mount sh -c 'mount --rbind /proc "$1/proc" && exec chroot "$1" /usr/bin/env -i HOME=/tmp/run \
+    unshare --mount sh -c 'mount --rbind /proc "$1/proc" && mount --bind "$1/opt" "$1/opt" &&
+        mount -o remount,bind,ro "$1/opt" && exec chroot "$1" /usr/bin/env -i HOME=/tmp/run \
         PATH=/opt/rodgrad/it/bin:/usr/bin:/bin sh -c "cd /tmp/run && $2"' sh "$root" "$1"
 }
+! inside 'touch /opt/rodgrad/it/x 2>/dev/null' || fail "the archive is not read-only"
 echo "glibc: $(inside 'ldd --version | head -n 1')"
 inside 'ldd /opt/rodgrad/it/bin/rodgrad'
 ! inside 'ldd /opt/rodgrad/it/bin/rodgrad /opt/rodgrad/it/lib/*.so.* /opt/rodgrad/it/libexec/tests/*' |
