@@ -113,7 +113,7 @@ fi
 # from the system's
 debian_source() {
     local lists=$folder/apt file
-    mkdir -p "$lists/sources" "$lists/lists/partial" "$folder/source"
+    mkdir -p "$lists/sources" "$lists/lists/partial" "$lists/cache/archives/partial" "$folder/source"
     for file in /etc/apt/sources.list.d/*.sources; do
         [ -e "$file" ] && sed 's/^Types:.*/Types: deb-src/' "$file" >"$lists/sources/${file##*/}"
     done
@@ -121,7 +121,7 @@ debian_source() {
         [ -e "$file" ] && sed -n 's/^deb[[:space:]]/deb-src /p' "$file" >"$lists/sources/${file##*/}"
     done
     local apt=(apt-get -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$lists/sources"
-               -o "Dir::State::Lists=$lists/lists" -o "APT::Sandbox::User=$(id -un)")
+               -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" -o "APT::Sandbox::User=$(id -un)")
     step apt-update "${apt[@]}" update
     (cd "$folder/source" && step "source-$1" "${apt[@]}" source --download-only -y "$1")
 }
