@@ -26,7 +26,8 @@ string(APPEND link " -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC} -O2 -fno-s
 set(CMAKE_C_LINK_EXECUTABLE
     "${link} -pie <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES> ${RODGRAD_LIBGCC}")
 set(CMAKE_C_CREATE_SHARED_LIBRARY
-    "${link} -shared <LINK_FLAGS> <SONAME_FLAG><TARGET_SONAME> <OBJECTS> -o <TARGET> <LINK_LIBRARIES> ${RODGRAD_LIBGCC}")
+    "${link} -shared <LINK_FLAGS> <SONAME_FLAG><TARGET_SONAME> <OBJECTS> -o <TARGET> <LINK_LIBRARIES>")
+string(APPEND CMAKE_C_CREATE_SHARED_LIBRARY " ${RODGRAD_LIBGCC}")
 
 # rodgrad_static(<target> FILES <library>... [INCLUDE <header>] [LIBS <target>...] [SUFFIXES <folder>...]): a
 # target of static libraries, whose paths are left in rodgrad_static_files

@@ -49,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 
 if [[ "$folder" =~ [^A-Za-z0-9_./+@,-] ]]; then
-    complain "the working folder may have no spaces or special characters in its path, as $folder has; name another with --folder"
+    complain "$folder has characters that the build cannot take, as are spaces; name another folder with --folder"
     exit 2
 fi
 # the flags are those of the release preset
@@ -139,8 +139,8 @@ if [ ! -e "$deps/nlopt/made" ]; then
         mv "$folder/nlopt/part" "$folder/nlopt/source"
     fi
     step nlopt cmake -S "$folder/nlopt/source" -B "$folder/nlopt/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-        "-DCMAKE_C_FLAGS=-fmacro-prefix-map=$folder/=" -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DBUILD_SHARED_LIBS=OFF -DNLOPT_CXX=OFF -DNLOPT_PYTHON=OFF \
-        -DNLOPT_OCTAVE=OFF -DNLOPT_MATLAB=OFF -DNLOPT_GUILE=OFF -DNLOPT_SWIG=OFF -DNLOPT_TESTS=OFF \
+        "-DCMAKE_C_FLAGS=-fmacro-prefix-map=$folder/=" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
+        -DBUILD_SHARED_LIBS=OFF -DNLOPT_CXX=OFF -DNLOPT_PYTHON=OFF -DNLOPT_OCTAVE=OFF -DNLOPT_MATLAB=OFF -DNLOPT_GUILE=OFF -DNLOPT_SWIG=OFF -DNLOPT_TESTS=OFF \
         "-DCMAKE_INSTALL_PREFIX=$deps/nlopt" -DCMAKE_INSTALL_LIBDIR=lib
     step nlopt-install cmake --build "$folder/nlopt/build" --target install
     mkdir "$deps/nlopt/licence"
@@ -229,7 +229,7 @@ END
 licence nlopt "NLopt, in the program, librodgrad.a and librodgrad.so" "$deps"/nlopt/licence/*
 licence lapack "BLAS, LAPACK and LAPACKE (the reference), in the program and the libraries" \
     "$(debian liblapack-dev)"
-licence libgomp "libgomp and libgcc of GCC, in the program and the libraries; GPL 3 with the runtime library exception" \
+licence libgomp "libgomp and libgcc of GCC, in the program and the libraries; GPL 3 with the runtime exception" \
     "$deps"/gomp/licence/*
 licence glibc "startup code and libc_nonshared of glibc, in every program and librodgrad.so; LGPL 2.1 with exceptions" \
     "$zig/lib/libc/glibc/LICENSES"

@@ -20,7 +20,7 @@ refuse 2 "needs compute capabilities" --cuda-archs sm_90
 refuse 2 "needs a value" --cuda-archs
 refuse 2 "needs a value" --out
 "$bundle" --help | grep -q -- '--no-cuda' || fail "--help is silent"
-refuse 2 "no spaces" --folder "$work/with space"
+refuse 2 "characters that the build cannot take" --folder "$work/with space"
 (
     flock 9
     refuse 1 "another bundle.sh is at work" --folder "$folder/work" --out "$work/out"

@@ -45,7 +45,8 @@ shim=/opt/rodgrad/it/libexec/shim
 for test in "$root"/opt/rodgrad/it/libexec/tests/test_*; do
     test=$(basename "$test")
     case "$test" in *cuda*) [ -d "$root$shim" ] || continue ;; esac
-    inside "LD_LIBRARY_PATH=$shim /opt/rodgrad/it/libexec/tests/$test" >"$test.log" 2>&1 || { cat "$test.log"; fail "$test fails"; }
+    inside "LD_LIBRARY_PATH=$shim /opt/rodgrad/it/libexec/tests/$test" >"$test.log" 2>&1 ||
+        { cat "$test.log"; fail "$test fails"; }
     echo "$test passes"
 done
 if [ -e "$root/opt/rodgrad/it/gpu-check" ]; then
