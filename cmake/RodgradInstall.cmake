@@ -2,6 +2,24 @@
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rodgrad)
+file(RELATIVE_PATH RODGRAD_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" RODGRAD_PREFIX_FROM_PC "${RODGRAD_PREFIX_FROM_PC}")
+write_basic_package_version_file(rodgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+
+# an archive's library needs nothing that its users would have to find
+if(RODGRAD_BUNDLE)
+    install(FILES ${PROJECT_BINARY_DIR}/bundle/librodgrad.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(TARGETS rodgrad_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
+    install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
+    configure_package_config_file(cmake/bundle/rodgradConfig.cmake.in rodgradConfig.cmake
+                                  INSTALL_DESTINATION ${package_dir})
+    configure_file(cmake/bundle/rodgrad.pc.in rodgrad.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/rodgradConfig.cmake ${PROJECT_BINARY_DIR}/rodgradConfigVersion.cmake
+            DESTINATION ${package_dir})
+    install(FILES ${PROJECT_BINARY_DIR}/rodgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    return()
+endif()
+
 install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN *.h)
@@ -14,7 +32,6 @@ if(RODGRAD_SHARED)
 endif()
 configure_package_config_file(cmake/rodgradConfig.cmake.in rodgradConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
-write_basic_package_version_file(rodgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfigVersion.cmake cmake/FindLAPACKE.cmake
         DESTINATION ${package_dir})
@@ -39,7 +56,5 @@ endforeach()
 list(APPEND private_libs -lm)
 list(REMOVE_DUPLICATES private_libs)
 list(JOIN private_libs " " RODGRAD_LIBS_PRIVATE)
-file(RELATIVE_PATH RODGRAD_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
-string(REGEX REPLACE "/$" "" RODGRAD_PREFIX_FROM_PC "${RODGRAD_PREFIX_FROM_PC}")
 configure_file(cmake/rodgrad.pc.in rodgrad.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

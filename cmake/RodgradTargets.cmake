@@ -44,7 +44,9 @@ endfunction()
 function(rodgrad_add_shared)
     set(names ${PROJECT_SOURCE_DIR}/cmake/rodgrad.map)
     add_library(rodgrad_shared SHARED ${PROJECT_SOURCE_DIR}/include/rodgrad/rodgrad.h)
-    target_link_libraries(rodgrad_shared PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,rodgrad>)
+    # its objects by the first, what they need by the second
+    target_link_libraries(rodgrad_shared PRIVATE
+        -Wl,--whole-archive,$<TARGET_FILE:rodgrad>,--no-whole-archive rodgrad)
     target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:--no-undefined)
     set_target_properties(rodgrad_shared PROPERTIES
         OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Install the Debian packages that rodgrad needs and that are missing; nothing when all are there.
 #
-#   tools/install-deps.sh          what the release preset needs
-#   tools/install-deps.sh --test   what tools/test.sh needs as well
+#   tools/install-deps.sh            what the release preset needs
+#   tools/install-deps.sh --test     what tools/test.sh needs as well
+#   tools/install-deps.sh --bundle   what tools/bundle.sh and the tests of its archive need as well
 #
 # CUDA is not among them: Debian's is too old. Where NVIDIA's toolkit 12.8 or newer is installed, the build
 # finds it; elsewhere it leaves the CUDA backend out.
@@ -13,12 +14,14 @@ set -euo pipefail
 build_packages=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev
                 libopenblas-serial-dev liblapacke-dev libnlopt-dev libcmocka-dev libssl-dev)
 test_packages=(clang libomp-dev libclang-rt-dev python3 python3-numpy python3-venv valgrind)
+bundle_packages=(python3 python3-venv liblapack-dev libblas-dev libaec-dev zlib1g-dev xz-utils debootstrap)
 
 packages=("${build_packages[@]}")
 case "${1-}" in
     "") ;;
     --test) packages+=("${test_packages[@]}") ;;
-    *) echo "usage: tools/install-deps.sh [--test]" >&2; exit 2 ;;
+    --bundle) packages+=("${bundle_packages[@]}") ;;
+    *) echo "usage: tools/install-deps.sh [--test | --bundle]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -1,9 +1,10 @@
 """The shared library: found, loaded, and declared to ctypes.
 
-The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so beside this package, or
-what the system's loader finds under the soname of this version. Structures are declared by hand below; that
-they are the library's is checked where it can be, by the sizes that the library sets in its default options
-and by its list of fields, so that another version is refused instead of misread.
+The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so beside this package, that of
+the unpacked archive in which this package lies, or what the system's loader finds under the soname of this
+version. Structures are declared by hand below; that they are the library's is checked where it can be, by the
+sizes that the library sets in its default options and by its list of fields, so that another version is
+refused instead of misread.
 """
 
 from __future__ import annotations
@@ -156,14 +157,16 @@ _DEFAULTS = {"rg_batch_opts_default": BatchOpts, "rg_context_opts_default": Cont
 def _open() -> tuple[ctypes.CDLL, str]:
     named = os.environ.get("RODGRAD_LIBRARY")
     beside = Path(__file__).with_name("librodgrad.so")
-    path = named if named else str(beside) if beside.exists() else _SONAME
+    unpacked = Path(__file__).resolve().parents[2] / "lib" / _SONAME
+    found = [str(path) for path in (beside, unpacked) if path.exists()]
+    path = named if named else found[0] if found else _SONAME
     try:
         return ctypes.CDLL(path), path
     except OSError as error:
         if named:
             raise RodgradError(f"The rodgrad library that RODGRAD_LIBRARY names, {named}, cannot be loaded: "
                                f"{error}.", "library") from None
-        if path == str(beside):
+        if found:
             raise RodgradError(f"The rodgrad library {path} cannot be loaded: {error}.", "library") from None
         raise RodgradError(
             f"The rodgrad library was not found: RODGRAD_LIBRARY is not set, {beside} does not exist, and "
