@@ -20,6 +20,10 @@ add_compile_options(-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 # libgcc is the compiler's own: zig's finds no instruction sets
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-libgcc-file-name
                 OUTPUT_VARIABLE RODGRAD_LIBGCC OUTPUT_STRIP_TRAILING_WHITESPACE)
+# zig as a command of a custom target, and what it compiles for
+set(rodgrad_zig ${CMAKE_COMMAND} -E env ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig
+    ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig ${RODGRAD_ZIG})
+set(rodgrad_zig_target -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC})
 set(link "<CMAKE_COMMAND> -E env \"ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\"")
 string(APPEND link " \"ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\" \"${RODGRAD_ZIG}\" cc")
 string(APPEND link " -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC} -O2 -fno-sanitize=all -s")
@@ -78,19 +82,21 @@ if(RODGRAD_BUILD_PROGRAM)
 endif()
 
 # rodgrad_bundle_library(): librodgrad.a for outside programs, one object with all that the library needs but libc,
-# libm, libpthread and libdl, in which the names rg_* alone are global; and librodgrad.so, made of that object
+# libm, libpthread and libdl, in which the names rg_* alone are global, and the few rgi_* that the archive's tests call;
+# and librodgrad.so, made of that object
 function(rodgrad_bundle_library)
     set(folder ${PROJECT_BINARY_DIR}/bundle)
     set(object ${folder}/rodgrad.o)
     set(archive ${folder}/librodgrad.a)
-    set(names ${PROJECT_SOURCE_DIR}/cmake/rodgrad.map)
+    set(names ${PROJECT_SOURCE_DIR}/cmake/bundle/rodgrad.map)
     file(MAKE_DIRECTORY ${folder})
     # xerbla is found here before it is found in LAPACK
     target_sources(rodgrad PRIVATE ${PROJECT_SOURCE_DIR}/cmake/bundle/fortran.c)
     add_custom_command(OUTPUT ${archive} ${object} VERBATIM DEPENDS rodgrad ${gomp}
         COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:rodgrad> --no-whole-archive
                 $<TARGET_FILE:NLopt::nlopt> ${rodgrad_lapack_files} ${gomp} ${RODGRAD_LIBGCC}
-        COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rg_* ${object}
+        COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rg_* --keep-global-symbol=rgi_device_*
+                --keep-global-symbol=rgi_normal_* --keep-global-symbol=rgi_context_device ${object}
         COMMAND ${CMAKE_OBJCOPY} --strip-unneeded ${object}
         COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
         COMMAND ${CMAKE_AR} qcsD ${archive} ${object}

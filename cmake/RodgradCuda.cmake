@@ -10,8 +10,8 @@ set(RODGRAD_NVRTC "" CACHE FILEPATH
 set(RODGRAD_CUDA_ARCHS "" CACHE STRING
     "compute capabilities to build for, such as 80;90; empty: the first of each generation that the compiler knows")
 set(RODGRAD_CUDA_VARIANTS "" CACHE STRING
-    "more kernels of rollouts, not in the library but in build/cuda/variants: threads of a team and registers of a
-     thread, such as t16_r255;t8_r128 (for rodgrad bench --kernels)")
+    "more kernels of rollouts, not in the library but in build/cuda/variants, such as implicit_float_t16_r255 (for \
+rodgrad bench --kernels)")
 set(RODGRAD_WITH_CUDA OFF)
 set(RODGRAD_CUDA_TOOLKIT "")
 set(RODGRAD_CUDA_TARGETS "")
@@ -129,14 +129,19 @@ function(rodgrad_cuda_image output source capability)
                        COMMENT "Compiling kernels ${name}")
 endfunction()
 
-# rodgrad_cuda_rollout(<definitions> <stepper> <real> <team> <registers>): how a module of rollout.cu is compiled
-function(rodgrad_cuda_rollout variable stepper kind team registers)
-    string(TOUPPER RGI_REAL_${kind} real)
+# rodgrad_cuda_rollout(<definitions> <module>): how a module of rollout.cu, such as implicit_float_t8_r255, is compiled
+function(rodgrad_cuda_rollout variable module)
+    if(NOT module MATCHES "^(implicit|deform)_(float|double)_t(4|8|16|32)_r([1-9][0-9]*)$")
+        message(FATAL_ERROR "\"${module}\" names no kernels; a name is like implicit_float_t16_r255, with implicit or "
+                            "deform, float or double, 4, 8, 16 or 32 threads to a team, and the cap on registers.")
+    endif()
     set(deform 0)
-    if(stepper STREQUAL "deform")
+    if(CMAKE_MATCH_1 STREQUAL "deform")
         set(deform 1)
     endif()
-    set(${variable} RGI_CUDA_DEFORM=${deform} ${real} RGI_TEAM=${team} RGI_REGISTERS=${registers} PARENT_SCOPE)
+    string(TOUPPER RGI_REAL_${CMAKE_MATCH_2} real)
+    set(${variable} RGI_CUDA_DEFORM=${deform} ${real} RGI_TEAM=${CMAKE_MATCH_3} RGI_REGISTERS=${CMAKE_MATCH_4}
+        PARENT_SCOPE)
 endfunction()
 
 # rodgrad_add_images(<target>): the table of compiled kernels (kernels/cuda/images.h), empty without CUDA
@@ -159,8 +164,8 @@ function(rodgrad_add_images target)
         foreach(module IN LISTS modules)
             set(definitions "")
             set(source ${kernels}/normal.cu)
-            if(module MATCHES "^rollout_([a-z]+)_([a-z]+)_t([0-9]+)_r([0-9]+)$")
-                rodgrad_cuda_rollout(definitions ${CMAKE_MATCH_1} ${CMAKE_MATCH_2} ${CMAKE_MATCH_3} ${CMAKE_MATCH_4})
+            if(module MATCHES "^rollout_(.*)$")
+                rodgrad_cuda_rollout(definitions ${CMAKE_MATCH_1})
                 set(source ${kernels}/rollout.cu)
             endif()
             foreach(kind IN LISTS kinds)
@@ -193,22 +198,12 @@ endfunction()
 function(rodgrad_add_variants folder)
     set(files "")
     foreach(variant IN LISTS RODGRAD_CUDA_VARIANTS)
-        if(NOT variant MATCHES "^t(4|8|16|32)_r([1-9][0-9]*)$")
-            message(FATAL_ERROR "RODGRAD_CUDA_VARIANTS names \"${variant}\"; a variant is like t16_r255, with 4, 8, 16 or "
-                                "32 threads to a team.")
-        endif()
-        set(team ${CMAKE_MATCH_1})
-        set(registers ${CMAKE_MATCH_2})
-        foreach(stepper IN ITEMS implicit deform)
-            foreach(kind IN ITEMS float double)
-                rodgrad_cuda_rollout(definitions ${stepper} ${kind} ${team} ${registers})
-                foreach(capability IN LISTS cuda_targets)
-                    set(file ${folder}/rollout_${stepper}_${kind}_${variant}.sm_${capability}.cubin)
-                    rodgrad_cuda_image(${file} ${PROJECT_SOURCE_DIR}/kernels/cuda/rollout.cu ${capability} PTX 0
-                                       DEFINITIONS ${definitions})
-                    list(APPEND files ${file})
-                endforeach()
-            endforeach()
+        rodgrad_cuda_rollout(definitions ${variant})
+        foreach(capability IN LISTS cuda_targets)
+            set(file ${folder}/rollout_${variant}.sm_${capability}.cubin)
+            rodgrad_cuda_image(${file} ${PROJECT_SOURCE_DIR}/kernels/cuda/rollout.cu ${capability} PTX 0
+                               DEFINITIONS ${definitions})
+            list(APPEND files ${file})
         endforeach()
     endforeach()
     if(files)

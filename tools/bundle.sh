@@ -2,10 +2,12 @@
 # Make the archive for servers without packages: rodgrad-<version>-linux-x86_64[-cuda].tar.gz, with the program, the
 # library, its tests, the Python layer and licences. It runs wherever glibc is 2.28 or newer and needs nothing else.
 #
-#   tools/bundle.sh [--no-cuda] [--cuda-archs LIST] [--out DIR] [--folder DIR] [--install]
+#   tools/bundle.sh [--no-cuda] [--cuda-archs LIST] [--variants LIST] [--out DIR] [--folder DIR] [--install]
 #
 #   --no-cuda           leave the GPU's part out; the name is then without -cuda
 #   --cuda-archs LIST   compute capabilities, such as 80,90 (75,80,90,100,120)
+#   --variants LIST     kernels with other teams and caps on registers, for gpu-check and rodgrad bench --kernels, such
+#                       as implicit_float_t16_r255; "none" for none (some for the implicit stepper)
 #   --out DIR           where the archive goes (dist)
 #   --folder DIR        work there and keep what is there: tools, sources, static libraries, the build (build/bundle)
 #   --install           install missing Debian packages first (tools/install-deps.sh --bundle)
@@ -26,16 +28,27 @@ limit=40000000
 complain() { echo "bundle.sh: $1" >&2; }
 say() { echo "bundle: $*" >&2; }
 
+variants=
+for kind in float double; do
+    for team in 4 16 32; do variants=$variants,implicit_${kind}_t${team}_r255; done
+done
+variants=${variants#,},implicit_float_t8_r128,implicit_float_t16_r128
+
 cuda=1 archs=75,80,90,100,120 out=$source_dir/dist folder=$source_dir/build/bundle install=0
 while [ $# -gt 0 ]; do
     case "$1" in
         --no-cuda) cuda=0 ;;
         --install) install=1 ;;
-        --cuda-archs | --out | --folder)
+        --cuda-archs | --variants | --out | --folder)
             [ -n "${2-}" ] || { complain "$1 needs a value; --help says which"; exit 2; }
             case "$1" in
                 --out) out=$(realpath -m -- "$2") ;;
                 --folder) folder=$(realpath -m -- "$2") ;;
+                --variants)
+                    variants=$(tr ' ;' ',,' <<<"$2")
+                    [ "$variants" != none ] || variants=
+                    [[ "$variants" =~ ^[a-z0-9_,]*$ ]] ||
+                        { complain "--variants needs names such as implicit_float_t16_r255, not \"$2\""; exit 2; } ;;
                 --cuda-archs)
                     archs=$(tr ' ;' ',,' <<<"$2")
                     [[ "$archs" =~ ^[1-9][0-9]+(,[1-9][0-9]+)*$ ]] ||
@@ -102,7 +115,8 @@ if [ $cuda -eq 1 ]; then
     name=$name-cuda
     nvrtc=$(pip_folder $nvrtc_package)/nvidia/cuda_nvrtc/lib/libnvrtc.so.12
     [ -e "$nvrtc" ] || { complain "$nvrtc_package has no $nvrtc"; exit 1; }
-    cuda_options=(-DRODGRAD_CUDA=ON "-DRODGRAD_NVRTC=$nvrtc" "-DRODGRAD_CUDA_ARCHS=${archs//,/;}")
+    cuda_options=(-DRODGRAD_CUDA=ON "-DRODGRAD_NVRTC=$nvrtc" "-DRODGRAD_CUDA_ARCHS=${archs//,/;}"
+                  "-DRODGRAD_CUDA_VARIANTS=${variants//,/;}")
 else
     cuda_options=(-DRODGRAD_CUDA=OFF)
 fi
@@ -201,9 +215,9 @@ cp "$source_dir"/docs/*.md "$top/docs"
 cp "$source_dir/python/README.md" "$source_dir/python/pyproject.toml" "$top/python"
 cp "$source_dir"/python/rodgrad/*.py "$top/python/rodgrad"
 cp "$source_dir"/bench/rivals/*.py "$top/bench/rivals"
-if [ -e "$source_dir/tools/gpu-check" ]; then
-    cp "$source_dir/tools/gpu-check" "$top/gpu-check"
-    chmod +x "$top/gpu-check"
+if [ $cuda -eq 1 ]; then
+    install -m 755 "$source_dir/tools/gpu-check" "$top/gpu-check"
+    install -D -m 644 "$source_dir/bench/budget/estimates.tsv" "$top/share/gpu-estimates.tsv"
 fi
 
 # licence NAME WHAT FILE...: texts in licenses/NAME, a line of licenses/README
@@ -239,6 +253,8 @@ licence libaec "libaec and its libsz, in the program" "$(debian libaec-dev)"
 licence zlib "zlib, in the program" "$(debian zlib1g-dev)"
 licence jansson "jansson, in the program" "$(debian libjansson-dev)"
 licence openssl "OpenSSL's libcrypto, in the program" "$(debian libssl-dev)"
+[ $cuda -eq 0 ] ||
+    licence llvm "LLVM's libc++, libc++abi and libunwind, in libexec/shim/libcuda.so.1" "$zig/lib/libcxx/LICENSE.TXT"
 licence cmocka "cmocka, libexec/tests/libcmocka.so.0" "$(debian libcmocka-dev)"
 mkdir "$licences/texts"
 for text in GPL-3 LGPL-2.1 Apache-2.0; do

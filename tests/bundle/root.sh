@@ -42,7 +42,7 @@ inside 'rodgrad plant -o planted && rodgrad fit planted/train -o model.json 2>fi
 
 # those of the GPU's part on the shim, where the archive has it: a libcuda.so.1 that computes on the CPU
 shim=/opt/rodgrad/it/libexec/shim
-for test in "$root"/opt/rodgrad/it/libexec/tests/test_*; do
+for test in "$root"/opt/rodgrad/it/libexec/tests/[bc][au]*; do
     test=$(basename "$test")
     case "$test" in *cuda*) [ -d "$root$shim" ] || continue ;; esac
     inside "LD_LIBRARY_PATH=$shim /opt/rodgrad/it/libexec/tests/$test" >"$test.log" 2>&1 ||
