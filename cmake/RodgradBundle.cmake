@@ -92,7 +92,8 @@ function(rodgrad_bundle_library)
     file(MAKE_DIRECTORY ${folder})
     # xerbla is found here before it is found in LAPACK
     target_sources(rodgrad PRIVATE ${PROJECT_SOURCE_DIR}/cmake/bundle/fortran.c)
-    add_custom_command(OUTPUT ${archive} ${object} VERBATIM DEPENDS rodgrad ${gomp}
+    add_custom_command(OUTPUT ${archive} ${object} VERBATIM
+        DEPENDS rodgrad $<TARGET_FILE:NLopt::nlopt> ${rodgrad_lapack_files} ${gomp}
         COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:rodgrad> --no-whole-archive
                 $<TARGET_FILE:NLopt::nlopt> ${rodgrad_lapack_files} ${gomp} ${RODGRAD_LIBGCC}
         COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rg_* --keep-global-symbol=rgi_device_*

@@ -154,7 +154,8 @@ if [ ! -e "$deps/nlopt/made" ]; then
     fi
     step nlopt cmake -S "$folder/nlopt/source" -B "$folder/nlopt/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
         "-DCMAKE_C_FLAGS=-fmacro-prefix-map=$folder/=" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
-        -DBUILD_SHARED_LIBS=OFF -DNLOPT_CXX=OFF -DNLOPT_PYTHON=OFF -DNLOPT_OCTAVE=OFF -DNLOPT_MATLAB=OFF -DNLOPT_GUILE=OFF -DNLOPT_SWIG=OFF -DNLOPT_TESTS=OFF \
+        -DBUILD_SHARED_LIBS=OFF -DNLOPT_CXX=OFF -DNLOPT_PYTHON=OFF -DNLOPT_OCTAVE=OFF \
+        -DNLOPT_MATLAB=OFF -DNLOPT_GUILE=OFF -DNLOPT_SWIG=OFF -DNLOPT_TESTS=OFF \
         "-DCMAKE_INSTALL_PREFIX=$deps/nlopt" -DCMAKE_INSTALL_LIBDIR=lib
     step nlopt-install cmake --build "$folder/nlopt/build" --target install
     mkdir "$deps/nlopt/licence"
