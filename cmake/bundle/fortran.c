@@ -6,12 +6,19 @@
 #include <string.h>
 
 void xerbla_(const char *routine, const int *argument, size_t routine_length);
+void cblas_xerbla(int argument, const char *routine, const char *format, ...);
 void _gfortran_concat_string(size_t to_length, char *to, size_t first_length, const char *first,
                              size_t second_length, const char *second);
 
 void xerbla_(const char *routine, const int *argument, size_t routine_length)
 {
     (void)routine, (void)argument, (void)routine_length;
+}
+
+/* CBLAS's own, which the shim calls; Debian's object of it can be in no shared library */
+void cblas_xerbla(int argument, const char *routine, const char *format, ...)
+{
+    (void)argument, (void)routine, (void)format;
 }
 
 /* to = first // second, cut or filled with blanks */
