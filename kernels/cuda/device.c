@@ -288,31 +288,6 @@ rg_status rgi_device_kernel(rgi_device *device, const char *module_name, const c
     return status;
 }
 
-static rg_status read_constants(rgi_device *device, const char *module_name, const char *name, int *out, size_t count,
-                                rg_error *err)
-{
-    module *m = NULL;
-    rgi_cu_memory at = 0;
-    size_t bytes = 0;
-    RG_TRY(find_module(device, module_name, &m, err));
-    rgi_cu_result error = device->driver->module_variable(&at, &bytes, m->handle, name);
-    if (error != 0 || bytes != count * sizeof *out)
-        return RG_FAIL(err, RG_ERR_DEVICE, "The kernels %s are of another version of rodgrad: their %s has %zu bytes, not %zu.",
-                       module_name, name, error == 0 ? bytes : (size_t)0, count * sizeof *out);
-    error = device->driver->download(out, at, bytes, device->stream);
-    if (error == 0) error = device->driver->stream_wait(device->stream);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuMemcpyDtoHAsync", error);
-}
-
-rg_status rgi_device_constants(rgi_device *device, const char *module_name, const char *name, int *out, size_t count,
-                               rg_error *err)
-{
-    RG_TRY(rgi_device_enter(device, err));
-    const rg_status status = read_constants(device, module_name, name, out, count, err);
-    rgi_device_leave(device);
-    return status;
-}
-
 rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int block_threads, size_t shared_bytes,
                               int *blocks, rg_error *err)
 {

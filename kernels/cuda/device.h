@@ -79,9 +79,6 @@ typedef struct rgi_kernel {
  * the library; names are copied. RG_ERR_UNSUPPORTED: neither has the module for this GPU; RG_ERR_DEVICE: the driver
  * refuses it; RG_ERR_MEMORY */
 rg_status rgi_device_kernel(rgi_device *device, const char *module, const char *name, rgi_kernel *out, rg_error *err);
-/* count integers of a module's variable. Waits. Errors as above. */
-rg_status rgi_device_constants(rgi_device *device, const char *module, const char *name, int *out, size_t count,
-                               rg_error *err);
 /* blocks of so many threads and shared bytes that are resident on a multiprocessor at a time; the kernel may ask for
  * so much shared memory from then on. RG_ERR_DEVICE */
 rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int block_threads, size_t shared_bytes,

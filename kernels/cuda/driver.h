@@ -51,8 +51,6 @@ typedef void *rgi_cu_stream;              /* CUstream = cudaStream_t */
     X(module_load, cuModuleLoadData, (rgi_cu_module *module, const void *image))                                     \
     X(module_unload, cuModuleUnload, (rgi_cu_module module))                                                         \
     X(module_function, cuModuleGetFunction, (rgi_cu_function *function, rgi_cu_module module, const char *name))     \
-    X(module_variable, cuModuleGetGlobal_v2,                                                                         \
-      (rgi_cu_memory *memory, size_t *bytes, rgi_cu_module module, const char *name))                                \
     X(function_set, cuFuncSetAttribute, (rgi_cu_function function, int attribute, int value))                        \
     X(function_get, cuFuncGetAttribute, (int *value, int attribute, rgi_cu_function function))                       \
     X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                        \

@@ -16,7 +16,7 @@ static int default_team(int single, int vertices)
     return 8;
 }
 
-static rg_status find(rgi_rollout *r, const char *suffix, const char *kernel, rgi_kernel *out, rg_error *err)
+static rg_status find(const rgi_rollout *r, const char *suffix, const char *kernel, rgi_kernel *out, rg_error *err)
 {
     char module[NAME], name[NAME];
     snprintf(module, sizeof module, "rollout_%s", suffix);
@@ -31,16 +31,23 @@ static rg_status check_layout(const rgi_rollout *r, const char *suffix, rg_error
                                       (int)sizeof(rgi_plan),         (int)sizeof(rgi_rollout_call),
                                       (int)sizeof(rgi_rollout_starts), (int)r->sizes->real_bytes,
                                       r->team};
-    char module[NAME], name[NAME];
+    const size_t bytes = RGI_LAYOUT * sizeof(int);
     int found[RGI_LAYOUT];
-    snprintf(module, sizeof module, "rollout_%s", suffix);
-    snprintf(name, sizeof name, "rgi_layout_%s", suffix);
-    RG_TRY(rgi_device_constants(r->device, module, name, found, RGI_LAYOUT, err));
+    rgi_kernel kernel;
+    void *memory = NULL;
+    RG_TRY(find(r, suffix, "layout", &kernel, err));
+    RG_TRY(rgi_device_allocate(r->device, bytes, "the kernels' layout", &memory, err));
+    void *arguments[] = {&memory};
+    rg_status status = rgi_device_launch(r->device, &kernel, 1, 32, 0, arguments, err);
+    if (status == RG_OK) status = rgi_device_download(r->device, found, memory, bytes, err);
+    if (status == RG_OK) status = rgi_device_wait(r->device, err);
+    rgi_device_free(r->device, memory, bytes);
+    RG_TRY(status);
     for (int i = 0; i < RGI_LAYOUT; i++)
         if (found[i] != expected[i])
             return RG_FAIL(err, RG_ERR_DEVICE,
                            "The kernels %s are of another version of rodgrad: number %d of their layout is %d, not %d.",
-                           module, i, found[i], expected[i]);
+                           suffix, i, found[i], expected[i]);
     return RG_OK;
 }
 

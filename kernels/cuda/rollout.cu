@@ -32,12 +32,14 @@
 enum { RGI_BLOCKS_RESIDENT = 65536 / (RGI_BLOCK_THREADS * RGI_REGISTERS) };
 static_assert(RGI_BLOCKS_RESIDENT >= 1, "no block of RGI_BLOCK_THREADS threads has so many registers");
 
-/* what the host must agree on (rgi_rollout_open) */
-extern "C" {
-__device__ int RGI_NAMED(rgi_layout)[RGI_LAYOUT] = {(int)sizeof(rgi_pack),           (int)sizeof(rgi_run),
-                                                    (int)sizeof(rgi_plan),           (int)sizeof(rgi_rollout_call),
-                                                    (int)sizeof(rgi_rollout_starts), (int)sizeof(real),
-                                                    RGI_TEAM};
+/* what the host must agree on (rgi_rollout_open), into out [RGI_LAYOUT] */
+extern "C" __global__ void RGI_NAMED(rgi_layout)(int *out)
+{
+    const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_pack),           (int)sizeof(rgi_run),
+                                    (int)sizeof(rgi_plan),           (int)sizeof(rgi_rollout_call),
+                                    (int)sizeof(rgi_rollout_starts), (int)sizeof(real),
+                                    RGI_TEAM};
+    for (int i = 0; i < RGI_LAYOUT; i++) out[i] = layout[i];
 }
 
 static __device__ inline int rgi_my_rod(void)
@@ -153,6 +155,6 @@ extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_pack *packs, int rods
 extern const rgs_kernel RGI_NAMED(rgs_kernels)[];
 const rgs_kernel RGI_NAMED(rgs_kernels)[] = {RGS_KERNEL(RGI_NAMED(rgi_run)),   RGS_KERNEL(RGI_NAMED(rgi_reverse)),
                                                     RGS_KERNEL(RGI_NAMED(rgi_point)), RGS_KERNEL(RGI_NAMED(rgi_reset)),
-                                                    RGS_KERNEL(RGI_NAMED(rgi_starts)), RGS_VARIABLE(RGI_NAMED(rgi_layout)),
+                                                    RGS_KERNEL(RGI_NAMED(rgi_starts)), RGS_KERNEL(RGI_NAMED(rgi_layout)),
                                                     RGS_END};
 #endif

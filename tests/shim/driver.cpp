@@ -1,7 +1,7 @@
 /* shim/driver.cpp: the part of the CUDA driver's interface that the library calls (kernels/cuda/driver.h), over the
  * shim's runtime: the same devices, memory and streams.
  *
- * A module is any image; kernels and variables are found by their names in the tables of kernels.cpp, whatever the
+ * A module is any image; kernels are found by their names in the tables of kernels.cpp, whatever the
  * image holds. Errors have the driver's numbers, and leave the runtime's last error alone, as the driver does. */
 #include "cuda_runtime.h"
 
@@ -251,15 +251,8 @@ CUresult cuMemGetInfo_v2(size_t *unused, size_t *total)
     return by_runtime([=] { return cudaMemGetInfo(unused, total); });
 }
 
-/* variables of modules are no allocations */
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, void *stream)
 {
-    for (const rgs_kernel *const *table = rgs_modules; *table; table++)
-        for (const rgs_kernel *k = *table; k->name; k++)
-            if (!k->invoke && pointer(from) == k->address && bytes <= k->bytes) {
-                memcpy(to, k->address, bytes);
-                return SUCCESS;
-            }
     return by_runtime(
         [=] { return cudaMemcpyAsync(to, pointer(from), bytes, cudaMemcpyDeviceToHost, stream_of(stream)); });
 }
@@ -318,18 +311,8 @@ CUresult cuModuleGetFunction(void **function, void *module, const char *name)
 {
     const rgs_kernel *k = find(name);
     if (module != &module_handle) return 400;
-    if (!k || !k->invoke) return NOT_FOUND;
+    if (!k) return NOT_FOUND;
     *function = const_cast<rgs_kernel *>(k);
-    return SUCCESS;
-}
-
-CUresult cuModuleGetGlobal_v2(CUdeviceptr *at, size_t *bytes, void *module, const char *name)
-{
-    const rgs_kernel *k = find(name);
-    if (module != &module_handle) return 400;
-    if (!k || k->invoke) return NOT_FOUND;
-    *at = (CUdeviceptr)(uintptr_t)k->address;
-    *bytes = k->bytes;
     return SUCCESS;
 }
 

@@ -113,12 +113,11 @@ inline unsigned __ballot_sync(unsigned mask, int predicate) { return rgs_vote(RG
 
 /* ---- kernels by name, as the driver's interface has them (driver.cpp) ---- */
 
-/* a kernel or a variable of a module; `invoke` calls the kernel with pointers to its arguments */
+/* `invoke` calls the kernel with pointers to its arguments; `address` is what the runtime knows it by */
 struct rgs_kernel {
     const char *name;
     void (*invoke)(void **arguments);
-    const void *address; /* of the variable, and `bytes` of it */
-    size_t bytes;
+    const void *address;
 };
 
 template <typename... A, size_t... I>
@@ -133,9 +132,8 @@ template <typename... A, void (*kernel)(A...)> struct rgs_invoker<kernel> {
 };
 
 #define RGS_TEXT(name) #name
-#define RGS_KERNEL(kernel) {RGS_NAME(kernel), rgs_invoker<kernel>::invoke, (const void *)kernel, 0}
-#define RGS_VARIABLE(variable) {RGS_NAME(variable), nullptr, (const void *)variable, sizeof(variable)}
+#define RGS_KERNEL(kernel) {RGS_NAME(kernel), rgs_invoker<kernel>::invoke, (const void *)kernel}
 #define RGS_NAME(name) RGS_TEXT(name)
-#define RGS_END {nullptr, nullptr, nullptr, 0}
+#define RGS_END {nullptr, nullptr, nullptr}
 
 #endif
