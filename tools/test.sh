@@ -1,24 +1,30 @@
 #!/usr/bin/env bash
 # Build and test everything: what has to pass before a change is accepted.
 #
-#   tools/test.sh [--slow] [--fuzz SECONDS] [--no-install] [--require-cuda]
+#   tools/test.sh [--slow] [--fuzz SECONDS] [--no-install] [--require-cuda] [--cuda-archs LIST]
 #
 #   release  all tests            asan  all tests, with address and undefined-behaviour sanitizers
 #   tsan     tests with threads   fuzz  each parser under libFuzzer (60 s; --fuzz SECONDS)
 #
 # --slow adds the tests labelled slow. The release build has the CUDA backend where nvcc is found; with
-# --require-cuda it fails without. tsan and fuzz need clang. Tests that need recordings look in
+# --require-cuda it fails without. --cuda-archs names the chips that it is compiled for, such as 75,90, where all that
+# nvcc knows would take minutes more. tsan and fuzz need clang. Tests that need recordings look in
 # $RODGRAD_RECORDINGS, else in ../shared/recordings, and skip without them. Builds are incremental;
 # logs are in build/<preset>. The exit code is 0 only if everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-slow=0 fuzz_seconds=60 install=1 cuda=AUTO
+slow=0 fuzz_seconds=60 install=1 cuda=AUTO archs=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --slow) slow=1 ;;
         --no-install) install=0 ;;
         --require-cuda) cuda=ON ;;
+        --cuda-archs)
+            shift
+            [[ "${1-}" =~ ^[0-9]+([\ ,\;][0-9]+)*$ ]] ||
+                { echo "test.sh: --cuda-archs needs compute capabilities, such as 75,90" >&2; exit 2; }
+            archs=("-DRODGRAD_CUDA_ARCHS=${1//[ ,]/;}") ;;
         --fuzz)
             shift
             [[ "${1-}" =~ ^[0-9]+$ ]] || { echo "test.sh: --fuzz needs whole seconds" >&2; exit 2; }
@@ -67,7 +73,7 @@ if [ $slow -eq 1 ]; then
 else
     without_slow=(-LE slow) which="all tests but the slow ones"
 fi
-check release "$which" "-DRODGRAD_CUDA=$cuda" -- "${without_slow[@]}"
+check release "$which" "-DRODGRAD_CUDA=$cuda" "${archs[@]}" -- "${without_slow[@]}"
 check asan "$which" -- "${without_slow[@]}"
 if command -v clang >/dev/null; then
     export TSAN_OPTIONS="ignore_noninstrumented_modules=1 halt_on_error=1"
