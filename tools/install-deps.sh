@@ -5,7 +5,7 @@
 #   tools/install-deps.sh --test     what tools/test.sh needs as well
 #   tools/install-deps.sh --bundle   what tools/bundle.sh and the tests of its archive need as well
 #
-# CUDA is not among them: Debian's is too old. Where NVIDIA's toolkit 12.8 or newer is installed, the build
+# CUDA is not among them: Debian's is too old. Where NVIDIA's toolkit 12.0 or newer is installed, the build
 # finds it; elsewhere it leaves the CUDA backend out.
 #
 # Works as root, or through sudo. On a system without apt it only says what it would want.
