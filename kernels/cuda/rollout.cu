@@ -39,7 +39,7 @@ extern "C" __global__ void RGI_NAMED(rgi_layout)(int *out)
                                     (int)sizeof(rgi_plan),           (int)sizeof(rgi_rollout_call),
                                     (int)sizeof(rgi_rollout_starts), (int)sizeof(real),
                                     RGI_TEAM};
-    for (int i = 0; i < RGI_LAYOUT; i++) out[i] = layout[i];
+    for (int i = (int)threadIdx.x; i < RGI_LAYOUT; i += (int)blockDim.x) out[i] = layout[i];
 }
 
 static __device__ inline int rgi_my_rod(void)

@@ -39,7 +39,8 @@ class Error(ctypes.Structure):
 class RolloutOpts(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("stepper", c_int), ("sweeps", c_int), ("scheme", c_int),
                 ("substeps", c_int), ("tolerance_m", c_double), ("max_iterations", c_int),
-                ("threads", c_int), ("isa", c_char_p), ("context", c_void_p), ("real", c_int)]
+                ("threads", c_int), ("isa", c_char_p), ("context", c_void_p), ("real", c_int), ("team", c_int),
+                ("team_registers", c_int), ("block_rods", c_int)]
 
 
 class BatchOpts(ctypes.Structure):
@@ -50,7 +51,8 @@ class BatchOpts(ctypes.Structure):
 
 class ContextOpts(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("backend", c_char_p), ("stream", c_void_p),
-                ("allocate", c_void_p), ("release", c_void_p), ("user", c_void_p)]
+                ("allocate", c_void_p), ("release", c_void_p), ("user", c_void_p),
+                ("kernels", c_char_p)]
 
 
 class FieldInfo(ctypes.Structure):
