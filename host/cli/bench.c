@@ -247,7 +247,9 @@ static rg_status row_create(scene_run *run, rgc_arrays *group, long real, long t
     r->peak_flops = r->bandwidth = (double)NAN;
     r->repeats = (size_t)a->repeat;
     r->times = calloc(r->repeats, sizeof *r->times);
-    if (!r->times) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu times.", r->repeats);
+    if (run->setting.rollout.context) r->kernels = calloc(r->repeats, sizeof *r->kernels);
+    if (!r->times || (run->setting.rollout.context && !r->kernels))
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu times.", r->repeats);
     return rgc_work_create(&run->setting, group, (rgc_mode)mode, parameters, (rg_real)real, (int)threads,
                            &r->work, err);
 }
@@ -298,24 +300,31 @@ static void scene_clear(scene_run *run)
 
 /* ---- measure ---- */
 
-static rg_status timed(const rgc_row *r, size_t calls, double *each_s, rg_error *err)
+/* *kernels_s: the time of the rollout's kernels, on a GPU; else untouched */
+static rg_status timed(const rgc_row *r, size_t calls, double *each_s, double *kernels_s, rg_error *err)
 {
+    const rgi_rollout *gpu = rgc_work_rollout(&r->work);
+    if (gpu) rgi_device_time(gpu->device, 1);
     const double began = rgc_seconds();
     for (size_t k = 0; k < calls; k++) {
         RG_TRY(rgc_work_run(&r->work, err));
         RG_TRY(go_on(err));
     }
     *each_s = (rgc_seconds() - began) / (double)calls;
+    if (!gpu) return RG_OK;
+    RG_TRY(rgi_device_timed(gpu->device, kernels_s, err));
+    *kernels_s /= (double)calls;
+    rgi_device_time(gpu->device, 0);
     return RG_OK;
 }
 
 static rg_status warm_up(rgc_row *r, rg_error *err)
 {
-    double each_s = 0.0;
-    RG_TRY(timed(r, 1, &each_s, err));
+    double each_s = 0.0, kernels_s = 0.0;
+    RG_TRY(timed(r, 1, &each_s, &kernels_s, err));
     rgc_row_judge(r);
     /* the first call pays for memory that is touched for the first time */
-    if (each_s < least_s) RG_TRY(timed(r, 1, &each_s, err));
+    if (each_s < least_s) RG_TRY(timed(r, 1, &each_s, &kernels_s, err));
     r->calls = (size_t)fmin(fmax(ceil(least_s / fmax(each_s, 1e-9)), 1.0), (double)CALLS_MOST);
     return RG_OK;
 }
@@ -358,7 +367,9 @@ static rg_status measure(scene_run *run, const rgc_triad *triad, rg_error *err)
         for (size_t i = 0; i < run->n_rows; i++) {
             rgc_row *r = &run->rows[k % 2 ? run->n_rows - 1 - i : i];
             rgc_progress("%s: repeat %zu of %zu, row %zu of %zu", scene, k + 1, repeat, i + 1, run->n_rows);
-            RG_TRY(timed(r, r->calls, &r->times[k], err));
+            double kernels_s = 0.0;
+            RG_TRY(timed(r, r->calls, &r->times[k], &kernels_s, err));
+            if (r->kernels) r->kernels[k] = kernels_s;
         }
     }
     limit_rows(run);

@@ -15,6 +15,7 @@ void rgc_row_clear(rgc_row *r)
 {
     rgc_work_clear(&r->work);
     free(r->times);
+    free(r->kernels);
     memset(r, 0, sizeof *r);
 }
 
@@ -48,11 +49,15 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void rgc_row_sort(rgc_row *r) { qsort(r->times, r->repeats, sizeof *r->times, ascending); }
-
-static double median_s(const rgc_row *r)
+void rgc_row_sort(rgc_row *r)
 {
-    return 0.5 * (r->times[(r->repeats - 1) / 2] + r->times[r->repeats / 2]);
+    qsort(r->times, r->repeats, sizeof *r->times, ascending);
+    if (r->kernels) qsort(r->kernels, r->repeats, sizeof *r->kernels, ascending);
+}
+
+static double median_of(const rgc_row *r, const double *times)
+{
+    return 0.5 * (times[(r->repeats - 1) / 2] + times[r->repeats / 2]);
 }
 
 /* the processor's name as the system gives it */
@@ -71,8 +76,6 @@ static void machine_name(char *text, size_t size)
     if (file) fclose(file);
 }
 
-static const char *isa_of(const rg_rollout_opts *opts) { return opts->isa ? opts->isa : rg_cpu_isa(); }
-
 /* what a row's time and the processor's limits come to */
 typedef struct speed {
     double median_s, rod_steps, rod_seconds; /* [s], [1/s], [s/s] */
@@ -85,7 +88,7 @@ static speed speed_of(const rgc_row *r)
 {
     const double rods = (double)r->work.arrays->rods;
     speed s;
-    s.median_s = median_s(r);
+    s.median_s = median_of(r, r->times);
     s.rod_steps = rods * (double)rgc_setting_steps(r->work.setting) / s.median_s;
     s.rod_seconds = rods * (double)r->work.setting->frames * r->work.setting->frame_s / s.median_s;
     s.bytes_per_rod = (double)rgc_work_describe(&r->work).total_bytes / rods;
@@ -135,12 +138,16 @@ json_t *rgc_row_json(const rgc_row *r)
         rgc_json_number(implicit ? r->newton : (double)NAN), "scheme",
         implicit ? json_string(rg_scheme_name(o->scheme)) : json_null(), "machine", rgc_json_text(machine),
         "device", o->context ? rgc_json_text(rg_context_device_name(o->context)) : json_null(), "isa",
-        isa_of(o), "processors", omp_get_num_procs(), "compiler", RGC_COMPILER, "build_type",
+        rgi_rollout_isa(o), "processors", omp_get_num_procs(), "compiler", RGC_COMPILER, "build_type",
         RODGRAD_BUILD_TYPE, "flags", RODGRAD_BUILD_FLAGS, "version", RODGRAD_VERSION);
     /* how rods lie on a GPU */
     const rgi_rollout *gpu = rgc_work_rollout(w);
-    json_t *on_gpu = gpu ? json_pack("{s:s, s:i, s:i, s:i, s:i, s:b}", "memory",
-                                     of->memory == RG_MEMORY_DEVICE ? "device" : "host", "team", gpu->team,
+    const double kernels_s = r->kernels ? median_of(r, r->kernels) : (double)NAN;
+    const double steps = (double)w->arrays->rods * (double)rgc_setting_steps(of);
+    json_t *on_gpu = gpu ? json_pack("{s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:b}", "memory",
+                                     of->memory == RG_MEMORY_DEVICE ? "device" : "host", "kernels_s",
+                                     rgc_json_number(kernels_s), "kernel_rod_steps_per_s",
+                                     rgc_json_number(steps / kernels_s), "team", gpu->team,
                                      "team_registers", gpu->registers, "block_rods", gpu->teams, "resident_rods",
                                      gpu->resident, "shared_memory", gpu->shared)
                          : json_object();
@@ -160,7 +167,7 @@ void rgc_row_print_head(const rgc_row *first)
     const rgc_setting *of = first->work.setting;
     char machine[160];
     machine_name(machine, sizeof machine);
-    printf("%s, %s, %s, rodgrad %s\n", machine, isa_of(&of->rollout), RGC_COMPILER, RODGRAD_VERSION);
+    printf("%s, %s, %s, rodgrad %s\n", machine, rgi_rollout_isa(&of->rollout), RGC_COMPILER, RODGRAD_VERSION);
     printf("%s stepper, %s, %zu frames of %g ms, steps of %.4g ms; minimum, median, maximum of %zu\n\n",
            rg_stepper_name(of->rollout.stepper), rg_context_backend(of->rollout.context), of->frames,
            1e3 * of->frame_s, 1e3 * rgc_setting_step_s(of), first->repeats);

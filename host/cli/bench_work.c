@@ -66,7 +66,7 @@ typedef struct numbers {
     size_t count;
 } numbers;
 
-enum { NUMBERS = 14 };
+enum { NUMBERS = 15 };
 
 static void list_numbers(const rgc_setting *s, rgc_arrays *a, numbers *out)
 {
@@ -80,6 +80,7 @@ static void list_numbers(const rgc_setting *s, rgc_arrays *a, numbers *out)
         {&a->scene.clamp_m, &c->scene.clamp_m, 3 * RGC_SCENE_CLAMPED_EDGES * steps},
         {&a->markers, &c->markers, 3 * v * s->frames},
         {&a->second, &c->second, 3 * v * s->frames},
+        {&a->second, &c->cotangents, 3 * v * s->frames},
         {&a->direction, &c->direction, v},
         {&a->x0, &c->x0, 3 * v},
         {&a->v0, &c->v0, 3 * v},
@@ -219,7 +220,7 @@ static rg_status cotangents_on_device(rgc_work *w, rg_error *err)
     RG_TRY(rgi_device_download(a->device, a->markers, a->copies->markers, n * sizeof *a->markers, err));
     RG_TRY(rgi_device_wait(a->device, err));
     for (size_t i = 0; i < n; i++) a->second[i] = 2.0 * a->markers[i];
-    return rgi_device_upload(a->device, a->copies->second, a->second, n * sizeof *a->second, err);
+    return rgi_device_upload(a->device, a->copies->cotangents, a->second, n * sizeof *a->second, err);
 }
 
 rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mode mode, size_t parameters,
@@ -305,7 +306,7 @@ static rg_status run_jvp(const rgc_work *w, rg_error *err)
 static rg_status run_adjoint(const rgc_work *w, rg_error *err)
 {
     const rgc_arrays *a = arrays_of(w);
-    const rg_batch_cotangents from = {.markers = a->second};
+    const rg_batch_cotangents from = {.markers = a == w->arrays ? a->second : a->cotangents};
     rg_batch_gradients to = {.x0 = a->x0, .v0 = a->v0, .turn0 = a->turn0};
     to.fields[RG_BEND_STIFFNESS_1] = a->b[0];
     to.fields[RG_BEND_STIFFNESS_2] = a->b[1];

@@ -32,6 +32,7 @@ typedef struct rgc_arrays {
     size_t rods;
     rgc_scene_arrays scene;
     double *markers, *second;         /* [rods][F][V][3]; their tangents or cotangents */
+    double *cotangents;               /* of copies alone: [rods][F][V][3] */
     double *direction;                /* [rods][V] of the bend stiffness */
     double *x0, *v0, *turn0, *b[3];   /* gradients: [rods][V][3], [rods][E], [rods][V] */
     rg_rod_status *statuses;          /* [rods] */

@@ -174,12 +174,22 @@ rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
     return RG_OK;
 }
 
+/* threads for what the host does rod by rod, whose sums are each rod's own: on a GPU `threads` is one */
+static int host_threads(const rg_batch *b)
+{
+    enum { RODS_OF_THREAD = 256 };
+    const int asked = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
+    const size_t useful = b->n_rods / RODS_OF_THREAD + 1;
+    return (size_t)asked < useful ? asked : (int)useful;
+}
+
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */
 void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
 {
     const size_t w = b->lanes, n = b->vertices, places = rgi_batch_change_places(b);
     for (size_t i = 0; i < b->n_packs; i++)
         memset((double *)(uintptr_t)b->packs[i].entry_values, 0, places * w * sizeof(double));
+#pragma omp parallel for num_threads(host_threads(b))
     for (size_t slot = 0; slot < b->n_packs * w; slot++) {
         const size_t index = slot / w, lane = slot % w < (size_t)b->packs[index].rods ? slot % w : 0;
         const size_t from = b->places[index].first + lane;
@@ -278,6 +288,7 @@ void rgi_batch_give_fields(const rg_batch *b, double *const *fields)
         if (!fields[field]) continue;
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
         const size_t row = rgi_batch_numbers(b, field);
+#pragma omp parallel for num_threads(host_threads(b))
         for (size_t rod = 0; rod < b->n_rods; rod++) {
             const size_t index = b->pack_of[rod], lane = rod - b->places[index].first;
             const rg_model *model = rgi_batch_model_of(b, rod);

@@ -25,6 +25,11 @@ typedef struct module {
     char kernels[8][NAME]; /* names that were asked for */
 } module;
 
+/* a timed launch */
+typedef struct span {
+    rgi_cu_event begin, end;
+} span;
+
 struct rgi_device {
     int index, own_stream;
     const rgi_driver *driver;
@@ -36,19 +41,29 @@ struct rgi_device {
     void *user;
     char *folder; /* of kernels that are preferred to the library's; or NULL */
     module *modules; /* that are loaded */
+    int timing;
+    span *spans; /* [room], of which n_spans were recorded */
+    size_t n_spans, room;
     rgi_device_facts facts;
 };
 
 /* ---- errors ---- */
 
+/* errors of an earlier kernel rather than of the call: the process's memory on the GPU is gone */
+static int kernel_failed(rgi_cu_result error)
+{
+    return error == RGI_CU_ILLEGAL_ADDRESS || error == RGI_CU_LAUNCH_TIMEOUT || error == RGI_CU_ASSERT ||
+           (error >= RGI_CU_HARDWARE_STACK_ERROR && error <= RGI_CU_LAUNCH_FAILED);
+}
+
+static const char no_more[] = "; an earlier kernel failed, and this process can use the GPU no more: start it again, "
+                              "under compute-sanitizer to see where";
+
 /* "cuMemAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", and what to do where that is known */
 static rg_status fail(const rgi_driver *driver, rg_error *err, const char *call, rgi_cu_result error)
 {
     const char *advice = "";
-    /* errors of the process rather than of the call: its memory on the GPU is gone */
-    if (error == RGI_CU_ILLEGAL_ADDRESS || error == RGI_CU_LAUNCH_FAILED)
-        advice = "; a kernel failed, and this process can use the GPU no more: start it again, under "
-                 "compute-sanitizer to see where";
+    if (kernel_failed(error)) advice = no_more;
     return RG_FAIL(err, RG_ERR_DEVICE, "%s: %s (%s)%s", call, rgi_driver_error_text(driver, error),
                    rgi_driver_error_name(driver, error), advice);
 }
@@ -138,6 +153,7 @@ static rgi_cu_result read_facts(const rgi_driver *driver, rgi_cu_device handle, 
                    {RGI_CU_SHARED_PER_BLOCK_OPTIN, &out->shared_per_block},
                    {RGI_CU_SHARED_PER_MULTIPROCESSOR, &out->shared_per_multiprocessor},
                    {RGI_CU_REGISTERS_PER_MULTIPROCESSOR, &out->registers_per_multiprocessor},
+                   {RGI_CU_PAGEABLE_MEMORY_ACCESS, &out->reads_pageable},
                    {RGI_CU_CLOCK_RATE, &out->clock_khz}};
     rgi_cu_result error = driver->device_name(out->name, (int)sizeof out->name, handle);
     if (error == 0) error = driver->device_memory(&out->memory_bytes, handle);
@@ -274,6 +290,7 @@ static rg_status find_kernel(rgi_device *device, const char *module_name, const 
     RG_TRY(find_module(device, module_name, &m, err));
     const rgi_cu_result error = device->driver->module_function(&out->function, m->handle, name);
     out->name = keep_name(m, name);
+    out->timed = 0;
     if (error == 0 && out->name) return RG_OK;
     return RG_FAIL(err, RG_ERR_DEVICE, "The kernels %s have no %s (%s).", module_name, name,
                    rgi_driver_error_name(device->driver, error));
@@ -316,17 +333,72 @@ rg_status rgi_device_kernel_needs(rgi_device *device, const rgi_kernel *kernel, 
     return error == 0 ? RG_OK : fail(device->driver, err, "cuFuncGetAttribute", error);
 }
 
+/* the next span, begun; its events are made once */
+static rg_status begin_span(rgi_device *device, span **out, rg_error *err)
+{
+    if (device->n_spans == device->room) {
+        const size_t room = device->room ? 2 * device->room : 16;
+        span *more = realloc(device->spans, room * sizeof *more);
+        if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for the times of %zu launches.", room);
+        memset(more + device->room, 0, (room - device->room) * sizeof *more);
+        device->spans = more;
+        device->room = room;
+    }
+    span *s = &device->spans[device->n_spans];
+    rgi_cu_result error = s->begin ? 0 : device->driver->event_create(&s->begin, 0);
+    if (error == 0 && !s->end) error = device->driver->event_create(&s->end, 0);
+    if (error == 0) error = device->driver->event_record(s->begin, device->stream);
+    *out = s;
+    return error == 0 ? RG_OK : fail(device->driver, err, "cuEventRecord", error);
+}
+
 rg_status rgi_device_launch(rgi_device *device, const rgi_kernel *kernel, unsigned blocks, unsigned threads,
                             size_t shared_bytes, void **arguments, rg_error *err)
 {
+    span *timed = NULL;
     RG_TRY(rgi_device_enter(device, err));
-    const rgi_cu_result error = device->driver->launch(kernel->function, blocks, 1, 1, threads, 1, 1,
-                                                       (unsigned)shared_bytes, device->stream, arguments, NULL);
+    rg_status status = kernel->timed && device->timing ? begin_span(device, &timed, err) : RG_OK;
+    rgi_cu_result error = 0;
+    if (status == RG_OK)
+        error = device->driver->launch(kernel->function, blocks, 1, 1, threads, 1, 1, (unsigned)shared_bytes,
+                                       device->stream, arguments, NULL);
+    if (status == RG_OK && error == 0 && timed) {
+        const rgi_cu_result unmarked = device->driver->event_record(timed->end, device->stream);
+        if (unmarked != 0) status = fail(device->driver, err, "cuEventRecord", unmarked);
+        else device->n_spans++;
+    }
     rgi_device_leave(device);
-    if (error == 0) return RG_OK;
-    return RG_FAIL(err, RG_ERR_DEVICE, "%s did not start on cuda:%d (%s): %s (%s)", kernel->name, device->index,
+    if (error == 0) return status;
+    return RG_FAIL(err, RG_ERR_DEVICE, "%s did not start on cuda:%d (%s): %s (%s)%s", kernel->name, device->index,
                    device->facts.name, rgi_driver_error_text(device->driver, error),
-                   rgi_driver_error_name(device->driver, error));
+                   rgi_driver_error_name(device->driver, error), kernel_failed(error) ? no_more : "");
+}
+
+void rgi_device_time(rgi_device *device, int on)
+{
+    device->timing = on;
+    device->n_spans = 0;
+}
+
+static rgi_cu_result add_spans(const rgi_device *device, double *seconds)
+{
+    rgi_cu_result error = device->driver->stream_wait(device->stream);
+    for (size_t i = 0; i < device->n_spans && error == 0; i++) {
+        float milliseconds = 0.0f;
+        error = device->driver->event_elapsed(&milliseconds, device->spans[i].begin, device->spans[i].end);
+        *seconds += 1e-3 * (double)milliseconds;
+    }
+    return error;
+}
+
+rg_status rgi_device_timed(rgi_device *device, double *seconds, rg_error *err)
+{
+    *seconds = 0.0;
+    RG_TRY(rgi_device_enter(device, err));
+    const rgi_cu_result error = add_spans(device, seconds);
+    device->n_spans = 0;
+    rgi_device_leave(device);
+    return error == 0 ? RG_OK : fail(device->driver, err, "cuEventElapsedTime", error);
 }
 
 /* ---- open and close ---- */
@@ -420,6 +492,10 @@ void rgi_device_close(rgi_device **device_)
         /* a failure here was one of an earlier call, which has said so */
         if (device->stream) (void)device->driver->stream_wait(device->stream);
         for (module *m = device->modules; m; m = m->next) (void)device->driver->module_unload(m->handle);
+        for (size_t i = 0; i < device->room; i++) {
+            if (device->spans[i].begin) (void)device->driver->event_destroy(device->spans[i].begin);
+            if (device->spans[i].end) (void)device->driver->event_destroy(device->spans[i].end);
+        }
         if (device->own_stream) (void)device->driver->stream_destroy(device->stream);
         rgi_device_leave(device);
     }
@@ -428,6 +504,7 @@ void rgi_device_close(rgi_device **device_)
         next = m->next;
         free(m);
     }
+    free(device->spans);
     free(device->folder);
     free(device);
     *device_ = NULL;
@@ -444,6 +521,22 @@ void *rgi_device_stream(const rgi_device *device) { return device->stream; }
 /* a pointer as the driver takes it, and back */
 static rgi_cu_memory address(const void *memory) { return (rgi_cu_memory)(uintptr_t)memory; }
 static void *pointer(rgi_cu_memory memory) { return (void *)(uintptr_t)memory; }
+
+/* what the driver knows of memory; all 0 of pageable memory of the host */
+typedef struct memory_facts {
+    int type;
+    unsigned managed;
+    int index;
+} memory_facts;
+
+static memory_facts memory_at(const rgi_driver *driver, const void *memory)
+{
+    memory_facts facts = {0, 0, -1};
+    int attributes[] = {RGI_CU_POINTER_MEMORY_TYPE, RGI_CU_POINTER_IS_MANAGED, RGI_CU_POINTER_DEVICE_ORDINAL};
+    void *values[] = {&facts.type, &facts.managed, &facts.index};
+    if (memory && driver->pointer_attributes(3, attributes, values, address(memory)) == 0) return facts;
+    return (memory_facts){0, 0, -1};
+}
 
 static rg_status too_little(const rgi_device *device, size_t bytes, const char *what, const char *call,
                             rg_error *err)
@@ -521,20 +614,15 @@ void rgi_device_free(rgi_device *device, void *memory, size_t bytes)
 
 /* ---- copies ---- */
 
-/* 1: memory that the driver knows, the GPU's or page-locked memory of the host */
-static int known(const rgi_driver *driver, const void *memory)
-{
-    int type = 0;
-    return driver->pointer_attribute(&type, RGI_CU_POINTER_MEMORY_TYPE, address(memory)) == 0;
-}
-
 rg_status rgi_device_upload(rgi_device *device, void *to, const void *from, size_t bytes, rg_error *err)
 {
     if (bytes == 0) return RG_OK;
     RG_TRY(rgi_device_enter(device, err));
     rgi_cu_result error = device->driver->upload(address(to), from, bytes, device->stream);
-    /* pageable memory has been copied to the driver's buffer by now; page-locked is still being read */
-    if (error == 0 && known(device->driver, from)) error = device->driver->stream_wait(device->stream);
+    /* Pageable memory has been copied to the driver's buffer by now, unless the GPU can read it where it is;
+     * page-locked memory is still being read. */
+    if (error == 0 && (device->facts.reads_pageable || memory_at(device->driver, from).type != 0))
+        error = device->driver->stream_wait(device->stream);
     const rg_status status = error == 0 ? RG_OK : fail(device->driver, err, "cuMemcpyHtoDAsync", error);
     rgi_device_leave(device);
     return status;
@@ -571,12 +659,8 @@ rg_status rgi_device_wait(rgi_device *device, rg_error *err)
 
 int rgi_device_owns(const rgi_device *device, const void *memory)
 {
-    const rgi_driver *driver = device->driver;
-    int type = 0, index = -1;
-    unsigned managed = 0;
-    if (!memory || driver->pointer_attribute(&type, RGI_CU_POINTER_MEMORY_TYPE, address(memory)) != 0) return 0;
-    if (driver->pointer_attribute(&managed, RGI_CU_POINTER_IS_MANAGED, address(memory)) == 0 && managed) return 1;
-    if (type != RGI_CU_MEMORY_DEVICE) return 0;
-    if (driver->pointer_attribute(&index, RGI_CU_POINTER_DEVICE_ORDINAL, address(memory)) != 0) return 0;
-    return index == device->index ? 1 : -1;
+    const memory_facts at = memory_at(device->driver, memory);
+    if (at.managed) return 1;
+    if (at.type != RGI_CU_MEMORY_DEVICE) return 0;
+    return at.index == device->index ? 1 : -1;
 }

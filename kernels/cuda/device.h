@@ -34,6 +34,7 @@ typedef struct rgi_device_facts {
     int compute; /* capability, 90 for 9.0 */
     int multiprocessors, shared_per_block, shared_per_multiprocessor; /* opt-in limits [bytes] */
     int registers_per_multiprocessor, clock_khz;
+    int reads_pageable; /* it reads the host's pageable memory where that is, after a copy was enqueued */
     size_t memory_bytes;
 } rgi_device_facts;
 
@@ -73,6 +74,7 @@ void rgi_device_leave(const rgi_device *device);
 typedef struct rgi_kernel {
     void *function;
     const char *name; /* for sentences; static to the device */
+    int timed;        /* its launches are among those that rgi_device_timed adds up */
 } rgi_kernel;
 
 /* A kernel of a module (images.h), which is loaded when it is first asked for, from `kernels` of the options or from
@@ -90,6 +92,11 @@ rg_status rgi_device_kernel_needs(rgi_device *device, const rgi_kernel *kernel, 
  * in the sentence when it did not start. */
 rg_status rgi_device_launch(rgi_device *device, const rgi_kernel *kernel, unsigned blocks, unsigned threads,
                             size_t shared_bytes, void **arguments, rg_error *err);
+
+/* From now on the GPU's time of timed kernels is taken, or (0) no more; and what it came to since, [s], which starts
+ * anew then. The second waits. RG_ERR_DEVICE */
+void rgi_device_time(rgi_device *device, int on);
+rg_status rgi_device_timed(rgi_device *device, double *seconds, rg_error *err);
 
 #ifdef __cplusplus
 }

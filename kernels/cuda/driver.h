@@ -20,6 +20,7 @@ typedef void *rgi_cu_context;             /* CUcontext */
 typedef void *rgi_cu_module;              /* CUmodule */
 typedef void *rgi_cu_function;            /* CUfunction */
 typedef void *rgi_cu_stream;              /* CUstream = cudaStream_t */
+typedef void *rgi_cu_event;               /* CUevent */
 
 /* member, the driver's symbol, arguments */
 #define RGI_DRIVER_LIST(X)                                                                                           \
@@ -47,7 +48,8 @@ typedef void *rgi_cu_stream;              /* CUstream = cudaStream_t */
     X(upload, cuMemcpyHtoDAsync_v2, (rgi_cu_memory to, const void *from, size_t bytes, rgi_cu_stream stream))        \
     X(download, cuMemcpyDtoHAsync_v2, (void *to, rgi_cu_memory from, size_t bytes, rgi_cu_stream stream))            \
     X(fill, cuMemsetD8Async, (rgi_cu_memory to, unsigned char value, size_t bytes, rgi_cu_stream stream))            \
-    X(pointer_attribute, cuPointerGetAttribute, (void *value, int attribute, rgi_cu_memory pointer))                 \
+    X(pointer_attributes, cuPointerGetAttributes,                                                                    \
+      (unsigned count, int *attributes, void **values, rgi_cu_memory pointer))                                       \
     X(module_load, cuModuleLoadData, (rgi_cu_module *module, const void *image))                                     \
     X(module_unload, cuModuleUnload, (rgi_cu_module module))                                                         \
     X(module_function, cuModuleGetFunction, (rgi_cu_function *function, rgi_cu_module module, const char *name))     \
@@ -55,6 +57,10 @@ typedef void *rgi_cu_stream;              /* CUstream = cudaStream_t */
     X(function_get, cuFuncGetAttribute, (int *value, int attribute, rgi_cu_function function))                       \
     X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                        \
       (int *blocks, rgi_cu_function function, int block_threads, size_t shared_bytes))                               \
+    X(event_create, cuEventCreate, (rgi_cu_event *event, unsigned flags))                                            \
+    X(event_destroy, cuEventDestroy_v2, (rgi_cu_event event))                                                        \
+    X(event_record, cuEventRecord, (rgi_cu_event event, rgi_cu_stream stream))                                       \
+    X(event_elapsed, cuEventElapsedTime, (float *milliseconds, rgi_cu_event begin, rgi_cu_event end))                \
     X(launch, cuLaunchKernel,                                                                                        \
       (rgi_cu_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,                \
        unsigned block_y, unsigned block_z, unsigned shared_bytes, rgi_cu_stream stream, void **arguments,            \
@@ -75,6 +81,9 @@ enum {
     RGI_CU_UNSUPPORTED_PTX = 222,
     RGI_CU_NOT_FOUND = 500,
     RGI_CU_ILLEGAL_ADDRESS = 700,
+    RGI_CU_LAUNCH_TIMEOUT = 702,
+    RGI_CU_ASSERT = 710,
+    RGI_CU_HARDWARE_STACK_ERROR = 714, /* and, up to 718, an illegal instruction, a misaligned address, ... */
     RGI_CU_LAUNCH_FAILED = 719
 };
 enum {
@@ -83,6 +92,7 @@ enum {
     RGI_CU_COMPUTE_MAJOR = 75,
     RGI_CU_COMPUTE_MINOR = 76,
     RGI_CU_SHARED_PER_MULTIPROCESSOR = 81,
+    RGI_CU_PAGEABLE_MEMORY_ACCESS = 88,
     RGI_CU_REGISTERS_PER_MULTIPROCESSOR = 82,
     RGI_CU_SHARED_PER_BLOCK_OPTIN = 97,
     RGI_CU_POINTER_MEMORY_TYPE = 2, /* pointer attributes, and what a memory type can be */

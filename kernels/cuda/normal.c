@@ -14,6 +14,7 @@
 #include "libraries.h"
 
 enum { THREADS = 128, BLOCKS_MOST = 4096, TILE = 64, TILES_WANTED = 512, MATRICES = 3, INFOS = 2 };
+enum { BATCH_MOST = 32768 };
 enum { WORKSPACE = 32 << 20 }; /* [bytes] what cuBLAS's guide wants for compute capability 9.0 */
 
 typedef struct sums {
@@ -270,9 +271,14 @@ static rg_status add_block(rgi_normal *n, size_t block, rg_error *err)
              &one, rows, apart, of_slice, rows, apart, of_slice, &zero, n->partial, columns, (long long)count,
              (int)n->slices);
     RG_TRY(add_slices(n, n->partial, n->slices, count, trial->squares, err));
-    RGI_BLAS(err, cublasDgemvStridedBatched, n->blas, RGI_CUBLAS_OP_T, of_rod, (int)p, &one, rows, apart, of_rod,
-             residual, 1, of_rod, &zero, trial->gradients + block * n->n_rods * p, 1, (long long)p,
-             (int)n->n_rods);
+    /* a batch may be one dimension of a grid, of which there are 65,535 at most */
+    for (size_t rod = 0; rod < n->n_rods; rod += BATCH_MOST) {
+        const size_t count_now = n->n_rods - rod < BATCH_MOST ? n->n_rods - rod : BATCH_MOST;
+        const size_t from = rod * n->rows_of_rod;
+        RGI_BLAS(err, cublasDgemvStridedBatched, n->blas, RGI_CUBLAS_OP_T, of_rod, (int)p, &one, rows + from, apart,
+                 of_rod, residual + from, 1, of_rod, &zero, trial->gradients + (block * n->n_rods + rod) * p, 1,
+                 (long long)p, (int)count_now);
+    }
     return RG_OK;
 }
 

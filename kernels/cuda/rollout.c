@@ -82,6 +82,7 @@ rg_status rgi_rollout_open(rgi_device *device, const rgi_rollout_choice *choice,
              choice->single ? "float" : "double", out->team, out->registers);
     RG_TRY(find(out, suffix, "run", &out->run, err));
     RG_TRY(find(out, suffix, "reverse", &out->reverse, err));
+    out->run.timed = out->reverse.timed = 1;
     RG_TRY(find(out, suffix, "point", &out->point, err));
     RG_TRY(find(out, suffix, "reset", &out->reset, err));
     RG_TRY(find(out, suffix, "starts", &out->starts, err));

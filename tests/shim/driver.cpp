@@ -268,21 +268,46 @@ CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t bytes, void
     return by_runtime([=] { return cudaMemsetAsync(pointer(to), value, bytes, stream_of(stream)); });
 }
 
-CUresult cuPointerGetAttribute(void *value, int attribute, CUdeviceptr at)
+/* of what is no memory of the driver's: 0, and no device */
+CUresult cuPointerGetAttributes(unsigned count, int *attributes, void **values, CUdeviceptr at)
 {
-    enum { MEMORY_TYPE = 2, IS_MANAGED = 8, DEVICE_ORDINAL = 9, HOST = 1, DEVICE = 2 };
+    enum { MEMORY_TYPE = 2, IS_MANAGED = 8, DEVICE_ORDINAL = 9, HOST = 1, DEVICE = 2, NO_DEVICE_THERE = -2 };
     cudaPointerAttributes facts;
     const CUresult error = by_runtime([&] { return cudaPointerGetAttributes(&facts, pointer(at)); });
     if (error != SUCCESS) return error;
-    if (facts.type == cudaMemoryTypeUnregistered) return INVALID_VALUE;
+    const bool known = facts.type != cudaMemoryTypeUnregistered;
     const unsigned managed = facts.type == cudaMemoryTypeManaged;
-    const int type = facts.type == cudaMemoryTypeHost ? HOST : DEVICE;
-    switch (attribute) {
-    case MEMORY_TYPE: memcpy(value, &type, sizeof type); return SUCCESS;
-    case IS_MANAGED: memcpy(value, &managed, sizeof managed); return SUCCESS;
-    case DEVICE_ORDINAL: memcpy(value, &facts.device, sizeof facts.device); return SUCCESS;
-    default: return INVALID_VALUE;
-    }
+    const int type = !known ? 0 : facts.type == cudaMemoryTypeHost ? HOST : DEVICE;
+    const int device = known ? facts.device : NO_DEVICE_THERE;
+    for (unsigned i = 0; i < count; i++) switch (attributes[i]) {
+        case MEMORY_TYPE: memcpy(values[i], &type, sizeof type); break;
+        case IS_MANAGED: memcpy(values[i], &managed, sizeof managed); break;
+        case DEVICE_ORDINAL: memcpy(values[i], &device, sizeof device); break;
+        default: return INVALID_VALUE;
+        }
+    return SUCCESS;
+}
+
+/* ---- events ---- */
+
+CUresult cuEventCreate(void **event, unsigned flags)
+{
+    return by_runtime([=] { return cudaEventCreateWithFlags((cudaEvent_t *)event, flags); });
+}
+
+CUresult cuEventDestroy_v2(void *event)
+{
+    return by_runtime([=] { return cudaEventDestroy((cudaEvent_t)event); });
+}
+
+CUresult cuEventRecord(void *event, void *stream)
+{
+    return by_runtime([=] { return cudaEventRecord((cudaEvent_t)event, stream_of(stream)); });
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, void *begin, void *end)
+{
+    return by_runtime([=] { return cudaEventElapsedTime(milliseconds, (cudaEvent_t)begin, (cudaEvent_t)end); });
 }
 
 /* ---- modules and kernels ---- */

@@ -251,6 +251,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attr, int device)
     case cudaDevAttrWarpSize: *value = prop.warpSize; return cudaSuccess;
     case cudaDevAttrClockRate: *value = 1980000; return cudaSuccess;
     case cudaDevAttrMultiProcessorCount: *value = prop.multiProcessorCount; return cudaSuccess;
+    case cudaDevAttrPageableMemoryAccess: *value = 0; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor: *value = prop.major; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor: *value = prop.minor; return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
