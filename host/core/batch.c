@@ -212,25 +212,32 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
             }
         }
     }
-    int count = 0;
-    for (size_t at = 0; at < places; at++) {
-        int moved = 0;
-        for (size_t i = 0; i < b->n_packs; i++)
-            for (size_t lane = 0; lane < w; lane++)
-                moved |= b->packs[i].entry_values[at * w + lane] != 0.0;
-        if (!moved) continue;
-        size_t offset = at - n * RGI_NC;
-        b->entries[count].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
-        b->entries[count].coefficient =
-            at < n * RGI_NC ? (int)(at % RGI_NC) : RGI_O1 + (int)(offset % 2);
-        for (size_t i = 0; i < b->n_packs; i++) {
-            double *values = (double *)(uintptr_t)b->packs[i].entry_values;
-            memmove(values + (size_t)count * w, values + at * w, w * sizeof *values);
-        }
-        count++;
-    }
+    /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
+    for (size_t at = 0; at < places; at++) b->entries[at].coefficient = 0;
+#pragma omp parallel for num_threads(host_threads(b))
     for (size_t i = 0; i < b->n_packs; i++)
-        rgi_cpu_narrow(b->cpu, (double *)(uintptr_t)b->packs[i].entry_values, (size_t)count);
+        for (size_t at = 0; at < places; at++) {
+            int moved = 0;
+            for (size_t lane = 0; lane < w; lane++) moved |= b->packs[i].entry_values[at * w + lane] != 0.0;
+            if (!moved) continue;
+#pragma omp atomic write
+            b->entries[at].coefficient = 1;
+        }
+    int count = 0;
+    for (size_t at = 0; at < places; at++)
+        if (b->entries[at].coefficient) b->entries[count++].node = (int)at;
+#pragma omp parallel for num_threads(host_threads(b))
+    for (size_t i = 0; i < b->n_packs; i++) {
+        double *values = (double *)(uintptr_t)b->packs[i].entry_values;
+        for (int k = 0; k < count; k++)
+            memmove(values + (size_t)k * w, values + (size_t)b->entries[k].node * w, w * sizeof *values);
+        rgi_cpu_narrow(b->cpu, values, (size_t)count);
+    }
+    for (int k = 0; k < count; k++) {
+        const size_t at = (size_t)b->entries[k].node, offset = at - n * RGI_NC;
+        b->entries[k].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
+        b->entries[k].coefficient = at < n * RGI_NC ? (int)(at % RGI_NC) : RGI_O1 + (int)(offset % 2);
+    }
     b->entry_begin[0] = 0;
     b->entry_begin[1] = count;
 }
