@@ -1,6 +1,6 @@
 /* cuda/libraries.h: cuBLAS and cuSOLVER, loaded when a fit first needs them.
  *
- * Linked, their hundreds of megabytes would cost every start of a program some 80 ms, a fit on a GPU or not. What is
+ * Linked, their hundreds of megabytes would cost every start of a program about 80 ms, whether it fits on a GPU or not. What is
  * called here is the same in all their releases from CUDA 11 on, types and numbers as in cublas_v2.h and cusolverDn.h
  * (tests/test_cuda_headers.c compares them where a toolkit is installed). A status of 0 is success. */
 #ifndef RGI_LIBRARIES_H

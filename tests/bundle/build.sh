@@ -1,5 +1,5 @@
 # bash build.sh FOLDER [OPTION...]: the archive into FOLDER/dist by tools/bundle.sh with these options, in
-# FOLDER/work. Skips where tools or libraries are missing.
+# FOLDER/build. Skips where tools or libraries are missing.
 . "$(dirname "$0")/common.sh"
 tools=$(cd "$(dirname "$0")/../../tools" && pwd)
 
@@ -11,4 +11,4 @@ for library in libhdf5_serial.a libsz.a libjansson.a libcrypto.a liblapacke.a li
         skip "$library was not found; tools/install-deps.sh --bundle installs it"
 done
 rm -rf -- "$folder/dist"
-"$tools/bundle.sh" --folder "$folder/work" --out "$folder/dist" "$@"
+"$tools/bundle.sh" --folder "$folder/build" --out "$folder/dist" "$@"

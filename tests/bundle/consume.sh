@@ -17,10 +17,10 @@ cc -std=c17 -Wall -Wextra -Werror "$consume/consume.c" -I "$prefix/include" "$pr
 same() { "./$1" | diff plain.txt - || fail "$1 prints something else"; }
 
 # on a machine with the oldest glibc: linked against its symbols
-zig=$(echo "$folder"/work/ziglang/lib/python3*/site-packages/ziglang/zig)
+zig=$(echo "$folder"/build/ziglang/lib/python3*/site-packages/ziglang/zig)
 if [ -x "$zig" ]; then
     cc -std=c17 "$consume/consume.c" -I "$prefix/include" -c -o oldest.o
-    cache=$folder/work/build-${top#rodgrad-}/zig
+    cache=$folder/build/build-${top#rodgrad-}/zig
     ZIG_GLOBAL_CACHE_DIR=$cache ZIG_LOCAL_CACHE_DIR=$cache "$zig" cc -target x86_64-linux-gnu.2.28 -O2 \
         -fno-sanitize=all oldest.o "$prefix/lib/librodgrad.a" -lm -lpthread -ldl -o oldest
     same oldest

@@ -23,15 +23,15 @@ refuse 2 "needs a value" --out
 refuse 2 "characters that the build cannot take" --folder "$work/with space"
 (
     flock 9
-    refuse 1 "another bundle.sh is at work" --folder "$folder/work" --out "$work/out"
-) 9>"$folder/work/lock"
+    refuse 1 "another bundle.sh is at work" --folder "$folder/build" --out "$work/out"
+) 9>"$folder/build/lock"
 touch file
-refuse 1 "must be folders to write to" --folder "$folder/work" --out "$work/file"
-refuse 1 "must be folders to write to" --folder "$work/file/work" --out "$work/out"
-refuse 1 "must be folders to write to" --folder "$folder/work" --out /proc/rodgrad
+refuse 1 "must be folders to write to" --folder "$folder/build" --out "$work/file"
+refuse 1 "must be folders to write to" --folder "$work/file/build" --out "$work/out"
+refuse 1 "must be folders to write to" --folder "$folder/build" --out /proc/rodgrad
 
 # again, byte for byte
-"$bundle" --folder "$folder/work" --out again "$@" >out.txt 2>err.txt || fail "$(cat err.txt)"
+"$bundle" --folder "$folder/build" --out again "$@" >out.txt 2>err.txt || fail "$(cat err.txt)"
 cmp "$archive" again/*.tar.gz || fail "another archive was made of the same sources"
 [ "$(ls again)" = "$(basename "$archive")" ] || fail "more than the archive is left: $(ls again)"
 
@@ -39,11 +39,11 @@ cmp "$archive" again/*.tar.gz || fail "another archive was made of the same sour
 mkdir small
 if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=1m tmpfs small 2>/dev/null; then
     trap 'umount "$work/small"' EXIT
-    refuse 1 "is the disk full" --folder "$folder/work" --out "$work/small" "$@"
+    refuse 1 "is the disk full" --folder "$folder/build" --out "$work/small" "$@"
     [ -z "$(ls small)" ] || fail "a part of an archive is left: $(ls small)"
     umount small
     mount -t tmpfs -o size=1m,ro tmpfs small
-    refuse 1 "must be folders to write to" --folder "$folder/work" --out "$work/small" "$@"
+    refuse 1 "must be folders to write to" --folder "$folder/build" --out "$work/small" "$@"
 else
     echo "no file system can be mounted here: the full disk is left out"
 fi

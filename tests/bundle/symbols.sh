@@ -60,7 +60,7 @@ done
 ! grep -rnE '(^|[ =";(])/[A-Za-z]' lib/cmake lib/pkgconfig || fail "a path of the machine that made the archive"
 
 # a licence of every static library that the program was linked with
-program=$(sed -n '/^build rodgrad: /,/^$/p' "$folder/work/build-${top#rodgrad-}/build.ninja")
+program=$(sed -n '/^build rodgrad: /,/^$/p' "$folder/build/build-${top#rodgrad-}/build.ninja")
 libraries=$(grep LINK_LIBRARIES <<<"$program" | grep -oE '[A-Za-z0-9_.+-]+\.a' | sort -u)
 [ "$(wc -l <<<"$libraries")" -ge 10 ] || fail "too few static libraries were found:" $libraries
 for library in $libraries glibc zig cmocka; do
