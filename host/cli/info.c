@@ -107,8 +107,7 @@ static void print_backends(const json_t *info)
         printf(" %s", json_string_value(value));
     printf("\ncuda             ");
     if (rg_cuda_built())
-        printf("toolkit %s, code for compute capabilities %s\n                 driver %s, of which %lld and later "
-               "will do\n",
+        printf("toolkit %s, code for compute capabilities %s\n                 driver %s; %lld or newer is needed\n",
                RODGRAD_CUDA_TOOLKIT, RODGRAD_CUDA_TARGETS, text_of(cuda, "driver"),
                (long long)json_integer_value(json_object_get(cuda, "driver_needed")));
     if (json_is_string(reason))
