@@ -70,6 +70,9 @@ for team in 4 16 32; do
     accept '"team":'$team, bench --backend cuda --batch 3 --frames 2 --repeat 1 --mode forward,adjoint --team $team \
         --kernels kernels --json
 done
+# a block of one rod, of four threads
+accept '"block_rods":1,' bench --backend cuda --batch 3 --frames 2 --repeat 1 --mode forward,adjoint --team 4 \
+    --block-rods 1 --kernels kernels --json
 accept '"block_rods":[12],' bench --backend cuda --batch 3 --frames 2 --repeat 1 --mode forward --block-rods 2 --json
 
 # ---- what is refused ----

@@ -484,7 +484,7 @@ static const abort_case ABORTS[] = {
     {"reads_other_half", "thread 0 at __shfl_xor_sync(0x0000ffff) reads lane 16, which is not in the mask"},
     {"odd_width", "thread 0 at __shfl_sync: a width of 12 is not a power of two up to 32"},
     {"launches", "kernel launches, block 0: thread 0 launches kernel nothing: only the host can"},
-    {"odd_block", "kernel nothing: a block of 20 threads: make it a multiple of 8"},
+    {"odd_block", "kernel nothing: a block of 22 threads: make it a multiple of 4"},
     {"square_block", "kernel nothing: grids and blocks have one dimension here"},
     {"barrier_on_host", "__syncthreads() outside of a kernel"},
     {"shared_on_host", "rgs_dynamic_shared() outside of a kernel"},
@@ -541,7 +541,7 @@ static int run_case(const char *name)
     CASE(odd_width, 1, 32)
     CASE(launches, 1, 32)
 #undef CASE
-    if (!strcmp(name, "odd_block")) RG_LAUNCH(nothing, 1, 20, 0, nullptr, out);
+    if (!strcmp(name, "odd_block")) RG_LAUNCH(nothing, 1, 22, 0, nullptr, out);
     else if (!strcmp(name, "square_block")) RG_LAUNCH(nothing, 1, dim3(16, 2), 0, nullptr, out);
     else if (!strcmp(name, "barrier_on_host")) __syncthreads();
     else if (!strcmp(name, "shared_on_host")) return rgs_dynamic_shared() != nullptr;

@@ -4,7 +4,7 @@
  * only at barriers, shuffles and votes. Those join exactly the lanes of their mask: a whole warp (0xffffffff),
  * half of one (0x0000ffff, 0xffff0000), a quarter or an eighth. What would be undefined or a deadlock on a GPU aborts with a
  * sentence on stderr; fibers.cpp says what is checked and how the sanitizers see the threads. One-dimensional
- * grids and blocks only, blocks of a multiple of 8 threads, no static __shared__, no atomics. */
+ * grids and blocks only, blocks of a multiple of 4 threads, no static __shared__, no atomics. */
 #ifndef RGS_EXECUTION_H
 #define RGS_EXECUTION_H
 

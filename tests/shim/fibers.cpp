@@ -542,8 +542,8 @@ RGS_QUIET void rgs_launch(const char *kernel, dim3 grid, dim3 block, size_t shar
     if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1)
         fail(nullptr, "kernel %s: grids and blocks have one dimension here", kernel);
     if (rgs_check_launch(grid, block, shared_bytes, stream) != cudaSuccess) return;
-    if (block.x % 8u)
-        fail(nullptr, "kernel %s: a block of %u threads: make it a multiple of 8", kernel, block.x);
+    if (block.x % 4u)
+        fail(nullptr, "kernel %s: a block of %u threads: make it a multiple of 4", kernel, block.x);
     if (!mine.m) mine.m = (machine *)calloc(1, sizeof *mine.m);
     machine *m = mine.m;
     if (!m) fail(nullptr, "kernel %s: no memory for its threads", kernel);
