@@ -9,7 +9,8 @@ enum { NAME = 64, SUFFIX = 40 };
 
 /* Eight threads to a rod: of 13 vertices four joints are assembled at a time in three colours, and 32 rods of more
  * threads would leave too few registers to a thread. A function of real and vertices alone: the width orders sums. No
- * GPU has been asked yet whether another suits long rods better. */
+ * GPU has been asked yet whether another suits long rods better; where one does, a batch of rods of several lengths must
+ * be launched by teams, so that a rod's bits do not depend on the others. */
 static int default_team(int single, int vertices)
 {
     (void)single, (void)vertices;
