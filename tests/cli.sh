@@ -123,6 +123,29 @@ refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy
 refuse 1 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
 refuse 2 "loud" info loud
 
+# an output that is an input, by whatever name: nothing is lost
+"$program" import good.csv -o kept.h5 2>/dev/null || complain "import of good.csv"
+cp "$model" model.json
+cp kept.h5 saved.h5
+cp kept.h5 two/kept.h5
+ln -s kept.h5 link.h5
+ln kept.h5 hard.h5
+ln -s ../kept.h5 two/link.h5
+for same in kept.h5 ./kept.h5 two/../kept.h5 "$PWD/kept.h5" link.h5 hard.h5; do
+    refuse 2 "one of the inputs" import kept.h5 -o "$same"
+    refuse 2 "one of the inputs" simulate model.json --drive kept.h5 -o "$same"
+    refuse 2 "one of the inputs" report model.json kept.h5 -o "$same"
+done
+refuse 2 "of the folder two" import two -o two/kept.h5
+refuse 2 "of the folder two" import two -o kept.h5
+refuse 2 "one of the inputs" report model.json kept.h5 -o model.json
+refuse 2 "one of the inputs" report model.json good.csv --train kept.h5 -o kept.h5
+refuse 2 "one of the inputs" report model.json good.csv --truth kept.h5 -o kept.h5
+refuse 2 "one of the inputs" fit good.csv --start model.json -o model.json
+cmp -s kept.h5 saved.h5 || complain "a refused output has changed kept.h5"
+cmp -s model.json "$model" || complain "a refused output has changed model.json"
+rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5
+
 # stdout that cannot be written
 for arguments in "--help" "--version" "info" "info --json" "evaluate --help" \
     "evaluate $model good.csv" "evaluate $model good.csv --json"; do

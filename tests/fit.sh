@@ -97,7 +97,7 @@ cmp -s whole.json old.json || complain "the old model was damaged by a full disk
 rm -f old.json.checkpoint
 # refused before the fit, not after it
 cp rope/train/000.h5 input.h5
-expect 2 "one of the recordings" "$program" fit input.h5 -o input.h5
+expect 2 "one of the inputs" "$program" fit input.h5 -o input.h5
 cmp -s rope/train/000.h5 input.h5 || complain "the recording was overwritten"
 expect 1 "not a regular file" "$program" fit "$@" -o full
 [ -f full.checkpoint ] && complain "a fit went ahead with an output that cannot be written"

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/fit_result.h"
+#include "cli/inputs.h"
 #include "core/context.h"
 #include "io/atomic_file.h"
 #include "io/checkpoint.h"
@@ -142,18 +142,12 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
 }
 
 /* refused before the fit and not after it: an output that cannot be written or is an input */
-static rg_status check_output(const char *output, const char *const *paths, size_t n_paths,
+static rg_status check_output(const char *output, const char *const *paths, size_t n_paths, const char *start,
                               rg_error *err)
 {
     rgi_atomic_file file;
-    struct stat old, input;
-    if (stat(output, &old) == 0)
-        for (size_t i = 0; i < n_paths; i++)
-            if (stat(paths[i], &input) == 0 && input.st_dev == old.st_dev &&
-                input.st_ino == old.st_ino)
-                return RG_FAIL(err, RG_ERR_ARGUMENT,
-                               "%s is one of the recordings; name another file for the model.",
-                               output);
+    RG_TRY(rgc_check_output(output, paths, n_paths, err));
+    RG_TRY(rgc_check_output(output, &start, 1, err));
     RG_TRY(rgi_atomic_open(&file, output, 0, err));
     rgi_atomic_abort(&file);
     return RG_OK;
@@ -323,7 +317,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
     job.command = command;
     rg_status status = path ? RG_OK : RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (path) sprintf(path, "%s.checkpoint", a->common.output);
-    if (status == RG_OK) status = check_output(a->common.output, paths, n_paths, &err);
+    if (status == RG_OK) status = check_output(a->common.output, paths, n_paths, a->start, &err);
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
         /* it was simulated so before, unless the call says otherwise */

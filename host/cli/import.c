@@ -100,7 +100,8 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
                rg_recording **recordings, size_t *n, finding **found)
 {
     rg_error err = {0};
-    rg_status status = rgi_recordings_read(paths, n_paths, &common->import, recordings, n, &err);
+    rg_status status = rgc_check_output(common->output, paths, n_paths, &err);
+    if (status == RG_OK) status = rgi_recordings_read(paths, n_paths, &common->import, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("import", &err);
     *found = calloc(*n, sizeof **found);
     if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recordings.", *n);

@@ -1,9 +1,11 @@
 /* cli/inputs.c: load what a model is to predict, simulate it, and put its state into words. */
 #include "cli/inputs.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/context.h"
 
@@ -18,6 +20,43 @@ static int *clamp_list(const rg_model *model, size_t *n)
     for (size_t i = 0; list && i < *n; i++)
         list[i] = 2 * clamps[i] < markers ? clamps[i] : clamps[i] - markers;
     return list;
+}
+
+static int same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* is `file` one of a folder's own files? */
+static int in_folder(const char *path, const struct stat *file)
+{
+    DIR *folder = opendir(path);
+    int found = 0;
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        struct stat info;
+        found = fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && same_file(&info, file);
+    }
+    if (folder) closedir(folder);
+    return found;
+}
+
+rg_status rgc_check_output(const char *output, const char *const *inputs, size_t n, rg_error *err)
+{
+    struct stat old, input;
+    if (stat(output, &old) != 0) return RG_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (!inputs[i] || stat(inputs[i], &input) != 0) continue;
+        if (same_file(&input, &old))
+            return RG_FAIL(err, RG_ERR_ARGUMENT,
+                           "the output %s is one of the inputs, %s, which would be lost; name another file.", output,
+                           inputs[i]);
+        if (S_ISDIR(input.st_mode) && in_folder(inputs[i], &old))
+            return RG_FAIL(err, RG_ERR_ARGUMENT,
+                           "the output %s is a file of the folder %s, one of the inputs, and would be lost; name "
+                           "another file.",
+                           output, inputs[i]);
+    }
+    return RG_OK;
 }
 
 static rg_status check_fits(const rg_recording *recording, const rg_model *model,

@@ -14,6 +14,10 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
                               const rgi_model_file *file, const char *model_path,
                               rg_recording **out, size_t *n_out, rg_error *err);
 
+/* Refuse an output that is an input, by whatever name: the same file, or a file of a folder among them. Each of n paths
+ * may be NULL. RG_ERR_ARGUMENT. */
+rg_status rgc_check_output(const char *output, const char *const *inputs, size_t n, rg_error *err);
+
 /* What a batch of simulated recordings took and came to. */
 typedef struct rgc_batch {
     double **predicted;      /* [n][n_frames_i][n_markers][3]; owned */

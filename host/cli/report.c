@@ -84,8 +84,11 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     rg_error err = {0};
     json_t *data = NULL, *truth = NULL;
     size_t bytes = 0;
-    rg_status status =
-        rgc_compare(job, common, model_path, paths, n_paths, train, n_train, &err);
+    const char *const models[] = {model_path, truth_path};
+    rg_status status = rgc_check_output(common->output, models, 2, &err);
+    if (status == RG_OK) status = rgc_check_output(common->output, paths, n_paths, &err);
+    if (status == RG_OK) status = rgc_check_output(common->output, train, n_train, &err);
+    if (status == RG_OK) status = rgc_compare(job, common, model_path, paths, n_paths, train, n_train, &err);
     if (status == RG_OK && truth_path)
         status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
     /* from here an interrupt waits until the page is whole */

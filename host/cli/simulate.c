@@ -101,7 +101,9 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
                rgi_model_file *file, rg_recording **recordings, size_t *n, rgc_batch *batch)
 {
     rg_error err = {0};
-    rg_status status = rgi_model_file_load(model_path, file, &err);
+    const char *const inputs[] = {model_path, drive};
+    rg_status status = rgc_check_output(common->output, inputs, 2, &err);
+    if (status == RG_OK) status = rgi_model_file_load(model_path, file, &err);
     if (status == RG_OK)
         status = rgc_read_recordings(&drive, 1, common, file, model_path, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);
