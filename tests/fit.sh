@@ -79,6 +79,17 @@ stop "$@" -o other.json
 [ "$?" -eq 130 ] || complain "SIGINT did not end the fit with 130"
 expect 0 "of another job" "$program" fit "$@" -o other.json --iterations 1 --units 1.001
 
+# other recordings under the same names are another job; planted files do not say what they were read from
+"$program" plant -o first --seed 1 >/dev/null 2>&1 && "$program" plant -o second --seed 2 >/dev/null 2>&1 ||
+    complain "plant"
+rm -f other.json other.json.checkpoint
+cp first/train/000.h5 swapped.h5
+stop swapped.h5 -o other.json
+[ -f other.json.checkpoint ] || complain "no checkpoint of a fit that SIGINT ended"
+cp second/train/000.h5 swapped.h5
+expect 0 "of another job; starting anew" "$program" fit swapped.h5 -o other.json --iterations 1
+rm -rf first second swapped.h5
+
 # files
 cp whole.json old.json
 mkdir full

@@ -153,17 +153,36 @@ static rg_status check_output(const char *output, const char *const *paths, size
     return RG_OK;
 }
 
-/* of the model to start from: its file can change between two runs (64-bit FNV-1a) */
+/* 64-bit FNV-1a, from HASH_START on */
+#define HASH_START 0xcbf29ce484222325ull
+static unsigned long long hash_bytes(unsigned long long hash, const void *of, size_t size)
+{
+    const unsigned char *bytes = of;
+    for (size_t i = 0; bytes && i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+/* of the model to start from: its file can change between two runs */
 static unsigned long long model_hash(const rg_model *model)
 {
-    unsigned long long hash = 0xcbf29ce484222325ull;
-    for (int f = 0; model && f < RG_FIELD_COUNT; f++) {
-        const unsigned char *bytes = (const unsigned char *)rg_model_field(model, (rg_field)f);
-        size_t size = rg_model_field_entries(model, (rg_field)f) *
-                      (size_t)rg_field_describe((rg_field)f)->components * sizeof(double);
-        for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
-    }
+    unsigned long long hash = HASH_START;
+    for (int f = 0; model && f < RG_FIELD_COUNT; f++)
+        hash = hash_bytes(hash, rg_model_field(model, (rg_field)f),
+                          rg_model_field_entries(model, (rg_field)f) *
+                              (size_t)rg_field_describe((rg_field)f)->components * sizeof(double));
     return hash;
+}
+
+/* of all that a fit takes from a recording, as it was read: the file may be another one by the next run */
+static unsigned long long recording_hash(const rg_recording *r)
+{
+    const size_t samples = r->n_frames * r->n_markers;
+    unsigned long long hash = hash_bytes(HASH_START, &r->dt_s, sizeof r->dt_s);
+    hash = hash_bytes(hash, r->positions, 3 * samples * sizeof *r->positions);
+    hash = hash_bytes(hash, r->driving, 3 * samples * sizeof *r->driving);
+    hash = hash_bytes(hash, r->valid, samples * sizeof *r->valid);
+    hash = hash_bytes(hash, r->lost, r->n_frames * sizeof *r->lost);
+    return hash_bytes(hash, r->clamps, r->n_clamps * sizeof *r->clamps);
 }
 
 /* what the checkpoint belongs to: recordings as they were read, and what else sets the result */
@@ -187,8 +206,8 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
     for (size_t i = 0; i < n; i++)
-        used += (size_t)snprintf(key + used, room - used, " %s %.17g", recordings[i].sha256,
-                                 recordings[i].dt_s);
+        used += (size_t)snprintf(key + used, room - used, " %zu %016llx", recordings[i].n_frames,
+                                 recording_hash(&recordings[i]));
     for (char *c = key; *c; c++)
         if (*c == '\n') *c = ' ';
     return key;
