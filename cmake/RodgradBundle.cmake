@@ -24,9 +24,7 @@ execute_process(COMMAND ${CMAKE_C_COMPILER} -print-libgcc-file-name
 set(rodgrad_zig ${CMAKE_COMMAND} -E env ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig
     ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig ${RODGRAD_ZIG})
 set(rodgrad_zig_target -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC})
-set(link "<CMAKE_COMMAND> -E env \"ZIG_GLOBAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\"")
-string(APPEND link " \"ZIG_LOCAL_CACHE_DIR=${PROJECT_BINARY_DIR}/zig\" \"${RODGRAD_ZIG}\" cc")
-string(APPEND link " -target x86_64-linux-gnu.${RODGRAD_BUNDLE_GLIBC} -O2 -fno-sanitize=all -s")
+string(JOIN " " link ${rodgrad_zig} cc ${rodgrad_zig_target} -O2 -fno-sanitize=all -s)
 set(CMAKE_C_LINK_EXECUTABLE
     "${link} -pie <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES> ${RODGRAD_LIBGCC}")
 set(CMAKE_C_CREATE_SHARED_LIBRARY

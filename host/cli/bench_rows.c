@@ -151,7 +151,8 @@ json_t *rgc_row_json(const rgc_row *r)
                                      "team_registers", gpu->registers, "block_rods", gpu->teams, "resident_rods",
                                      gpu->resident, "shared_memory", gpu->shared)
                          : json_object();
-    const int failed = !object || !more || !on_gpu || json_object_update(object, on_gpu) != 0 || !limits || !where || json_object_update(object, more) != 0 ||
+    const int failed = !object || !on_gpu || !more || !limits || !where ||
+                       json_object_update(object, on_gpu) != 0 || json_object_update(object, more) != 0 ||
                        json_object_update(object, limits) != 0 || json_object_update(object, where) != 0;
     json_decref(more);
     json_decref(on_gpu);

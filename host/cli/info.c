@@ -47,11 +47,11 @@ static json_t *devices_json(int count)
     return list;
 }
 
-/* RODGRAD_CUDA_TARGETS, "75 80 90", as a list */
+/* rgi_images_targets, "75 80 90", as a list */
 static json_t *targets_json(void)
 {
     json_t *list = json_array();
-    for (const char *at = RODGRAD_CUDA_TARGETS; *at;) {
+    for (const char *at = rgi_images_targets; *at;) {
         const size_t length = strcspn(at, " ");
         json_array_append_new(list, json_stringn(at, length));
         at += length + (at[length] == ' ');
@@ -61,10 +61,12 @@ static json_t *targets_json(void)
 
 static json_t *cuda_json(int count, const char *reason)
 {
-    char release[64];
+    char release[64], toolkit[24] = "";
     rgi_driver_release(release, sizeof release);
+    if (rg_cuda_built())
+        snprintf(toolkit, sizeof toolkit, "%d.%d", rgi_images_cuda / 1000, rgi_images_cuda % 1000 / 10);
     return json_pack("{s:b, s:s, s:o, s:s?, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit",
-                     RODGRAD_CUDA_TOOLKIT, "targets", targets_json(), "driver", *release ? release : NULL,
+                     toolkit, "targets", targets_json(), "driver", *release ? release : NULL,
                      "driver_needed", rg_cuda_built() ? json_integer(rgi_driver_needed(rgi_images_cuda)) : json_null(),
                      "devices", devices_json(count), "no_device_because", reason);
 }
@@ -108,7 +110,7 @@ static void print_backends(const json_t *info)
     printf("\ncuda             ");
     if (rg_cuda_built())
         printf("toolkit %s, code for compute capabilities %s\n                 driver %s; %lld or newer is needed\n",
-               RODGRAD_CUDA_TOOLKIT, RODGRAD_CUDA_TARGETS, text_of(cuda, "driver"),
+               text_of(cuda, "toolkit"), rgi_images_targets, text_of(cuda, "driver"),
                (long long)json_integer_value(json_object_get(cuda, "driver_needed")));
     if (json_is_string(reason))
         printf("%s%s\n", rg_cuda_built() ? "                 " : "", json_string_value(reason));

@@ -7,8 +7,8 @@
 #ifndef RGI_TAKES_H
 #define RGI_TAKES_H
 
-#include "core/motion.h"
 #include "core/mirror.h"
+#include "core/motion.h"
 #include "cpu/dispatch.h"
 #include "rodgrad/batch.h"
 #include "rodgrad/rollout.h"

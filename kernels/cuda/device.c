@@ -62,10 +62,8 @@ static const char no_more[] = "; an earlier kernel failed, and this process can 
 /* "cuMemAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", and what to do where that is known */
 static rg_status fail(const rgi_driver *driver, rg_error *err, const char *call, rgi_cu_result error)
 {
-    const char *advice = "";
-    if (kernel_failed(error)) advice = no_more;
     return RG_FAIL(err, RG_ERR_DEVICE, "%s: %s (%s)%s", call, rgi_driver_error_text(driver, error),
-                   rgi_driver_error_name(driver, error), advice);
+                   rgi_driver_error_name(driver, error), kernel_failed(error) ? no_more : "");
 }
 
 rg_status rgi_device_enter(const rgi_device *device, rg_error *err)
@@ -151,10 +149,7 @@ static rgi_cu_result read_facts(const rgi_driver *driver, rgi_cu_device handle, 
                    {RGI_CU_COMPUTE_MINOR, &minor},
                    {RGI_CU_MULTIPROCESSORS, &out->multiprocessors},
                    {RGI_CU_SHARED_PER_BLOCK_OPTIN, &out->shared_per_block},
-                   {RGI_CU_SHARED_PER_MULTIPROCESSOR, &out->shared_per_multiprocessor},
-                   {RGI_CU_REGISTERS_PER_MULTIPROCESSOR, &out->registers_per_multiprocessor},
-                   {RGI_CU_PAGEABLE_MEMORY_ACCESS, &out->reads_pageable},
-                   {RGI_CU_CLOCK_RATE, &out->clock_khz}};
+                   {RGI_CU_PAGEABLE_MEMORY_ACCESS, &out->reads_pageable}};
     rgi_cu_result error = driver->device_name(out->name, (int)sizeof out->name, handle);
     if (error == 0) error = driver->device_memory(&out->memory_bytes, handle);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && error == 0; i++)
@@ -320,17 +315,6 @@ rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int 
     }
     rgi_device_leave(device);
     return error == 0 ? RG_OK : fail(device->driver, err, call, error);
-}
-
-rg_status rgi_device_kernel_needs(rgi_device *device, const rgi_kernel *kernel, int *registers, int *local_bytes,
-                                  rg_error *err)
-{
-    RG_TRY(rgi_device_enter(device, err));
-    rgi_cu_result error = device->driver->function_get(registers, RGI_CU_FUNCTION_REGISTERS, kernel->function);
-    if (error == 0)
-        error = device->driver->function_get(local_bytes, RGI_CU_FUNCTION_LOCAL_BYTES, kernel->function);
-    rgi_device_leave(device);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuFuncGetAttribute", error);
 }
 
 /* the next span, begun; its events are made once */

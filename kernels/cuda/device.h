@@ -32,8 +32,8 @@ typedef struct rgi_device_opts {
 typedef struct rgi_device_facts {
     char name[256];
     int compute; /* capability, 90 for 9.0 */
-    int multiprocessors, shared_per_block, shared_per_multiprocessor; /* opt-in limits [bytes] */
-    int registers_per_multiprocessor, clock_khz;
+    int multiprocessors;
+    int shared_per_block; /* the limit that kernels opt in to [bytes] */
     int reads_pageable; /* it reads the host's pageable memory where that is, after a copy was enqueued */
     size_t memory_bytes;
 } rgi_device_facts;
@@ -85,9 +85,6 @@ rg_status rgi_device_kernel(rgi_device *device, const char *module, const char *
  * so much shared memory from then on. RG_ERR_DEVICE */
 rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int block_threads, size_t shared_bytes,
                               int *blocks, rg_error *err);
-/* registers of a thread, and bytes of its own in device memory (arrays, spilled registers). RG_ERR_DEVICE */
-rg_status rgi_device_kernel_needs(rgi_device *device, const rgi_kernel *kernel, int *registers, int *local_bytes,
-                                  rg_error *err);
 /* Enqueue a launch; `arguments`: a pointer to each of the kernel's arguments, in order. RG_ERR_DEVICE with the kernel
  * in the sentence when it did not start. */
 rg_status rgi_device_launch(rgi_device *device, const rgi_kernel *kernel, unsigned blocks, unsigned threads,

@@ -54,7 +54,6 @@ typedef void *rgi_cu_event;               /* CUevent */
     X(module_unload, cuModuleUnload, (rgi_cu_module module))                                                         \
     X(module_function, cuModuleGetFunction, (rgi_cu_function *function, rgi_cu_module module, const char *name))     \
     X(function_set, cuFuncSetAttribute, (rgi_cu_function function, int attribute, int value))                        \
-    X(function_get, cuFuncGetAttribute, (int *value, int attribute, rgi_cu_function function))                       \
     X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                        \
       (int *blocks, rgi_cu_function function, int block_threads, size_t shared_bytes))                               \
     X(event_create, cuEventCreate, (rgi_cu_event *event, unsigned flags))                                            \
@@ -74,12 +73,8 @@ typedef struct rgi_driver {
 
 /* numbers of cuda.h */
 enum {
-    RGI_CU_INVALID_VALUE = 1,
     RGI_CU_OUT_OF_MEMORY = 2,
     RGI_CU_NO_DEVICE = 100,
-    RGI_CU_NO_BINARY = 209,
-    RGI_CU_UNSUPPORTED_PTX = 222,
-    RGI_CU_NOT_FOUND = 500,
     RGI_CU_ILLEGAL_ADDRESS = 700,
     RGI_CU_LAUNCH_TIMEOUT = 702,
     RGI_CU_ASSERT = 710,
@@ -87,22 +82,16 @@ enum {
     RGI_CU_LAUNCH_FAILED = 719
 };
 enum {
-    RGI_CU_CLOCK_RATE = 13, /* device attributes */
-    RGI_CU_MULTIPROCESSORS = 16,
+    RGI_CU_MULTIPROCESSORS = 16, /* device attributes */
     RGI_CU_COMPUTE_MAJOR = 75,
     RGI_CU_COMPUTE_MINOR = 76,
-    RGI_CU_SHARED_PER_MULTIPROCESSOR = 81,
     RGI_CU_PAGEABLE_MEMORY_ACCESS = 88,
-    RGI_CU_REGISTERS_PER_MULTIPROCESSOR = 82,
     RGI_CU_SHARED_PER_BLOCK_OPTIN = 97,
     RGI_CU_POINTER_MEMORY_TYPE = 2, /* pointer attributes, and what a memory type can be */
     RGI_CU_POINTER_IS_MANAGED = 8,
     RGI_CU_POINTER_DEVICE_ORDINAL = 9,
-    RGI_CU_MEMORY_HOST = 1,
     RGI_CU_MEMORY_DEVICE = 2,
-    RGI_CU_FUNCTION_LOCAL_BYTES = 3, /* function attributes */
-    RGI_CU_FUNCTION_REGISTERS = 4,
-    RGI_CU_FUNCTION_DYNAMIC_SHARED = 8,
+    RGI_CU_FUNCTION_DYNAMIC_SHARED = 8, /* a function attribute */
     RGI_CU_STREAM_NON_BLOCKING = 1
 };
 

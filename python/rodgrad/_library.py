@@ -1,6 +1,6 @@
 """The shared library: found, loaded, and declared to ctypes.
 
-The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so beside this package, that of
+The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so next to this package, that of
 the unpacked archive in which this package lies, or what the system's loader finds under the soname of this
 version. Structures are declared by hand below; that they are the library's is checked where it can be, by the
 sizes that the library sets in its default options and by its list of fields, so that another version is
@@ -158,9 +158,9 @@ _DEFAULTS = {"rg_batch_opts_default": BatchOpts, "rg_context_opts_default": Cont
 
 def _open() -> tuple[ctypes.CDLL, str]:
     named = os.environ.get("RODGRAD_LIBRARY")
-    beside = Path(__file__).with_name("librodgrad.so")
+    own = Path(__file__).with_name("librodgrad.so")
     unpacked = Path(__file__).resolve().parents[2] / "lib" / _SONAME
-    found = [str(path) for path in (beside, unpacked) if path.exists()]
+    found = [str(path) for path in (own, unpacked) if path.exists()]
     path = named if named else found[0] if found else _SONAME
     try:
         return ctypes.CDLL(path), path
@@ -171,7 +171,7 @@ def _open() -> tuple[ctypes.CDLL, str]:
         if found:
             raise RodgradError(f"The rodgrad library {path} cannot be loaded: {error}.", "library") from None
         raise RodgradError(
-            f"The rodgrad library was not found: RODGRAD_LIBRARY is not set, {beside} does not exist, and "
+            f"The rodgrad library was not found: RODGRAD_LIBRARY is not set, {own} does not exist, and "
             f"the system has no {_SONAME}. Build it with cmake -DRODGRAD_SHARED=ON and name "
             "build/librodgrad.so in RODGRAD_LIBRARY.", "library") from None
 

@@ -26,10 +26,10 @@ if [ -x "$zig" ]; then
     same oldest
 fi
 
-# beside another OpenMP runtime, and inside another shared library
+# together with another OpenMP runtime, and inside another shared library
 cc -std=c17 -fopenmp "$consume/consume.c" -I "$prefix/include" "$prefix/lib/librodgrad.a" \
-    -lm -lpthread -ldl -o beside
-same beside
+    -lm -lpthread -ldl -o with_openmp
+same with_openmp
 cc -shared -Wl,--whole-archive "$prefix/lib/librodgrad.a" -Wl,--no-whole-archive -lm -lpthread -ldl \
     -Wl,--no-undefined -o libinside.so
 cc -std=c17 "$consume/consume.c" -I "$prefix/include" -L. -linside '-Wl,-rpath,$ORIGIN' -o inside

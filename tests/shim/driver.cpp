@@ -347,18 +347,6 @@ CUresult cuFuncSetAttribute(void *function, int attribute, int value)
     return by_runtime([=] { return cudaFuncSetAttribute(k->address, (cudaFuncAttribute)attribute, value); });
 }
 
-CUresult cuFuncGetAttribute(int *value, int attribute, void *function)
-{
-    enum { LOCAL_BYTES = 3, REGISTERS = 4 };
-    const rgs_kernel *k = (const rgs_kernel *)function;
-    cudaFuncAttributes facts;
-    const CUresult error = by_runtime([&] { return cudaFuncGetAttributes(&facts, k->address); });
-    if (error != SUCCESS) return error;
-    if (attribute != LOCAL_BYTES && attribute != REGISTERS) return INVALID_VALUE;
-    *value = attribute == REGISTERS ? facts.numRegs : (int)facts.localSizeBytes;
-    return SUCCESS;
-}
-
 CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int block_threads,
                                                      size_t shared_bytes)
 {
