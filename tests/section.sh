@@ -46,6 +46,8 @@ accept '"inner_m":0.0' tube --outer 0.003 --inner 0 $rubber --json
 says 'near(o["fields"]["twist_stiffness"]["value"], 3.5e6 * math.pi / 2 * 0.003**4)'
 accept "stretch_stiffness" circle --radius 0.004 --young 1e7 --shear 1e6 --density 1100
 grep -q "warning: Poisson's ratio.* is 4" err.txt || complain "no warning of Poisson's ratio 4"
+accept '"warnings":\["Poisson' circle --radius 0.004 --young 1e7 --shear 1e6 --density 1100 --json
+accept '"warnings":\[\]' circle --radius 0.004 --young 1e7 --shear 4e6 --density 1100 --json
 
 # into a model and back out of it
 accept '"output":"out.json"' ellipse --a 0.003 --b 0.002 $rubber --model "$model" -o out.json --json

@@ -76,6 +76,9 @@ int rgc_fail(const char *command, const rg_error *err);
 /* The same with a sentence of one's own. */
 int rgc_complain(const char *command, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Print "rodgrad <command>: warning: sentence" on stderr and keep the sentence for the JSON output. Exit code and
+ * status do not change. Main thread only. */
+void rgc_warn(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the
  * signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
@@ -92,8 +95,8 @@ char *rgc_command_line(int argc, char **argv);
 /* Wall clock [s]. */
 double rgc_seconds(void);
 
-/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails.
- * Steals the reference. */
+/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. The object gets
+ * `warnings`, the sentences of rgc_warn so far. Steals the reference. */
 int rgc_print_json(const char *command, json_t *object);
 
 /* Merge what a model file says about the simulation with the options given (options win). */

@@ -172,10 +172,9 @@ void rgc_warn_unstable(const char *command, const rgc_batch *batch, const rg_rec
             first = i;
         }
     if (rods == 0) return;
-    rgc_complain(command, RGC_DONE,
-                 "warning: %zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one "
-                 "would leave it.",
-                 rods, batch->n, first, recordings[first].name, batch->statuses[first].unstable);
+    rgc_warn(command,
+             "%zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would leave it.",
+             rods, batch->n, first, recordings[first].name, batch->statuses[first].unstable);
 }
 
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size)

@@ -3,7 +3,7 @@
  * Options may stand before, between and after the positional arguments, as "--name value" or
  * "--name=value"; "--" ends them. Everything that a person can get wrong here becomes one sentence
  * on stderr and exit code 2. */
-#include "cli/cli.h"
+#include "cli/inputs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -511,10 +511,26 @@ double rgc_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* what rgc_warn has said so far, for every JSON object that the process prints; the process's own, like stderr */
+static json_t *warnings;
+
+void rgc_warn(const char *command, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rgc_complain(command, RGC_DONE, "warning: %s", text);
+    if (!warnings) warnings = json_array();
+    json_array_append_new(warnings, rgc_json_text(text));
+}
+
 int rgc_print_json(const char *command, json_t *object)
 {
     rgc_progress_clear();
     if (!object) return rgc_complain(command, RGC_FAILED, "no memory for the JSON output.");
+    json_object_set_new(object, "warnings", warnings ? json_copy(warnings) : json_array());
     errno = 0;
     int failed = json_dumpf(object, stdout, JSON_COMPACT) != 0;
     failed |= fputc('\n', stdout) == EOF;

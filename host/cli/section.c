@@ -205,10 +205,10 @@ static int end_of_text(void)
 static void warn_of_poisson(double ratio)
 {
     if (!(ratio >= -1.0 && ratio <= 0.5))
-        rgc_complain("section", RGC_DONE,
-                     "warning: Poisson's ratio E/(2G) - 1 is %.4g, outside -1 to 0.5: no homogeneous "
-                     "isotropic material has these E and G.",
-                     ratio);
+        rgc_warn("section",
+                 "Poisson's ratio E/(2G) - 1 is %.4g, outside -1 to 0.5: no homogeneous isotropic material has these "
+                 "E and G.",
+                 ratio);
 }
 
 static int print_stiffness(const job *j, const rg_section_shape *shape, const rg_stiffness *s)
@@ -279,10 +279,10 @@ static int print_moduli(const job *j, const rg_section_shape *shape)
         if (r == MEAN) poisson = m.poisson;
     }
     if (j->turned > 0)
-        rgc_complain("section", RGC_DONE,
-                     "warning: bend_coupling is up to %.4g N m^2: the principal axes are turned against m1 "
-                     "and m2, along which this section lies.",
-                     j->turned);
+        rgc_warn("section",
+                 "bend_coupling is up to %.4g N m^2: the principal axes are turned against m1 and m2, along which "
+                 "this section lies.",
+                 j->turned);
     warn_of_poisson(poisson);
     if (j->common.json)
         return rgc_print_json("section", moduli_json(j, shape, moduli, poisson));
