@@ -17,6 +17,7 @@ int rgc_evaluate(int argc, char **argv);
 int rgc_fit(int argc, char **argv);
 int rgc_import(int argc, char **argv);
 int rgc_info(int argc, char **argv);
+int rgc_new(int argc, char **argv);
 int rgc_plant(int argc, char **argv);
 int rgc_report(int argc, char **argv);
 int rgc_section(int argc, char **argv);

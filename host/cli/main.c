@@ -17,6 +17,7 @@ static const struct {
     {"report", rgc_report, "the same as an interactive page"},
     {"check", rgc_check, "test gradients, step size and conditioning on your own recordings"},
     {"simulate", rgc_simulate, "drive a model by a recording's grippers and write what it does"},
+    {"new", rgc_new, "make a model from a cross-section, a material and a length, and a drive"},
     {"plant", rgc_plant, "make recordings from known parameters"},
     {"bench", rgc_bench, "measure how fast named scenes are simulated and differentiated"},
     {"section", rgc_section, "stiffnesses of a cross-section and material, and back"},

@@ -462,6 +462,13 @@ rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_e
     rg_error inner = {0};
     rg_status status = rg_model_check(file->model, &inner);
     if (status != RG_OK) return RG_FAIL(err, status, "%s: not written: %s", path, inner.text);
+    /* as on reading */
+    const size_t markers = rg_model_markers(file->model), refine = rg_model_refine(file->model);
+    if (markers > MAX_MARKERS || refine > MAX_REFINE || markers * refine > MAX_VERTICES)
+        return RG_FAIL(err, RG_ERR_VALUE,
+                       "%s: not written: %zu markers with %zu edges between them are more than the %d vertices that a "
+                       "model file may have.",
+                       path, markers, refine, MAX_VERTICES);
     if (!(file->dt_s > 0) || !isfinite(file->dt_s) || file->rollout.substeps < 1)
         return RG_FAIL(err, RG_ERR_VALUE,
                        "%s: not written: the frame interval (%g s) and the substeps (%d) must be "
