@@ -1,5 +1,23 @@
-# Install rules: library and public headers, package files for find_package and pkg-config.
+# Install rules: library and public headers, package files for find_package and pkg-config; documents, man page and
+# completion.
 include(CMakePackageConfigHelpers)
+
+# what the program says of itself makes its man page; a sanitizer's program need not run where it is built
+if(TARGET rodgrad_program AND NOT CMAKE_CROSSCOMPILING AND NOT RODGRAD_SANITIZE AND NOT RODGRAD_FUZZ)
+    set(RODGRAD_MAN_PAGE ${PROJECT_BINARY_DIR}/rodgrad.1)
+    set(man_sources ${PROJECT_SOURCE_DIR}/cmake/man.cmake ${PROJECT_SOURCE_DIR}/cmake/rodgrad.1.in)
+    add_custom_command(OUTPUT ${RODGRAD_MAN_PAGE} DEPENDS rodgrad_program ${man_sources} VERBATIM
+        COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:rodgrad_program> -DVERSION=${PROJECT_VERSION}
+                -DTEMPLATE=${PROJECT_SOURCE_DIR}/cmake/rodgrad.1.in -DOUTPUT=${RODGRAD_MAN_PAGE}
+                -P ${PROJECT_SOURCE_DIR}/cmake/man.cmake
+        COMMENT "Making the man page")
+    add_custom_target(rodgrad_man ALL DEPENDS ${RODGRAD_MAN_PAGE})
+    install(FILES ${RODGRAD_MAN_PAGE} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
+if(TARGET rodgrad_program)
+    install(FILES cmake/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+            RENAME rodgrad)
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/rodgrad)
 file(RELATIVE_PATH RODGRAD_PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
@@ -19,6 +37,10 @@ if(RODGRAD_BUNDLE)
     install(FILES ${PROJECT_BINARY_DIR}/rodgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
     return()
 endif()
+
+# the documents and the plots that they show, with the folders that their links name; an archive has them at its top
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md PATTERN *.svg)
 
 install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}

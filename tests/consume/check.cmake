@@ -16,10 +16,10 @@ file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
 file(RENAME ${WORK}/first ${WORK}/prefix)
 
-# nothing but the library, its public headers, its package files and the program
+# nothing but the library, its public headers, its package files, the program and what describes it (install.sh)
 file(GLOB_RECURSE installed RELATIVE ${WORK}/prefix ${WORK}/prefix/*)
 foreach(path IN LISTS installed)
-    if(NOT path MATCHES "^(bin/rodgrad|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad\\.a|lib.*/pkgconfig/rodgrad\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
+    if(NOT path MATCHES "^(bin/rodgrad|share/(doc|man|bash-completion)/.*|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad\\.a|lib.*/pkgconfig/rodgrad\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
         message(FATAL_ERROR "${path} is installed and should not be.")
     endif()
 endforeach()

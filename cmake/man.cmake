@@ -1,0 +1,77 @@
+# cmake -DPROGRAM=rodgrad -DTEMPLATE=rodgrad.1.in -DVERSION=0.1.0 -DOUTPUT=rodgrad.1 -P man.cmake
+#
+# The man page: the template with what the program says of itself, rodgrad --help and rodgrad COMMAND --help, in place
+# of @COMMANDS@. Read of the latter: a synopsis up to the first empty line; options, lines of "  --name ARGUMENT  text",
+# and lines behind them that are further in; anything else is text.
+
+function(help out)
+    execute_process(COMMAND ${PROGRAM} ${ARGN} --help OUTPUT_VARIABLE text ERROR_VARIABLE said RESULT_VARIABLE result)
+    if(NOT result EQUAL 0 OR NOT text MATCHES "^usage: ")
+        message(FATAL_ERROR "${PROGRAM} ${ARGN} --help failed (${result}): ${said}")
+    endif()
+    set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
+# characters that no help has stand for requests of roff until the text between them is escaped
+string(ASCII 1 bold)
+string(ASCII 2 italic)
+string(ASCII 3 roman)
+string(ASCII 4 option)
+string(ASCII 5 paragraph)
+string(ASCII 6 unfilled)
+string(ASCII 7 filled)
+
+# groff_man(7), "Portability": ASCII characters that are typeset as others
+function(escape out text)
+    string(REPLACE "\\" "\\e" text "${text}")
+    string(REPLACE "-" "\\-" text "${text}")
+    string(REPLACE "'" "\\(aq" text "${text}")
+    string(REPLACE "`" "\\(ga" text "${text}")
+    string(REPLACE "^" "\\(ha" text "${text}")
+    string(REPLACE "~" "\\(ti" text "${text}")
+    string(REPLACE "\n." "\n\\&." text "${text}")
+    string(REPLACE "${bold}" "\\fB" text "${text}")
+    string(REPLACE "${italic}" "\\fI" text "${text}")
+    string(REPLACE "${roman}" "\\fR" text "${text}")
+    string(REPLACE "${option}" ".TP" text "${text}")
+    string(REPLACE "${paragraph}" ".PP" text "${text}")
+    string(REPLACE "${unfilled}" ".nf" text "${text}")
+    string(REPLACE "${filled}" ".fi" text "${text}")
+    set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
+help(list)
+string(REGEX MATCH "\ncommands:\n(  [^\n]+\n)+" rows "${list}")
+string(REGEX MATCHALL "\n  [a-z]+" names "${rows}")
+if(NOT names)
+    message(FATAL_ERROR "${PROGRAM} --help lists no commands.")
+endif()
+set(commands "")
+foreach(name IN LISTS names)
+    string(STRIP "${name}" name)
+    string(REGEX MATCH "\n  ${name} +([^\n]+)" row "${rows}")
+    set(summary "${CMAKE_MATCH_1}")
+    string(SUBSTRING "${summary}" 0 1 initial)
+    string(SUBSTRING "${summary}" 1 -1 summary)
+    string(TOUPPER "${initial}" initial)
+    string(PREPEND summary "${initial}")
+    help(text ${name})
+    string(REGEX REPLACE "^usage: +" "${unfilled}\n" text "${text}")
+    # the synopsis ends at an empty line, or with the help
+    string(REGEX REPLACE "\n+$" "" text "${text}")
+    string(FIND "${text}\n\n" "\n\n" end)
+    string(SUBSTRING "${text}" 0 ${end} synopsis)
+    string(SUBSTRING "${text}" ${end} -1 rest)
+    string(REGEX REPLACE "\n +" "\n    " synopsis "${synopsis}")
+    # a heading right behind an option is a paragraph of its own
+    string(REGEX REPLACE "\n([^ \n][^\n]*:\n  --)" "\n\n\\1" rest "${rest}")
+    string(REGEX REPLACE "\n  (--[^ \n]+) ([^ \n]+) +([^ \n])"
+           "\n${option}\n${bold}\\1${roman} ${italic}\\2${roman}\n\\3" rest "${rest}")
+    string(REGEX REPLACE "\n  (--[^ \n]+)  +([^ \n])" "\n${option}\n${bold}\\1${roman}\n\\2" rest "${rest}")
+    string(REGEX REPLACE "\n +" "\n" rest "${rest}")
+    string(REGEX REPLACE "\n\n+" "\n${paragraph}\n" rest "${rest}")
+    escape(text "${summary}.\n${paragraph}\n${synopsis}\n${filled}${rest}")
+    string(APPEND commands ".SS rodgrad ${name}\n${text}\n")
+endforeach()
+string(REGEX REPLACE "\n$" "" COMMANDS "${commands}")
+configure_file(${TEMPLATE} ${OUTPUT} @ONLY)
