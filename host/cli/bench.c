@@ -390,6 +390,7 @@ static int show(const scene_run *run, size_t index, output *to)
     const rgc_row *r = &run->rows[index];
     const int json = run->a->common.json;
     json_t *object = json || to->file ? rgc_row_json(r) : NULL;
+    if (object) rgc_add_warnings(object);
     /* a file that cannot be written says so when it is committed */
     if (to->file && object && json_dumpf(object, to->file, JSON_COMPACT) == 0) fputc('\n', to->file);
     to->failed_rows += r->failed > 0;

@@ -80,6 +80,8 @@ int rgc_complain(const char *command, int code, const char *format, ...)
 /* Print "rodgrad <command>: warning: sentence" on stderr and keep the sentence for the JSON output. Exit code and
  * status do not change. Main thread only. */
 void rgc_warn(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* `warnings`, the sentences so far, into an object */
+void rgc_add_warnings(json_t *object);
 
 /* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the
  * signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
@@ -96,8 +98,8 @@ char *rgc_command_line(int argc, char **argv);
 /* Wall clock [s]. */
 double rgc_seconds(void);
 
-/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. The object gets
- * `warnings`, the sentences of rgc_warn so far. Steals the reference. */
+/* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. Adds the warnings.
+ * Steals the reference. */
 int rgc_print_json(const char *command, json_t *object);
 
 /* Merge what a model file says about the simulation with the options given (options win). */

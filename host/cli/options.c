@@ -526,11 +526,16 @@ void rgc_warn(const char *command, const char *format, ...)
     json_array_append_new(warnings, rgc_json_text(text));
 }
 
+void rgc_add_warnings(json_t *object)
+{
+    json_object_set_new(object, "warnings", warnings ? json_copy(warnings) : json_array());
+}
+
 int rgc_print_json(const char *command, json_t *object)
 {
     rgc_progress_clear();
     if (!object) return rgc_complain(command, RGC_FAILED, "no memory for the JSON output.");
-    json_object_set_new(object, "warnings", warnings ? json_copy(warnings) : json_array());
+    rgc_add_warnings(object);
     errno = 0;
     int failed = json_dumpf(object, stdout, JSON_COMPACT) != 0;
     failed |= fputc('\n', stdout) == EOF;
