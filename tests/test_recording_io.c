@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <hdf5.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -461,6 +462,121 @@ static void h5_round_trip(void **state)
     bytes_free(&b);
 }
 
+/* Give a dataset of the first recording in an HDF5 file another unit, as a text of fixed or variable length; NULL: none */
+static void set_unit(const char *path, const char *dataset, const char *unit, int variable)
+{
+    char name[64];
+    snprintf(name, sizeof name, "recordings/000000/%s", dataset);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), set = H5Dopen2(file, name, H5P_DEFAULT);
+    assert_true(set >= 0);
+    if (H5Aexists(set, "unit") > 0) assert_true(H5Adelete(set, "unit") >= 0);
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    if (unit) {
+        assert_true(H5Tset_size(type, variable ? H5T_VARIABLE : strlen(unit)) >= 0);
+        hid_t attribute = H5Acreate2(set, "unit", type, space, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(H5Awrite(attribute, type, variable ? (const void *)&unit : unit) >= 0);
+        H5Aclose(attribute);
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Dclose(set);
+    assert_true(H5Fclose(file) >= 0);
+}
+
+/* the unit in the file counts; one that is not known is refused and not taken for metres */
+static void h5_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *unit;
+        double metres;
+    } known[] = {{"m", 1}, {"cm", 0.01}, {"mm", 0.001}, {"in", 0.0254}, {NULL, 1}};
+    bytes b = make_pickle(4, 9, 5);
+    rg_recording *r, *back;
+    size_t n, n_back;
+    rg_error err = {0};
+    const char *path = in_folder("unit.h5");
+    write_bytes(in_folder("unit.pkl"), b.data, b.size);
+    assert_int_equal(read_one(in_folder("unit.pkl"), NULL, &r, &n, &err), RG_OK);
+    for (size_t i = 0; i < 2 * sizeof known / sizeof *known; i++) {
+        const double metres = known[i / 2].metres;
+        assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+        set_unit(path, "positions", known[i / 2].unit, i % 2);
+        set_unit(path, "driving", known[i / 2].unit, i % 2);
+        assert_int_equal(read_one(path, NULL, &back, &n_back, &err), RG_OK);
+        for (size_t k = 0; k < 9 * 5 * 3; k++) {
+            assert_true(back->positions[k] == r->positions[k] * metres);
+            assert_true(back->driving[k] == r->driving[k] * metres);
+        }
+        rgi_recordings_free(back, n_back);
+    }
+    static const char *const datasets[] = {"positions", "driving"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+        set_unit(path, datasets[i], "furlong", (int)i);
+        assert_refused(read_one(path, NULL, &back, &n_back, &err), RG_ERR_FORMAT, &err, "furlong");
+        assert_non_null(strstr(err.text, datasets[i]));
+        assert_non_null(strstr(err.text, path));
+    }
+    rgi_recordings_free(r, n);
+    bytes_free(&b);
+}
+
+/* what the caller says of a file that speaks for itself has to be what the file says */
+static void h5_options(void **state)
+{
+    (void)state;
+    bytes b = make_pickle(4, 9, 5);
+    rg_recording *r, *back;
+    size_t n, n_back;
+    rg_error err = {0};
+    const char *path = in_folder("says.h5");
+    write_bytes(in_folder("says.pkl"), b.data, b.size);
+    assert_int_equal(read_one(in_folder("says.pkl"), NULL, &r, &n, &err), RG_OK);
+    assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+    rgi_import_opts opts = rgi_import_opts_default();
+    opts.dt_s = 0.02; /* a default of the caller's, which a file overrides */
+    assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
+    assert_true(back->dt_s == 0.01);
+    rgi_recordings_free(back, n_back);
+    opts.dt_given = 1;
+    assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "--dt says 0.02");
+    opts.dt_s = 0.01;
+    opts.unit_given = 1;
+    opts.axes = "+x, y, z";
+    assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
+    assert_memory_equal(back->positions, r->positions, 9 * 5 * 24);
+    rgi_recordings_free(back, n_back);
+    opts.axes = "-z,-x,y";
+    assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "-z,-x,y");
+    opts.axes = "x,y,z";
+    opts.unit_m = 0.001;
+    assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "--units");
+    set_unit(path, "positions", "mm", 0);
+    assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "driving");
+    set_unit(path, "driving", "mm", 0);
+    assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
+    rgi_recordings_free(back, n_back);
+    rgi_recordings_free(r, n);
+    bytes_free(&b);
+
+    /* the times in a CSV file are such a statement as well */
+    static const char timed[] = "0,0,0,0,1,0,0,2,0,0\n0.5,0,0,0,1,0,0,2,0,0\n1,0,0,0,1,0,0,2,0,0\n";
+    static const int first[] = {0};
+    opts = rgi_import_opts_default();
+    opts.clamps = first;
+    opts.n_clamps = 1;
+    write_bytes(in_folder("timed.csv"), timed, strlen(timed));
+    assert_int_equal(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_OK);
+    assert_true(r->dt_s == 0.5);
+    rgi_recordings_free(r, n);
+    opts.dt_given = 1;
+    assert_refused(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "0.5 s apart");
+    opts.dt_s = 0.5;
+    assert_int_equal(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_OK);
+    rgi_recordings_free(r, n);
+}
+
 /* ---- recordings ---- */
 
 static void recordings_folder_in_natural_order(void **state)
@@ -622,6 +738,8 @@ int main(void)
         cmocka_unit_test(npy_round_trip),
         cmocka_unit_test(npy_headers),
         cmocka_unit_test(h5_round_trip),
+        cmocka_unit_test(h5_units),
+        cmocka_unit_test(h5_options),
         cmocka_unit_test(recordings_folder_in_natural_order),
         cmocka_unit_test(recordings_units_axes),
         cmocka_unit_test(recordings_refusals),

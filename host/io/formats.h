@@ -37,9 +37,9 @@ rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_mo
 rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
                         rg_error *err);
 
-/* Every recording of one of our HDF5 files, complete (docs/recording-format.md). *out: array of
- * *n_out, owned by the caller: rgi_recordings_free. RG_ERR_IO, RG_ERR_FORMAT, RG_ERR_SHAPE,
- * RG_ERR_VALUE, RG_ERR_MEMORY. */
-rg_status rgi_h5_read(const char *path, rg_recording **out, size_t *n_out, rg_error *err);
+/* Every recording of one of our HDF5 files, complete (docs/recording-format.md). unit_m: metres of the unit that
+ * the caller expects, 0: any. *out: array of *n_out, owned by the caller: rgi_recordings_free. RG_ERR_IO,
+ * RG_ERR_FORMAT (an unknown unit too), RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_ARGUMENT (another unit), RG_ERR_MEMORY. */
+rg_status rgi_h5_read(const char *path, double unit_m, rg_recording **out, size_t *n_out, rg_error *err);
 
 #endif

@@ -191,6 +191,7 @@ typedef struct source {
     const char *path;
     rg_error *err;
     uint64_t size;   /* of the file [bytes] */
+    double unit_m;   /* that the caller expects [m], 0: any */
     char label[300]; /* group being read, for messages */
 } source;
 
@@ -335,6 +336,45 @@ static rg_status read_shapes(const source *s, hid_t group, rg_recording *r)
     return RG_OK;
 }
 
+/* The unit of an array of lengths that was read: its `count` numbers become metres. A file without the attribute is in
+ * metres, as the format says. */
+static rg_status apply_unit(const source *s, hid_t group, const char *name, double *data, size_t count)
+{
+    char unit[16] = "m", *moved = NULL;
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
+    const int there = set >= 0 ? H5Aexists(set, "unit") != 0 : 1;
+    hid_t attribute = set >= 0 && there ? H5Aopen(set, "unit", H5P_DEFAULT) : -1;
+    int known = !there || attribute >= 0;
+    if (attribute >= 0) {
+        hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+        known = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING && H5Sget_simple_extent_npoints(space) == 1;
+        if (known && H5Tis_variable_str(type) > 0) {
+            known = H5Aread(attribute, type, &moved) >= 0 && moved != NULL;
+            if (known) snprintf(unit, sizeof unit, "%s", moved);
+            if (moved) H5free_memory(moved);
+        } else if (known) {
+            char text[TEXT_MAX + 1] = "";
+            known = H5Tget_size(type) <= TEXT_MAX && H5Aread(attribute, type, text) >= 0;
+            snprintf(unit, sizeof unit, "%s", text);
+        }
+        if (space >= 0) H5Sclose(space);
+        if (type >= 0) H5Tclose(type);
+        H5Aclose(attribute);
+    }
+    if (set >= 0) H5Dclose(set);
+    const double metres = known ? rgi_unit_metres(unit) : 0.0;
+    if (!(metres > 0.0))
+        return RG_FAIL(s->err, RG_ERR_FORMAT,
+                       "%s: %s/%s has the unit \"%s\"; write the attribute unit as m, cm, mm or in.", s->path, s->label,
+                       name, known ? unit : "?");
+    if (s->unit_m > 0.0 && fabs(metres - s->unit_m) > 1e-9 * metres)
+        return RG_FAIL(s->err, RG_ERR_ARGUMENT,
+                       "%s: the unit of %s/%s is %s, but --units says %g m; leave --units out.", s->path, s->label, name,
+                       unit, s->unit_m);
+    for (size_t i = 0; metres != 1.0 && i < count; i++) data[i] *= metres;
+    return RG_OK;
+}
+
 /* Put the driving columns into place and count what is not valid. */
 static rg_status place(const source *s, rg_recording *r, const double *columns)
 {
@@ -421,6 +461,9 @@ static rg_status read_recording(const source *s, hid_t group, rg_recording *r)
     if (status != RG_OK) goto done;
     status = read_array(s, group, "driving", H5T_FLOAT, 3, some, H5T_NATIVE_DOUBLE, columns);
     if (status != RG_OK) goto done;
+    status = apply_unit(s, group, "positions", r->positions, samples * 3);
+    if (status == RG_OK) status = apply_unit(s, group, "driving", columns, r->n_frames * r->n_clamps * 3);
+    if (status != RG_OK) goto done;
     status = read_array(s, group, "lost", H5T_INTEGER, 1, all, H5T_NATIVE_INT, r->lost);
     if (status == RG_OK) status = count_lost(s, r);
     if (status == RG_OK) status = place(s, r, columns);
@@ -497,12 +540,12 @@ static rg_status read_all(source *s, hid_t file, rg_recording **out, size_t *n_o
     return RG_OK;
 }
 
-rg_status rgi_h5_read(const char *path, rg_recording **out, size_t *n_out, rg_error *err)
+rg_status rgi_h5_read(const char *path, double unit_m, rg_recording **out, size_t *n_out, rg_error *err)
 {
     *out = NULL;
     *n_out = 0;
     struct stat info;
-    source s = {.path = path, .err = err};
+    source s = {.path = path, .err = err, .unit_m = unit_m};
     quiet q = quiet_begin();
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     rg_status status;

@@ -19,14 +19,23 @@ typedef struct rgi_import_opts {
         *clamps; /* driving markers; negative counts from the end (-1 = last); default 0,1,-2,-1 */
     size_t n_clamps;
     int detect_glitches; /* default 1 */
+    int dt_given, unit_given; /* dt_s, unit_m are what somebody asked for, not a default: a file that says
+                                 otherwise of itself is refused */
 } rgi_import_opts;
 
 rgi_import_opts rgi_import_opts_default(void);
 
+/* Metres of a unit by its name: m, cm, mm, in; 0 for any other. */
+double rgi_unit_metres(const char *name);
+
+/* Whether a path ends in `suffix`, letters of either case, and has more than it. */
+int rgi_has_suffix(const char *path, const char *suffix);
+
 /* Read every recording under n paths (files or folders, order kept). *out is an array of *n_out,
  * owned by the caller: rgi_recordings_free. All have at least 2 frames, 3 markers, a free marker
  * and finite coordinates, and no neighbouring markers that coincide. RG_ERR_IO, RG_ERR_FORMAT,
- * RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_ARGUMENT (empty folder, bad clamps or axes), RG_ERR_MEMORY;
+ * RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_ARGUMENT (empty folder, bad clamps or axes, a file whose own unit, axes
+ * or frame interval are other ones than asked for), RG_ERR_MEMORY;
  * the sentence names file and frame, marker, field or byte offset. */
 rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_import_opts *opts,
                               rg_recording **out, size_t *n_out, rg_error *err);

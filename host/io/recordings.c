@@ -54,13 +54,24 @@ void rgi_recordings_free(rg_recording *recordings, size_t n)
     free(recordings);
 }
 
+double rgi_unit_metres(const char *name)
+{
+    static const struct {
+        const char *name;
+        double metres;
+    } units[] = {{"m", 1}, {"cm", 0.01}, {"mm", 0.001}, {"in", 0.0254}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(name, units[i].name) == 0) return units[i].metres;
+    return 0.0;
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
 }
 
-static int has_suffix(const char *path, const char *suffix)
+int rgi_has_suffix(const char *path, const char *suffix)
 {
     size_t n = strlen(path), m = strlen(suffix);
     return n > m && strcasecmp(path + n - m, suffix) == 0;
@@ -236,6 +247,12 @@ static rg_status complete(rg_recording *r, const char *path, rg_error *err)
     return RG_OK;
 }
 
+/* Whether a file's frame interval is the one asked for, if any: to a thousandth, as people type 0.00833 for 1/120. */
+static int is_interval(double dt_s, const rgi_import_opts *opts)
+{
+    return !opts->dt_given || fabs(dt_s - opts->dt_s) <= 1e-3 * dt_s;
+}
+
 /* Bare motion to a recording. Takes motion->positions in any case. */
 static rg_status build(rgi_motion *motion, const char *path, const rgi_import_opts *opts,
                        const axis_map *map, rg_recording *r, rg_error *err)
@@ -251,6 +268,11 @@ static rg_status build(rgi_motion *motion, const char *path, const rgi_import_op
         double in[3] = {x[0], x[1], x[2]};
         for (int a = 0; a < 3; a++) x[a] = map->sign[a] * in[map->from[a]] * opts->unit_m;
     }
+    if (!is_interval(r->dt_s, opts))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%s: by its times the frames are %.9g s apart, but --dt says %.9g s; leave --dt out, or the "
+                       "column of times.",
+                       path, r->dt_s, opts->dt_s);
     RG_TRY(check_recording(r, path, err));
     RG_TRY(set_clamps(r, path, opts, err));
     RG_TRY(complete(r, path, err));
@@ -311,17 +333,27 @@ static int is_default_clamps(const rgi_import_opts *opts)
            memcmp(opts->clamps, DEFAULT_CLAMPS, sizeof DEFAULT_CLAMPS) == 0;
 }
 
-/* Our own HDF5: the clamps in it stay unless others were asked for. */
-static rg_status read_h5(const char *path, const rgi_import_opts *opts, list *all, rg_error *err)
+/* Our own HDF5: the clamps in it stay unless others were asked for; unit, axes and frame interval are the file's. */
+static rg_status read_h5(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all, rg_error *err)
 {
     rg_recording *found = NULL;
     size_t n = 0;
-    RG_TRY(rgi_h5_read(path, &found, &n, err));
+    for (int a = 0; a < 3; a++)
+        if (map->from[a] != a || map->sign[a] < 0)
+            return RG_FAIL(err, RG_ERR_ARGUMENT,
+                           "%s: rodgrad's own recordings have the axes x,y,z with z up, but --axes says %s; leave --axes "
+                           "out.",
+                           path, opts->axes);
+    RG_TRY(rgi_h5_read(path, opts->unit_given ? opts->unit_m : 0.0, &found, &n, err));
     rg_status status = RG_OK;
     for (size_t i = 0; i < n && status == RG_OK; i++) {
         char label[512];
         snprintf(label, sizeof label, "%s (%s)", path, found[i].name);
-        status = check_recording(&found[i], label, err);
+        if (!is_interval(found[i].dt_s, opts))
+            status = RG_FAIL(err, RG_ERR_ARGUMENT,
+                             "%s: by its dt_s the frames are %.9g s apart, but --dt says %.9g s; leave --dt out.", label,
+                             found[i].dt_s, opts->dt_s);
+        if (status == RG_OK) status = check_recording(&found[i], label, err);
         if (status == RG_OK && !is_default_clamps(opts)) {
             status = set_clamps(&found[i], label, opts, err);
             if (status == RG_OK) status = rgi_glitches_find(&found[i], err);
@@ -345,12 +377,12 @@ static rg_status read_file(const char *path, const rgi_import_opts *opts, const 
         status = RG_FAIL(err, RG_ERR_FORMAT, "%s is empty; a recording is expected.", path);
     } else if (size >= 8 && memcmp(bytes, "\211HDF\r\n\032\n", 8) == 0) {
         free(bytes);
-        return read_h5(path, opts, all, err);
+        return read_h5(path, opts, map, all, err);
     } else if (bytes[0] == 0x93) {
         status = rgi_npy_parse(bytes, size, path, &motion, err);
-    } else if (bytes[0] == 0x80 || has_suffix(path, ".pkl") || has_suffix(path, ".pickle")) {
+    } else if (bytes[0] == 0x80 || rgi_has_suffix(path, ".pkl") || rgi_has_suffix(path, ".pickle")) {
         status = rgi_pickle_parse(bytes, size, path, &motion, err);
-    } else if (has_suffix(path, ".npy") || has_suffix(path, ".h5") || has_suffix(path, ".hdf5")) {
+    } else if (rgi_has_suffix(path, ".npy") || rgi_has_suffix(path, ".h5") || rgi_has_suffix(path, ".hdf5")) {
         status =
             RG_FAIL(err, RG_ERR_FORMAT,
                     "%s does not begin as its name says; copy it again from its source.", path);
@@ -407,7 +439,7 @@ static int is_recording_name(const char *name)
     static const char *const suffixes[] = {".pkl", ".pickle", ".csv", ".npy", ".h5", ".hdf5"};
     if (name[0] == '.') return 0;
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        if (has_suffix(name, suffixes[i])) return 1;
+        if (rgi_has_suffix(name, suffixes[i])) return 1;
     }
     return 0;
 }
