@@ -77,7 +77,7 @@ stop() {
 # a background process of sh ignores SIGINT until the program catches it, which it has by now
 stop "$@" -o other.json
 [ "$?" -eq 130 ] || complain "SIGINT did not end the fit with 130"
-expect 0 "of another job" "$program" fit "$@" -o other.json --iterations 1 --units 1.001
+expect 0 "of another job" "$program" fit "$@" -o other.json --iterations 1 --real float
 
 # other recordings under the same names are another job; planted files do not say what they were read from
 "$program" plant -o first --seed 1 >/dev/null 2>&1 && "$program" plant -o second --seed 2 >/dev/null 2>&1 ||
@@ -108,10 +108,12 @@ cmp -s whole.json old.json || complain "the old model was damaged by a full disk
 rm -f old.json.checkpoint
 # refused before the fit, not after it
 cp rope/train/000.h5 input.h5
-expect 2 "one of the inputs" "$program" fit input.h5 -o input.h5
+ln input.h5 input.json
+expect 2 "one of the inputs" "$program" fit input.h5 -o input.json
 cmp -s rope/train/000.h5 input.h5 || complain "the recording was overwritten"
-expect 1 "not a regular file" "$program" fit "$@" -o full
-[ -f full.checkpoint ] && complain "a fit went ahead with an output that cannot be written"
+mkdir folder.json
+expect 1 "not a regular file" "$program" fit "$@" -o folder.json
+[ -f folder.json.checkpoint ] && complain "a fit went ahead with an output that cannot be written"
 mkdir empty
 expect 2 "empty" "$program" fit empty -o m.json
 expect 2 "nowhere" "$program" fit nowhere -o m.json
@@ -133,20 +135,20 @@ expect 2 "nothing to fit" "$program" fit "$@" -o m.json --fit "$held"
 
 # every method: the same rod, and the same bits after an interrupt
 for method in gauss-newton-cg lbfgs adam; do
-    set -- rope/train/000.h5 rope/train/001.h5 -o $method.json --method $method --iterations 8 --starts 1
+    set -- rope/train/000.h5 rope/train/001.h5 -o $method.json --iterations 8 --starts 1
     set -- "$@" --threads 1 --fit bend_anisotropy=held,marker_offset=held,natural_twist=held
-    "$program" fit "$@" --json >$method.txt 2>/dev/null || complain "fit --method $method"
+    "$program" fit "$@" --method $method --json >$method.txt 2>/dev/null || complain "fit --method $method"
     grep -q "\"method\":\"$method\"" $method.txt || complain "no method in fit --method $method --json"
     grep -q "\"$method\"" $method.json || complain "no method in $method.json"
     mv $method.json once.json
-    "$program" fit "$@" >/dev/null 2>err.txt &
+    "$program" fit "$@" --method $method >/dev/null 2>err.txt &
     pid=$!
     while kill -0 "$pid" 2>/dev/null && [ ! -f $method.json.checkpoint ]; do sleep 0.01; done
     kill -TERM "$pid" 2>/dev/null
     wait "$pid"
     if [ -f $method.json.checkpoint ]; then
         cp $method.json.checkpoint kept.checkpoint
-        expect 0 "goes on from" "$program" fit "$@"
+        expect 0 "goes on from" "$program" fit "$@" --method $method
         [ "$(essence once.json)" = "$(essence $method.json)" ] || complain "the resumed fit by $method is another one"
         cp kept.checkpoint $method.json.checkpoint
         expect 0 "of another job" "$program" fit "$@" --method lm

@@ -5,6 +5,7 @@
  * on stderr and exit code 2. */
 #include "cli/inputs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -118,18 +119,13 @@ static int parse_int(const char *option, const char *text, int low, int high, in
 
 static int parse_units(const char *text, double *unit_m)
 {
-    static const struct {
-        const char *name;
-        double metres;
-    } units[] = {{"m", 1}, {"cm", 0.01}, {"mm", 0.001}, {"in", 0.0254}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(text, units[i].name) == 0) {
-            *unit_m = units[i].metres;
-            return RGC_DONE;
-        }
-    }
     char *end = NULL;
-    double factor = strtod(text, &end);
+    double factor = rgi_unit_metres(text);
+    if (factor > 0) {
+        *unit_m = factor;
+        return RGC_DONE;
+    }
+    factor = strtod(text, &end);
     if (end == text || *end || !(factor > 0) || !isfinite(factor))
         return rgc_complain(NULL, RGC_USAGE,
                             "--units is \"%s\" but must be m, cm, mm, in or a positive number of "
@@ -285,11 +281,13 @@ static int apply_common(int option, const char *text, rgc_common *common)
         common->output = text;
         return RGC_DONE;
     case OPT_DT:
-        common->dt_given = 1;
+        common->dt_given = common->import.dt_given = 1;
         return rgc_number("dt", text, 1e-6, 10, &common->import.dt_s);
     case OPT_CLAMP: return parse_clamps(text, common);
     case OPT_AXES: common->import.axes = text; return RGC_DONE;
-    case OPT_UNITS: return parse_units(text, &common->import.unit_m);
+    case OPT_UNITS:
+        common->import.unit_given = 1;
+        return parse_units(text, &common->import.unit_m);
     case OPT_STEPPER: return parse_stepper(text, &common->stepper);
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
@@ -341,9 +339,25 @@ static const char *option_argument(const char *command, int argc, char **argv, i
     return NULL;
 }
 
+/* which of a command's options were given: its own, then the common ones */
+enum { EXTRA_MAX = 32 };
+typedef struct given {
+    const char *text[EXTRA_MAX + OPT_COUNT];
+} given;
+
+/* Refuse an option's second argument, which would silently replace the first; flags may be repeated. */
+static int give_once(const char *command, const char *name, const char *text, const char **before)
+{
+    const char *first = *before;
+    *before = text;
+    if (!first) return RGC_DONE;
+    return rgc_complain(command, RGC_USAGE, "--%s is given twice, \"%s\" and \"%s\", and takes one; leave one out.", name,
+                        first, text);
+}
+
 /* one option at argv[*at], which moves on over its argument */
 static int parse_option(int argc, char **argv, int *at, const rgc_option *extra, size_t n_extra,
-                        rgc_common *common)
+                        rgc_common *common, given *seen)
 {
     const char *word = argv[*at];
     const char *name = strcmp(word, "-o") == 0 ? "output" : strcmp(word, "-h") == 0 ? "help" : "";
@@ -353,7 +367,8 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
         if (!same_name(name, length, extra[i].name)) continue;
         if (extra[i].text) {
             *extra[i].text = option_argument(argv[0], argc, argv, at);
-            return *extra[i].text ? RGC_DONE : RGC_USAGE;
+            if (!*extra[i].text) return RGC_USAGE;
+            return give_once(argv[0], extra[i].name, *extra[i].text, &seen->text[i]);
         }
         if (name[length])
             return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.", extra[i].name);
@@ -368,6 +383,10 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
         const char *text = "";
         if (common_options[i].argument && !(text = option_argument(argv[0], argc, argv, at)))
             return RGC_USAGE;
+        if (common_options[i].argument) {
+            int code = give_once(argv[0], common_options[i].name, text, &seen->text[EXTRA_MAX + i]);
+            if (code != RGC_DONE) return code;
+        }
         return apply_common(i, text, common);
     }
     return rgc_complain(argv[0], RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word,
@@ -384,12 +403,14 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
     common->backend = "cpu";
     *first = *last = 1;
     int options_ended = 0;
+    given seen = {{NULL}};
+    assert(n_extra <= EXTRA_MAX);
     for (int at = 1; at < argc; at++) {
         char *word = argv[at];
         if (!options_ended && strcmp(word, "--") == 0) {
             options_ended = 1;
         } else if (!options_ended && word[0] == '-' && word[1]) {
-            int code = parse_option(argc, argv, &at, extra, n_extra, common);
+            int code = parse_option(argc, argv, &at, extra, n_extra, common, &seen);
             if (code != RGC_DONE) return code;
         } else {
             argv[(*last)++] = word;
