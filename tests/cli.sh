@@ -123,6 +123,27 @@ refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy
 refuse 1 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
 refuse 2 "loud" info loud
 
+# an option that takes one argument and is given two
+refuse 2 "drive is given twice, \"good.csv\" and \"two\"" simulate "$model" --drive good.csv --drive two -o new.h5
+refuse 2 "output is given twice, \"new.h5\" and \"newer.h5\"" import good.csv -o new.h5 --output newer.h5
+refuse 2 "substeps is given twice, \"2\" and \"2\"" evaluate "$model" good.csv --substeps=2 --substeps 2
+refuse 2 "seed is given twice" plant -o new --seed 1 --seed 2
+refuse 2 "batch is given twice" bench --batch 1 --batch 2
+refuse 2 "radius is given twice" section circle --radius 0.004 --radius 0.005
+accept '"l1_m":' evaluate "$model" good.csv --json --json
+
+# an output whose name promises another format
+for name in x.csv x.npy x.pkl x.json x; do refuse 2 "$name must end in .h5 or .hdf5" import good.csv -o $name; done
+for name in x.csv x.json x; do refuse 2 "$name must end in .npy, .h5 or .hdf5" simulate "$model" --drive good.csv -o $name; done
+for name in x.json x.pdf x; do refuse 2 "$name must end in .html or .htm" report "$model" good.csv -o $name; done
+for name in x.h5 x.html x; do refuse 2 "$name must end in .json" fit good.csv -o $name; done
+for name in x.csv x; do
+    refuse 2 "$name must end in .json" section circle --radius 0.004 --young 1e6 --shear 4e5 --density 1100 \
+        --model "$model" -o $name
+done
+for name in x.csv x.h5; do refuse 2 "$name must end in .jsonl, .ndjson or .json" bench -o $name; done
+for name in x.csv x.h5 x.json x.npy x.pkl x.html; do refuse 2 "$name is the name of a file" plant -o $name; done
+
 # an output that is an input, by whatever name: nothing is lost
 "$program" import good.csv -o kept.h5 2>/dev/null || complain "import of good.csv"
 cp "$model" model.json
@@ -134,17 +155,59 @@ ln -s ../kept.h5 two/link.h5
 for same in kept.h5 ./kept.h5 two/../kept.h5 "$PWD/kept.h5" link.h5 hard.h5; do
     refuse 2 "one of the inputs" import kept.h5 -o "$same"
     refuse 2 "one of the inputs" simulate model.json --drive kept.h5 -o "$same"
-    refuse 2 "one of the inputs" report model.json kept.h5 -o "$same"
 done
 refuse 2 "of the folder two" import two -o two/kept.h5
 refuse 2 "of the folder two" import two -o kept.h5
-refuse 2 "one of the inputs" report model.json kept.h5 -o model.json
-refuse 2 "one of the inputs" report model.json good.csv --train kept.h5 -o kept.h5
-refuse 2 "one of the inputs" report model.json good.csv --truth kept.h5 -o kept.h5
+ln -s kept.h5 link.html
+ln kept.h5 hard.html
+ln model.json model.html
+for same in link.html hard.html ./link.html "$PWD/hard.html"; do
+    refuse 2 "one of the inputs" report model.json kept.h5 -o "$same"
+    refuse 2 "one of the inputs" report model.json good.csv --train kept.h5 -o "$same"
+    refuse 2 "one of the inputs" report model.json good.csv --truth kept.h5 -o "$same"
+done
+refuse 2 "one of the inputs" report model.json kept.h5 -o model.html
 refuse 2 "one of the inputs" fit good.csv --start model.json -o model.json
 cmp -s kept.h5 saved.h5 || complain "a refused output has changed kept.h5"
 cmp -s model.json "$model" || complain "a refused output has changed model.json"
-rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5
+
+# what is said of a recording that speaks for itself
+refuse 2 "kept.h5.*--units says 0.001" evaluate model.json kept.h5 --units mm
+refuse 2 "kept.h5.*--axes says -z,-x,y" evaluate model.json kept.h5 --axes=-z,-x,y
+refuse 2 "kept.h5.*0.01 s apart, but --dt says 0.02" evaluate model.json kept.h5 --dt 0.02
+refuse 2 "kept.h5.*--dt says 0.02" fit kept.h5 -o new.json --dt 0.02
+refuse 2 "kept.h5.*--dt says 0.02" simulate model.json --drive kept.h5 -o new.npy --dt 0.02
+refuse 2 "kept.h5.*--units says 0.01" import kept.h5 -o new.h5 --units cm
+accept "overall" evaluate model.json kept.h5 --units m --axes x,y,z --dt 0.01
+
+# a recording given twice counts twice, which is said and no failure
+warn() { # WORDS ARGUMENT...: exit code 0, a warning with WORDS on stderr and, with --json, in its warnings
+    words=$1
+    shift
+    "$program" "$@" >"$work.out" 2>"$work.err" || complain "rodgrad $*: failed: $(cat "$work.err")"
+    grep -q -e "^rodgrad $1: warning: .*$words" "$work.err" || complain "rodgrad $*: no warning \"$words\": $(cat "$work.err")"
+    case " $* " in *" --json "*)
+        grep -q -e "\"warnings\":\[.*$words" "$work.out" || complain "rodgrad $*: no \"$words\" in warnings" ;;
+    esac
+    rm -f "$work.out" "$work.err"
+}
+quiet() { # ARGUMENT...: exit code 0 and no warning
+    "$program" "$@" >"$work.out" 2>"$work.err" || complain "rodgrad $*: failed: $(cat "$work.err")"
+    grep -q "warning" "$work.err" && complain "rodgrad $*: $(cat "$work.err")"
+    rm -f "$work.out" "$work.err"
+}
+recording 5 31 >other.csv
+warn "recordings 0 (good.csv) and 1 (good.csv) hold the same motion" evaluate model.json good.csv ./good.csv --json
+rm -f two/*.h5
+ln -s good.csv link.csv
+warn "0 (a.csv) and 1 (b.csv) hold the same motion" evaluate model.json two --json
+warn "0 (good.csv) and 2 (link.csv) hold the same motion" import good.csv other.csv link.csv -o new.h5 --json
+warn "0 (good.csv) and 1 (good.csv) hold the same motion" report model.json good.csv kept.h5 -o new.html --json
+warn "0 (good.csv) and 1 (good.csv) hold the same motion" fit good.csv good.csv -o new.json --iterations 1 --starts 0
+warn "training recordings 0 (good.csv) and 1 (good.csv) hold the same motion" evaluate model.json other.csv --train good.csv good.csv --json
+quiet evaluate model.json good.csv other.csv --train good.csv
+rm -f new.h5 new.html new.json link.csv
+rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5 ./*.html
 
 # stdout that cannot be written
 for arguments in "--help" "--version" "info" "info --json" "evaluate --help" \

@@ -262,6 +262,7 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
     RG_TRY(rgi_model_file_load(a->model, &job->file, err));
     RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model,
                                &job->recordings, &job->n_read, err));
+    rgc_warn_twice("check", "", job->recordings, job->n_read);
     job->opts = rgc_rollout_opts(&a->common, &job->file);
     RG_TRY(choose(job, a, err));
     rg_batch_opts opts = rg_batch_opts_default();

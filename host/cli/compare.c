@@ -54,7 +54,7 @@ static rg_status add_errors(rgc_comparison *job, const rgi_ridge *ridge, rg_erro
     return status;
 }
 
-static rg_status train_ridge(const rgc_comparison *job, const rgc_common *common,
+static rg_status train_ridge(const char *command, const rgc_comparison *job, const rgc_common *common,
                              const char *model_path, const char *const *train, size_t n_train,
                              rgi_ridge **ridge, rg_error *err)
 {
@@ -62,13 +62,14 @@ static rg_status train_ridge(const rgc_comparison *job, const rgc_common *common
     size_t n = 0;
     RG_TRY(rgc_read_recordings(train, n_train, common, &job->file, model_path, &recordings, &n,
                                err));
+    rgc_warn_twice(command, "training ", recordings, n);
     rgc_progress("training the ridge baseline on %zu recordings", n);
     rg_status status = rgi_ridge_train(recordings, n, ridge, err);
     rgi_recordings_free(recordings, n);
     return status;
 }
 
-rg_status rgc_compare(rgc_comparison *job, const rgc_common *common, const char *model_path,
+rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
                       const char *const *paths, size_t n_paths, const char *const *train,
                       size_t n_train, rg_error *err)
 {
@@ -76,9 +77,10 @@ rg_status rgc_compare(rgc_comparison *job, const rgc_common *common, const char 
     RG_TRY(rgi_model_file_load(model_path, &job->file, err));
     RG_TRY(rgc_read_recordings(paths, n_paths, common, &job->file, model_path, &job->recordings,
                                &job->n, err));
+    rgc_warn_twice(command, "", job->recordings, job->n);
     rgi_ridge *ridge = NULL;
     if (n_train > 0)
-        RG_TRY(train_ridge(job, common, model_path, train, n_train, &ridge, err));
+        RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recordings", job->n);
     rg_status status =

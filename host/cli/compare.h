@@ -19,9 +19,9 @@ typedef struct rgc_comparison {
  * for argc. Returns the new argc; *given says whether --train was there. */
 int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train, int *given);
 
-/* Load the model and the recordings under `paths`, simulate them, compare. With training recordings
+/* command: for warnings (a recording given twice). Load the model and the recordings under `paths`, simulate them, compare. With training recordings
  * (n_train > 0) also the ridge baseline. Errors as of the calls it makes; clear *job either way. */
-rg_status rgc_compare(rgc_comparison *job, const rgc_common *common, const char *model_path,
+rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
                       const char *const *paths, size_t n_paths, const char *const *train,
                       size_t n_train, rg_error *err);
 void rgc_comparison_clear(rgc_comparison *job);

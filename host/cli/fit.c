@@ -138,7 +138,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     if (!a->common.output)
         return rgc_complain("fit", RGC_USAGE,
                             "-o model.json is missing: where should the model go?");
-    return RGC_DONE;
+    return rgc_check_suffix("fit", a->common.output, ".json", NULL, NULL);
 }
 
 /* refused before the fit and not after it: an output that cannot be written or is an input */
@@ -348,6 +348,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
         status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
+    if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
     if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit &&
         strstr(a->fit, "stretch_") &&
         (opts->modes[RG_GROUP_STRETCH] != RG_HELD || opts->modes[RG_GROUP_STRETCH_TIME] != RG_HELD))

@@ -105,6 +105,7 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
     if (status != RG_OK) return rgc_fail("import", &err);
     *found = calloc(*n, sizeof **found);
     if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recordings.", *n);
+    rgc_warn_twice("import", "", *recordings, *n);
     for (size_t i = 0; i < *n; i++) examine(&(*recordings)[i], &(*found)[i]);
     /* from here an interrupt waits until the file is whole */
     rgc_catch_signals();
@@ -127,6 +128,8 @@ int rgc_import(int argc, char **argv)
         return rgc_complain("import", RGC_USAGE, "give the recordings or folders to convert.");
     if (!common.output)
         return rgc_complain("import", RGC_USAGE, "give the HDF5 file to write with -o.");
+    code = rgc_check_suffix("import", common.output, ".h5", ".hdf5", NULL);
+    if (code != RGC_DONE) return code;
 
     rg_recording *recordings = NULL;
     finding *found = NULL;

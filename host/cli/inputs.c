@@ -59,6 +59,41 @@ rg_status rgc_check_output(const char *output, const char *const *inputs, size_t
     return RG_OK;
 }
 
+int rgc_check_suffix(const char *command, const char *output, const char *first, const char *second, const char *third)
+{
+    const char *const suffixes[] = {first, second, third};
+    size_t n = 0;
+    for (; n < 3 && suffixes[n]; n++)
+        if (rgi_has_suffix(output, suffixes[n])) return RGC_DONE;
+    return rgc_complain(command, RGC_USAGE, "the output %s must end in %s%s%s%s%s, as this is what is written.", output, first,
+                        n > 2 ? ", " : n > 1 ? " or " : "", n > 1 ? second : "", n > 2 ? " or " : "", n > 2 ? third : "");
+}
+
+static int same_motion(const rg_recording *a, const rg_recording *b)
+{
+    return a->n_frames == b->n_frames && a->n_markers == b->n_markers && a->dt_s == b->dt_s &&
+           memcmp(a->positions, b->positions, 3 * a->n_frames * a->n_markers * sizeof *a->positions) == 0;
+}
+
+void rgc_warn_twice(const char *command, const char *kind, const rg_recording *recordings, size_t n)
+{
+    size_t copies = 0, first = 0, second = 0;
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = 0; k < i; k++) {
+            if (!same_motion(&recordings[k], &recordings[i])) continue;
+            if (copies++ == 0) {
+                first = k;
+                second = i;
+            }
+            break;
+        }
+    if (copies == 0) return;
+    char more[64] = "";
+    if (copies > 1) snprintf(more, sizeof more, " (%zu of %zu are such copies)", copies, n);
+    rgc_warn(command, "%srecordings %zu (%s) and %zu (%s) hold the same motion%s, which counts twice; leave one out.", kind,
+             first, recordings[first].name, second, recordings[second].name, more);
+}
+
 static rg_status check_fits(const rg_recording *recording, const rg_model *model,
                             const char *model_path, rg_error *err)
 {

@@ -88,7 +88,7 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     rg_status status = rgc_check_output(common->output, models, 2, &err);
     if (status == RG_OK) status = rgc_check_output(common->output, paths, n_paths, &err);
     if (status == RG_OK) status = rgc_check_output(common->output, train, n_train, &err);
-    if (status == RG_OK) status = rgc_compare(job, common, model_path, paths, n_paths, train, n_train, &err);
+    if (status == RG_OK) status = rgc_compare("report", job, common, model_path, paths, n_paths, train, n_train, &err);
     if (status == RG_OK && truth_path)
         status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
     /* from here an interrupt waits until the page is whole */
@@ -126,7 +126,7 @@ static int check_arguments(const rgc_common *common, int n_positional, int train
         return rgc_complain("report", RGC_USAGE, "--train needs at least one recording.");
     if (!common->output)
         return rgc_complain("report", RGC_USAGE, "give the page to write with -o.");
-    return RGC_DONE;
+    return rgc_check_suffix("report", common->output, ".html", ".htm", NULL);
 }
 
 int rgc_report(int argc, char **argv)

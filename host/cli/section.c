@@ -63,7 +63,8 @@ static int check_arguments(const job *j)
         return rgc_complain("section", RGC_USAGE,
                             "to write %s give the sizes and --young, --shear and --density, all three.",
                             j->common.output);
-    if (!j->model_path || j->common.output) return RGC_DONE;
+    if (j->common.output) return rgc_check_suffix("section", j->common.output, ".json", NULL, NULL);
+    if (!j->model_path) return RGC_DONE;
     if (j->args.shear || j->args.density)
         return rgc_complain("section", RGC_USAGE,
                             "--%s has no use with --model alone; add -o to write a model, or leave it out.",

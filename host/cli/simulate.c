@@ -4,7 +4,6 @@
  * rest is simulated. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/inputs.h"
 
@@ -12,12 +11,6 @@ static const char usage[] =
     "rodgrad simulate model.json --drive RECORDING -o out.h5|out.npy [options]\n\n"
     ".npy takes one recording: float64 [frames][markers][3] in metres, frame k of it is frame k of "
     "the\nrecording. .h5 takes any number.";
-
-static int has_suffix(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), m = strlen(suffix);
-    return n > m && strcasecmp(path + n - m, suffix) == 0;
-}
 
 /* the simulated motion as a recording; free markers carry no glitches any more */
 static rg_status replace_motion(rg_recording *recording, const double *predicted,
@@ -50,7 +43,7 @@ static rg_status replace_motion(rg_recording *recording, const double *predicted
 static rg_status write_output(const char *path, const char *model_path, rg_recording *recordings,
                               const rgc_batch *batch, rg_error *err)
 {
-    if (has_suffix(path, ".npy"))
+    if (rgi_has_suffix(path, ".npy"))
         return rgi_npy_write(path, batch->predicted[0], recordings[0].n_frames,
                              recordings[0].n_markers, err);
     for (size_t i = 0; i < batch->n; i++)
@@ -90,11 +83,7 @@ static int check_arguments(const rgc_common *common, int n_positional, const cha
                             "give the recording that drives the model with --drive.");
     if (!common->output)
         return rgc_complain("simulate", RGC_USAGE, "give the file to write with -o.");
-    if (!has_suffix(common->output, ".npy") && !has_suffix(common->output, ".h5") &&
-        !has_suffix(common->output, ".hdf5"))
-        return rgc_complain("simulate", RGC_USAGE,
-                            "the output %s must end in .npy, .h5 or .hdf5.", common->output);
-    return RGC_DONE;
+    return rgc_check_suffix("simulate", common->output, ".npy", ".h5", ".hdf5");
 }
 
 static int run(const rgc_common *common, const char *model_path, const char *drive,
@@ -107,7 +96,7 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
     if (status == RG_OK)
         status = rgc_read_recordings(&drive, 1, common, file, model_path, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);
-    if (*n > 1 && has_suffix(common->output, ".npy"))
+    if (*n > 1 && rgi_has_suffix(common->output, ".npy"))
         return rgc_complain("simulate", RGC_USAGE,
                             "%s holds %zu recordings, but a .npy file takes one; name one of them "
                             "or write .h5.",
