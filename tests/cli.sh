@@ -134,7 +134,9 @@ accept '"l1_m":' evaluate "$model" good.csv --json --json
 
 # an output whose name promises another format
 for name in x.csv x.npy x.pkl x.json x; do refuse 2 "$name must end in .h5 or .hdf5" import good.csv -o $name; done
-for name in x.csv x.json x; do refuse 2 "$name must end in .npy, .h5 or .hdf5" simulate "$model" --drive good.csv -o $name; done
+for name in x.csv x.json x; do
+    refuse 2 "$name must end in .npy, .h5 or .hdf5" simulate "$model" --drive good.csv -o $name
+done
 for name in x.json x.pdf x; do refuse 2 "$name must end in .html or .htm" report "$model" good.csv -o $name; done
 for name in x.h5 x.html x; do refuse 2 "$name must end in .json" fit good.csv -o $name; done
 for name in x.csv x; do
@@ -185,7 +187,8 @@ warn() { # WORDS ARGUMENT...: exit code 0, a warning with WORDS on stderr and, w
     words=$1
     shift
     "$program" "$@" >"$work.out" 2>"$work.err" || complain "rodgrad $*: failed: $(cat "$work.err")"
-    grep -q -e "^rodgrad $1: warning: .*$words" "$work.err" || complain "rodgrad $*: no warning \"$words\": $(cat "$work.err")"
+    grep -q -e "^rodgrad $1: warning: .*$words" "$work.err" ||
+        complain "rodgrad $*: no warning \"$words\": $(cat "$work.err")"
     case " $* " in *" --json "*)
         grep -q -e "\"warnings\":\[.*$words" "$work.out" || complain "rodgrad $*: no \"$words\" in warnings" ;;
     esac
@@ -204,7 +207,7 @@ warn "0 (a.csv) and 1 (b.csv) hold the same motion" evaluate model.json two --js
 warn "0 (good.csv) and 2 (link.csv) hold the same motion" import good.csv other.csv link.csv -o new.h5 --json
 warn "0 (good.csv) and 1 (good.csv) hold the same motion" report model.json good.csv kept.h5 -o new.html --json
 warn "0 (good.csv) and 1 (good.csv) hold the same motion" fit good.csv good.csv -o new.json --iterations 1 --starts 0
-warn "training recordings 0 (good.csv) and 1 (good.csv) hold the same motion" evaluate model.json other.csv --train good.csv good.csv --json
+warn "training recordings 0 (good.csv) and 1" evaluate model.json other.csv --train good.csv good.csv --json
 quiet evaluate model.json good.csv other.csv --train good.csv
 rm -f new.h5 new.html new.json link.csv
 rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5 ./*.html

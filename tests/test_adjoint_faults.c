@@ -391,6 +391,25 @@ static void faults_refused(void **state)
         assert_true(out.x[5] == was_out);
         *spoilt[k] = was;
     }
+    /* prescribed directors: rod 1, its second clamped edge in its last step */
+    const size_t row = 2 * s->steps - 1;
+    double *clamp_m = s->clamp_m + 3 * (row * s->held + 1), director[3], edge[3];
+    char place[64];
+    assert_int_equal(s->held, 2);
+    assert_int_equal(s->clamped, 4);
+    snprintf(place, sizeof place, "rod 1, step %zu, clamped edge 1", s->steps - 1);
+    memcpy(director, clamp_m, sizeof director);
+    for (int c = 0; c < 3; c++)
+        edge[c] = s->clamp_x[3 * (row * 4 + 3) + (size_t)c] - s->clamp_x[3 * (row * 4 + 2) + (size_t)c];
+    const double length = sqrt(edge[0] * edge[0] + edge[1] * edge[1] + edge[2] * edge[2]);
+    for (int k = 0; k < 4; k++) {
+        static const double scale[] = {1.00001, 0.0, 0.0, 1.0}, along[] = {0.0, 0.0, 1.0, 1e-5};
+        for (int c = 0; c < 3; c++) clamp_m[c] = scale[k] * director[c] + along[k] / length * edge[c];
+        assert_int_equal(rg_batch_forward(s->batch, &good, &to, status, &err), RG_ERR_VALUE);
+        if (!strstr(err.text, place)) fail_msg("\"%s\" does not name %s", err.text, place);
+        assert_true(out.x[5] == was_out);
+    }
+    memcpy(clamp_m, director, sizeof director);
     double *second = s->x0 + 3 * (n + 5), saved[3];
     memcpy(saved, second, sizeof saved);
     memcpy(second, second - 3, sizeof saved);

@@ -65,8 +65,9 @@ int rgc_check_suffix(const char *command, const char *output, const char *first,
     size_t n = 0;
     for (; n < 3 && suffixes[n]; n++)
         if (rgi_has_suffix(output, suffixes[n])) return RGC_DONE;
-    return rgc_complain(command, RGC_USAGE, "the output %s must end in %s%s%s%s%s, as this is what is written.", output, first,
-                        n > 2 ? ", " : n > 1 ? " or " : "", n > 1 ? second : "", n > 2 ? " or " : "", n > 2 ? third : "");
+    return rgc_complain(command, RGC_USAGE, "the output %s must end in %s%s%s%s%s, as this is what is written.",
+                        output, first, n > 2 ? ", " : n > 1 ? " or " : "", n > 1 ? second : "", n > 2 ? " or " : "",
+                        n > 2 ? third : "");
 }
 
 static int same_motion(const rg_recording *a, const rg_recording *b)
@@ -90,8 +91,8 @@ void rgc_warn_twice(const char *command, const char *kind, const rg_recording *r
     if (copies == 0) return;
     char more[64] = "";
     if (copies > 1) snprintf(more, sizeof more, " (%zu of %zu are such copies)", copies, n);
-    rgc_warn(command, "%srecordings %zu (%s) and %zu (%s) hold the same motion%s, which counts twice; leave one out.", kind,
-             first, recordings[first].name, second, recordings[second].name, more);
+    rgc_warn(command, "%srecordings %zu (%s) and %zu (%s) hold the same motion%s, which counts twice; leave one out.",
+             kind, first, recordings[first].name, second, recordings[second].name, more);
 }
 
 static rg_status check_fits(const rg_recording *recording, const rg_model *model,

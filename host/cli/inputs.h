@@ -18,8 +18,8 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
  * may be NULL. RG_ERR_ARGUMENT. */
 rg_status rgc_check_output(const char *output, const char *const *inputs, size_t n, rg_error *err);
 
-/* RGC_DONE where an output's name ends in one of these suffixes (NULL: not one), else RGC_USAGE after a sentence: a name
- * that promises another format would be believed. */
+/* RGC_DONE where an output's name ends in one of these suffixes (NULL: not one), else RGC_USAGE after a sentence: a
+ * name that promises another format would be believed. */
 int rgc_check_suffix(const char *command, const char *output, const char *first, const char *second, const char *third);
 
 /* A warning where two of these recordings hold the same motion, which then counts twice. kind: "" or, for example,

@@ -351,8 +351,8 @@ static int give_once(const char *command, const char *name, const char *text, co
     const char *first = *before;
     *before = text;
     if (!first) return RGC_DONE;
-    return rgc_complain(command, RGC_USAGE, "--%s is given twice, \"%s\" and \"%s\", and takes one; leave one out.", name,
-                        first, text);
+    return rgc_complain(command, RGC_USAGE, "--%s is given twice, \"%s\" and \"%s\", and takes one; leave one out.",
+                        name, first, text);
 }
 
 /* one option at argv[*at], which moves on over its argument */

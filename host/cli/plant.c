@@ -238,7 +238,8 @@ static int check_arguments(const rgc_common *common, int n_positional)
     static const char *const files[] = {".h5", ".hdf5", ".npy", ".csv", ".pkl", ".json", ".html"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (rgi_has_suffix(common->output, files[i]))
-            return rgc_complain("plant", RGC_USAGE, "the output %s is the name of a file, and a folder is made; name a folder.",
+            return rgc_complain("plant", RGC_USAGE,
+                                "the output %s is the name of a file, and a folder is made; name a folder.",
                                 common->output);
     if (common->clamps_given || common->import.axes != rgi_import_opts_default().axes ||
         common->import.unit_m != rgi_import_opts_default().unit_m)

@@ -53,6 +53,71 @@ static void gather(const rg_batch *b, size_t index, const double *from, size_t r
             to[(b->places[index].first + lane) * row + i] = from[i * w + lane];
 }
 
+/* threads for what the host does rod by rod, whose sums are each rod's own: on a GPU `threads` is one */
+static int host_threads(const rg_batch *b)
+{
+    enum { RODS_OF_THREAD = 256 };
+    const int asked = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
+    const size_t useful = b->n_rods / RODS_OF_THREAD + 1;
+    return (size_t)asked < useful ? asked : (int)useful;
+}
+
+/* Directors within this of unit vectors across their edges are used as they are: single precision rounds to less, and
+ * strains are wrong by no more than this share. */
+static const double DIRECTOR_TOLERANCE = 1e-6;
+
+int rgi_is_director(const double *x, const double *m)
+{
+    double e = 0.0, along = 0.0, size = 0.0;
+    for (int c = 0; c < 3; c++) {
+        const double d = x[3 + c] - x[c];
+        e += d * d;
+        along += d * m[c];
+        size += m[c] * m[c];
+    }
+    return fabs(size - 1.0) < DIRECTOR_TOLERANCE &&
+           (along * along < DIRECTOR_TOLERANCE * DIRECTOR_TOLERANCE * e || !(e > 1e-18) || !isfinite(e));
+}
+
+/* Prescribed directors: the simulator would take any vector for one, and strains would be wrong without a word. What is
+ * not finite ends its rod at its step. */
+static rg_status check_clamp_m(const rg_batch *b, const rg_batch_inputs *in, size_t rod, rg_error *err)
+{
+    const rgi_shape *s = rgi_batch_shape_of(b, rod);
+    for (size_t d = 0, place = 0; d < s->n_fixed_theta; d++, place++) {
+        const size_t edge = (size_t)s->fixed_theta[d];
+        while ((size_t)s->fixed_x[place] != edge) place++;
+        for (size_t k = 0; k < b->steps; k++) {
+            const double *x = in->clamp_x + 3 * ((rod * b->steps + k) * b->clamped + place);
+            const double *m = in->clamp_m + 3 * ((rod * b->steps + k) * b->held + d);
+            if (rgi_is_director(x, m)) continue;
+            double size = 0.0, length = 0.0, along = 0.0;
+            for (int c = 0; c < 3; c++) {
+                size += m[c] * m[c];
+                length += (x[3 + c] - x[c]) * (x[3 + c] - x[c]);
+                along += (x[3 + c] - x[c]) * m[c];
+            }
+            if (!isfinite(size)) continue;
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "clamp_m of rod %zu, step %zu, clamped edge %zu (vertices %zu and %zu): (%g, %g, %g) is no "
+                           "unit vector across its edge: its length is %.9g and its part along the edge %.3g; make it "
+                           "perpendicular and normalise it, or carry it with rg_batch_carry_directors",
+                           rod, k, d, edge, edge + 1, m[0], m[1], m[2], sqrt(size), along / sqrt(length));
+        }
+    }
+    return RG_OK;
+}
+
+/* the first rod in order that has a bad director says so */
+static rg_status check_clamps(const rg_batch *b, const rg_batch_inputs *in, rg_error *err)
+{
+    size_t bad = b->n_rods;
+#pragma omp parallel for reduction(min : bad) num_threads(host_threads(b))
+    for (size_t rod = 0; rod < b->n_rods; rod++)
+        if (rod < bad && check_clamp_m(b, in, rod, NULL) != RG_OK) bad = rod;
+    return bad < b->n_rods ? check_clamp_m(b, in, bad, err) : RG_OK;
+}
+
 static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_error *err)
 {
     if (!in || !in->x0 || !in->v0 || !in->m0 || (b->clamped && !in->clamp_x) || (b->held && !in->clamp_m))
@@ -63,23 +128,19 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
         for (size_t i = 0, n = rgi_batch_shape_of(b, rod)->n; i + 1 < n; i++) {
             const double *x = in->x0 + 3 * (rod * b->vertices + i);
             const double *m = in->m0 + 3 * (rod * (b->vertices - 1) + i);
-            double e = 0.0, along = 0.0, size = 0.0;
-            for (int c = 0; c < 3; c++) {
-                e += (x[3 + c] - x[c]) * (x[3 + c] - x[c]);
-                along += (x[3 + c] - x[c]) * m[c];
-                size += m[c] * m[c];
-            }
+            double e = 0.0;
+            for (int c = 0; c < 3; c++) e += (x[3 + c] - x[c]) * (x[3 + c] - x[c]);
             if (!(e > 1e-18) || !isfinite(e))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "rod %zu starts with vertices %zu and %zu at one place or not finite",
                                rod, i, i + 1);
-            if (!(fabs(size - 1.0) < 1e-6) || !(fabs(along) < 1e-6 * sqrt(e)))
+            if (!rgi_is_director(x, m))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "the director of edge %zu of rod %zu is not a unit vector across "
                                "its edge",
                                i, rod);
         }
-    return RG_OK;
+    return b->held && b->opts.memory == RG_MEMORY_HOST ? check_clamps(b, in, err) : RG_OK;
 }
 
 static void pad_directors(const rg_batch *b, size_t index, const double *m0)
@@ -172,15 +233,6 @@ rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
     for (size_t i = 0; i < b->n_packs; i++)
         if (mask[i]) b->packs[i].carried[2 * (RGI_STATE_REALS * b->places[i].shape->n + 1)] = 0.0;
     return RG_OK;
-}
-
-/* threads for what the host does rod by rod, whose sums are each rod's own: on a GPU `threads` is one */
-static int host_threads(const rg_batch *b)
-{
-    enum { RODS_OF_THREAD = 256 };
-    const int asked = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
-    const size_t useful = b->n_rods / RODS_OF_THREAD + 1;
-    return (size_t)asked < useful ? asked : (int)useful;
 }
 
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */

@@ -96,6 +96,10 @@ void rgi_batch_set_entries(rg_batch *batch, const double *const *fields);
 /* gradients of fields (host arrays) from those of coefficients */
 void rgi_batch_give_fields(const rg_batch *batch, double *const *fields);
 
+/* Is m a unit vector across the edge from x to x + 3, to 1e-6? An edge that is not finite or has no length is none that
+ * it could be across; what is not finite is no unit vector. */
+int rgi_is_director(const double *x, const double *m);
+
 /* the batch on its device (batch_device.c); statuses are fetched into the host's packs where asked for */
 rg_status rgi_batch_device_create(rg_batch *batch, rg_error *err);
 void rgi_batch_device_destroy(rg_batch *batch);

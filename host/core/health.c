@@ -33,6 +33,10 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
             if (!edge_direction(x, x + 3, from))
                 return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length at the "
                                                   "start", edge, rod);
+            if (!rgi_is_director(x, m))
+                return RG_FAIL(err, RG_ERR_VALUE,
+                               "the director of edge %zu of rod %zu in m0 is not a unit vector across its edge", edge,
+                               rod);
             for (size_t k = 0; k < b->steps; k++) {
                 const double *at = clamp_x + 3 * ((rod * b->steps + k) * b->clamped + place);
                 if (!edge_direction(at, at + 3, to))

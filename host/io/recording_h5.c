@@ -369,8 +369,8 @@ static rg_status apply_unit(const source *s, hid_t group, const char *name, doub
                        name, known ? unit : "?");
     if (s->unit_m > 0.0 && fabs(metres - s->unit_m) > 1e-9 * metres)
         return RG_FAIL(s->err, RG_ERR_ARGUMENT,
-                       "%s: the unit of %s/%s is %s, but --units says %g m; leave --units out.", s->path, s->label, name,
-                       unit, s->unit_m);
+                       "%s: the unit of %s/%s is %s, but --units says %g m; leave --units out.", s->path, s->label,
+                       name, unit, s->unit_m);
     for (size_t i = 0; metres != 1.0 && i < count; i++) data[i] *= metres;
     return RG_OK;
 }

@@ -341,8 +341,8 @@ static rg_status read_h5(const char *path, const rgi_import_opts *opts, const ax
     for (int a = 0; a < 3; a++)
         if (map->from[a] != a || map->sign[a] < 0)
             return RG_FAIL(err, RG_ERR_ARGUMENT,
-                           "%s: rodgrad's own recordings have the axes x,y,z with z up, but --axes says %s; leave --axes "
-                           "out.",
+                           "%s: rodgrad's own recordings have the axes x,y,z with z up, but --axes says %s; leave "
+                           "--axes out.",
                            path, opts->axes);
     RG_TRY(rgi_h5_read(path, opts->unit_given ? opts->unit_m : 0.0, &found, &n, err));
     rg_status status = RG_OK;
@@ -351,8 +351,8 @@ static rg_status read_h5(const char *path, const rgi_import_opts *opts, const ax
         snprintf(label, sizeof label, "%s (%s)", path, found[i].name);
         if (!is_interval(found[i].dt_s, opts))
             status = RG_FAIL(err, RG_ERR_ARGUMENT,
-                             "%s: by its dt_s the frames are %.9g s apart, but --dt says %.9g s; leave --dt out.", label,
-                             found[i].dt_s, opts->dt_s);
+                             "%s: by its dt_s the frames are %.9g s apart, but --dt says %.9g s; leave --dt out.",
+                             label, found[i].dt_s, opts->dt_s);
         if (status == RG_OK) status = check_recording(&found[i], label, err);
         if (status == RG_OK && !is_default_clamps(opts)) {
             status = set_clamps(&found[i], label, opts, err);

@@ -7,9 +7,10 @@
  *   S = n_frames * substeps steps, F = n_frames frames (outputs at the end of every frame).
  * V, C, D and M, and with them the entries of fields, are the most that any rod has. A rod that has fewer uses
  * the first of each of its rows; the rest is not read, and of outputs and gradients not written.
- * Directors are unit vectors perpendicular to their edges. A tangent or cotangent of a director is one
- * number, its turn about its edge [rad], on top of the parallel transport that follows the edge; so it
- * goes with derivatives of positions that hold this turn fixed.
+ * Directors are unit vectors perpendicular to their edges: to 1e-6, within which they are used as they are, and
+ * beyond which they are refused. A tangent or cotangent of a director is one number, its turn about its edge [rad],
+ * on top of the parallel transport that follows the edge; so it goes with derivatives of positions that hold this
+ * turn fixed.
  *
  *   rg_batch_create -> rg_batch_forward -> (your loss and its derivatives) -> rg_batch_adjoint
  *                   -> rg_batch_jvp
@@ -19,7 +20,8 @@
  *
  * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`), doubles either
  * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses or
- * fields; starts are not checked then: a bad one is a rod that fails. Statuses and models are always the host's.
+ * fields; starts and prescribed directors are not checked then: a bad start is a rod that fails. Statuses and models
+ * are always the host's.
  * Derivations: docs/physics.md, sections 3, 4, 6 and 7. */
 #ifndef RODGRAD_BATCH_H
 #define RODGRAD_BATCH_H
@@ -123,8 +125,9 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
- * RG_ERR_ARGUMENT (a missing array), RG_ERR_VALUE (coincident vertices at the start, a director that is not
- * a unit vector across its edge); nothing is written then. */
+ * RG_ERR_ARGUMENT (a missing array), RG_ERR_VALUE (coincident vertices at the start, a director of m0 or clamp_m that
+ * is not a unit vector across its edge: the sentence names rod, step and edge); nothing is written then. A prescribed
+ * value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs,
                            const rg_batch_outputs *outputs, rg_rod_status *statuses, rg_error *err);
 
@@ -191,7 +194,7 @@ rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangent
 
 /* Prescribed directors for given prescribed positions: those of m0 carried along their edges by parallel
  * transport, without turn. clamp_m [n_rods][S][D][3] is written. RG_ERR_VALUE where a clamped edge has no
- * length. */
+ * length, or its director in m0 is not a unit vector across it. */
 rg_status rg_batch_carry_directors(const rg_batch *batch, const double *m0, const double *x0,
                                    const double *clamp_x, double *clamp_m, rg_error *err);
 
