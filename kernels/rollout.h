@@ -227,6 +227,34 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
     return alive;
 }
 
+/* The largest rotation of a gripped edge's material frame (t, m1, t x m1) in this step, as sin^2 of half its angle:
+ * with R the rotation from frame to frame, trace R = 1 + 2 cos, and (t x m).(t' x m') = (t.t')(m.m') - (t.m')(m.t').
+ * After the step's solution, before its acceptance. What is not finite counts as none. */
+RG_FN real rgi_run_turn(const rgi_run *run, const rgi_pack *pack)
+{
+    const rgi_rod *rod = &run->rod;
+    real most = rg_set1(0.0);
+    RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
+    {
+        const int i = pack->fixed_theta[k];
+        const vec3 e = v3_sub(v3_load(rod->x + 3 * i + 3), v3_load(rod->x + 3 * i)), m = v3_load(rod->m1 + 3 * i);
+        const vec3 to = v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)), n = v3_load(rod->y1 + 3 * i);
+        const real inverse = RG_C(1.0) / rg_sqrt(v3_dot(e, e) * v3_dot(to, to)), mm = v3_dot(m, n);
+        const real tt = v3_dot(e, to) * inverse, cross = v3_dot(e, n) * v3_dot(m, to) * inverse;
+        const real s = RG_C(0.25) * (RG_C(3.0) - (tt + mm + tt * mm - cross));
+        most = rg_select(rg_lt(most, s), s, most);
+    }
+    return rg_team_max(most);
+}
+
+/* keep the largest value in status[at] and its step in status[at + 1], for the lanes of `who` */
+RG_FN void rgi_run_worst(real *status, int at, rmask who, real value, int s)
+{
+    const rmask more = rg_and(who, rg_lt(status[at], value));
+    status[at] = rg_select(more, value, status[at]);
+    status[at + 1] = rg_select(more, rg_set1(s), status[at + 1]);
+}
+
 /* step s's solution and who lives after it: into pack->trace, or from there */
 RG_FN void rgi_run_trace(const rgi_run *run, const rgi_pack *pack, int s)
 {
@@ -278,6 +306,11 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
             rgi_strains(&run->rod, run->rod.y, run->rod.y1);
     }
     rgi_step_inspect(&run->rod, &out);
+    if (status) {
+        /* of all rods that take the step: it may be why one fails */
+        const real turn = rgi_run_turn(run, pack);
+        RG_TEAM_ONE { rgi_run_worst(status, 9, alive, turn, s); }
+    }
     alive = rgi_run_flag(run, alive, status, rg_not(out.finite), 2, s);
     alive = rgi_run_flag(run, alive, status, rg_not(out.converged), 1, s);
     alive = rgi_run_flag(run, alive, status, out.folded, 3, s);
@@ -300,6 +333,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
         status[4] = rg_max(status[4], rg_select(alive, out.increment, rg_set1(0.0)));
         rmask first = rg_and(rg_and(alive, out.saddle), rg_lt(status[6], rg_set1(-0.5)));
         status[6] = rg_select(first, rg_set1(s), status[6]);
+        rgi_run_worst(status, 7, alive, out.twist, s);
     }
 }
 
@@ -403,13 +437,13 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         rgi_state_load(run, carried, carried + size);
         RG_TEAM_ONE
         {
-            for (int i = 2; i < 5; i++) status[i] = rg_set1(0.0);
-            status[6] = rg_set1(-1.0);
+            for (int i = 2; i < RGI_STATUS; i++)
+                status[i] = i == 5 ? status[i] : rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0);
         }
     } else if (begin == 0) {
         RG_TEAM_ONE
         {
-            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 ? 0.0 : -1.0);
+            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0);
             for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
         }
         rgi_run_set_alive(run, rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0)));

@@ -198,6 +198,11 @@ void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status 
     out->worst_increment_m = status[4 * w + lane];
     out->vertex = (int)status[5 * w + lane];
     out->unstable = (int)status[6 * w + lane];
+    out->worst_twist_rad = status[7 * w + lane];
+    out->worst_twist_step = (int)status[8 * w + lane];
+    out->worst_turn_rad = 2.0 * asin(fmin(sqrt(status[9 * w + lane]), 1.0));
+    out->worst_turn_step = (int)status[10 * w + lane];
+    out->stable_step_s = 0.0;
 }
 
 static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
@@ -205,6 +210,7 @@ static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
     for (size_t i = 0; statuses && i < b->n_rods; i++) {
         const size_t index = b->pack_of[i];
         rgi_lane_status(b->packs[index].status, b->lanes, i - b->places[index].first, &statuses[i]);
+        statuses[i].stable_step_s = b->stable_step_s[i];
     }
 }
 

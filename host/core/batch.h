@@ -64,7 +64,8 @@ struct rg_batch {
     size_t work_doubles, pool_doubles;
     rgi_pack_entry *entries; /* of the direction of rg_batch_jvp */
     int entry_begin[2];
-    double *coef; /* [n][RGI_NC] scratch */
+    double *stable_step_s;   /* [n_rods] as in rg_rod_status */
+    double *coef;            /* [n][RGI_NC], [n][3] scratch */
 };
 
 static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t rod)

@@ -12,6 +12,7 @@
 
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
+#include "core/stability.h"
 #include "rod/layout.h"
 
 rg_batch_opts rg_batch_opts_default(void)
@@ -143,6 +144,7 @@ void rg_batch_destroy(rg_batch **batch)
     free(b->memory);
     free(b->threads_memory);
     free(b->entries);
+    free(b->stable_step_s);
     free(b->coef);
     free(b);
     *batch = NULL;
@@ -157,6 +159,8 @@ static void set_lane(rg_batch *b, size_t rod)
     const double *offset = rg_model_field(rgi_batch_model_of(b, rod), RG_MARKER_OFFSET);
     double *coef = (double *)(uintptr_t)j->coef, *to = (double *)(uintptr_t)j->offset;
     rgi_coefficients(rgi_batch_model_of(b, rod), b->coef);
+    if (j->deform)
+        b->stable_step_s[rod] = rgi_deform_step_limit(b->places[index].shape, b->coef, j->h, b->coef + n * RGI_NC);
     for (size_t lane = own; lane < w; lane++) {
         if (lane != own && (own != 0 || lane < (size_t)j->rods)) continue;
         for (size_t i = 0; i < n * RGI_NC; i++) coef[i * w + lane] = b->coef[i];
@@ -344,10 +348,11 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     b->packs = calloc(b->n_packs, sizeof *b->packs);
     b->places = calloc(b->n_packs, sizeof *b->places);
     b->pack_of = calloc(n_rods, sizeof *b->pack_of);
-    b->coef = calloc(b->vertices * RGI_NC, sizeof *b->coef);
+    b->stable_step_s = calloc(n_rods, sizeof *b->stable_step_s);
+    b->coef = calloc(b->vertices * (RGI_NC + 3), sizeof *b->coef);
     b->entries = calloc(rgi_batch_change_places(b), sizeof *b->entries);
     if ((!b->device && !b->threads_memory) || !b->models || !b->packs || !b->places || !b->pack_of ||
-        !b->coef || !b->entries)
+        !b->stable_step_s || !b->coef || !b->entries)
         goto memory;
     status = copy_models(b, list, err);
     if (status != RG_OK) goto fail;
@@ -465,7 +470,7 @@ static size_t model_bytes(const rg_model *model)
 /* beside the packs: shapes, scratch, and the models that the batch copied so far */
 static size_t other_bytes(const rg_batch *b)
 {
-    size_t sum = sizeof *b + b->vertices * RGI_NC * sizeof *b->coef +
+    size_t sum = sizeof *b + b->vertices * (RGI_NC + 3) * sizeof *b->coef +
                  rgi_batch_change_places(b) * sizeof *b->entries;
     for (size_t k = 0; k < b->n_shapes; k++) {
         const rgi_shape *s = b->shapes[k].shape;
@@ -481,7 +486,7 @@ rg_batch_plan rg_batch_describe(const rg_batch *b)
 {
     const size_t threads = b->device ? b->n_packs : (size_t)b->threads; /* that have scratch states */
     size_t total = b->memory_doubles * sizeof(double) + b->n_packs * (sizeof *b->packs + sizeof *b->places) +
-                   b->n_rods * (sizeof *b->models + sizeof *b->pack_of) + other_bytes(b);
+                   b->n_rods * (sizeof *b->models + sizeof *b->pack_of + sizeof *b->stable_step_s) + other_bytes(b);
     if (b->device) total += rgi_mirror_bytes(b->mirror);
     else total += threads * (b->work_doubles + b->pool_doubles) * sizeof(double);
     for (size_t i = 0; i < RGI_BATCH_STAGES; i++) total += b->stages[i].bytes;

@@ -305,6 +305,28 @@ static double drive_at(const rg_recording *r, size_t f, size_t at, double u)
            g * ((u3 - 2.0 * u2 + u) * before + (u3 - u2) * after);
 }
 
+double rgi_motion_turn(const rgi_shape *s, const rg_recording *r, int substeps, int *step)
+{
+    double most = 0.0;
+    int at = -1; /* the last step before frame f */
+    *step = -1;
+    for (size_t f = 1; f < r->n_frames; f++) {
+        if (f > 1) at += (r->lost ? 1 + r->lost[f] : 1) * substeps;
+        for (size_t k = 0; k < s->n_fixed_theta; k++) {
+            const size_t m = (size_t)s->interval[s->fixed_theta[k]];
+            const double *x = r->driving + 3 * (f * r->n_markers + m), *before = x - 3 * r->n_markers;
+            double t[3], u[3], n[3];
+            if (!rgi_unit_between(before, before + 3, t) || !rgi_unit_between(x, x + 3, u)) continue;
+            cross(t, u, n);
+            const double angle = atan2(sqrt(dot(n, n)), dot(t, u));
+            if (!(angle > most)) continue;
+            most = angle;
+            *step = at < 0 ? 0 : at;
+        }
+    }
+    return most;
+}
+
 rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int substeps,
                            double *positions, double *directors, int *frame_of, rg_error *err)
 {

@@ -56,6 +56,10 @@ void rgi_transport(const double *s, const double *t, double *u);
  * after frame 1. */
 size_t rgi_motion_ticks(const rg_recording *recording);
 
+/* The largest angle [rad] by which a gripped edge turns from one frame of a recording to the next, frames without a
+ * direction aside, and *step the last step before the second of them, or -1; 0 where no edge is gripped. */
+double rgi_motion_turn(const rgi_shape *shape, const rg_recording *recording, int substeps, int *step);
+
 /* Prescribed positions [ticks * substeps][n_fixed_x][3] and directors [..][n_fixed_theta][3] at the
  * end of every step, each tick cut into `substeps`; frame_of[ticks]: the frame that a tick ends at,
  * or -1 for a lost one. Drivers go along straight lines between frames, and along a cubic with both

@@ -60,25 +60,36 @@ static int stable(const rgi_shape *s, const double *coef, double h, double *a)
     return positive(s->n, a);
 }
 
+/* by bisection of its logarithm */
+static double longest(const rgi_shape *s, const double *coef, double *bands)
+{
+    double low = 1e-12, high = 1e3;
+    if (stable(s, coef, high, bands)) return INFINITY;
+    for (int k = 0; k < 60; k++) {
+        const double middle = sqrt(low * high);
+        if (stable(s, coef, middle, bands)) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+double rgi_deform_step_limit(const rgi_shape *s, const double *coef, double h, double *bands)
+{
+    return stable(s, coef, h, bands) ? 0.0 : longest(s, coef, bands);
+}
+
 rg_status rgi_deform_longest_step(const rg_model *model, double *step_s, rg_error *err)
 {
     rgi_shape *shape = NULL;
     RG_TRY(rgi_shape_create(model, &shape, err));
     const size_t n = shape->n;
-    double *coef = calloc(n * (RGI_NC + 3), sizeof *coef), low = 1e-12, high = 1e3;
+    double *coef = calloc(n * (RGI_NC + 3), sizeof *coef);
     if (!coef) {
         rgi_shape_destroy(&shape);
         return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices", n);
     }
-    double *bands = coef + n * RGI_NC;
     rgi_coefficients(model, coef);
-    *step_s = stable(shape, coef, high, bands) ? (double)INFINITY : 0.0;
-    for (int k = 0; k < 60 && *step_s == 0.0; k++) {
-        const double middle = sqrt(low * high);
-        if (stable(shape, coef, middle, bands)) low = middle;
-        else high = middle;
-    }
-    if (*step_s == 0.0) *step_s = low;
+    *step_s = longest(shape, coef, coef + n * RGI_NC);
     free(coef);
     rgi_shape_destroy(&shape);
     return RG_OK;

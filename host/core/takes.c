@@ -10,6 +10,7 @@
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
 #include "core/mirror.h"
+#include "core/stability.h"
 #include "cuda/normal.h"
 #include "rod/layout.h"
 
@@ -43,6 +44,7 @@ struct rgi_takes {
     double *entry_values;   /* [packs][entries][W] */
     rg_model *own;          /* the model of one recording, whose rope may have slipped */
     unsigned char *slipped; /* [n] */
+    double *stable_step_s;  /* [recordings] as in rg_rod_status */
     size_t entries_capacity;
     double *coef, *scratch;
     double *frames; /* [n][n_markers][2][6] directors that offsets act along in frames 0 and 1 */
@@ -197,6 +199,7 @@ void rgi_takes_destroy(rgi_takes **batch)
     free(b->entry_values);
     rg_model_destroy(&b->own);
     free(b->slipped);
+    free(b->stable_step_s);
     free(b->pools);
     free(b->coef);
     free(b->frames);
@@ -371,8 +374,11 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->coef = calloc(nodes * RGI_NC, sizeof *b->coef);
     b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
     b->slipped = calloc(nodes, 1);
+    b->stable_step_s = calloc(n, sizeof *b->stable_step_s);
     b->frames = calloc(n * b->shape->n_markers * 12, sizeof *b->frames);
-    if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped) goto memory;
+    if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped ||
+        !b->stable_step_s)
+        goto memory;
     b->threads = opts->rollout.threads > 0 ? opts->rollout.threads : omp_get_max_threads();
     /* on a device all rods go back at once */
     if ((size_t)b->threads > b->n_packs || b->device) b->threads = (int)b->n_packs;
@@ -529,6 +535,8 @@ static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *mo
     (void)rgi_motion_slip(b->shape, &b->recordings[index * b->lanes + (used ? lane : 0)], length,
                           b->slipped);
     rgi_coefficients(b->own, b->coef);
+    if (used && j->deform)
+        b->stable_step_s[index * b->lanes + lane] = rgi_deform_step_limit(b->shape, b->coef, j->h, b->scratch);
     spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
     spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET),
            2 * b->shape->n_markers, w, lane);
@@ -703,6 +711,13 @@ void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)
     const size_t w = lanes_of(b), lane = recording % b->lanes;
     const double *s = b->packs[recording / b->lanes].job.status;
     rgi_lane_status(s, w, lane, out);
+    out->stable_step_s = b->stable_step_s[recording];
+    /* steps cut the way between two frames into shares, which need not be in doubt where the whole is */
+    int step = -1;
+    const double turn = rgi_motion_turn(b->shape, &b->recordings[recording], b->opts.rollout.substeps, &step);
+    if (!(turn > out->worst_turn_rad)) return;
+    out->worst_turn_rad = turn;
+    out->worst_turn_step = step;
 }
 
 void rgi_takes_markers(const rgi_takes *b, size_t recording, double *out)

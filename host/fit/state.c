@@ -35,7 +35,7 @@ static void integer(cursor *c, int *value)
 /* of the header's second number, the method: added where a state holds no normal matrix */
 enum { ON_DEVICE = 100 };
 
-enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8, STATUS = 7 };
+enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8, STATUS = 12 };
 
 static int keeps_nothing(const rg_fit *fit)
 {
@@ -129,6 +129,11 @@ static void body(rg_fit *fit, cursor *c)
         numbers(c, &s->worst_increment_m, 1);
         integer(c, &s->vertex);
         integer(c, &s->unstable);
+        numbers(c, &s->worst_twist_rad, 1);
+        numbers(c, &s->worst_turn_rad, 1);
+        numbers(c, &s->stable_step_s, 1);
+        integer(c, &s->worst_twist_step);
+        integer(c, &s->worst_turn_step);
         s->flag = (rg_rod_flag)flag;
     }
 }

@@ -123,6 +123,15 @@ typedef struct rg_rod_status {
     int vertex;       /* the first vertex that went wrong there, or -1 */
     int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
                          direction), or -1 */
+    /* Where a rod that did not fail may be wrong (docs/physics.md, section 9): */
+    double worst_twist_rad; /* largest twist of a vertex [rad]. Bending is too soft by the square of cos(twist/2): by 6 %
+                             * at 0.5 */
+    double worst_turn_rad;  /* largest rotation of a gripped edge's material frame in one step, or between two frames of
+                             * a recording [rad], pi at most: a rotation by more looks like one by less, the other way
+                             * round. Beyond pi/2 it is in doubt */
+    double stable_step_s;   /* RG_STEPPER_DEFORM, where the step is longer than bending waves allow: the longest one that
+                             * they do [s], an estimate; else 0 */
+    int worst_twist_step, worst_turn_step; /* of those, or -1 */
 } rg_rod_status;
 
 const char *rg_rod_flag_text(rg_rod_flag flag);

@@ -34,7 +34,7 @@ enum {
     RGI_BAR_NORMAL /* weights times what direction 0 moved markers by: a Gauss-Newton product */
 };
 
-enum { RGI_STATUS = 7 };
+enum { RGI_STATUS = 11 };
 
 typedef struct rgi_pack {
     /* shape */
@@ -65,7 +65,9 @@ typedef struct rgi_pack {
     rgi_series out_x, out_v, out_m;   /* items [n][3], [n][3], [n-1][3] */
     rgi_series out_markers;           /* items [n_markers][3] */
     /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment
-     * [m], vertex of the first bad value or -1, first step with an unstable equilibrium or -1 */
+     * [m], vertex of the first bad value or -1, first step with an unstable equilibrium or -1; largest twist of a
+     * vertex [rad] and its step or -1; of a gripped edge's material frame in one step sin^2 of half the largest
+     * rotation, and its step or -1 */
     double *status; /* [RGI_STATUS][W] */
     /* tangents */
     int n_directions;

@@ -288,17 +288,22 @@ RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 }
 
 /* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel), or did a twist change by
- * so nearly half a turn (179.3 degrees) in one step that its direction is a guess? */
+ * so nearly half a turn (179.3 degrees) in one step that its direction is a guess? And the largest twist of a vertex
+ * [rad], whose averaged directors are too short by cos(twist/2). */
 RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
 {
     rmask folded = rg_false(), wrapped = rg_false();
+    real twist = rg_set1(0.0);
     RG_TEAM_FOR(i, 1, rod->n - 1)
     {
         real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
         folded = rg_or(folded, rg_lt(chi, rg_set1(1e-4)));
         real turned = rod->sy[RGI_NS * i + 3] - rod->s[RGI_NS * i + 3];
         wrapped = rg_or(wrapped, rg_lt(rg_set1(3.13), rg_abs(turned)));
+        const real size = rg_abs(rod->sy[RGI_NS * i + 3]);
+        twist = rg_select(rg_lt(twist, size), size, twist);
     }
+    out->twist = rg_team_max(twist);
     out->folded = rg_team_any(folded);
     out->wrapped = rg_team_any(wrapped);
 }

@@ -15,6 +15,7 @@ typedef struct rgi_outcome {
     rmask saddle;   /* the solution is no minimum */
     real increment; /* the last Newton increment, or the foretold next one [m] */
     real iterations;
+    real twist;     /* the largest of a vertex [rad], by rgi_step_inspect */
 } rgi_outcome;
 
 typedef struct rgi_newton {
@@ -34,7 +35,7 @@ RG_FN rgi_newton rgi_newton_begin(rmask alive)
     n.out.converged = rg_not(alive);
     n.out.finite = rg_not(rg_false());
     n.out.folded = n.out.wrapped = n.out.saddle = rg_false();
-    n.out.increment = n.out.iterations = rg_set1(0.0);
+    n.out.increment = n.out.iterations = n.out.twist = rg_set1(0.0);
     n.open = alive;
     n.first = rg_not(rg_false());
     n.exact = rg_false();

@@ -20,7 +20,9 @@ from rodgrad._library import FIELDS, RodgradError
 
 # one rod's status, rg_rod_status: flag (0: fine; rod_flag_text), the first bad step, Newton's iterations, ...
 ROD_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("iterations", "i4"), ("worst_iterations", "i4"),
-                       ("worst_increment_m", "f8"), ("vertex", "i4"), ("unstable", "i4")], align=True)
+                       ("worst_increment_m", "f8"), ("vertex", "i4"), ("unstable", "i4"), ("worst_twist_rad", "f8"),
+                       ("worst_turn_rad", "f8"), ("stable_step_s", "f8"), ("worst_twist_step", "i4"),
+                       ("worst_turn_step", "i4")], align=True)
 ADJOINT_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("vertex", "i4")], align=True)
 
 _NUMBER = {field.name: i for i, field in enumerate(FIELDS)}
