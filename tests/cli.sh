@@ -210,6 +210,23 @@ warn "0 (good.csv) and 1 (good.csv) hold the same motion" fit good.csv good.csv 
 warn "training recordings 0 (good.csv) and 1" evaluate model.json other.csv --train good.csv good.csv --json
 quiet evaluate model.json good.csv other.csv --train good.csv
 rm -f new.h5 new.html new.json link.csv
+
+# a rod that does not fail and may be wrong: markers 3 and 4, gripped, all but change places in frame 20; a long step
+awk -F, -v OFS=, 'NR > 20 { for (c = 10; c < 13; c++) { x = $c; $c = $(c + 3); $(c + 3) = x } $14 += 0.05 } { print }' \
+    good.csv >swap.csv
+for command in "simulate model.json --drive swap.csv -o new.h5" "evaluate model.json swap.csv" \
+    "report model.json swap.csv -o new.html" "check model.json swap.csv --frames 25"; do
+    # shellcheck disable=SC2086 # the words of $command are the arguments
+    "$program" $command --json >"$work.out" 2>"$work.err"
+    grep -q "warning: a gripper turns by more than a quarter turn .*: 169 degrees up to frame 20" "$work.err" ||
+        complain "rodgrad $command: no warning of the turn: $(cat "$work.err")"
+    grep -q '"warnings":\[.*169 degrees up to frame 20' "$work.out" || complain "rodgrad $command: no turn in warnings"
+done
+warn "169 degrees up to frame 20" evaluate model.json swap.csv --substeps 7 --json
+warn "too long for the deform stepper in 1 of 1 rods, worst in rod 0 (other.csv): 200 ms" \
+    evaluate model.json other.csv --stepper deform --dt 0.2 --json
+quiet evaluate model.json good.csv --stepper deform
+rm -f new.h5 new.html "$work.out" "$work.err"
 rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5 ./*.html
 
 # stdout that cannot be written

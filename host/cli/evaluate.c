@@ -111,10 +111,10 @@ static int print_table(const rgc_comparison *job)
 
 static int show(const rgc_comparison *job, const rgc_common *common, const char *model_path)
 {
+    rgc_warn_rods("evaluate", job->batch.statuses, job->recordings, job->n, &job->opts);
     int code = common->json ? rgc_print_json("evaluate", comparison_json(job, model_path))
                             : print_table(job);
     char text[512];
-    rgc_warn_unstable("evaluate", &job->batch, job->recordings);
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (code == RGC_DONE && strcmp(text, "ok") != 0)
         code = rgc_complain("evaluate", RGC_FAILED,

@@ -377,6 +377,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
         char text[256];
         (void)remove(path);
         rgc_fit_status(&job, text, sizeof text);
+        rgc_fit_warn(&job);
         if (!a->common.json) rgc_fit_table(&job);
         fprintf(stderr,
                 "%s: %d iterations, %.1f s, mean |error| of the free markers %.3f mm over %zu "

@@ -2,6 +2,7 @@
 #include "cli/fit_result.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,6 +40,14 @@ void rgc_fit_status(const rgc_fit_job *job, char *text, size_t size)
         return;
     }
     snprintf(text, size, "ok");
+}
+
+void rgc_fit_warn(const rgc_fit_job *job)
+{
+    rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
+    for (size_t i = 0; statuses && i < job->n; i++) (void)rg_fit_recording_l1(job->fit, i, &statuses[i]);
+    if (statuses) rgc_warn_rods("fit", statuses, job->recordings, job->n, &job->opts->rollout);
+    free(statuses);
 }
 
 static json_t *parameter_json(const rg_fit_parameter *p)

@@ -29,5 +29,7 @@ void rgc_fit_parameter_name(const rg_fit_parameter *parameter, char *text, size_
 void rgc_fit_table(const rgc_fit_job *job);
 /* "ok" or the first recording that failed at the fitted parameters, in words. */
 void rgc_fit_status(const rgc_fit_job *job, char *text, size_t size);
+/* Warnings of the recordings as the fitted rod goes through them (rgc_warn_rods). */
+void rgc_fit_warn(const rgc_fit_job *job);
 
 #endif

@@ -199,18 +199,83 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
         snprintf(text, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
 }
 
-void rgc_warn_unstable(const char *command, const rgc_batch *batch, const rg_recording *recordings)
+/* how many of n values pass a bar, the largest of them, and in words "2 of 56 rods, worst in rod 38 (62.pkl)" */
+typedef struct excess {
+    size_t rods, worst;
+    char whose[320];
+} excess;
+
+/* the frame that a step leads to */
+static size_t frame_of(const rg_recording *r, int step, int substeps)
+{
+    size_t frame = 1;
+    for (int end = 0; frame + 1 < r->n_frames && end <= step;) {
+        frame++;
+        end += (r->lost ? 1 + r->lost[frame] : 1) * substeps;
+    }
+    return frame;
+}
+
+static excess find_excess(const double *values, double bar, const rg_recording *recordings, size_t n)
+{
+    excess found = {0, 0, ""};
+    for (size_t i = 0; i < n; i++) {
+        if (!(values[i] > bar)) continue;
+        if (found.rods++ == 0 || values[i] > values[found.worst]) found.worst = i;
+    }
+    if (found.rods == 0) return found;
+    snprintf(found.whose, sizeof found.whose, "%zu of %zu rods, worst in rod %zu (%.200s)", found.rods, n, found.worst,
+             recordings[found.worst].name);
+    return found;
+}
+
+void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_recording *recordings, size_t n,
+                   const rg_rollout_opts *opts)
 {
     size_t rods = 0, first = 0;
-    for (size_t i = batch->n; i-- > 0;)
-        if (batch->statuses[i].unstable >= 0) {
+    for (size_t i = n; i-- > 0;)
+        if (statuses[i].unstable >= 0) {
             rods++;
             first = i;
         }
-    if (rods == 0) return;
-    rgc_warn(command,
-             "%zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would leave it.",
-             rods, batch->n, first, recordings[first].name, batch->statuses[first].unstable);
+    if (rods)
+        rgc_warn(command,
+                 "%zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would "
+                 "leave it.",
+                 rods, n, first, recordings[first].name, statuses[first].unstable);
+    double *values = malloc(n * sizeof *values);
+    if (!values) return;
+    const double quarter = 0.5 * acos(-1.0), most_twist = 0.5;
+    for (size_t i = 0; i < n; i++)
+        values[i] = statuses[i].stable_step_s > 0.0 ? recordings[i].dt_s / statuses[i].stable_step_s : 0.0;
+    excess over = find_excess(values, 0.0, recordings, n);
+    if (over.rods)
+        rgc_warn(command,
+                 "the step is too long for the deform stepper in %s: %.3g ms, but bending waves are stable up to %.3g "
+                 "ms; take --substeps %.0f or the implicit stepper.",
+                 over.whose, 1e3 * recordings[over.worst].dt_s / opts->substeps,
+                 1e3 * statuses[over.worst].stable_step_s, ceil(values[over.worst]));
+    for (size_t i = 0; i < n; i++) values[i] = statuses[i].worst_turn_rad;
+    over = find_excess(values, quarter, recordings, n);
+    if (over.rods)
+        rgc_warn(command,
+                 "a gripper turns by more than a quarter turn from one frame or step to the next in %s: %.0f degrees "
+                 "up to frame %zu, and which way round is in doubt; look for driving markers that change places there, "
+                 "or record more frames a second.",
+                 over.whose, values[over.worst] * 90.0 / quarter,
+                 frame_of(&recordings[over.worst], statuses[over.worst].worst_turn_step, opts->substeps));
+    for (size_t i = 0; i < n; i++) values[i] = statuses[i].worst_twist_rad;
+    over = find_excess(values, most_twist, recordings, n);
+    if (over.rods) {
+        const double half = cos(0.5 * fmin(values[over.worst], 2.0 * quarter));
+        rgc_warn(command,
+                 "a vertex is twisted by more than %g rad in %s: %.2f rad in frame %zu, which makes bending there too "
+                 "soft by %.0f %%; take a finer mesh (fit with a larger --refine).",
+                 most_twist, over.whose, values[over.worst],
+                 frame_of(&recordings[over.worst], statuses[over.worst].worst_twist_step, opts->substeps),
+                 100.0 * (1.0 - half * half));
+    }
+    free(values);
 }
 
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size)

@@ -45,8 +45,11 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size);
 /* The same for a batch: "ok", or its first rod that failed: "rod 3 (58.pkl), step 12: ...". */
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text,
                     size_t size);
-/* Tells people on stderr of rods whose equilibria are unstable (RG_SCHEME_STATIC); nothing where there is none. */
-void rgc_warn_unstable(const char *command, const rgc_batch *batch, const rg_recording *recordings);
+/* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable equilibria
+ * (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much twist for
+ * the mesh. One of each kind at most. */
+void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_recording *recordings, size_t n,
+                   const rg_rollout_opts *opts);
 
 /* Add to a JSON object what every simulating command reports: status, steps, wall_s,
  * rod_steps_per_s, backend, isa, real, scheme, substeps. 0 without memory. */

@@ -97,6 +97,7 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
         status = write_report(common, job, model_path, truth, command, &data, &bytes, &err);
     }
     int code = RGC_DONE;
+    if (status == RG_OK) rgc_warn_rods("report", job->batch.statuses, job->recordings, job->n, &job->opts);
     if (status != RG_OK) code = rgc_fail("report", &err);
     else if (common->json)
         code = rgc_print_json("report", result_json(common, job, data, truth, bytes));
@@ -105,7 +106,6 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     json_decref(data);
     if (code != RGC_DONE) return code;
     char text[512];
-    rgc_warn_unstable("report", &job->batch, job->recordings);
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
         return rgc_complain("report", RGC_FAILED,

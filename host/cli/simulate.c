@@ -108,12 +108,12 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
     rgc_catch_signals();
     status = write_output(common->output, model_path, *recordings, batch, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);
+    rgc_warn_rods("simulate", batch->statuses, *recordings, *n, &opts);
     int code = RGC_DONE;
     if (common->json)
         code = rgc_print_json("simulate", result_json(common->output, *recordings, batch, &opts));
     if (code != RGC_DONE) return code;
     char text[512];
-    rgc_warn_unstable("simulate", batch, *recordings);
     rgc_batch_text(batch, *recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
         return rgc_complain("simulate", RGC_FAILED,
