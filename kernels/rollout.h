@@ -230,7 +230,7 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
 /* The largest rotation of a gripped edge's material frame (t, m1, t x m1) in this step, as sin^2 of half its angle:
  * with R the rotation from frame to frame, trace R = 1 + 2 cos, and (t x m).(t' x m') = (t.t')(m.m') - (t.m')(m.t').
  * After the step's solution, before its acceptance. What is not finite counts as none. */
-RG_FN real rgi_run_turn(const rgi_run *run, const rgi_pack *pack)
+RG_APART real rgi_run_turn(const rgi_run *run, const rgi_pack *pack)
 {
     const rgi_rod *rod = &run->rod;
     real most = rg_set1(0.0);

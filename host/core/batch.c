@@ -62,23 +62,6 @@ static int host_threads(const rg_batch *b)
     return (size_t)asked < useful ? asked : (int)useful;
 }
 
-/* Directors within this of unit vectors across their edges are used as they are: single precision rounds to less, and
- * strains are wrong by no more than this share. */
-static const double DIRECTOR_TOLERANCE = 1e-6;
-
-int rgi_is_director(const double *x, const double *m)
-{
-    double e = 0.0, along = 0.0, size = 0.0;
-    for (int c = 0; c < 3; c++) {
-        const double d = x[3 + c] - x[c];
-        e += d * d;
-        along += d * m[c];
-        size += m[c] * m[c];
-    }
-    return fabs(size - 1.0) < DIRECTOR_TOLERANCE &&
-           (along * along < DIRECTOR_TOLERANCE * DIRECTOR_TOLERANCE * e || !(e > 1e-18) || !isfinite(e));
-}
-
 /* Prescribed directors: the simulator would take any vector for one, and strains would be wrong without a word. What is
  * not finite ends its rod at its step. */
 static rg_status check_clamp_m(const rg_batch *b, const rg_batch_inputs *in, size_t rod, rg_error *err)

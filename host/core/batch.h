@@ -3,6 +3,8 @@
 #ifndef RGI_BATCH_H
 #define RGI_BATCH_H
 
+#include <math.h>
+
 #include "core/mirror.h"
 #include "core/takes.h"
 #include "rod/layout.h"
@@ -97,9 +99,16 @@ void rgi_batch_set_entries(rg_batch *batch, const double *const *fields);
 /* gradients of fields (host arrays) from those of coefficients */
 void rgi_batch_give_fields(const rg_batch *batch, double *const *fields);
 
-/* Is m a unit vector across the edge from x to x + 3, to 1e-6? An edge that is not finite or has no length is none that
- * it could be across; what is not finite is no unit vector. */
-int rgi_is_director(const double *x, const double *m);
+/* Is m a unit vector across the edge from x to x + 3, to 1e-6? Within that it is used as it is: single precision rounds
+ * to less, and strains are wrong by no more than this share. An edge that is not finite or has no length is none that it
+ * could be across; what is not finite is no unit vector. */
+static inline int rgi_is_director(const double *x, const double *m)
+{
+    const double tolerance = 1e-6, d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
+    const double along = d[0] * m[0] + d[1] * m[1] + d[2] * m[2], e = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+    if (!(fabs(m[0] * m[0] + m[1] * m[1] + m[2] * m[2] - 1.0) < tolerance)) return 0;
+    return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
+}
 
 /* the batch on its device (batch_device.c); statuses are fetched into the host's packs where asked for */
 rg_status rgi_batch_device_create(rg_batch *batch, rg_error *err);

@@ -29,11 +29,14 @@
 #else
 #define RG_UNROLLED
 #endif
-/* RG_DISSOLVED: a function whose arguments are constants at its calls, by which its loops unroll */
+/* RG_DISSOLVED: a function whose arguments are constants at its calls, by which its loops unroll. RG_APART: one that is
+ * called: inlined, it would keep gcc from inlining what matters more */
 #if defined(__CUDACC__)
 #define RG_DISSOLVED RG_FN
+#define RG_APART RG_FN
 #else
 #define RG_DISSOLVED static inline __attribute__((always_inline))
+#define RG_APART static __attribute__((noinline, unused))
 #endif
 
 #if defined(__CUDA_ARCH__)
