@@ -208,6 +208,9 @@ RG_FN rmask rgi_run_unstable(const rgi_run *run, int i)
     return rg_lt(most * most, v3_dot(e, e));
 }
 
+/* what place i of a status begins with: counts and sizes with 0, steps and vertices with -1, which is none */
+RG_FN real rgi_run_status(int i) { return rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0); }
+
 /* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them. Returns those that
  * go on. */
 RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask bad, int flag, int s)
@@ -437,13 +440,12 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         rgi_state_load(run, carried, carried + size);
         RG_TEAM_ONE
         {
-            for (int i = 2; i < RGI_STATUS; i++)
-                status[i] = i == 5 ? status[i] : rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0);
+            for (int i = 2; i < RGI_STATUS; i++) status[i] = i == 5 ? status[i] : rgi_run_status(i);
         }
     } else if (begin == 0) {
         RG_TEAM_ONE
         {
-            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0);
+            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rgi_run_status(i);
             for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
         }
         rgi_run_set_alive(run, rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0)));

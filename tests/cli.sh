@@ -142,6 +142,7 @@ for name in x.h5 x.html x; do refuse 2 "$name must end in .json" fit good.csv -o
 for name in x.csv x; do
     refuse 2 "$name must end in .json" section circle --radius 0.004 --young 1e6 --shear 4e5 --density 1100 \
         --model "$model" -o $name
+    refuse 2 "$name must end in .json" new circle --radius 0.004 --young 1e6 --shear 4e5 --density 1100 --length 1 -o $name
 done
 for name in x.csv x.h5; do refuse 2 "$name must end in .jsonl, .ndjson or .json" bench -o $name; done
 for name in x.csv x.h5 x.json x.npy x.pkl x.html; do refuse 2 "$name is the name of a file" plant -o $name; done

@@ -203,8 +203,7 @@ refuse 2 "more than the 2e+07" new circle $rod --length 1 --seconds 1e6 --dt 1e-
 refuse 2 "more than the 100000 vertices" new circle $rod --length 1 --vertices 201 --refine 1000 --clamp 0 -o n.json --drive n.csv
 refuse 2 "units" new circle $rod --length 1 --units mm -o n.json
 refuse 2 "threads" new circle $rod --length 1 --threads 2 -o n.json
-refuse 2 "one file" new circle $rod --length 1 -o n.csv --drive n.csv
-refuse 2 "one file" new circle $rod --length 1 -o n.csv --drive ./n.csv
+refuse 2 "n.csv must end in .json" new circle $rod --length 1 -o n.csv --drive n.csv
 refuse 2 "one file" new circle $rod --length 1 -o model.json --drive link.csv
 refuse 2 "nowhere/n.json" new circle $rod --length 1 -o nowhere/n.json --drive n.csv
 refuse 2 "nowhere/n.csv" new circle $rod --length 1 -o n.json --drive nowhere/n.csv

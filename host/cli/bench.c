@@ -166,6 +166,8 @@ static int check_arguments(const arguments *a)
         return rgc_complain("bench", RGC_USAGE,
                             "its scenes are made of formulas, so it takes no --clamp, --axes, --units "
                             "or --refine.");
+    if (a->common.output && rgc_check_suffix("bench", a->common.output, ".jsonl", ".ndjson", ".json") != RGC_DONE)
+        return RGC_USAGE;
     for (size_t i = 0; i < a->reals.n; i++) {
         const rgi_cpu *cpu = NULL;
         rg_error err = {0};

@@ -139,6 +139,7 @@ static int check_arguments(const job *j)
         return rgc_complain("new", RGC_USAGE, "give --young, --shear and --density, all three.");
     if (!j->length_text) return rgc_complain("new", RGC_USAGE, "give the rod's --length in metres.");
     if (!j->common.output) return rgc_complain("new", RGC_USAGE, "give the model.json to write with -o.");
+    if (rgc_check_suffix("new", j->common.output, ".json", NULL, NULL) != RGC_DONE) return RGC_USAGE;
     if (j->drive && !ends_in_csv(j->drive))
         return rgc_complain("new", RGC_USAGE, "the drive %s must end in .csv.", j->drive);
     return RGC_DONE;
