@@ -4,12 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/problem.h"
 #include "core/recording.h"
 #include "fit/ridge.h"
+#include "io/recording_io.h"
 #include "rods.h"
 
 enum { MARKERS = 6, FRAMES = 12, COUNT = 3, SIZE = FRAMES * MARKERS * 3 };
@@ -174,12 +176,36 @@ static void recording_ridge(void **state)
     rgi_ridge_destroy(&of_bare);
 }
 
+static void recording_written(void **state)
+{
+    (void)state;
+    char path[] = "rodgrad-bare-XXXXXX";
+    const int fd = mkstemp(path);
+    rg_recording *back = NULL;
+    size_t n = 0;
+    rg_error err = {0};
+    assert_true(fd >= 0);
+    close(fd);
+    const char *name = path;
+    if (rgi_recordings_write_h5(path, bare, COUNT, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rgi_recordings_read(&name, 1, NULL, &back, &n, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_int_equal(n, COUNT);
+    for (size_t i = 0; i < n; i++) {
+        assert_memory_equal(back[i].positions, whole[i].positions, SIZE * sizeof(double));
+        assert_memory_equal(back[i].driving, whole[i].driving, SIZE * sizeof(double));
+        assert_memory_equal(back[i].valid, whole[i].valid, FRAMES * MARKERS);
+    }
+    assert_string_equal(back[1].name, "recording 1");
+    rgi_recordings_free(back, n);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recording_complete), cmocka_unit_test(recording_simulate),
         cmocka_unit_test(recording_fit),      cmocka_unit_test(recording_problem),
-        cmocka_unit_test(recording_ridge),
+        cmocka_unit_test(recording_ridge),    cmocka_unit_test(recording_written),
     };
     return cmocka_run_group_tests_name("recording", tests, make, release);
 }
