@@ -120,7 +120,7 @@ refuse 2 "end in" simulate "$model" --drive good.csv -o new.txt
 refuse 2 "takes one" simulate "$model" --drive two -o new.npy
 refuse 2 "behind --drive" simulate "$model" good.csv --drive good.csv -o new.npy
 refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy
-refuse 1 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
+refuse 2 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
 refuse 2 "loud" info loud
 
 # an output that is an input, by whatever name: nothing is lost

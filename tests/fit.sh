@@ -110,7 +110,7 @@ rm -f old.json.checkpoint
 cp rope/train/000.h5 input.h5
 expect 2 "one of the inputs" "$program" fit input.h5 -o input.h5
 cmp -s rope/train/000.h5 input.h5 || complain "the recording was overwritten"
-expect 1 "not a regular file" "$program" fit "$@" -o full
+expect 2 "not a regular file" "$program" fit "$@" -o full
 [ -f full.checkpoint ] && complain "a fit went ahead with an output that cannot be written"
 mkdir empty
 expect 2 "empty" "$program" fit empty -o m.json

@@ -71,8 +71,8 @@ int rgc_integer(const char *option, const char *text, long low, long high, long 
 int rgc_bytes(const char *option, const char *text, size_t *out);
 
 /* Print err's sentence as "rodgrad <command>: sentence" and return the exit code it stands for:
- * RGC_USAGE for argument, shape, value, format, unsupported and a missing input file; RGC_FAILED
- * for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
+ * RGC_USAGE for argument, shape, value, format, unsupported and a path that cannot be used (missing, a folder, a name
+ * too long, no permission); RGC_FAILED for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
 int rgc_fail(const char *command, const rg_error *err);
 /* The same with a sentence of one's own. */
 int rgc_complain(const char *command, int code, const char *format, ...)
@@ -83,8 +83,14 @@ void rgc_warn(const char *command, const char *format, ...) __attribute__((forma
 /* `warnings`, the sentences so far, into an object */
 void rgc_add_warnings(json_t *object);
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the
- * signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
+/* Is --json among the words of a call? Before the call is parsed, which moves them. */
+int rgc_json_asked(int argc, char **argv);
+/* The end of a call with --json, before the program ends with `code`: where it failed and printed no object, one with
+ * the sentence that rgc_complain or rgc_fail said first: {command, status, exit_code}. Returns code. */
+int rgc_end_json(const char *command, int code);
+
+/* From now on SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 only set a flag, which
+ * rgc_interrupted returns (the signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
 void rgc_catch_signals(void);
 int rgc_interrupted(void);
 

@@ -15,10 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/inputs.h"
 #include "cpu/dispatch.h"
 #include "rodgrad/batch.h"
 
 /* ---- messages ---- */
+
+/* for --json: the first sentence that ended the program with a code other than 0, and whether a result is out */
+static char failure[4096];
+static int result_printed;
 
 int rgc_complain(const char *command, int code, const char *format, ...)
 {
@@ -29,14 +34,38 @@ int rgc_complain(const char *command, int code, const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+    if (code != RGC_DONE && !*failure) {
+        va_start(arguments, format);
+        vsnprintf(failure, sizeof failure, format, arguments);
+        va_end(arguments);
+    }
     return code;
 }
 
-/* a reader's status does not tell a missing file from a failing disk, its sentence does */
-static int is_missing_file(const rg_error *err)
+int rgc_json_asked(int argc, char **argv)
 {
-    return strstr(err->text, strerror(ENOENT)) != NULL ||
-           strstr(err->text, strerror(ENOTDIR)) != NULL;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return 1;
+    return 0;
+}
+
+int rgc_end_json(const char *command, int code)
+{
+    if (code == RGC_DONE || result_printed) return code;
+    json_t *object = json_pack("{s:o, s:o, s:i}", "command", rgc_json_text(command), "status",
+                               rgc_json_text(*failure ? failure : "failed"), "exit_code", code);
+    rgc_print_json(command, object);
+    return code;
+}
+
+/* does the sentence say that the path which the caller gave cannot be used, rather than that a disk failed? A
+ * status does not tell the two apart, the system's words in the sentence do */
+static int is_wrong_path(const rg_error *err)
+{
+    static const int reasons[] = {ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP, EACCES, EPERM, EROFS};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strstr(err->text, strerror(reasons[i]))) return 1;
+    return 0;
 }
 
 int rgc_fail(const char *command, const rg_error *err)
@@ -48,7 +77,7 @@ int rgc_fail(const char *command, const rg_error *err)
     case RG_ERR_VALUE:
     case RG_ERR_FORMAT:
     case RG_ERR_UNSUPPORTED: code = RGC_USAGE; break;
-    case RG_ERR_IO: code = is_missing_file(err) ? RGC_USAGE : RGC_FAILED; break;
+    case RG_ERR_IO: code = is_wrong_path(err) ? RGC_USAGE : RGC_FAILED; break;
     case RG_ERR_INTERRUPTED: code = 128 + (rgc_interrupted() ? rgc_interrupted() : SIGINT); break;
     case RG_OK:
     case RG_ERR_MEMORY:
@@ -541,6 +570,7 @@ int rgc_print_json(const char *command, json_t *object)
     failed |= fputc('\n', stdout) == EOF;
     failed |= fflush(stdout) != 0 || ferror(stdout);
     json_decref(object);
+    result_printed = 1; /* or as much of it as stdout took */
     if (!failed) return RGC_DONE;
     return rgc_complain(command, RGC_FAILED, "cannot write to stdout: %s.",
                         strerror(errno ? errno : EIO));

@@ -218,7 +218,9 @@ static rg_status load(const char *path, json_t **root, rg_error *err)
     rg_status status = RG_OK;
     json_error_t problem;
     if (!bytes) status = SPEC_FAIL(&in, RG_ERR_MEMORY, "no memory for its %s", "contents");
-    else if (failed) status = SPEC_FAIL(&in, RG_ERR_IO, "cannot read the spec: %s", strerror(code));
+    else if (failed)
+        status = SPEC_FAIL(&in, RG_ERR_IO, "cannot read the spec: %s%s", strerror(code),
+                           code == EISDIR ? "; name a spec.json" : "");
     else if (size > MAX_SPEC_BYTES)
         status = SPEC_FAIL(&in, RG_ERR_FORMAT, "larger than %d MiB, so this is not a spec",
                            MAX_SPEC_BYTES >> 20);

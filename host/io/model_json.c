@@ -360,8 +360,8 @@ static rg_status read_bytes(const char *path, char **bytes, size_t *size, rg_err
         }
         if (got == 0) {
             if (ferror(stream))
-                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s.", path,
-                                 strerror(errno));
+                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s%s.", path,
+                                 strerror(errno), errno == EISDIR ? "; name a model.json" : "");
             break;
         }
     }
