@@ -158,21 +158,22 @@ static int parse_memory(const char *text, arguments *a)
 
 static int check_arguments(const arguments *a)
 {
-    const rgi_import_opts none = rgi_import_opts_default();
-    const rgi_import_opts *import = &a->common.import;
     rg_rollout_opts opts = rollout_of(a);
-    if (a->common.clamps_given || a->common.refine || import->axes != none.axes ||
-        import->unit_m != none.unit_m)
-        return rgc_complain("bench", RGC_USAGE,
-                            "its scenes are made of formulas, so it takes no --clamp, --axes, --units "
-                            "or --refine.");
+    rg_error err = {0};
+    if (rgc_check_steps(&a->common, opts.stepper, &err) != RG_OK) return rgc_fail("bench", &err);
     for (size_t i = 0; i < a->reals.n; i++) {
         const rgi_cpu *cpu = NULL;
-        rg_error err = {0};
         opts.real = (rg_real)a->reals.values[i];
         if (rgi_rollout_check(&opts, &cpu, &err) != RG_OK) return rgc_fail("bench", &err);
     }
     return RGC_DONE;
+}
+
+static int has_tangent(const arguments *a)
+{
+    for (size_t i = 0; i < a->modes.n; i++)
+        if (a->modes.values[i] == RGC_TANGENT) return 1;
+    return 0;
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -219,6 +220,9 @@ static int parse(int argc, char **argv, arguments *a)
         (block_rods && (code = rgc_integer("block-rods", block_rods, 1, 16, &a->block_rods))) ||
         (code = parse_memory(memory, a)))
         return code;
+    if (parameters && !has_tangent(a))
+        return rgc_complain("bench", RGC_USAGE,
+                            "--parameters is of mode tangent, which --mode does not name; leave it out.");
     a->dt_s = a->common.dt_given ? a->common.import.dt_s : 0.01;
     return check_arguments(a);
 }

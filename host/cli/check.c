@@ -129,9 +129,6 @@ static int parse(int argc, char **argv, arguments *a)
     if (frames && (code = rgc_integer("frames", frames, 3, 1000000, &a->frames))) return code;
     if (rods && (code = rgc_integer("rods", rods, 1, 100000, &a->rods))) return code;
     if (memory && (code = parse_memory(memory, &a->budget))) return code;
-    if (a->common.output)
-        return rgc_complain("check", RGC_USAGE,
-                            "it prints its result, so it takes no --output; redirect stdout.");
     if (last - first < 2)
         return rgc_complain(
             "check", RGC_USAGE,

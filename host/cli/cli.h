@@ -58,7 +58,7 @@ typedef struct rgc_option {
 /* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with
  * options). `usage`: the synopsis line(s); --help prints it and the options to stdout and sets
  * common->help. An extra option hides the common one of its name; its text may be a member of *common, which is
- * emptied first. Opens the backend. Returns RGC_DONE, or
+ * emptied first. A common option that does not act in this command is refused. Opens the backend. Returns RGC_DONE, or
  * another code after printing a sentence to stderr. */
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
               rgc_common *common, int *first, int *last);
@@ -107,6 +107,10 @@ double rgc_seconds(void);
 /* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. Adds the warnings.
  * Steals the reference. */
 int rgc_print_json(const char *command, json_t *object);
+
+/* Refuse a given option that the stepper does not use: --sweeps without deform, --scheme be or bdf2 with it.
+ * RG_ERR_ARGUMENT. */
+rg_status rgc_check_steps(const rgc_common *common, rg_stepper stepper, rg_error *err);
 
 /* Merge what a model file says about the simulation with the options given (options win). */
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file);

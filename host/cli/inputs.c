@@ -91,6 +91,7 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
     *out = NULL;
     *n_out = 0;
     size_t refine = rg_model_refine(file->model);
+    RG_TRY(rgc_check_steps(common, rgc_rollout_opts(common, file).stepper, err));
     if (common->refine > 0 && (size_t)common->refine != refine)
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,
                        "%s was fitted with --refine %zu and is simulated on that mesh only; fit it "

@@ -235,12 +235,6 @@ static int check_arguments(const rgc_common *common, int n_positional)
                             "give one spec.json at most; see rodgrad plant --help.");
     if (!common->output)
         return rgc_complain("plant", RGC_USAGE, "give the folder to make with -o.");
-    if (common->clamps_given || common->import.axes != rgi_import_opts_default().axes ||
-        common->import.unit_m != rgi_import_opts_default().unit_m)
-        return rgc_complain(
-            "plant", RGC_USAGE,
-            "--clamp, --axes and --units are about recordings that exist; the driving "
-            "markers of planted ones are those of the spec's model.");
     return RGC_DONE;
 }
 

@@ -254,6 +254,8 @@ rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_pl
         status = read_spec(&in, root, common, out);
     }
     json_decref(root);
+    const rg_stepper stepper = common->stepper >= 0 ? (rg_stepper)common->stepper : out->opts.rollout.stepper;
+    if (status == RG_OK) status = rgc_check_steps(common, stepper, err);
     if (status != RG_OK) {
         make_printable(err);
         rgc_plant_spec_clear(out);
