@@ -94,7 +94,8 @@ int rgc_end_json(const char *command, int code);
 void rgc_catch_signals(void);
 int rgc_interrupted(void);
 
-/* A progress line on stderr: overwritten in place on a terminal, silent otherwise. */
+/* A progress line on stderr: overwritten in place on a terminal, cut to its width; on one that cannot overwrite
+ * (TERM is dumb or not set) a line of its own, at most one a second; silent otherwise. */
 void rgc_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void rgc_progress_clear(void);
 

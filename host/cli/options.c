@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -585,11 +586,13 @@ static void note_signal(int number)
 
 void rgc_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = note_signal};
+    struct sigaction action = {.sa_handler = note_signal}, hangup;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    /* nohup has it ignored, and that stays */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL);
     action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
     sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN;
@@ -602,14 +605,46 @@ int rgc_interrupted(void)
     return (int)signal_seen;
 }
 
+/* columns of the terminal behind stderr: the fewest that it or $COLUMNS says, 80 where neither does */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    const char *named = getenv("COLUMNS");
+    const long said = named ? strtol(named, NULL, 10) : 0;
+    size_t columns = said > 0 && said < 10000 ? (size_t)said : 0;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && (!columns || size.ws_col < columns))
+        columns = size.ws_col;
+    return columns ? columns : 80;
+}
+
+/* cut a line of UTF-8 to so many bytes, and so at most so many columns, at the beginning of a character */
+static void cut_line(char *line, size_t most)
+{
+    if (strlen(line) <= most) return;
+    while (most > 0 && ((unsigned char)line[most] & 0xc0) == 0x80) most--;
+    line[most] = '\0';
+}
+
 void rgc_progress(const char *format, ...)
 {
+    static double last_s; /* when a line was printed on a terminal that cannot overwrite one */
+    char line[512];
     if (!isatty(STDERR_FILENO)) return;
+    const char *terminal = getenv("TERM");
+    const int dumb = !terminal || !*terminal || strcmp(terminal, "dumb") == 0;
+    if (dumb && last_s > 0.0 && rgc_seconds() - last_s < 1.0) return;
     va_list arguments;
-    fputs("\r\033[K", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    /* many terminals wrap at their last column */
+    cut_line(line, terminal_columns() - 1);
+    if (dumb) {
+        fprintf(stderr, "%s\n", line);
+        last_s = rgc_seconds();
+        return;
+    }
+    fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress_shown = 1;
 }
