@@ -205,13 +205,14 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
     for (size_t i = 0; names && i < job->n; i++)
         json_array_append_new(names, rgc_json_text(job->used[i].name));
     json_t *object = json_pack(
-        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o}", "model",
+        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o}", "model",
         rgc_json_text(a->model), "recordings", names, "frame_intervals",
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
         rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory",
         plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
-        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
+        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict",
+        rgc_json_text(text), "status", rgc_json_text(text));
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;
@@ -256,6 +257,7 @@ static int show(const rgc_check_job *job, const arguments *a, const char *plan, 
 
 static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
 {
+    rgc_progress("reading recordings");
     RG_TRY(rgi_model_file_load(a->model, &job->file, err));
     RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model,
                                &job->recordings, &job->n_read, err));
@@ -269,10 +271,10 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
 
 static rg_status run_checks(rgc_check_job *job, rg_error *err)
 {
+    rgc_progress("simulating with derivatives");
     RG_TRY(rgc_check_rollout(job, err));
     RG_TRY(rgc_check_stability(job, err));
     RG_TRY(rgc_check_step_size(job, err));
-    rgc_progress("derivatives of every input");
     /* the reverse run follows the forward run of its batch */
     RG_TRY(rgc_check_gradient(job, err));
     RG_TRY(rgc_check_health(job, err));
@@ -309,6 +311,7 @@ int rgc_check(int argc, char **argv)
     if (status == RG_OK) {
         const rg_batch_plan described = rg_batch_describe(job.batch);
         rg_batch_plan_text(&described, plan, sizeof plan);
+        rgc_progress_clear();
         fprintf(stderr, "%zu of %zu recordings, %zu frame intervals; memory: %s\n", job.n,
                 job.n_read, job.problem->frames, plan);
         status = run_checks(&job, &err);
