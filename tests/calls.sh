@@ -65,6 +65,15 @@ refuse 2 "sweeps is of the deform stepper" evaluate model.json good.csv --sweeps
 refuse 2 "sweeps is of the deform stepper" plant -o new --sweeps 3
 refuse 2 "scheme is of the implicit stepper" evaluate model.json good.csv --stepper deform --scheme be
 
+# ---- limits are the same wherever a number is read ----
+
+"$program" evaluate model.json good.csv --substeps 1000 >out.txt 2>err.txt || complain "1000 substeps: $(cat err.txt)"
+refuse 2 "substeps is \"10000\" but must be a whole number from 1 to 1000" evaluate model.json good.csv --substeps 10000
+sed 's/"substeps": 1/"substeps": 1001/' model.json >many.json
+refuse 2 "many.json: .*substeps" evaluate many.json good.csv
+echo '{"substeps": 1001}' >spec.json
+refuse 2 "spec.json: .*substeps" plant spec.json -o new
+
 # ---- names in full ----
 
 refuse 2 "unknown option --out; options are written in full: --output" simulate model.json --drive good.csv --out x.npy

@@ -116,7 +116,7 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
     unsigned char *usable = malloc(job->n);
     if (!usable) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     memset(usable, 1, job->n);
-    for (; n < HALVINGS && job->opts.substeps << n <= 1000 && status == RG_OK; n++) {
+    for (; n < HALVINGS && job->opts.substeps << n <= RG_MOST_SUBSTEPS && status == RG_OK; n++) {
         rg_rollout_opts opts = job->opts;
         opts.substeps = levels[n].substeps = job->opts.substeps << n;
         status = rgc_check_go_on(err);
@@ -142,8 +142,8 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
     if (n >= 3) order = log2(change[n - 2] / change[n - 1]);
     if (n < 2)
         rgc_check_add(job, "step size", NAN, NAN, 1,
-                      "%d substeps cannot be halved any more (1000 is the most)",
-                      job->opts.substeps);
+                      "%d substeps are too many to halve the step (%d is the most)",
+                      job->opts.substeps, RG_MOST_SUBSTEPS);
     else judge(job, levels, n, order, change[n - 1], rods);
     status = rgc_check_detail(job, "convergence", levels_json(job, levels, n), err);
     if (status == RG_OK)
@@ -177,9 +177,7 @@ rg_status rgc_check_stability(rgc_check_job *job, rg_error *err)
             "bending waves bound the step at %.3g ms (estimate for a straight rod, some 10 %% "
             "on the safe side), it is %.3g ms: %s --substeps %.0f%s",
             1e3 * limit, 1e3 * step, good ? "good down to" : "take", substeps,
-            substeps > 1000.0 ? ", which is more than there are (1000): use the implicit "
-                                "stepper"
-                              : "");
+            substeps > RG_MOST_SUBSTEPS ? ", which is more than the most, 1000: use the implicit stepper" : "");
     RG_TRY(rgc_check_detail(job, "longest_stable_step_s", rgc_json_number(limit), err));
     return rgc_check_detail(job, "fewest_stable_substeps", rgc_json_number(substeps), err);
 }

@@ -366,7 +366,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_STEPPER: return parse_stepper(text, &common->stepper);
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
-    case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
+    case OPT_SUBSTEPS: return parse_int("substeps", text, 1, RG_MOST_SUBSTEPS, &common->substeps);
     case OPT_NEWTON: return rgc_number("newton-tolerance", text, 1e-14, 1.0, &common->newton_m);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);

@@ -187,7 +187,7 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
     RG_TRY(read_integer(in, root, "frames", 3, 10000000, &frames));
     RG_TRY(read_integer(in, root, "seed", 0, INT64_MAX, &seed));
     RG_TRY(read_integer(in, root, "noise_seed", 0, INT64_MAX, &noise_seed));
-    RG_TRY(read_integer(in, root, "substeps", 1, 10000, &substeps));
+    RG_TRY(read_integer(in, root, "substeps", 1, RG_MOST_SUBSTEPS, &substeps));
     RG_TRY(read_numbers(in, root, o));
     o->n_frames = (size_t)frames;
     o->seed = (uint64_t)seed;

@@ -21,8 +21,7 @@ enum {
     MAX_FILE_BYTES = 64 << 20, /* a model of the largest mesh is a quarter of this */
     MAX_MARKERS = 10000,
     MAX_REFINE = 1000,
-    MAX_VERTICES = 100000,
-    MAX_SUBSTEPS = 10000
+    MAX_VERTICES = 100000
 };
 
 /* ---- reading ---- */
@@ -279,7 +278,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be a positive number of seconds", "dt_s");
     out->dt_s = json_number_value(dt);
     long substeps = 0;
-    RG_TRY(read_integer(in, simulation, "substeps", 1, MAX_SUBSTEPS, &substeps));
+    RG_TRY(read_integer(in, simulation, "substeps", 1, RG_MOST_SUBSTEPS, &substeps));
     out->rollout.substeps = (int)substeps;
     return RG_OK;
 }

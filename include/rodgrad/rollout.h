@@ -73,12 +73,14 @@ const char *rg_real_name(rg_real real);
 /* The real of this name into *out; 0 when there is none. Thread-safe. */
 int rg_real_find(const char *name, rg_real *out);
 
+enum { RG_MOST_SUBSTEPS = 1000 }; /* of a frame; for shorter steps give a recording with shorter frames */
+
 typedef struct rg_rollout_opts {
     size_t struct_size;  /* set by rg_rollout_opts_default; checked */
     rg_stepper stepper;
     int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
-    int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
+    int substeps;        /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
     double tolerance_m;  /* Newton stops when its last increment is below this, or its last two foretell that the
                           * next would be [m] */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
