@@ -354,6 +354,9 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     place_rods(b, list);
     layout_all(b);
     memset(b->memory, 0, b->memory_doubles * sizeof *b->memory);
+    /* a lane not in use never writes what others select away from */
+    for (size_t t = 0; !b->device && t < (size_t)b->threads; t++)
+        memset(b->threads_memory + t * (b->work_doubles + b->pool_doubles), 0, b->work_doubles * sizeof(double));
     set_packs(b);
     if (b->device) status = rgi_batch_device_create(b, err);
     if (status != RG_OK) goto fail;
