@@ -2,9 +2,9 @@
 
 The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so next to this package, that of
 the unpacked archive or the sources' build/release in which this package lies, or what the system's loader finds
-under the soname of this version. Structures are declared by hand below; that they are the library's is checked where it can be, by the
-sizes that the library sets in its default options and by its list of fields, so that another version is
-refused instead of misread.
+under the soname of this version. Structures are declared by hand below; that they are the library's is
+checked where it can be, by the sizes that the library sets in its default options and by its list of fields, so
+that another version is refused instead of misread.
 """
 
 from __future__ import annotations
