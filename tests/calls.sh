@@ -74,6 +74,26 @@ refuse 2 "many.json: .*substeps" evaluate many.json good.csv
 echo '{"substeps": 1001}' >spec.json
 refuse 2 "spec.json: .*substeps" plant spec.json -o new
 
+# ---- one of something ----
+
+# counts WORDS ARGUMENT...: the program says WORDS somewhere, and "1 things" nowhere
+counts() {
+    wanted=$1
+    shift
+    "$program" "$@" >out.txt 2>err.txt
+    grep -q "$wanted" out.txt err.txt || complain "rodgrad $*: no \"$wanted\": $(cat out.txt err.txt)"
+    nouns="recordings|frames|frame intervals|markers|rods|steps|substeps|states|gaps|columns|edges|rows|bytes"
+    grep -E "(^|[^0-9.,])1 ($nouns)" out.txt err.txt && complain "rodgrad $*: one is no plural"
+}
+counts "^1 recording: " import good.csv -o one.h5
+counts "1 of 1 recording, 1 frame interval; memory: every one of 1 state is kept" check model.json good.csv --frames 3
+counts ", 1 frame of 10 ms" bench --batch 1 --mode forward --frames 1 --repeat 1
+echo '{"recordings": {"train": 1, "eval": 0}, "frames": 5}' >spec.json
+counts "planted 1 recording to train on" plant spec.json -o one
+echo 7 >column.csv
+counts "line 1 has 1 column;" import column.csv -o x.h5
+rm -rf one one.h5
+
 # ---- names in full ----
 
 refuse 2 "unknown option --out; options are written in full: --output" simulate model.json --drive good.csv --out x.npy
@@ -176,7 +196,8 @@ if command -v script >/dev/null; then
         on_terminal xterm $columns "$bench"
         tr '\r' '\n' <screen.txt | grep "$(printf '\033').*rope100: [rsw]" | sed "s/^$(printf '\033').K//" >lines.txt
         [ -s lines.txt ] || complain "no progress on a terminal"
-        awk -v most=$columns 'length($0) >= most { exit 1 }' lines.txt || complain "progress wider than $columns columns"
+        awk -v most=$columns 'length($0) >= most { exit 1 }' lines.txt ||
+            complain "progress wider than $columns columns"
     done
     on_terminal dumb 40 "$bench"
     grep -q "$(printf '\033')" screen.txt && complain "an escape sequence on a dumb terminal"

@@ -13,6 +13,7 @@
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/inputs.h"
+#include "core/words.h"
 #include "io/atomic_file.h"
 
 static const char usage[] =
@@ -285,7 +286,8 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
     run->n_groups = a->batches.n;
     run->groups = calloc(run->n_groups, sizeof *run->groups);
     run->rows = calloc(most, sizeof *run->rows);
-    if (!run->groups || !run->rows) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rows.", most);
+    if (!run->groups || !run->rows)
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu row%s.", most, rgi_plural(most));
     for (size_t b = 0; b < run->n_groups; b++) run->groups[b].rods = (size_t)a->batches.values[b];
     for (size_t t = 0; !rollout->context && t < a->threads.n; t++)
         for (size_t i = 0; i < a->reals.n; i++)
@@ -449,7 +451,7 @@ int rgc_bench(int argc, char **argv)
     else if (to.file && rgi_atomic_commit(&file, &err) != RG_OK) code = rgc_fail("bench", &err);
     if (code == RGC_DONE && to.failed_rows)
         code = rgc_complain("bench", RGC_FAILED,
-                            "rods failed in %zu rows, whose times therefore say little; see their status.",
-                            to.failed_rows);
+                            "rods failed in %zu row%s; times there say little, see the status.",
+                            to.failed_rows, rgi_plural(to.failed_rows));
     return code;
 }

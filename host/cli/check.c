@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/words.h"
 
 static const char usage[] = "rodgrad check model.json RECORDING... [options]\n\n"
                             "Checks derivatives, step size, growth of gradients and conditioning "
@@ -149,7 +150,7 @@ static rg_status choose(rgc_check_job *job, const arguments *a, rg_error *err)
     job->statuses = calloc(job->n, sizeof *job->statuses);
     job->details = json_object();
     if (!job->used || !job->whole_s || !job->statuses || !job->details)
-        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for %zu recordings.", job->n);
+        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for %zu recording%s.", job->n, rgi_plural(job->n));
     for (size_t i = 0; i < job->n; i++) {
         rg_recording *r = &job->used[i];
         *r = job->recordings[i * job->n_read / job->n];
@@ -312,8 +313,8 @@ int rgc_check(int argc, char **argv)
         const rg_batch_plan described = rg_batch_describe(job.batch);
         rg_batch_plan_text(&described, plan, sizeof plan);
         rgc_progress_clear();
-        fprintf(stderr, "%zu of %zu recordings, %zu frame intervals; memory: %s\n", job.n,
-                job.n_read, job.problem->frames, plan);
+        fprintf(stderr, "%zu of %zu recording%s, %zu frame interval%s; memory: %s\n", job.n, job.n_read,
+                rgi_plural(job.n_read), job.problem->frames, rgi_plural(job.problem->frames), plan);
         status = run_checks(&job, &err);
     }
     rgc_progress_clear();

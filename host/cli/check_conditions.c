@@ -12,6 +12,7 @@
 
 #include "cli/check.h"
 #include "cli/fit_result.h"
+#include "core/words.h"
 
 enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */
 
@@ -187,9 +188,9 @@ static rg_status judge_parameters(rgc_check_job *job, rg_fit *fit, rg_error *err
     char condition[40] = "above 1e+07";
     if (s[n - 1] > 1e-7 * s[0]) snprintf(condition, sizeof condition, "%.0e", s[0] / s[n - 1]);
     rgc_check_add(job, "parameters", figure, bar, good,
-                  "%zu recording%s determine%s %zu of %zu parameters better than their priors "
+                  "%zu recording%s determine%s %zu of %zu parameter%s better than their priors "
                   "(condition number of the Jacobian %s)%s%s",
-                  job->n, job->n == 1 ? "" : "s", job->n == 1 ? "s" : "", determined, n, condition,
+                  job->n, rgi_plural(job->n), job->n == 1 ? "s" : "", determined, n, rgi_plural(n), condition,
                   names,
                   good              ? ""
                   : determined == 0 ? "; record more motion, or hold groups with fit --fit"
@@ -215,8 +216,8 @@ rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err)
     if (status == RG_OK) return RG_OK;
     /* very many parameters: what else was found stands */
     if (status == RG_ERR_MEMORY) {
-        rgc_check_add(job, "parameters", NAN, NAN, 1, "left out: %.300s; check fewer recordings with --rods or --frames",
-                      own.text);
+        rgc_check_add(job, "parameters", NAN, NAN, 1,
+                      "left out: %.300s; check fewer recordings with --rods or --frames", own.text);
         return RG_OK;
     }
     /* what stops a fit from starting here is a finding */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/check.h"
+#include "core/words.h"
 
 /* outputs, or their tangents or cotangents, of all rods */
 typedef struct series {
@@ -69,10 +70,10 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
     }
     const rg_rod_status *s = &job->statuses[first];
     rgc_check_add(job, "rollout", (double)failed, 0.0, 0,
-                  "%zu of %zu rods fail, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
+                  "%zu of %zu rod%s fail%s, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
                   "follows is about the others",
-                  failed, job->n, first, job->used[first].name, s->step, s->vertex,
-                  rg_rod_flag_text(s->flag));
+                  failed, job->n, rgi_plural(job->n), failed == 1 ? "s" : "", first, job->used[first].name,
+                  s->step, s->vertex, rg_rod_flag_text(s->flag));
     return RG_OK;
 }
 

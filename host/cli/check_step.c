@@ -6,6 +6,7 @@
 
 #include "cli/check.h"
 #include "core/stability.h"
+#include "core/words.h"
 
 enum { HALVINGS = 4 }; /* substeps times 1, 2, 4, 8 */
 
@@ -97,7 +98,8 @@ static void judge(rgc_check_job *job, const level *levels, int n, double order, 
     if (enough + 1 < n)
         snprintf(cure, sizeof cure, "take --substeps %d (%.2g mm)", levels[enough].substeps,
                  1e3 * levels[enough].mean_m);
-    else snprintf(cure, sizeof cure, "take more than %d substeps", levels[n - 2].substeps);
+    else snprintf(cure, sizeof cure, "take more than %d substep%s", levels[n - 2].substeps,
+                  rgi_plural((size_t)levels[n - 2].substeps));
     const int good = error <= bar;
     rgc_check_add(job, "step size", error, bar, good,
                   "the step moves free markers by %.2g mm on average, %.2g mm at most%s; the model "
@@ -120,7 +122,7 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
         rg_rollout_opts opts = job->opts;
         opts.substeps = levels[n].substeps = job->opts.substeps << n;
         status = rgc_check_go_on(err);
-        rgc_progress("simulating with %d substeps", opts.substeps);
+        rgc_progress("simulating with %d substep%s", opts.substeps, rgi_plural((size_t)opts.substeps));
         if (status == RG_OK)
             status = rgc_simulate_all(&job->file, job->used, job->n, &opts, &levels[n].batch, err);
         for (size_t i = 0; i < job->n && status == RG_OK; i++)

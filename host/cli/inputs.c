@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/context.h"
+#include "core/words.h"
 
 /* the model's clamps as import options: those of the far end count from there, so that a recording
  * of another length is refused for its length and not for a clamp that it lacks */
@@ -101,7 +102,8 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
     int *clamps = NULL;
     if (!common->clamps_given) {
         clamps = clamp_list(file->model, &opts.n_clamps);
-        if (!clamps) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu clamps.", opts.n_clamps);
+        if (!clamps)
+            return RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu clamp%s.", opts.n_clamps, rgi_plural(opts.n_clamps));
         opts.clamps = clamps;
     }
     if (!common->dt_given) opts.dt_s = file->dt_s;
@@ -133,7 +135,7 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
     }
     rg_status status = RG_OK;
     if (!enough)
-        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recordings.", n);
+        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recording%s.", n, rgi_plural(n));
     double start = rgc_seconds();
     if (status == RG_OK)
         status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses,
@@ -174,8 +176,9 @@ void rgc_warn_unstable(const char *command, const rgc_batch *batch, const rg_rec
         }
     if (rods == 0) return;
     rgc_warn(command,
-             "%zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would leave it.",
-             rods, batch->n, first, recordings[first].name, batch->statuses[first].unstable);
+             "%zu of %zu rod%s came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would leave "
+             "it.",
+             rods, batch->n, rgi_plural(batch->n), first, recordings[first].name, batch->statuses[first].unstable);
 }
 
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size)

@@ -519,8 +519,8 @@ rg_status rgc_check_steps(const rgc_common *common, rg_stepper stepper, rg_error
                        "--sweeps out.");
     if (common->scheme >= 0 && common->scheme != RG_SCHEME_STATIC && stepper == RG_STEPPER_DEFORM)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "--scheme is of the implicit stepper, and the stepper is deform; add --stepper implicit or leave "
-                       "--scheme out.");
+                       "--scheme is of the implicit stepper, and the stepper is deform; add --stepper implicit or "
+                       "leave --scheme out.");
     return RG_OK;
 }
 

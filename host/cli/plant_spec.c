@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "rodgrad/fit.h"
 
 enum { MAX_SPEC_BYTES = 64 << 20, MAX_RECORDINGS = 10000 };
@@ -174,8 +175,9 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
         RG_TRY(read_model(in, model, &spec->truth));
         if (common->refine > 0 && (size_t)common->refine != rg_model_refine(spec->truth.model))
             return SPEC_FAIL(in, RG_ERR_UNSUPPORTED,
-                             "its model has %zu edges between markers; leave --refine %d out",
-                             rg_model_refine(spec->truth.model), common->refine);
+                             "its model has %zu edge%s between markers; leave --refine %d out",
+                             rg_model_refine(spec->truth.model), rgi_plural(rg_model_refine(spec->truth.model)),
+                             common->refine);
     } else {
         RG_TRY(default_model(common, &spec->truth, in->err));
     }

@@ -12,6 +12,7 @@
 
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
+#include "core/words.h"
 #include "rod/layout.h"
 
 rg_batch_opts rg_batch_opts_default(void)
@@ -178,8 +179,9 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
     /* a float counts steps to 2^24 */
     const size_t most = o->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
     if (o->n_frames == 0 || o->n_frames > most / (size_t)o->rollout.substeps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frames of %d steps; there must be 1 to %zu steps",
-                       o->n_frames, o->rollout.substeps, most);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps",
+                       o->n_frames, rgi_plural(o->n_frames), o->rollout.substeps,
+                       rgi_plural((size_t)o->rollout.substeps), most);
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is not finite", c);

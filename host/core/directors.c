@@ -27,7 +27,7 @@ rg_status rg_directors_along(const double *positions, size_t n_vertices, const d
     double t[3], next[3], m[3];
     if (!positions || !directors || n_vertices < 2)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "directors need positions of 2 or more vertices and a place to go to, and there are %zu vertices",
+                       "directors need positions of 2 or more vertices and an array to go to; there are %zu vertices",
                        n_vertices);
     for (size_t i = 0; i < n_vertices; i++)
         for (size_t c = 0; c < 3; c++)

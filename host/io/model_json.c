@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "io/atomic_file.h"
 #include "io/json_print.h"
 
@@ -148,9 +149,9 @@ static rg_status read_topology(const reader *in, const json_t *root, rg_model **
     RG_TRY(read_integer(in, root, "refine", 1, MAX_REFINE, &refine));
     if (n_markers * refine > MAX_VERTICES)
         return READ_FAIL(in, RG_ERR_VALUE,
-                         "%ld markers with %ld edges between them make more than %d vertices; "
+                         "%ld markers with %ld edge%s between them make more than %d vertices; "
                          "lower \"refine\"",
-                         n_markers, refine, MAX_VERTICES);
+                         n_markers, refine, rgi_plural((size_t)refine), MAX_VERTICES);
     int *clamps = NULL;
     size_t n_clamps = 0;
     RG_TRY(read_clamps(in, root, n_markers, &clamps, &n_clamps));
