@@ -167,7 +167,7 @@ kill -INT "$pid" 2>/dev/null
 wait "$pid"
 got=$?
 [ "$got" -eq 130 ] || complain "interrupted: exit $got ($(cat err.txt))"
-grep -q '^{"command":"bench","status":"interrupted.*"exit_code":130}$' out.txt || complain "interrupted: $(cat out.txt)"
+grep -q '^{"command":"bench","status":"interrupted.*"exit_code":130[,}]' out.txt || complain "interrupted: $(cat out.txt)"
 ls cut.jsonl* >/dev/null 2>&1 && complain "interrupted: left $(ls cut.jsonl*)"
 
 [ "$failures" -eq 0 ] || exit 1

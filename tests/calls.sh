@@ -18,7 +18,7 @@ cp "$model" model.json
 
 # ---- help ----
 
-commands="import fit evaluate report check simulate plant bench section info"
+commands="import fit evaluate report check simulate plant new bench section info"
 "$program" help >out.txt 2>err.txt || complain "rodgrad help: exit code $?"
 for command in $commands; do
     grep -q "^  $command " out.txt || complain "rodgrad help: no $command"
@@ -55,6 +55,7 @@ lists simulate "output dt clamp axes units refine $steps"
 lists plant "output dt refine $steps"
 lists bench "output dt $steps"
 lists section "output"
+lists new "output dt clamp refine stepper sweeps scheme substeps"
 lists info ""
 "$program" fit --help | grep -q -e "--substeps N.*(1)" || complain "fit --help: no default of --substeps"
 "$program" evaluate --help | grep -q -e "--substeps N.*(the model's)" || complain "evaluate --help: whose --substeps"
@@ -63,6 +64,9 @@ lists info ""
 
 refuse 2 "sweeps is of the deform stepper" evaluate model.json good.csv --sweeps 3
 refuse 2 "sweeps is of the deform stepper" plant -o new --sweeps 3
+rod="--radius 0.004 --young 1e6 --shear 4e5 --density 1100 --length 1"
+# shellcheck disable=SC2086 # the words of $rod are arguments
+refuse 2 "sweeps is of the deform stepper" new circle $rod -o new.json --sweeps 3
 refuse 2 "scheme is of the implicit stepper" evaluate model.json good.csv --stepper deform --scheme be
 
 # ---- limits are the same wherever a number is read ----
@@ -216,7 +220,7 @@ kill -HUP "$pid"
 wait "$pid"
 [ $? -eq 129 ] || complain "SIGHUP did not end the fit with 129"
 [ -f hung.json.checkpoint ] || complain "no checkpoint after SIGHUP"
-grep -q '"status":"interrupted.*"exit_code":129}' out.txt || complain "SIGHUP, --json: $(cat out.txt)"
+grep -q '"status":"interrupted.*"exit_code":129[,}]' out.txt || complain "SIGHUP, --json: $(cat out.txt)"
 # under nohup it goes on
 rm -f hung.json.checkpoint
 (trap '' HUP && exec "$program" fit rope/train -o hung.json --iterations 2 >out.txt 2>err.txt) &

@@ -21,7 +21,7 @@ refuse() {
     got=$?
     [ "$got" -eq "$code" ] || complain "rodgrad $*: exit code $got, not $code"
     if asks_json "$@"; then
-        [ "$(wc -l <"$work.out")" -eq 1 ] && grep -q "^{.*\"status\":\".*$words.*\"exit_code\":$code}$" "$work.out" ||
+        [ "$(wc -l <"$work.out")" -eq 1 ] && grep -q "^{.*\"status\":\".*$words.*\"exit_code\":$code[,}]" "$work.out" ||
             complain "rodgrad $*: not one object with \"$words\" and $code on stdout: $(cat "$work.out")"
     elif [ -s "$work.out" ]; then
         complain "rodgrad $*: wrote to stdout"

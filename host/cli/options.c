@@ -16,7 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/inputs.h"
 #include "cpu/dispatch.h"
 #include "rodgrad/batch.h"
 
@@ -233,7 +232,7 @@ static const struct {
     [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium", "bdf2", 1},
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame", "1", 1},
     [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m]", "1e-8", 0},
-    [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; with the deform stepper 1", 1},
+    [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; of a fit by the deform stepper and of new 1", 1},
     [OPT_THREADS] = {"threads", "N", "threads", "OMP_NUM_THREADS or all cores", 0},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)", "cpu", 0},
     [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits", "double", 0},
@@ -258,6 +257,8 @@ static const struct {
     {"check", PRINTED, 1, "it prints its result; redirect stdout"},
     {"evaluate", PRINTED, 1, "it prints its result; redirect stdout"},
     {"import", BIT(JSON) | BIT(OUTPUT) | BIT(DT) | OF_FILES | BIT(HELP), 0, "it simulates nothing"},
+    {"new", ALL & ~(BIT(AXES) | BIT(UNITS) | BIT(NEWTON) | BIT(THREADS) | BIT(BACKEND) | BIT(REAL) | BIT(ISA)), 0,
+     "it reads no recording and simulates nothing"},
     {"info", BIT(JSON) | BIT(HELP), 0, "it only tells what this build and this machine are"},
     {"plant", ALL & ~OF_FILES, 0,
      "that is about recordings that exist; the driving markers of planted ones are those of the spec's model"},
