@@ -133,9 +133,12 @@ bench 2 "frames.*from 1" --frames 0
 bench 2 "repeat.*from 1" --repeat 0
 bench 2 "stepper.*deform" --stepper explicit
 bench 2 "options only.*rope12" rope12
-bench 2 "no --clamp" --clamp 0,1
-bench 2 "no --clamp" --units mm
-bench 2 "no --clamp" --refine 2
+bench 2 "no --clamp.*formulas" --clamp 0,1
+bench 2 "no --units.*formulas" --units mm
+bench 2 "no --refine.*formulas" --refine 2
+bench 2 "parameters.*mode tangent" --parameters 2 --mode forward
+bench 2 "sweeps.*deform" --sweeps 3
+bench 2 "scheme.*implicit" --scheme be --stepper deform
 bench 2 "rope200.*smaller --dt" --scene rope200 --stepper deform --dt 0.1
 bench 2 "unknown option" --steps 5
 bench 2 "none/rows.jsonl" -o none/rows.jsonl
@@ -164,7 +167,7 @@ kill -INT "$pid" 2>/dev/null
 wait "$pid"
 got=$?
 [ "$got" -eq 130 ] || complain "interrupted: exit $got ($(cat err.txt))"
-[ -s out.txt ] && complain "interrupted: something on stdout"
+grep -q '^{"command":"bench","status":"interrupted.*"exit_code":130[,}]' out.txt || complain "interrupted: $(cat out.txt)"
 ls cut.jsonl* >/dev/null 2>&1 && complain "interrupted: left $(ls cut.jsonl*)"
 
 [ "$failures" -eq 0 ] || exit 1

@@ -138,12 +138,32 @@ expect 2 "redirect" "$model" good.csv -o out.json
 expect 2 "substeps" "$model" good.csv --substeps 5000
 expect 2 "refine" "$model" good.csv --refine 7
 expect 2 "unknown option" "$model" good.csv --steps 5
+expect 2 "substeps.*from 1 to 1000" "$model" good.csv --substeps 1001
 for flag in "" --json; do
     # shellcheck disable=SC2086 # no word where it is empty
     "$program" check "$model" three.csv $flag >/dev/full 2>err.txt
     [ $? -eq 1 ] || complain "full stdout: not exit 1"
     grep -q stdout err.txt || complain "full stdout: $(cat err.txt)"
 done
+
+# LAPACK without memory is no fault of the model
+if [ -n "${LAPACKE_WITHOUT_MEMORY:-}" ]; then
+    for code in -1010 -1011; do
+        LD_PRELOAD=$LAPACKE_WITHOUT_MEMORY LAPACKE_CODE=$code "$program" check "$model" three.csv >out.txt 2>err.txt
+        got=$?
+        [ "$got" -eq 1 ] && grep -q "out of memory for the eigenvalues" err.txt ||
+            complain "LAPACKE returned $code: exit $got ($(cat err.txt))"
+    done
+fi
+
+# a terminal is told which part is at work
+if command -v script >/dev/null; then
+    script -qec "env TERM=xterm $program check $model three.csv" /dev/null </dev/null >screen.txt 2>&1
+    for part in "reading recordings" "simulating with 2 substeps" "dot products: input 23 of 23" \
+        "taylor, parameters: change 11 of 11" "growth of changes, backward" "matrix of the first step"; do
+        grep -q "$part" screen.txt || complain "no progress \"$part\""
+    done
+fi
 
 # interrupted: no output, 128 + signal
 "$program" check rope/truth.json $rope --substeps 100 >out.txt 2>err.txt &

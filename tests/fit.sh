@@ -112,7 +112,7 @@ ln input.h5 input.json
 expect 2 "one of the inputs" "$program" fit input.h5 -o input.json
 cmp -s rope/train/000.h5 input.h5 || complain "the recording was overwritten"
 mkdir folder.json
-expect 1 "not a regular file" "$program" fit "$@" -o folder.json
+expect 2 "not a regular file" "$program" fit "$@" -o folder.json
 [ -f folder.json.checkpoint ] && complain "a fit went ahead with an output that cannot be written"
 mkdir empty
 expect 2 "empty" "$program" fit empty -o m.json

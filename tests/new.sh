@@ -207,7 +207,7 @@ refuse 2 "n.csv must end in .json" new circle $rod --length 1 -o n.csv --drive n
 refuse 2 "one file" new circle $rod --length 1 -o model.json --drive link.csv
 refuse 2 "nowhere/n.json" new circle $rod --length 1 -o nowhere/n.json --drive n.csv
 refuse 2 "nowhere/n.csv" new circle $rod --length 1 -o n.json --drive nowhere/n.csv
-refuse 1 "taken.json" new circle $rod --length 1 -o taken.json --drive n.csv
+refuse 2 "taken.json" new circle $rod --length 1 -o taken.json --drive n.csv
 "$program" new circle $rod --length 1 -o n.json >/dev/full 2>err.txt
 [ $? -eq 1 ] || complain "full stdout: not exit 1"
 grep -q stdout err.txt || complain "full stdout: $(cat err.txt)"

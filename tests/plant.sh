@@ -59,7 +59,7 @@ refuse 2 "none.json" plant none.json -o x
 refuse 2 "seed" plant -o x --seed 1.5
 refuse 2 "noise" plant -o x --noise -1
 refuse 2 "clamp" plant -o x --clamp 0,1
-refuse 2 "2 edges\|1 edges" plant spec.json -o x --refine 7
+refuse 2 "1 edge between" plant spec.json -o x --refine 7
 for line in \
     "[]|one JSON object" \
     "{|line 2" \

@@ -5,7 +5,13 @@ complain() {
     failures=$((failures + 1))
 }
 
-# refuse CODE WORDS ARGUMENT...: the program ends with CODE and says WORDS in one line
+# is --json among the arguments?
+asks_json() {
+    for word; do [ "$word" = --json ] && return 0; done
+    return 1
+}
+
+# refuse CODE WORDS ARGUMENT...: the program ends with CODE and says WORDS in one line, with --json in an object too
 refuse() {
     code=$1
     words=$2
@@ -14,7 +20,12 @@ refuse() {
     "$program" "$@" >"$work.out" 2>"$work.err"
     got=$?
     [ "$got" -eq "$code" ] || complain "rodgrad $*: exit code $got, not $code"
-    [ -s "$work.out" ] && complain "rodgrad $*: wrote to stdout"
+    if asks_json "$@"; then
+        [ "$(wc -l <"$work.out")" -eq 1 ] && grep -q "^{.*\"status\":\".*$words.*\"exit_code\":$code[,}]" "$work.out" ||
+            complain "rodgrad $*: not one object with \"$words\" and $code on stdout: $(cat "$work.out")"
+    elif [ -s "$work.out" ]; then
+        complain "rodgrad $*: wrote to stdout"
+    fi
     [ "$(wc -l <"$work.err")" -eq 1 ] || complain "rodgrad $*: not one line: $(cat "$work.err")"
     grep -q -e "$words" "$work.err" || complain "rodgrad $*: no \"$words\" in: $(cat "$work.err")"
     [ "$before" = "$(find . | sort)" ] || complain "rodgrad $*: left a file behind"

@@ -91,6 +91,18 @@ for kind in full bare odd; do
     if grep -oE '.{60}(NaN|undefined|Infinity|\[object).{20}' "$work/text.html"; then
         fail "$kind: an unfinished number in the text"
     fi
+    # on paper, 700 pixels wide, no table is cut off: the last column is the verdict
+    cat > "$work/paper.html" << 'PAPER'
+<script>
+for (const d of document.querySelectorAll("details")) d.open = true;
+const wide = [...document.querySelectorAll("table")].filter((e) => e.getBoundingClientRect().right > innerWidth);
+document.documentElement.dataset.paper = `${document.querySelectorAll("table").length > 0}, ${wide.length} cut off`;
+</script>
+PAPER
+    sed -e 's/@media print/@media all/' -e "/<\/body>/r $work/paper.html" "$work/$kind.html" > "$work/printed.html"
+    open "$work/printed.html" 700 --dump-dom > "$work/dom.html" || fail "$kind, on paper: the browser failed"
+    grep -q 'data-paper="true, 0 cut off"' "$work/dom.html" ||
+        fail "$kind, on paper: $(grep -o 'data-paper="[^"]*"' "$work/dom.html")"
     for width in 400 1400; do
         open "$work/$kind.html" $width --screenshot="$work/$kind.png" > /dev/null || fail "$kind: no picture"
         quiet "$kind, $width wide"

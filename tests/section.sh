@@ -103,7 +103,7 @@ refuse 2 "take an ellipse" section circle --model uneven.json
 refuse 2 "none.json" section circle --radius 0.004 --model none.json
 refuse 2 "line 2" section circle --radius 0.004 --model broken.json
 refuse 2 "nowhere/new.json" section circle --radius 0.004 $rubber --model "$model" -o nowhere/new.json
-refuse 1 "taken.json" section circle --radius 0.004 $rubber --model "$model" -o taken.json
+refuse 2 "taken.json" section circle --radius 0.004 $rubber --model "$model" -o taken.json
 refuse 2 "json and -o only" section circle --radius 0.004 $rubber --dt 0.01
 refuse 2 "json and -o only" section circle --radius 0.004 $rubber --stepper deform
 for flag in "" --json; do

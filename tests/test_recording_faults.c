@@ -247,13 +247,14 @@ static void fault_write_refused(void **state)
         static const char *const names[] = {"none/out", "sub", "file/out"};
         for (size_t i = 0; i < 3; i++) {
             rg_error err = {0};
-            assert_int_equal(write_with(w, in_folder(names[i]), &err), RG_ERR_IO);
+            /* the folder "sub" is no file, whatever the disk does */
+            assert_int_equal(write_with(w, in_folder(names[i]), &err), i == 1 ? RG_ERR_ARGUMENT : RG_ERR_IO);
             assert_non_null(strstr(err.text, names[i]));
         }
         rg_error err = {0};
         assert_int_equal(write_with(w, "", &err), RG_ERR_ARGUMENT);
         /* a device is not replaced by a file */
-        assert_int_equal(write_with(w, "/dev/full", &err), RG_ERR_IO);
+        assert_int_equal(write_with(w, "/dev/full", &err), RG_ERR_ARGUMENT);
         struct stat info;
         assert_int_equal(stat("/dev/full", &info), 0);
         assert_true(S_ISCHR(info.st_mode));

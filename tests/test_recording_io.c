@@ -146,7 +146,7 @@ static void pickle_refuses_objects(void **state)
         CASE("\x80\x01].", "protocol 1"),
         CASE("\x80\x06].", "protocol 6"),
         CASE("(lp0\n.", "not a pickle"),
-        CASE("\x80\x02].x", "1 bytes follow"),
+        CASE("\x80\x02].x", "1 byte follows"),
         CASE("\x80\x02].", "no list of frames"),
         CASE("\x80\x02K\x01.", "no list of frames"),
         CASE("\x80\x02]]a.", "frame 0"),

@@ -340,6 +340,31 @@ static void report_data_says_what_was_measured(void **state)
     destroy(&s);
 }
 
+/* what a recording may leave out (rodgrad/recording.h) makes no difference but the name */
+static void report_data_of_bare_recordings(void **state)
+{
+    (void)state;
+    scene s;
+    build(&s, MARKERS, NULL);
+    add_recording(&s, FRAMES, MARKERS, "recording 0");
+    json_t *whole = data_of(&s);
+    const rg_recording kept = s.recordings[0];
+    s.recordings[0].name = NULL;
+    s.recordings[0].driving = NULL;
+    s.recordings[0].valid = NULL;
+    json_t *bare = data_of(&s);
+    assert_true(json_equal(whole, bare));
+    s.recordings[0].source = NULL;
+    json_decref(bare);
+    bare = data_of(&s);
+    s.recordings[0] = kept;
+    const json_t *first = json_array_get(json_object_get(bare, "recordings"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "source")), "");
+    json_decref(whole);
+    json_decref(bare);
+    destroy(&s);
+}
+
 static void report_data_of_failed_simulations(void **state)
 {
     (void)state;
@@ -534,6 +559,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(report_encoding_round_trip),
         cmocka_unit_test(report_encoding_of_what_is_no_position),
         cmocka_unit_test(report_data_says_what_was_measured),
+        cmocka_unit_test(report_data_of_bare_recordings),
         cmocka_unit_test(report_data_of_failed_simulations),
         cmocka_unit_test(report_page_is_self_contained),
         cmocka_unit_test(report_page_of_seven_recordings_is_small),

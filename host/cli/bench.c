@@ -13,6 +13,7 @@
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/inputs.h"
+#include "core/words.h"
 #include "io/atomic_file.h"
 
 static const char usage[] =
@@ -158,23 +159,24 @@ static int parse_memory(const char *text, arguments *a)
 
 static int check_arguments(const arguments *a)
 {
-    const rgi_import_opts none = rgi_import_opts_default();
-    const rgi_import_opts *import = &a->common.import;
     rg_rollout_opts opts = rollout_of(a);
-    if (a->common.clamps_given || a->common.refine || import->axes != none.axes ||
-        import->unit_m != none.unit_m)
-        return rgc_complain("bench", RGC_USAGE,
-                            "its scenes are made of formulas, so it takes no --clamp, --axes, --units "
-                            "or --refine.");
     if (a->common.output && rgc_check_suffix("bench", a->common.output, ".jsonl", ".ndjson", ".json") != RGC_DONE)
         return RGC_USAGE;
+    rg_error err = {0};
+    if (rgc_check_steps(&a->common, opts.stepper, &err) != RG_OK) return rgc_fail("bench", &err);
     for (size_t i = 0; i < a->reals.n; i++) {
         const rgi_cpu *cpu = NULL;
-        rg_error err = {0};
         opts.real = (rg_real)a->reals.values[i];
         if (rgi_rollout_check(&opts, &cpu, &err) != RG_OK) return rgc_fail("bench", &err);
     }
     return RGC_DONE;
+}
+
+static int has_tangent(const arguments *a)
+{
+    for (size_t i = 0; i < a->modes.n; i++)
+        if (a->modes.values[i] == RGC_TANGENT) return 1;
+    return 0;
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -221,6 +223,9 @@ static int parse(int argc, char **argv, arguments *a)
         (block_rods && (code = rgc_integer("block-rods", block_rods, 1, 16, &a->block_rods))) ||
         (code = parse_memory(memory, a)))
         return code;
+    if (parameters && !has_tangent(a))
+        return rgc_complain("bench", RGC_USAGE,
+                            "--parameters is of mode tangent, which --mode does not name; leave it out.");
     a->dt_s = a->common.dt_given ? a->common.import.dt_s : 0.01;
     return check_arguments(a);
 }
@@ -283,7 +288,8 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
     run->n_groups = a->batches.n;
     run->groups = calloc(run->n_groups, sizeof *run->groups);
     run->rows = calloc(most, sizeof *run->rows);
-    if (!run->groups || !run->rows) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rows.", most);
+    if (!run->groups || !run->rows)
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu row%s.", most, rgi_plural(most));
     for (size_t b = 0; b < run->n_groups; b++) run->groups[b].rods = (size_t)a->batches.values[b];
     for (size_t t = 0; !rollout->context && t < a->threads.n; t++)
         for (size_t i = 0; i < a->reals.n; i++)
@@ -447,7 +453,7 @@ int rgc_bench(int argc, char **argv)
     else if (to.file && rgi_atomic_commit(&file, &err) != RG_OK) code = rgc_fail("bench", &err);
     if (code == RGC_DONE && to.failed_rows)
         code = rgc_complain("bench", RGC_FAILED,
-                            "rods failed in %zu rows, whose times therefore say little; see their status.",
-                            to.failed_rows);
+                            "rods failed in %zu row%s; times there say little, see the status.",
+                            to.failed_rows, rgi_plural(to.failed_rows));
     return code;
 }

@@ -9,6 +9,7 @@
 #include "cli/bench_flops.h"
 #include "cli/build.h"
 #include "cli/inputs.h"
+#include "core/words.h"
 #include "rodgrad/version.h"
 
 void rgc_row_clear(rgc_row *r)
@@ -169,9 +170,9 @@ void rgc_row_print_head(const rgc_row *first)
     char machine[160];
     machine_name(machine, sizeof machine);
     printf("%s, %s, %s, rodgrad %s\n", machine, rgi_rollout_isa(&of->rollout), RGC_COMPILER, RODGRAD_VERSION);
-    printf("%s stepper, %s, %zu frames of %g ms, steps of %.4g ms; minimum, median, maximum of %zu\n\n",
+    printf("%s stepper, %s, %zu frame%s of %g ms, steps of %.4g ms; minimum, median, maximum of %zu\n\n",
            rg_stepper_name(of->rollout.stepper), rg_context_backend(of->rollout.context), of->frames,
-           1e3 * of->frame_s, 1e3 * rgc_setting_step_s(of), first->repeats);
+           rgi_plural(of->frames), 1e3 * of->frame_s, 1e3 * rgc_setting_step_s(of), first->repeats);
     printf("%-7s %6s  %-11s %-6s %3s %9s %9s %9s %11s %9s %8s %5s %5s  %s\n", "scene", "batch", "mode",
            "real", "thr", "min ms", "median ms", "max ms", "rod-steps/s", "rod-s/s", "kB/rod", "peak", "mem",
            "status");

@@ -100,7 +100,7 @@ rg_status rgc_scene_substeps(const rgc_scene *scene, rg_stepper stepper, double 
     if (status != RG_OK) return status;
     /* a tenth for the estimate's sake, which is a straight rod's */
     const double needed = ceil(dt_s / (0.9 * step_s));
-    if (!(needed <= 1000.0))
+    if (!(needed <= RG_MOST_SUBSTEPS))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a frame of %g s would take %g stable substeps of the deform stepper on %s, and "
                        "1000 is the most; give a smaller --dt.",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/words.h"
 
 static const char usage[] = "rodgrad check model.json RECORDING... [options]\n\n"
                             "Checks derivatives, step size, growth of gradients and conditioning "
@@ -129,9 +130,6 @@ static int parse(int argc, char **argv, arguments *a)
     if (frames && (code = rgc_integer("frames", frames, 3, 1000000, &a->frames))) return code;
     if (rods && (code = rgc_integer("rods", rods, 1, 100000, &a->rods))) return code;
     if (memory && (code = parse_memory(memory, &a->budget))) return code;
-    if (a->common.output)
-        return rgc_complain("check", RGC_USAGE,
-                            "it prints its result, so it takes no --output; redirect stdout.");
     if (last - first < 2)
         return rgc_complain(
             "check", RGC_USAGE,
@@ -152,7 +150,7 @@ static rg_status choose(rgc_check_job *job, const arguments *a, rg_error *err)
     job->statuses = calloc(job->n, sizeof *job->statuses);
     job->details = json_object();
     if (!job->used || !job->whole_s || !job->statuses || !job->details)
-        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for %zu recordings.", job->n);
+        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for %zu recording%s.", job->n, rgi_plural(job->n));
     for (size_t i = 0; i < job->n; i++) {
         rg_recording *r = &job->used[i];
         *r = job->recordings[i * job->n_read / job->n];
@@ -208,13 +206,14 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
     for (size_t i = 0; names && i < job->n; i++)
         json_array_append_new(names, rgc_json_text(job->used[i].name));
     json_t *object = json_pack(
-        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o}", "model",
+        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o}", "model",
         rgc_json_text(a->model), "recordings", names, "frame_intervals",
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
         rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory",
         plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
-        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text));
+        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict",
+        rgc_json_text(text), "status", rgc_json_text(text));
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;
@@ -259,6 +258,7 @@ static int show(const rgc_check_job *job, const arguments *a, const char *plan, 
 
 static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
 {
+    rgc_progress("reading recordings");
     RG_TRY(rgi_model_file_load(a->model, &job->file, err));
     RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model,
                                &job->recordings, &job->n_read, err));
@@ -273,10 +273,10 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
 
 static rg_status run_checks(rgc_check_job *job, rg_error *err)
 {
+    rgc_progress("simulating with derivatives");
     RG_TRY(rgc_check_rollout(job, err));
     RG_TRY(rgc_check_stability(job, err));
     RG_TRY(rgc_check_step_size(job, err));
-    rgc_progress("derivatives of every input");
     /* the reverse run follows the forward run of its batch */
     RG_TRY(rgc_check_gradient(job, err));
     RG_TRY(rgc_check_health(job, err));
@@ -313,8 +313,9 @@ int rgc_check(int argc, char **argv)
     if (status == RG_OK) {
         const rg_batch_plan described = rg_batch_describe(job.batch);
         rg_batch_plan_text(&described, plan, sizeof plan);
-        fprintf(stderr, "%zu of %zu recordings, %zu frame intervals; memory: %s\n", job.n,
-                job.n_read, job.problem->frames, plan);
+        rgc_progress_clear();
+        fprintf(stderr, "%zu of %zu recording%s, %zu frame interval%s; memory: %s\n", job.n, job.n_read,
+                rgi_plural(job.n_read), job.problem->frames, rgi_plural(job.problem->frames), plan);
         status = run_checks(&job, &err);
     }
     rgc_progress_clear();

@@ -12,6 +12,7 @@
 
 #include "cli/check.h"
 #include "cli/fit_result.h"
+#include "core/words.h"
 
 enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */
 
@@ -104,6 +105,7 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
         return RG_OK;
     }
     double *inverse = calloc(q * q + 1, sizeof *inverse), *values = calloc(q + 1, sizeof *values);
+    rgc_progress("matrix of the first step");
     rg_rod_flag flag = RG_ROD_OK;
     rg_status status =
         inverse && values ? rgc_check_go_on(err) : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
@@ -111,9 +113,14 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
     if (status != RG_OK) goto done;
     int finite = flag == RG_ROD_OK;
     for (size_t i = 0; i < q * q; i++) finite &= isfinite(inverse[i]) != 0;
-    if (finite)
-        finite = LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)q, inverse, (lapack_int)q,
-                               values) == 0;
+    if (finite) {
+        const lapack_int code =
+            LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)q, inverse, (lapack_int)q, values);
+        if (code == LAPACK_WORK_MEMORY_ERROR || code == LAPACK_TRANSPOSE_MEMORY_ERROR)
+            status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the eigenvalues of %zu rows.", q);
+        finite = code == 0;
+    }
+    if (status != RG_OK) goto done;
     const double figure = finite && values[0] > 0.0 ? values[q - 1] / values[0] : (double)INFINITY;
     const int good = figure <= bar;
     rgc_check_add(
@@ -181,9 +188,9 @@ static rg_status judge_parameters(rgc_check_job *job, rg_fit *fit, rg_error *err
     char condition[40] = "above 1e+07";
     if (s[n - 1] > 1e-7 * s[0]) snprintf(condition, sizeof condition, "%.0e", s[0] / s[n - 1]);
     rgc_check_add(job, "parameters", figure, bar, good,
-                  "%zu recording%s determine%s %zu of %zu parameters better than their priors "
+                  "%zu recording%s determine%s %zu of %zu parameter%s better than their priors "
                   "(condition number of the Jacobian %s)%s%s",
-                  job->n, job->n == 1 ? "" : "s", job->n == 1 ? "s" : "", determined, n, condition,
+                  job->n, rgi_plural(job->n), job->n == 1 ? "s" : "", determined, n, rgi_plural(n), condition,
                   names,
                   good              ? ""
                   : determined == 0 ? "; record more motion, or hold groups with fit --fit"
@@ -207,9 +214,11 @@ rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err)
     rg_fit_destroy(&fit);
     rgc_progress_clear();
     if (status == RG_OK) return RG_OK;
+    /* very many parameters: what else was found stands */
     if (status == RG_ERR_MEMORY) {
-        *err = own;
-        return status;
+        rgc_check_add(job, "parameters", NAN, NAN, 1,
+                      "left out: %.300s; check fewer recordings with --rods or --frames", own.text);
+        return RG_OK;
     }
     /* what stops a fit from starting here is a finding */
     rgc_check_add(job, "parameters", NAN, NAN, 0, "a fit cannot start here: %.300s", own.text);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/check.h"
+#include "core/words.h"
 
 /* outputs, or their tangents or cotangents, of all rods */
 typedef struct series {
@@ -69,10 +70,10 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
     }
     const rg_rod_status *s = &job->statuses[first];
     rgc_check_add(job, "rollout", (double)failed, 0.0, 0,
-                  "%zu of %zu rods fail, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
+                  "%zu of %zu rod%s fail%s, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
                   "follows is about the others",
-                  failed, job->n, first, job->used[first].name, s->step, s->vertex,
-                  rg_rod_flag_text(s->flag));
+                  failed, job->n, rgi_plural(job->n), failed == 1 ? "s" : "", first, job->used[first].name,
+                  s->step, s->vertex, rg_rod_flag_text(s->flag));
     return RG_OK;
 }
 
@@ -173,11 +174,13 @@ static rg_status dot_products(rgc_check_job *job, rg_error *err)
     for (size_t i = 0; i < p->n * bar.size[3]; i++) bar.markers[i] = rgc_check_random(job);
     const rg_batch_cotangents w = {bar.x, bar.v, bar.turn, bar.markers};
     const rg_batch_gradients g = rgc_direction_gradients(&gradient);
+    rgc_progress("dot products: gradient");
     status = rg_batch_adjoint(job->batch, &w, &g, reverse, err);
     if (status != RG_OK) goto done;
     add_reverse(job, reverse);
     for (int k = 0; k < RGC_KINDS && status == RG_OK; k++) {
         status = rgc_check_go_on(err);
+        rgc_progress("dot products: input %d of %d, %s", k + 1, (int)RGC_KINDS, rgc_kind_name(k));
         if (status == RG_OK)
             status = sides_of(job, k, &gradient, &bar, &out, sides + 2 * (size_t)k * job->n, err);
     }
@@ -381,12 +384,14 @@ static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RG
     const rg_batch_tangent_outputs to = {d.x, NULL, NULL, d.markers};
     for (int pass = 0; pass < 2 && status == RG_OK; pass++) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
+        rgc_progress("%s: derivative", name);
         status = rg_batch_jvp(job->batch, &in, &by, &out, &to, statuses, err);
         if (pass == 0 && status == RG_OK) size_direction(job, &v, &d, response);
     }
     double e = 1.0;
     for (int k = 0; k < LEVELS && status == RG_OK; k++, e *= 0.25) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
+        rgc_progress("%s: change %d of %d", name, k + 1, (int)LEVELS);
         status = run_moved(job, &by, e, &base, &d, &moved, statuses, r + (size_t)k * job->n, err);
     }
     if (status == RG_OK) status = judge(job, name, r, response, err);

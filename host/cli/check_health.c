@@ -204,8 +204,10 @@ rg_status rgc_check_health(rgc_check_job *job, rg_error *err)
     rg_status status =
         g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) status = rgc_check_go_on(err);
+    rgc_progress("growth of changes, forward");
     if (status == RG_OK) status = forward(job, &g, err);
     if (status == RG_OK) status = rgc_check_go_on(err);
+    rgc_progress("growth of changes, backward");
     if (status == RG_OK) status = backward(job, &g, err);
     if (status == RG_OK) status = judge(job, &g, err);
     free(g.tangent);

@@ -6,6 +6,7 @@
 
 #include "cli/check.h"
 #include "core/stability.h"
+#include "core/words.h"
 
 enum { HALVINGS = 4 }; /* substeps times 1, 2, 4, 8 */
 
@@ -97,7 +98,8 @@ static void judge(rgc_check_job *job, const level *levels, int n, double order, 
     if (enough + 1 < n)
         snprintf(cure, sizeof cure, "take --substeps %d (%.2g mm)", levels[enough].substeps,
                  1e3 * levels[enough].mean_m);
-    else snprintf(cure, sizeof cure, "take more than %d substeps", levels[n - 2].substeps);
+    else snprintf(cure, sizeof cure, "take more than %d substep%s", levels[n - 2].substeps,
+                  rgi_plural((size_t)levels[n - 2].substeps));
     const int good = error <= bar;
     rgc_check_add(job, "step size", error, bar, good,
                   "the step moves free markers by %.2g mm on average, %.2g mm at most%s; the model "
@@ -116,11 +118,11 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
     unsigned char *usable = malloc(job->n);
     if (!usable) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     memset(usable, 1, job->n);
-    for (; n < HALVINGS && job->opts.substeps << n <= 1000 && status == RG_OK; n++) {
+    for (; n < HALVINGS && job->opts.substeps << n <= RG_MOST_SUBSTEPS && status == RG_OK; n++) {
         rg_rollout_opts opts = job->opts;
         opts.substeps = levels[n].substeps = job->opts.substeps << n;
         status = rgc_check_go_on(err);
-        rgc_progress("simulating with %d substeps", opts.substeps);
+        rgc_progress("simulating with %d substep%s", opts.substeps, rgi_plural((size_t)opts.substeps));
         if (status == RG_OK)
             status = rgc_simulate_all(&job->file, job->used, job->n, &opts, &levels[n].batch, err);
         for (size_t i = 0; i < job->n && status == RG_OK; i++)
@@ -143,8 +145,8 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
     if (n >= 3) order = log2(change[n - 2] / change[n - 1]);
     if (n < 2)
         rgc_check_add(job, "step size", NAN, NAN, 1,
-                      "%d substeps cannot be halved any more (1000 is the most)",
-                      job->opts.substeps);
+                      "%d substeps are too many to halve the step (%d is the most)",
+                      job->opts.substeps, RG_MOST_SUBSTEPS);
     else judge(job, levels, n, order, change[n - 1], rods);
     status = rgc_check_detail(job, "convergence", levels_json(job, levels, n), err);
     if (status == RG_OK)
@@ -178,9 +180,7 @@ rg_status rgc_check_stability(rgc_check_job *job, rg_error *err)
             "bending waves bound the step at %.3g ms (estimate for a straight rod, some 10 %% "
             "on the safe side), it is %.3g ms: %s --substeps %.0f%s",
             1e3 * limit, 1e3 * step, good ? "good down to" : "take", substeps,
-            substeps > 1000.0 ? ", which is more than there are (1000): use the implicit "
-                                "stepper"
-                              : "");
+            substeps > RG_MOST_SUBSTEPS ? ", which is more than the most, 1000: use the implicit stepper" : "");
     RG_TRY(rgc_check_detail(job, "longest_stable_step_s", rgc_json_number(limit), err));
     return rgc_check_detail(job, "fewest_stable_substeps", rgc_json_number(substeps), err);
 }

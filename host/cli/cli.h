@@ -58,7 +58,7 @@ typedef struct rgc_option {
 /* Parse argv. Positional arguments are moved to argv[*first .. *last-1] (they may be mixed with
  * options). `usage`: the synopsis line(s); --help prints it and the options to stdout and sets
  * common->help. An extra option hides the common one of its name; its text may be a member of *common, which is
- * emptied first. Opens the backend. Returns RGC_DONE, or
+ * emptied first. A common option that does not act in this command is refused. Opens the backend. Returns RGC_DONE, or
  * another code after printing a sentence to stderr. */
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
               rgc_common *common, int *first, int *last);
@@ -71,8 +71,8 @@ int rgc_integer(const char *option, const char *text, long low, long high, long 
 int rgc_bytes(const char *option, const char *text, size_t *out);
 
 /* Print err's sentence as "rodgrad <command>: sentence" and return the exit code it stands for:
- * RGC_USAGE for argument, shape, value, format, unsupported and a missing input file; RGC_FAILED
- * for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
+ * RGC_USAGE for argument, shape, value, format, unsupported and a path that cannot be used (missing, a folder, a name
+ * too long, no permission); RGC_FAILED for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
 int rgc_fail(const char *command, const rg_error *err);
 /* The same with a sentence of one's own. */
 int rgc_complain(const char *command, int code, const char *format, ...)
@@ -83,12 +83,19 @@ void rgc_warn(const char *command, const char *format, ...) __attribute__((forma
 /* `warnings`, the sentences so far, into an object */
 void rgc_add_warnings(json_t *object);
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 only set a flag, which rgc_interrupted returns (the
- * signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
+/* Is --json among the words of a call? Before the call is parsed, which moves them. */
+int rgc_json_asked(int argc, char **argv);
+/* The end of a call with --json, before the program ends with `code`: where it failed and printed no object, one with
+ * the sentence that rgc_complain or rgc_fail said first: {command, status, exit_code}. Returns code. */
+int rgc_end_json(const char *command, int code);
+
+/* From now on SIGINT, SIGTERM, SIGHUP (unless it is ignored, as under nohup) and SIGUSR1 only set a flag, which
+ * rgc_interrupted returns (the signal's number, else 0). A second SIGINT kills as usual. SIGPIPE is ignored. */
 void rgc_catch_signals(void);
 int rgc_interrupted(void);
 
-/* A progress line on stderr: overwritten in place on a terminal, silent otherwise. */
+/* A progress line on stderr: overwritten in place on a terminal, cut to its width; on one that cannot overwrite
+ * (TERM is dumb or not set) a line of its own, at most one a second; silent otherwise. */
 void rgc_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void rgc_progress_clear(void);
 
@@ -101,6 +108,10 @@ double rgc_seconds(void);
 /* Print one JSON object and a newline on stdout, flush; RGC_FAILED and a sentence if that fails. Adds the warnings.
  * Steals the reference. */
 int rgc_print_json(const char *command, json_t *object);
+
+/* Refuse a given option that the stepper does not use: --sweeps without deform, --scheme be or bdf2 with it.
+ * RG_ERR_ARGUMENT. */
+rg_status rgc_check_steps(const rgc_common *common, rg_stepper stepper, rg_error *err);
 
 /* Merge what a model file says about the simulation with the options given (options win). */
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file);

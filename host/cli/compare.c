@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "fit/ridge.h"
 
 int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train, int *given)
@@ -40,7 +41,7 @@ static rg_status add_errors(rgc_comparison *job, const rgi_ridge *ridge, rg_erro
     job->errors = calloc(job->n, sizeof *job->errors);
     rg_status status = RG_OK;
     if (!guess || !job->errors)
-        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory to compare %zu recordings.", job->n);
+        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory to compare %zu recording%s.", job->n, rgi_plural(job->n));
     for (size_t i = 0; i < job->n && status == RG_OK; i++) {
         const rg_recording *recording = &job->recordings[i];
         rgi_error_add(&job->errors[i].simulated, recording, job->batch.predicted[i]);
@@ -63,7 +64,7 @@ static rg_status train_ridge(const char *command, const rgc_comparison *job, con
     RG_TRY(rgc_read_recordings(train, n_train, common, &job->file, model_path, &recordings, &n,
                                err));
     rgc_warn_twice(command, "training ", recordings, n);
-    rgc_progress("training the ridge baseline on %zu recordings", n);
+    rgc_progress("training the ridge baseline on %zu recording%s", n, rgi_plural(n));
     rg_status status = rgi_ridge_train(recordings, n, ridge, err);
     rgi_recordings_free(recordings, n);
     return status;
@@ -82,7 +83,7 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
     if (n_train > 0)
         RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
     job->opts = rgc_rollout_opts(common, &job->file);
-    rgc_progress("simulating %zu recordings", job->n);
+    rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
     rg_status status =
         rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
     if (status == RG_OK) status = add_errors(job, ridge, err);

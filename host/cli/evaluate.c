@@ -122,8 +122,7 @@ static int show(const rgc_comparison *job, const rgc_common *common, const char 
     return code;
 }
 
-static int check_arguments(const rgc_common *common, int n_positional, int train_given,
-                           size_t n_train)
+static int check_arguments(int n_positional, int train_given, size_t n_train)
 {
     if (n_positional < 2)
         return rgc_complain("evaluate", RGC_USAGE,
@@ -132,9 +131,6 @@ static int check_arguments(const rgc_common *common, int n_positional, int train
                             n_train ? " before --train" : "");
     if (train_given && n_train == 0)
         return rgc_complain("evaluate", RGC_USAGE, "--train needs at least one recording.");
-    if (common->output)
-        return rgc_complain("evaluate", RGC_USAGE,
-                            "it prints its result, so it takes no --output; redirect stdout.");
     return RGC_DONE;
 }
 
@@ -147,7 +143,7 @@ static int run(int argc, char **argv, const char **train, size_t n_train, int tr
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, 1, &common, &first, &last);
     if (code != RGC_DONE || common.help) return code;
-    code = check_arguments(&common, last - first, train_given, n_train);
+    code = check_arguments(last - first, train_given, n_train);
     if (code != RGC_DONE) return code;
     rgc_comparison job;
     rg_error err = {0};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/inputs.h"
+#include "core/words.h"
 
 static const char usage[] =
     "rodgrad import PATH... -o rec.h5 [options]\n\n"
@@ -58,10 +59,10 @@ static void print_table(const rg_recording *recordings, const finding *found, si
         samples += r->n_frames * (r->n_markers - r->n_clamps);
     }
     fprintf(stderr,
-            "%zu recording%s: %zu marker frames masked (%.2f %% of the free ones), %zu repaired, "
-            "%zu frames lost in %zu gaps.\n",
-            n, n == 1 ? "" : "s", masked, samples ? 100.0 * (double)masked / (double)samples : 0.0,
-            repaired, lost, gaps);
+            "%zu recording%s: %zu marker frame%s masked (%.2f %% of the free ones), %zu repaired, "
+            "%zu frame%s lost in %zu gap%s.\n",
+            n, rgi_plural(n), masked, rgi_plural(masked), samples ? 100.0 * (double)masked / (double)samples : 0.0,
+            repaired, lost, rgi_plural(lost), gaps, rgi_plural(gaps));
 }
 
 static json_t *clamps_json(const rg_recording *r)
@@ -104,7 +105,7 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
     if (status == RG_OK) status = rgi_recordings_read(paths, n_paths, &common->import, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("import", &err);
     *found = calloc(*n, sizeof **found);
-    if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recordings.", *n);
+    if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recording%s.", *n, rgi_plural(*n));
     rgc_warn_twice("import", "", *recordings, *n);
     for (size_t i = 0; i < *n; i++) examine(&(*recordings)[i], &(*found)[i]);
     /* from here an interrupt waits until the file is whole */

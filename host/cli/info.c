@@ -147,24 +147,18 @@ static void print_text(json_t *info)
 
 int rgc_info(int argc, char **argv)
 {
-    int json = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            json = 1;
-        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            printf("usage: rodgrad info [--json]\n");
-            argc = 0;
-        } else {
-            return rgc_complain("info", RGC_USAGE,
-                                "it takes no argument but --json, and \"%.100s\" was given.",
-                                argv[i]);
-        }
-    }
-    json_t *info = argc ? info_json() : NULL;
-    if (json && argc) return rgc_print_json("info", info);
+    rgc_common common;
+    int first = 0, last = 0;
+    int code = rgc_parse(argc, argv, "rodgrad info [--json]", NULL, 0, &common, &first, &last);
+    if (code != RGC_DONE || common.help) return code;
+    if (last > first)
+        return rgc_complain("info", RGC_USAGE, "it takes no argument but --json, and \"%.100s\" was given.",
+                            argv[first]);
+    json_t *info = info_json();
+    if (common.json) return rgc_print_json("info", info);
     if (info) print_text(info);
     json_decref(info);
-    if (argc && !info) return rgc_complain("info", RGC_FAILED, "no memory for the answer.");
+    if (!info) return rgc_complain("info", RGC_FAILED, "no memory for the answer.");
     if (fflush(stdout) == 0 && !ferror(stdout)) return RGC_DONE;
     return rgc_complain("info", RGC_FAILED, "cannot write to stdout: %s.", strerror(errno));
 }

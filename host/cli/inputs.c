@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/context.h"
+#include "core/words.h"
 
 /* the model's clamps as import options: those of the far end count from there, so that a recording
  * of another length is refused for its length and not for a clamp that it lacks */
@@ -127,6 +128,7 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
     *out = NULL;
     *n_out = 0;
     size_t refine = rg_model_refine(file->model);
+    RG_TRY(rgc_check_steps(common, rgc_rollout_opts(common, file).stepper, err));
     if (common->refine > 0 && (size_t)common->refine != refine)
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,
                        "%s was fitted with --refine %zu and is simulated on that mesh only; fit it "
@@ -136,7 +138,8 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
     int *clamps = NULL;
     if (!common->clamps_given) {
         clamps = clamp_list(file->model, &opts.n_clamps);
-        if (!clamps) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu clamps.", opts.n_clamps);
+        if (!clamps)
+            return RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu clamp%s.", opts.n_clamps, rgi_plural(opts.n_clamps));
         opts.clamps = clamps;
     }
     if (!common->dt_given) opts.dt_s = file->dt_s;
@@ -168,7 +171,7 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
     }
     rg_status status = RG_OK;
     if (!enough)
-        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recordings.", n);
+        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recording%s.", n, rgi_plural(n));
     double start = rgc_seconds();
     if (status == RG_OK)
         status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses,
@@ -224,8 +227,8 @@ static excess find_excess(const double *values, double bar, const rg_recording *
         if (found.rods++ == 0 || values[i] > values[found.worst]) found.worst = i;
     }
     if (found.rods == 0) return found;
-    snprintf(found.whose, sizeof found.whose, "%zu of %zu rods, worst in rod %zu (%.200s)", found.rods, n, found.worst,
-             recordings[found.worst].name);
+    snprintf(found.whose, sizeof found.whose, "%zu of %zu rod%s, worst in rod %zu (%.200s)", found.rods, n,
+             rgi_plural(n), found.worst, recordings[found.worst].name);
     return found;
 }
 
@@ -240,9 +243,9 @@ void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_
         }
     if (rods)
         rgc_warn(command,
-                 "%zu of %zu rods came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would "
+                 "%zu of %zu rod%s came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would "
                  "leave it.",
-                 rods, n, first, recordings[first].name, statuses[first].unstable);
+                 rods, n, rgi_plural(n), first, recordings[first].name, statuses[first].unstable);
     double *values = malloc(n * sizeof *values);
     if (!values) return;
     const double quarter = 0.5 * acos(-1.0), most_twist = 0.5;

@@ -8,8 +8,9 @@
 
 /* Read the recordings under n paths for the model that was loaded from model_path: clamps and frame
  * interval are the model's where the command line does not give them. RG_ERR_SHAPE when a recording
- * has other markers or clamps than the model, or fewer than 3 frames, and RG_ERR_UNSUPPORTED when
- * --refine asks for another mesh; else as rgi_recordings_read. Free with rgi_recordings_free. */
+ * has other markers or clamps than the model, or fewer than 3 frames, RG_ERR_UNSUPPORTED when
+ * --refine asks for another mesh, RG_ERR_ARGUMENT as rgc_check_steps; else as
+ * rgi_recordings_read. Free with rgi_recordings_free. */
 rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common,
                               const rgi_model_file *file, const char *model_path,
                               rg_recording **out, size_t *n_out, rg_error *err);
@@ -45,9 +46,9 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size);
 /* The same for a batch: "ok", or its first rod that failed: "rod 3 (58.pkl), step 12: ...". */
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text,
                     size_t size);
-/* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable equilibria
- * (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much twist for
- * the mesh. One of each kind at most. */
+/* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable
+ * equilibria (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much
+ * twist for the mesh. One of each kind at most. */
 void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_recording *recordings, size_t n,
                    const rg_rollout_opts *opts);
 

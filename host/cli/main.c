@@ -30,7 +30,7 @@ static void print_commands(FILE *stream)
     fputs("usage: rodgrad COMMAND [ARGUMENTS]\n\ncommands:\n", stream);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nrodgrad COMMAND --help lists a command's options; rodgrad --version the version.\n",
+    fputs("\nrodgrad help COMMAND or rodgrad COMMAND --help lists its options; rodgrad --version says the version.\n",
           stream);
 }
 
@@ -40,24 +40,57 @@ static int flush_stdout(void)
     return rgc_complain(NULL, RGC_FAILED, "cannot write to stdout: %s.", strerror(errno));
 }
 
-int main(int argc, char **argv)
+static int unknown_command(const char *name)
+{
+    return rgc_complain(NULL, RGC_USAGE, "there is no command \"%.100s\"; rodgrad help lists them.", name);
+}
+
+/* the place of a command in `commands`; N_COMMANDS where there is none of this name */
+static size_t find(const char *name)
+{
+    size_t i = 0;
+    while (i < N_COMMANDS && strcmp(name, commands[i].name) != 0) i++;
+    return i;
+}
+
+/* rodgrad help [COMMAND] */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help";
+    if (argc > 2)
+        return rgc_complain("help", RGC_USAGE, "it takes one command at most, and \"%.100s\" was given as well.",
+                            argv[2]);
+    if (argc == 2) {
+        const size_t i = find(argv[1]);
+        char *words[] = {argv[1], option, NULL};
+        return i < N_COMMANDS ? commands[i].run(2, words) : unknown_command(argv[1]);
+    }
+    print_commands(stdout);
+    return flush_stdout();
+}
+
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    /* a file-size limit is an error of write, not the program's end */
-    signal(SIGXFSZ, SIG_IGN);
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_commands(stdout);
-        return flush_stdout();
-    }
+    if (strcmp(name, "help") == 0) return help(argc - 1, argv + 1);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(1, argv);
     if (strcmp(name, "--version") == 0) {
         puts("rodgrad " RODGRAD_VERSION);
         return flush_stdout();
     }
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-    if (*name)
-        return rgc_complain(NULL, RGC_USAGE,
-                            "there is no command \"%.100s\"; rodgrad --help lists them.", name);
+    const size_t i = find(name);
+    if (i < N_COMMANDS) return commands[i].run(argc - 1, argv + 1);
+    if (*name) return unknown_command(name);
     print_commands(stderr);
     return RGC_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    const int json = rgc_json_asked(argc, argv);
+    const char *command = argc > 1 ? argv[1] : "";
+    /* a file-size limit is an error of write, not the program's end */
+    signal(SIGXFSZ, SIG_IGN);
+    const int code = run(argc, argv);
+    return json ? rgc_end_json(command, code) : code;
 }

@@ -46,17 +46,6 @@ typedef struct job {
 
 /* ---- the command line ---- */
 
-static int check_common(const rgc_common *c)
-{
-    const rgi_import_opts none = rgi_import_opts_default();
-    if (c->import.axes != none.axes || c->import.unit_m != none.unit_m || c->newton_m > 0.0 || c->threads || c->isa ||
-        c->real != RG_REAL_DOUBLE || strcmp(c->backend, "cpu") != 0)
-        return rgc_complain("new", RGC_USAGE,
-                            "it reads no recording and simulates nothing, so --axes, --units, --newton-tolerance, "
-                            "--threads, --isa, --real and --backend have no use here.");
-    return RGC_DONE;
-}
-
 /* three numbers between commas, made a unit vector */
 static int read_direction(const char *text, double out[3])
 {
@@ -352,9 +341,11 @@ static int run(job *j)
     if (j->drive && same_file(j->common.output, j->drive))
         return rgc_complain("new", RGC_USAGE, "the model %s and the drive %s are one file; give them two names.",
                             j->common.output, j->drive);
+    rg_error err = {0};
+    const rg_stepper stepper = rgc_rollout_opts(&j->common, NULL).stepper;
+    if (rgc_check_steps(&j->common, stepper, &err) != RG_OK) return rgc_fail("new", &err);
     int code = make_model(j);
     if (code != RGC_DONE) return code;
-    rg_error err = {0};
     rgc_catch_signals();
     if (write_outputs(j, &err) != RG_OK) return rgc_fail("new", &err);
     warn(j);
@@ -380,8 +371,7 @@ int rgc_new(int argc, char **argv)
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &j.common, &first, &last);
     if (code != RGC_DONE || j.common.help) return code;
-    code = check_common(&j.common);
-    if (code == RGC_DONE) code = rgc_section_read("new", argv + first, last - first, &j.args);
+    code = rgc_section_read("new", argv + first, last - first, &j.args);
     if (code == RGC_DONE) code = check_arguments(&j);
     if (code == RGC_DONE) code = read_numbers(&j);
     if (code == RGC_DONE) code = run(&j);

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@
 #include "rodgrad/batch.h"
 
 /* ---- messages ---- */
+
+/* for --json: the first sentence that ended the program with a code other than 0, and whether a result is out */
+static char failure[4096];
+static int result_printed;
 
 int rgc_complain(const char *command, int code, const char *format, ...)
 {
@@ -30,14 +35,38 @@ int rgc_complain(const char *command, int code, const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+    if (code != RGC_DONE && !*failure) {
+        va_start(arguments, format);
+        vsnprintf(failure, sizeof failure, format, arguments);
+        va_end(arguments);
+    }
     return code;
 }
 
-/* a reader's status does not tell a missing file from a failing disk, its sentence does */
-static int is_missing_file(const rg_error *err)
+int rgc_json_asked(int argc, char **argv)
 {
-    return strstr(err->text, strerror(ENOENT)) != NULL ||
-           strstr(err->text, strerror(ENOTDIR)) != NULL;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return 1;
+    return 0;
+}
+
+int rgc_end_json(const char *command, int code)
+{
+    if (code == RGC_DONE || result_printed) return code;
+    json_t *object = json_pack("{s:o, s:o, s:i}", "command", rgc_json_text(command), "status",
+                               rgc_json_text(*failure ? failure : "failed"), "exit_code", code);
+    rgc_print_json(command, object);
+    return code;
+}
+
+/* does the sentence say that the path which the caller gave cannot be used, rather than that a disk failed? A
+ * status does not tell the two apart, the system's words in the sentence do */
+static int is_wrong_path(const rg_error *err)
+{
+    static const int reasons[] = {ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP, EACCES, EPERM, EROFS};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strstr(err->text, strerror(reasons[i]))) return 1;
+    return 0;
 }
 
 int rgc_fail(const char *command, const rg_error *err)
@@ -49,7 +78,7 @@ int rgc_fail(const char *command, const rg_error *err)
     case RG_ERR_VALUE:
     case RG_ERR_FORMAT:
     case RG_ERR_UNSUPPORTED: code = RGC_USAGE; break;
-    case RG_ERR_IO: code = is_missing_file(err) ? RGC_USAGE : RGC_FAILED; break;
+    case RG_ERR_IO: code = is_wrong_path(err) ? RGC_USAGE : RGC_FAILED; break;
     case RG_ERR_INTERRUPTED: code = 128 + (rgc_interrupted() ? rgc_interrupted() : SIGINT); break;
     case RG_OK:
     case RG_ERR_MEMORY:
@@ -185,25 +214,70 @@ enum {
 
 static const struct {
     const char *name, *argument, *help;
+    const char *fallback; /* the default, NULL where there is none to tell */
+    int from_model;       /* a model.json sets the default */
 } common_options[OPT_COUNT] = {
-    [OPT_JSON] = {"json", NULL, "print one JSON object on stdout"},
-    [OPT_OUTPUT] = {"output", "FILE", "where to write the result (also -o)"},
-    [OPT_DT] = {"dt", "S", "time between frames, where the recording does not say [s]"},
-    [OPT_CLAMP] = {"clamp", "LIST", "driving markers, for example 0,1,-2,-1"},
-    [OPT_AXES] = {"axes", "LIST", "file axes that are our x, y, z (z up), for example -z,-x,y"},
-    [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit"},
-    [OPT_STEPPER] = {"stepper", "NAME", "implicit or deform (DEFORM's algorithm, twist solved)"},
-    [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths (10)"},
-    [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium"},
-    [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame"},
-    [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m] (1e-8)"},
-    [OPT_REFINE] = {"refine", "R", "edges between two markers"},
-    [OPT_THREADS] = {"threads", "N", "threads; by default OMP_NUM_THREADS or all cores"},
-    [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)"},
-    [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits"},
-    [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar; by default the first there is. fma: one rod's fastest"},
-    [OPT_HELP] = {"help", NULL, "print this and stop"},
+    [OPT_JSON] = {"json", NULL, "print one JSON object on stdout, after a failure too", NULL, 0},
+    [OPT_OUTPUT] = {"output", "FILE", "where to write the result (also -o)", NULL, 0},
+    [OPT_DT] = {"dt", "S", "time between frames, where the recording does not say [s]", "0.01", 1},
+    [OPT_CLAMP] = {"clamp", "LIST", "driving markers", "0,1,-2,-1", 1},
+    [OPT_AXES] = {"axes", "LIST", "file axes that are our x, y, z (z up), for example -z,-x,y", "x,y,z", 0},
+    [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit", "m", 0},
+    [OPT_STEPPER] = {"stepper", "NAME", "implicit or deform (DEFORM's algorithm, twist solved)", "implicit", 1},
+    [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths", "10", 1},
+    [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium", "bdf2", 1},
+    [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame", "1", 1},
+    [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m]", "1e-8", 0},
+    [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; of a fit by the deform stepper and of new 1", 1},
+    [OPT_THREADS] = {"threads", "N", "threads", "OMP_NUM_THREADS or all cores", 0},
+    [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)", "cpu", 0},
+    [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits", "double", 0},
+    [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar, or fma: one rod's fastest", "the first there is", 0},
+    [OPT_HELP] = {"help", NULL, "print this and stop", NULL, 0},
 };
+
+/* which of them act in a command; why the others do not, and what to do instead */
+#define BIT(option) (1u << OPT_##option)
+enum {
+    ALL = (1u << OPT_COUNT) - 1,
+    OF_FILES = BIT(CLAMP) | BIT(AXES) | BIT(UNITS), /* about recordings that exist */
+    PRINTED = ALL & ~BIT(OUTPUT)
+};
+static const struct {
+    const char *command;
+    unsigned taken;
+    int has_model; /* a model.json is an input, and sets defaults */
+    const char *why;
+} command_options[] = {
+    {"bench", ALL & ~(OF_FILES | BIT(REFINE)), 0, "its scenes are made of formulas"},
+    {"check", PRINTED, 1, "it prints its result; redirect stdout"},
+    {"evaluate", PRINTED, 1, "it prints its result; redirect stdout"},
+    {"import", BIT(JSON) | BIT(OUTPUT) | BIT(DT) | OF_FILES | BIT(HELP), 0, "it simulates nothing"},
+    {"new", ALL & ~(BIT(AXES) | BIT(UNITS) | BIT(NEWTON) | BIT(THREADS) | BIT(BACKEND) | BIT(REAL) | BIT(ISA)), 0,
+     "it reads no recording and simulates nothing"},
+    {"info", BIT(JSON) | BIT(HELP), 0, "it only tells what this build and this machine are"},
+    {"plant", ALL & ~OF_FILES, 0,
+     "that is about recordings that exist; the driving markers of planted ones are those of the spec's model"},
+    {"report", ALL, 1, ""},
+    {"section", BIT(JSON) | BIT(OUTPUT) | BIT(HELP), 0,
+     "it simulates nothing, so of the common options it takes --json and -o only"},
+    {"simulate", ALL, 1, ""},
+};
+enum { N_COMMANDS = sizeof command_options / sizeof *command_options };
+
+/* the command's place in command_options; N_COMMANDS for one that takes all options */
+static size_t command_index(const char *command)
+{
+    size_t i = 0;
+    while (i < N_COMMANDS && strcmp(command_options[i].command, command) != 0) i++;
+    return i;
+}
+
+static unsigned taken_by(const char *command)
+{
+    const size_t at = command_index(command);
+    return at < N_COMMANDS ? command_options[at].taken : ALL;
+}
 
 static int one_of(const char *option, const char *text, const char *const *known,
                   const char *sentence)
@@ -291,7 +365,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_STEPPER: return parse_stepper(text, &common->stepper);
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
-    case OPT_SUBSTEPS: return parse_int("substeps", text, 1, 10000, &common->substeps);
+    case OPT_SUBSTEPS: return parse_int("substeps", text, 1, RG_MOST_SUBSTEPS, &common->substeps);
     case OPT_NEWTON: return rgc_number("newton-tolerance", text, 1e-14, 1.0, &common->newton_m);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
@@ -302,24 +376,33 @@ static int apply_common(int option, const char *text, rgc_common *common)
     }
 }
 
-static void print_help_line(const char *name, const char *argument, const char *help)
+static void print_help_line(const char *name, const char *argument, const char *help, const char *fallback)
 {
     char left[64];
     snprintf(left, sizeof left, "--%s%s%s", name, argument ? " " : "", argument ? argument : "");
-    printf("  %-22s %s\n", left, help);
+    printf("  %-22s %s", left, help);
+    if (fallback) printf(" (%s)", fallback);
+    putchar('\n');
 }
 
-static void print_help(const char *usage, const rgc_option *extra, size_t n_extra)
+static int is_hidden(const rgc_option *extra, size_t n_extra, const char *name)
 {
-    printf("usage: %s\n\noptions:\n", usage);
+    for (size_t k = 0; k < n_extra; k++)
+        if (strcmp(extra[k].name, name) == 0) return 1;
+    return 0;
+}
+
+static void print_help(const char *command, const char *usage, const rgc_option *extra, size_t n_extra)
+{
+    const size_t at = command_index(command);
+    const int has_model = at < N_COMMANDS && command_options[at].has_model;
+    printf("usage: %s\n\noptions, defaults in parentheses:\n", usage);
     for (size_t i = 0; i < n_extra; i++)
-        print_help_line(extra[i].name, extra[i].text ? "X" : NULL, extra[i].help);
-    for (int i = 0; i < OPT_COUNT; i++) {
-        int hidden = 0;
-        for (size_t k = 0; k < n_extra; k++) hidden |= strcmp(extra[k].name, common_options[i].name) == 0;
-        if (!hidden)
-            print_help_line(common_options[i].name, common_options[i].argument, common_options[i].help);
-    }
+        print_help_line(extra[i].name, extra[i].text ? "X" : NULL, extra[i].help, NULL);
+    for (int i = 0; i < OPT_COUNT; i++)
+        if ((taken_by(command) & 1u << i) && !is_hidden(extra, n_extra, common_options[i].name))
+            print_help_line(common_options[i].name, common_options[i].argument, common_options[i].help,
+                            has_model && common_options[i].from_model ? "the model's" : common_options[i].fallback);
 }
 
 /* length of the name in "name" or "name=value" */
@@ -355,6 +438,28 @@ static int give_once(const char *command, const char *name, const char *text, co
                         name, first, text);
 }
 
+/* no option has this name: a sentence with the names that begin like it */
+static int refuse_unknown(const char *command, const char *word, const char *name, size_t length,
+                          const rgc_option *extra, size_t n_extra)
+{
+    const char *names[64];
+    char list[512] = "";
+    size_t n = 0, used = 0;
+    for (size_t i = 0; i < n_extra; i++)
+        if (length && strncmp(extra[i].name, name, length) == 0) names[n++] = extra[i].name;
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (length && (taken_by(command) & 1u << i) && !is_hidden(extra, n_extra, common_options[i].name) &&
+            strncmp(common_options[i].name, name, length) == 0)
+            names[n++] = common_options[i].name;
+    for (size_t i = 0; i < n && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s--%s",
+                                 i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
+    if (n == 0)
+        return rgc_complain(command, RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word, command);
+    return rgc_complain(command, RGC_USAGE, "unknown option --%.*s; options are written in full: %s.", (int)length,
+                        name, list);
+}
+
 /* one option at argv[*at], which moves on over its argument */
 static int parse_option(int argc, char **argv, int *at, const rgc_option *extra, size_t n_extra,
                         rgc_common *common, given *seen)
@@ -377,6 +482,9 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
     }
     for (int i = 0; i < OPT_COUNT; i++) {
         if (!same_name(name, length, common_options[i].name)) continue;
+        if (!(taken_by(argv[0]) & 1u << i))
+            return rgc_complain(argv[0], RGC_USAGE, "it takes no --%s: %s.", common_options[i].name,
+                                command_options[command_index(argv[0])].why);
         if (!common_options[i].argument && name[length])
             return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.",
                                 common_options[i].name);
@@ -389,8 +497,7 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
         }
         return apply_common(i, text, common);
     }
-    return rgc_complain(argv[0], RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word,
-                        argv[0]);
+    return refuse_unknown(argv[0], word, name, length, extra, n_extra);
 }
 
 int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
@@ -417,13 +524,26 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
         }
     }
     if (common->help) {
-        print_help(usage, extra, n_extra);
+        print_help(argv[0], usage, extra, n_extra);
         if (fflush(stdout) != 0 || ferror(stdout))
             return rgc_complain(argv[0], RGC_FAILED, "cannot write to stdout: %s.",
                                 strerror(errno));
         return RGC_DONE;
     }
     return open_backend(argv[0], common);
+}
+
+rg_status rgc_check_steps(const rgc_common *common, rg_stepper stepper, rg_error *err)
+{
+    if (common->sweeps > 0 && stepper != RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "--sweeps is of the deform stepper, and the stepper is implicit; add --stepper deform or leave "
+                       "--sweeps out.");
+    if (common->scheme >= 0 && common->scheme != RG_SCHEME_STATIC && stepper == RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "--scheme is of the implicit stepper, and the stepper is deform; add --stepper implicit or "
+                       "leave --scheme out.");
+    return RG_OK;
 }
 
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file)
@@ -488,11 +608,13 @@ static void note_signal(int number)
 
 void rgc_catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = note_signal};
+    struct sigaction action = {.sa_handler = note_signal}, hangup;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    /* nohup has it ignored, and that stays */
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL);
     action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
     sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN;
@@ -505,14 +627,46 @@ int rgc_interrupted(void)
     return (int)signal_seen;
 }
 
+/* columns of the terminal behind stderr: the fewest that it or $COLUMNS says, 80 where neither does */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    const char *named = getenv("COLUMNS");
+    const long said = named ? strtol(named, NULL, 10) : 0;
+    size_t columns = said > 0 && said < 10000 ? (size_t)said : 0;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && (!columns || size.ws_col < columns))
+        columns = size.ws_col;
+    return columns ? columns : 80;
+}
+
+/* cut a line of UTF-8 to so many bytes, and so at most so many columns, at the beginning of a character */
+static void cut_line(char *line, size_t most)
+{
+    if (strlen(line) <= most) return;
+    while (most > 0 && ((unsigned char)line[most] & 0xc0) == 0x80) most--;
+    line[most] = '\0';
+}
+
 void rgc_progress(const char *format, ...)
 {
+    static double last_s; /* when a line was printed on a terminal that cannot overwrite one */
+    char line[512];
     if (!isatty(STDERR_FILENO)) return;
+    const char *terminal = getenv("TERM");
+    const int dumb = !terminal || !*terminal || strcmp(terminal, "dumb") == 0;
+    if (dumb && last_s > 0.0 && rgc_seconds() - last_s < 1.0) return;
     va_list arguments;
-    fputs("\r\033[K", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    /* many terminals wrap at their last column */
+    cut_line(line, terminal_columns() - 1);
+    if (dumb) {
+        fprintf(stderr, "%s\n", line);
+        last_s = rgc_seconds();
+        return;
+    }
+    fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress_shown = 1;
 }
@@ -562,6 +716,7 @@ int rgc_print_json(const char *command, json_t *object)
     failed |= fputc('\n', stdout) == EOF;
     failed |= fflush(stdout) != 0 || ferror(stdout);
     json_decref(object);
+    result_printed = 1; /* or as much of it as stdout took */
     if (!failed) return RGC_DONE;
     return rgc_complain(command, RGC_FAILED, "cannot write to stdout: %s.",
                         strerror(errno ? errno : EIO));

@@ -13,6 +13,7 @@
 
 #include "cli/inputs.h"
 #include "cli/plant_spec.h"
+#include "core/words.h"
 #include "io/atomic_file.h"
 #include "io/json_print.h"
 
@@ -208,13 +209,13 @@ static int print_result(const rgc_common *common, const rgc_plant_spec *spec, co
 {
     if (!common->json) {
         fprintf(stderr,
-                "planted %zu recordings to train on and %zu to evaluate, of %zu frames, in %s; the "
-                "truth "
+                "planted %zu recording%s to train on and %zu to evaluate, of %zu frames, in %s; the truth "
                 "is %s/truth.json\n",
-                total->train, total->eval, spec->opts.n_frames, common->output, common->output);
+                total->train, rgi_plural(total->train), total->eval, spec->opts.n_frames, common->output,
+                common->output);
         if (total->masked + total->repaired > 0)
-            fprintf(stderr, "glitches found: %zu marker frames masked, %zu driving ones repaired\n",
-                    total->masked, total->repaired);
+            fprintf(stderr, "glitches found: %zu marker frame%s masked, %zu driving repaired\n", total->masked,
+                    rgi_plural(total->masked), total->repaired);
         return RGC_DONE;
     }
     json_t *spec_json = rgc_plant_spec_json(spec, "truth.json");
@@ -241,12 +242,6 @@ static int check_arguments(const rgc_common *common, int n_positional)
             return rgc_complain("plant", RGC_USAGE,
                                 "the output %s is the name of a file, and a folder is made; name a folder.",
                                 common->output);
-    if (common->clamps_given || common->import.axes != rgi_import_opts_default().axes ||
-        common->import.unit_m != rgi_import_opts_default().unit_m)
-        return rgc_complain(
-            "plant", RGC_USAGE,
-            "--clamp, --axes and --units are about recordings that exist; the driving "
-            "markers of planted ones are those of the spec's model.");
     return RGC_DONE;
 }
 

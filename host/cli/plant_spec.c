@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "rodgrad/fit.h"
 
 enum { MAX_SPEC_BYTES = 64 << 20, MAX_RECORDINGS = 10000 };
@@ -174,8 +175,9 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
         RG_TRY(read_model(in, model, &spec->truth));
         if (common->refine > 0 && (size_t)common->refine != rg_model_refine(spec->truth.model))
             return SPEC_FAIL(in, RG_ERR_UNSUPPORTED,
-                             "its model has %zu edges between markers; leave --refine %d out",
-                             rg_model_refine(spec->truth.model), common->refine);
+                             "its model has %zu edge%s between markers; leave --refine %d out",
+                             rg_model_refine(spec->truth.model), rgi_plural(rg_model_refine(spec->truth.model)),
+                             common->refine);
     } else {
         RG_TRY(default_model(common, &spec->truth, in->err));
     }
@@ -187,7 +189,7 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
     RG_TRY(read_integer(in, root, "frames", 3, 10000000, &frames));
     RG_TRY(read_integer(in, root, "seed", 0, INT64_MAX, &seed));
     RG_TRY(read_integer(in, root, "noise_seed", 0, INT64_MAX, &noise_seed));
-    RG_TRY(read_integer(in, root, "substeps", 1, 10000, &substeps));
+    RG_TRY(read_integer(in, root, "substeps", 1, RG_MOST_SUBSTEPS, &substeps));
     RG_TRY(read_numbers(in, root, o));
     o->n_frames = (size_t)frames;
     o->seed = (uint64_t)seed;
@@ -218,7 +220,9 @@ static rg_status load(const char *path, json_t **root, rg_error *err)
     rg_status status = RG_OK;
     json_error_t problem;
     if (!bytes) status = SPEC_FAIL(&in, RG_ERR_MEMORY, "no memory for its %s", "contents");
-    else if (failed) status = SPEC_FAIL(&in, RG_ERR_IO, "cannot read the spec: %s", strerror(code));
+    else if (failed)
+        status = SPEC_FAIL(&in, RG_ERR_IO, "cannot read the spec: %s%s", strerror(code),
+                           code == EISDIR ? "; name a spec.json" : "");
     else if (size > MAX_SPEC_BYTES)
         status = SPEC_FAIL(&in, RG_ERR_FORMAT, "larger than %d MiB, so this is not a spec",
                            MAX_SPEC_BYTES >> 20);
@@ -252,6 +256,8 @@ rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_pl
         status = read_spec(&in, root, common, out);
     }
     json_decref(root);
+    const rg_stepper stepper = common->stepper >= 0 ? (rg_stepper)common->stepper : out->opts.rollout.stepper;
+    if (status == RG_OK) status = rgc_check_steps(common, stepper, err);
     if (status != RG_OK) {
         make_printable(err);
         rgc_plant_spec_clear(out);

@@ -36,17 +36,6 @@ typedef struct job {
 
 /* ---- the command line ---- */
 
-static int check_common(const rgc_common *c)
-{
-    const rgi_import_opts none = rgi_import_opts_default();
-    if (c->dt_given || c->clamps_given || c->import.axes != none.axes || c->import.unit_m != none.unit_m ||
-        c->scheme >= 0 || c->stepper >= 0 || c->substeps || c->newton_m > 0.0 || c->sweeps || c->refine ||
-        c->threads || c->isa || c->real != RG_REAL_DOUBLE || strcmp(c->backend, "cpu") != 0)
-        return rgc_complain("section", RGC_USAGE,
-                            "it simulates nothing, so of the common options it takes --json and -o only.");
-    return RGC_DONE;
-}
-
 static int check_arguments(const job *j)
 {
     const char *kind = rg_section_name(j->args.section.kind);
@@ -231,8 +220,7 @@ int rgc_section(int argc, char **argv)
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &j.common, &first, &last);
     if (code != RGC_DONE || j.common.help) return code;
-    code = check_common(&j.common);
-    if (code == RGC_DONE) code = rgc_section_read("section", argv + first, last - first, &j.args);
+    code = rgc_section_read("section", argv + first, last - first, &j.args);
     if (code == RGC_DONE) code = check_arguments(&j);
     if (code == RGC_DONE) code = run(&j);
     rgi_model_file_clear(&j.file);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/inputs.h"
+#include "core/words.h"
 #include "fit/parameters.h"
 
 static const json_t *parameters_of(const json_t *fit) { return json_object_get(fit, "parameters"); }
@@ -147,8 +148,8 @@ void rgc_truth_table(const json_t *fit, const json_t *truth)
         n += known;
         good += known && inside(p, value);
     }
-    fprintf(stderr, "the truth lies within the interval for %zu of %zu identifiable parameters\n",
-            good, n);
+    fprintf(stderr, "the truth lies within the interval for %zu of %zu identifiable parameter%s\n",
+            good, n, rgi_plural(n));
 }
 
 json_t *rgc_truth_json(const json_t *fit, const json_t *truth)

@@ -100,8 +100,8 @@ void rgi_batch_set_entries(rg_batch *batch, const double *const *fields);
 void rgi_batch_give_fields(const rg_batch *batch, double *const *fields);
 
 /* Is m a unit vector across the edge from x to x + 3, to 1e-6? Within that it is used as it is: single precision rounds
- * to less, and strains are wrong by no more than this share. Any unit vector is across an edge that is not finite or has
- * no length; what is not finite is no unit vector. */
+ * to less, and strains are wrong by no more than this share. Any unit vector is across an edge that is not finite or
+ * has no length; what is not finite is no unit vector. */
 static inline int rgi_is_director(const double *x, const double *m)
 {
     const double tolerance = 1e-6, d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};

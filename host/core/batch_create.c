@@ -13,6 +13,7 @@
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
 #include "core/stability.h"
+#include "core/words.h"
 #include "rod/layout.h"
 
 rg_batch_opts rg_batch_opts_default(void)
@@ -182,8 +183,9 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
     /* a float counts steps to 2^24 */
     const size_t most = o->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
     if (o->n_frames == 0 || o->n_frames > most / (size_t)o->rollout.substeps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frames of %d steps; there must be 1 to %zu steps",
-                       o->n_frames, o->rollout.substeps, most);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps",
+                       o->n_frames, rgi_plural(o->n_frames), o->rollout.substeps,
+                       rgi_plural((size_t)o->rollout.substeps), most);
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is not finite", c);
@@ -359,6 +361,9 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     place_rods(b, list);
     layout_all(b);
     memset(b->memory, 0, b->memory_doubles * sizeof *b->memory);
+    /* a lane not in use never writes what others select away from */
+    for (size_t t = 0; !b->device && t < (size_t)b->threads; t++)
+        memset(b->threads_memory + t * (b->work_doubles + b->pool_doubles), 0, b->work_doubles * sizeof(double));
     set_packs(b);
     if (b->device) status = rgi_batch_device_create(b, err);
     if (status != RG_OK) goto fail;

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/words.h"
+
 size_t rgi_plan_bytes(const rgi_plan *plan, size_t state_bytes, size_t packs, size_t threads)
 {
     return state_bytes * ((size_t)rgi_plan_kept(plan) * packs + (size_t)rgi_plan_pool(plan) * threads);
@@ -76,9 +78,9 @@ rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t t
         if (bytes < smallest) smallest = bytes;
     }
     return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "%zu bytes are too few to keep what the gradient of %zu steps needs; the least "
+                   "%zu byte%s are too few to keep what the gradient of %zu step%s needs; the least "
                    "that some plan needs is %zu bytes",
-                   budget, steps, smallest);
+                   budget, rgi_plural(budget), steps, rgi_plural(steps), smallest);
 }
 
 rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t total_bytes)
@@ -100,9 +102,10 @@ void rg_batch_plan_text(const rg_batch_plan *p, char *text, size_t size)
     if (p->levels == 0)
         snprintf(text, size, "no state is kept; %.1f MB in all", (double)p->total_bytes / 1e6);
     else if (p->levels == 1)
-        snprintf(text, size, "every one of %zu states is kept (%.1f MB of %.1f MB in all); each step "
+        snprintf(text, size, "every one of %zu state%s is kept (%.1f MB of %.1f MB in all); each step "
                              "is run once",
-                 p->length[0], (double)p->kept_bytes / 1e6, (double)p->total_bytes / 1e6);
+                 p->length[0], rgi_plural(p->length[0]), (double)p->kept_bytes / 1e6,
+                 (double)p->total_bytes / 1e6);
     else
         snprintf(text, size,
                  "checkpoints on %d levels, the first every %zu of %zu steps (%.1f MB of %.1f MB in "

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
+
 /* the generic rope that a new model describes */
 static const double rope_length_m = 1.0;
 
@@ -48,8 +50,8 @@ static rg_status check_clamps(size_t n_markers, const int *clamps, size_t n_clam
 {
     if (n_clamps > 0 && !clamps)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "A model of %zu clamps needs the list of their markers, got NULL.",
-                       n_clamps);
+                       "A model of %zu clamp%s needs a list of markers, got NULL.", n_clamps,
+                       rgi_plural(n_clamps));
     if (n_clamps >= n_markers)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "All %zu markers would be driven (%zu clamps); leave at least one free.",
@@ -120,8 +122,8 @@ rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, si
     if (refine > (max_vertices - 1) / (n_markers - 1))
         return RG_FAIL(
             err, RG_ERR_ARGUMENT,
-            "%zu markers with %zu edges between them make more than %zu vertices; use fewer.",
-            n_markers, refine, max_vertices);
+            "%zu markers with %zu edge%s between them make more than %zu vertices; use fewer.",
+            n_markers, refine, rgi_plural(refine), max_vertices);
     RG_TRY(check_clamps(n_markers, clamps, n_clamps, err));
 
     size_t gripped = 0; /* intervals between two driven neighbours */

@@ -157,14 +157,14 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
                     err, RG_ERR_VALUE,
                     "%s: marker %zu is not finite in frame %zu; a simulation starts from "
                     "frames 0 and 1 and needs every marker there",
-                    r->name ? r->name : "recording", k, frame);
+                    r->name, k, frame);
     for (size_t k = 0; k + 1 < r->n_markers; k++) {
         double *t = chords + 3 * k, *m = directors + 3 * k;
         if (!rgi_unit_between(x + 3 * k, x + 3 * k + 3, t))
             return RG_FAIL(
                 err, RG_ERR_VALUE,
                 "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
-                r->name ? r->name : "recording", k, k + 1, frame);
+                r->name, k, k + 1, frame);
         if (chords_before) {
             memcpy(m, directors_before + 3 * k, 3 * sizeof *m);
             rgi_transport(chords_before + 3 * k, t, m);

@@ -7,7 +7,9 @@
  * along the chords by parallel transport, so that the start holds no twist, and each interval's
  * director then goes through time by parallel transport along its chord. Edges of the mesh take
  * their interval's director by transport from chord to edge.
- * Mesh vertices between markers start on the cubic through the four nearest marker vertices. */
+ * Mesh vertices between markers start on the cubic through the four nearest marker vertices.
+ *
+ * The recordings here are complete ones (core/recording.h): they have a name and `driving`. */
 #ifndef RGI_MOTION_H
 #define RGI_MOTION_H
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/motion.h"
+#include "core/recording.h"
 #include "rod/layout.h"
 
 size_t rgi_field_numbers(const rg_model *model, int field)
@@ -116,13 +117,17 @@ rg_status rgi_problem_create(const rg_model *model, const rg_recording *recordin
                              const rg_rollout_opts *rollout, rgi_problem **out, rg_error *err)
 {
     rgi_shape *shape = NULL;
+    rgi_problem *p = NULL;
+    rg_recording *complete = NULL;
     *out = NULL;
     if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no recording to simulate");
-    RG_TRY(check(model, recordings, n, err));
-    rgi_problem *p = calloc(1, sizeof *p);
-    rg_status status = p ? rgi_shape_create(model, &shape, err)
-                         : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a problem");
-    if (status != RG_OK) goto fail;
+    rg_status status = rgi_recordings_complete(recordings, n, &complete, err);
+    if (status == RG_OK) status = check(model, complete, n, err);
+    if (status != RG_OK) goto done;
+    recordings = complete;
+    p = calloc(1, sizeof *p);
+    status = p ? rgi_shape_create(model, &shape, err) : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a problem");
+    if (status != RG_OK) goto done;
     p->n = n;
     p->rollout = *rollout;
     p->dt_s = recordings[0].dt_s;
@@ -138,7 +143,7 @@ rg_status rgi_problem_create(const rg_model *model, const rg_recording *recordin
     if (!allocate(p)) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu steps", n,
                          p->steps);
-        goto fail;
+        goto done;
     }
     for (size_t d = 0; d < p->clamped_edges; d++) {
         int *edge = (int *)(uintptr_t)p->clamped_edge + d, *place = edge + p->clamped_edges;
@@ -149,11 +154,11 @@ rg_status rgi_problem_create(const rg_model *model, const rg_recording *recordin
         p->ticks[i] = rgi_motion_ticks(&recordings[i]);
         status = fill(p, shape, model, &recordings[i], i, err);
     }
-    if (status != RG_OK) goto fail;
-    rgi_shape_destroy(&shape);
+    if (status != RG_OK) goto done;
     *out = p;
-    return RG_OK;
-fail:
+    p = NULL;
+done:
+    free(complete);
     rgi_shape_destroy(&shape);
     rgi_problem_destroy(&p);
     return status;

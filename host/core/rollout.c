@@ -99,8 +99,8 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     if (o->scheme == RG_SCHEME_STATIC && o->stepper == RG_STEPPER_DEFORM)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the deform stepper has no static scheme; choose the implicit stepper for equilibria");
-    if (o->substeps < 1 || o->substeps > 1000)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to 1000, not %d", o->substeps);
+    if (o->substeps < 1 || o->substeps > RG_MOST_SUBSTEPS)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "substeps must be 1 to %d, not %d", RG_MOST_SUBSTEPS, o->substeps);
     if (o->sweeps < 1 || o->sweeps > 1000)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "sweeps must be 1 to 1000, not %d", o->sweeps);
     if (!(o->tolerance_m > 0.0) || o->max_iterations < 1)

@@ -10,6 +10,7 @@
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
 #include "core/mirror.h"
+#include "core/recording.h"
 #include "core/stability.h"
 #include "cuda/normal.h"
 #include "rod/layout.h"
@@ -29,7 +30,7 @@ struct rgi_takes {
     rgi_takes_opts opts;
     const rgi_cpu *cpu;
     rgi_shape *shape;
-    const rg_recording *recordings;
+    rg_recording *recordings; /* [n] complete copies (core/recording.h); owned */
     size_t n, n_packs, n_directions;
     size_t lanes; /* rods to a pack; at most the instruction set's */
     pack *packs;
@@ -192,6 +193,7 @@ void rgi_takes_destroy(rgi_takes **batch)
     rgi_shape_destroy(&b->shape);
     for (size_t i = 0; b->packs && i < b->n_packs; i++) free(b->packs[i].frame_of);
     free(b->packs);
+    free(b->recordings);
     free(b->memory);
     free(b->drives);
     free(b->entry_begin);
@@ -349,20 +351,22 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     const rgi_cpu *cpu = NULL;
     RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
     RG_TRY(rgi_rollout_check_held(&opts->rollout, model, err));
-    for (size_t i = 0; i < n; i++) {
-        RG_TRY(check_recording(model, &recordings[i], err));
-        if (recordings[i].dt_s != recordings[0].dt_s)
-            return RG_FAIL(
-                err, RG_ERR_SHAPE,
-                "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
-                recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
-    }
     rgi_takes *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
     b->cpu = cpu;
-    b->recordings = recordings;
     b->n = n;
+    status = rgi_recordings_complete(recordings, n, &b->recordings, err);
+    if (status != RG_OK) goto fail;
+    recordings = b->recordings;
+    for (size_t i = 0; i < n; i++) {
+        status = check_recording(model, &recordings[i], err);
+        if (status == RG_OK && recordings[i].dt_s != recordings[0].dt_s)
+            status = RG_FAIL(err, RG_ERR_SHAPE,
+                             "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
+                             recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
+        if (status != RG_OK) goto fail;
+    }
     b->device = rgi_context_device(opts->rollout.context);
     b->lanes = lanes_of(b);
     b->n_packs = (n + b->lanes - 1) / b->lanes;

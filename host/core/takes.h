@@ -56,7 +56,7 @@ typedef struct rgi_takes_opts {
     size_t trace_bytes;    /* at most, for where steps end (rgi_takes_retrace); on the CPU, implicit stepper */
 } rgi_takes_opts;
 
-/* recordings stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
+/* The recordings' arrays stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
  * RG_ERR_VALUE, RG_ERR_MEMORY. */
 rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
                            const rgi_takes_opts *opts, rgi_takes **out, rg_error *err);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/recording.h"
 #include "fit/algebra.h"
 
 /* iterations of a uniform start, of the last stage by default; small falls in a row that end one */
@@ -92,6 +93,7 @@ void rg_fit_destroy(rg_fit **fit)
     rgi_parameters_clear(&f->parameters);
     rgi_takes_destroy(&f->tangents);
     rgi_takes_destroy(&f->adjoint);
+    free(f->recordings);
     rg_model_destroy(&f->start);
     rg_model_destroy(&f->model);
     rg_model_destroy(&f->trial);
@@ -222,8 +224,10 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     rg_fit *f = calloc(1, sizeof *f);
     if (!f) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit");
     f->opts = *opts;
-    f->recordings = recordings;
     f->n = n;
+    status = rgi_recordings_complete(recordings, n, &f->recordings, err);
+    if (status != RG_OK) goto fail;
+    recordings = f->recordings;
     for (size_t i = 1; i < n && !start; i++) {
         if (recordings[i].n_markers == recordings[0].n_markers) continue;
         status = RG_FAIL(err, RG_ERR_SHAPE,

@@ -11,7 +11,7 @@ enum { RGI_LONE_ROLLOUT = 16 };
 
 struct rg_fit {
     rg_fit_opts opts;
-    const rg_recording *recordings;
+    rg_recording *recordings; /* [n] complete copies (core/recording.h); owned */
     size_t n, counted, capacity; /* parameters that arrays hold */
     rgi_takes *tangents, *adjoint, *last; /* made when first needed; the one that ran last */
     rg_model *start, *model, *trial;

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/recording.h"
+
 static const size_t lags[] = {0, 1, 2, 4, 8, 16, 32};
 /* relative to a feature's mean square; half a decade apart */
 static const double penalties[] = {1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5,
@@ -266,17 +268,19 @@ static rg_status train(rgi_ridge *ridge, const rg_recording *recordings, size_t 
 
 rg_status rgi_ridge_train(const rg_recording *recordings, size_t n, rgi_ridge **out, rg_error *err)
 {
+    rg_recording *complete = NULL;
     *out = NULL;
     if (n == 0)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "The ridge baseline needs training recordings.");
-    rg_status status = create(&recordings[0], out, err);
-    if (status == RG_OK) status = train(*out, recordings, n, err);
+    RG_TRY(rgi_recordings_complete(recordings, n, &complete, err));
+    rg_status status = create(&complete[0], out, err);
+    if (status == RG_OK) status = train(*out, complete, n, err);
     if (status != RG_OK) rgi_ridge_destroy(out);
+    free(complete);
     return status;
 }
 
-rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out,
-                            rg_error *err)
+static rg_status predict(const rgi_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
 {
     RG_TRY(check_alike(ridge, recording, err));
     double *x = malloc(ridge->features * sizeof *x);
@@ -296,6 +300,16 @@ rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recordin
     free(x);
     copy_given(recording, out);
     return RG_OK;
+}
+
+rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out,
+                            rg_error *err)
+{
+    rg_recording *complete = NULL;
+    RG_TRY(rgi_recordings_complete(recording, 1, &complete, err));
+    rg_status status = predict(ridge, complete, out, err);
+    free(complete);
+    return status;
 }
 
 void rgi_ridge_destroy(rgi_ridge **ridge)

@@ -75,7 +75,7 @@ rg_status rgi_atomic_open(rgi_atomic_file *file, const char *path, int with_stre
     int exists = stat(file->target, &info) == 0;
     if (exists && !S_ISREG(info.st_mode)) {
         release(file);
-        return RG_FAIL(err, RG_ERR_IO,
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "%s cannot be written: it exists and is not a regular file; name another.",
                        path);
     }

@@ -17,7 +17,8 @@ typedef struct rgi_atomic_file {
 } rgi_atomic_file;
 
 /* Create the temporary file beside `path`. with_stream = 0 leaves stream NULL (file exists, empty).
- * RG_ERR_IO (names the path and errno's text), RG_ERR_MEMORY; nothing is left behind then. */
+ * RG_ERR_ARGUMENT (no path, or one of something else than a file), RG_ERR_IO (names the path and errno's text),
+ * RG_ERR_MEMORY; nothing is left behind then. */
 rg_status rgi_atomic_open(rgi_atomic_file *file, const char *path, int with_stream, rg_error *err);
 /* Flush, fsync, rename, fsync the folder; RG_ERR_IO if any fails (short write, full disk): the
  * temporary file is removed and the target is what it was. Releases *file either way. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/words.h"
 #include "io/formats.h"
 
 /* recorded times are rounded and jitter; beyond a tenth of the interval, frames are missing */
@@ -86,9 +87,9 @@ static rg_status check_columns(table *t, size_t n)
     if (n % 3 == 2 || n < 3) {
         return RG_FAIL(
             t->err, RG_ERR_SHAPE,
-            "%s: line %zu has %zu columns; give x, y, z of each marker, optionally after the "
+            "%s: line %zu has %zu column%s; give x, y, z of each marker, optionally after the "
             "time.",
-            t->name, t->line, n);
+            t->name, t->line, n, rgi_plural(n));
     }
     t->n_columns = n;
     return RG_OK;
@@ -171,9 +172,9 @@ static rg_status read_row(table *t, char *line)
     if (column != t->n_columns) {
         return RG_FAIL(
             t->err, RG_ERR_SHAPE,
-            "%s: line %zu (frame %zu) has %zu columns, those before have %zu; all frames need "
+            "%s: line %zu (frame %zu) has %zu column%s, those before have %zu; all frames need "
             "the same.",
-            t->name, t->line, t->n_rows, column, t->n_columns);
+            t->name, t->line, t->n_rows, column, rgi_plural(column), t->n_columns);
     }
     t->n_rows++;
     return RG_OK;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "io/child.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/status.h"
 
@@ -37,9 +38,21 @@ rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_mo
 rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
                         rg_error *err);
 
-/* Every recording of one of our HDF5 files, complete (docs/recording-format.md). unit_m: metres of the unit that
- * the caller expects, 0: any. *out: array of *n_out, owned by the caller: rgi_recordings_free. RG_ERR_IO,
- * RG_ERR_FORMAT (an unknown unit too), RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_ARGUMENT (another unit), RG_ERR_MEMORY. */
-rg_status rgi_h5_read(const char *path, double unit_m, rg_recording **out, size_t *n_out, rg_error *err);
+/* Reads HDF5 files in a process of its own, which starts with the first file and serves those after it.
+ * Zero-initialise, and close when done. One thread at a time; other readers, and other threads, may run meanwhile. */
+typedef struct rgi_h5_reader {
+    rgi_child child;
+    int runs;
+    size_t files; /* that this child has read */
+} rgi_h5_reader;
+
+/* Every recording of one of our HDF5 files, complete (docs/recording-format.md). unit_m: metres of the unit that the
+ * caller expects, 0: any. *out: array of *n_out, owned by the caller: rgi_recordings_free. RG_ERR_IO when the file
+ * cannot be opened, or when it is so damaged that the process crashed, came to no end or ran out of memory;
+ * RG_ERR_FORMAT (an unknown unit too), RG_ERR_ARGUMENT (another unit), RG_ERR_SHAPE, RG_ERR_UNSUPPORTED,
+ * RG_ERR_MEMORY. */
+rg_status rgi_h5_read(rgi_h5_reader *reader, const char *path, double unit_m, rg_recording **out, size_t *n_out,
+                      rg_error *err);
+void rgi_h5_reader_close(rgi_h5_reader *reader);
 
 #endif

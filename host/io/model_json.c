@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "io/atomic_file.h"
 #include "io/json_print.h"
 
@@ -21,8 +22,7 @@ enum {
     MAX_FILE_BYTES = 64 << 20, /* a model of the largest mesh is a quarter of this */
     MAX_MARKERS = 10000,
     MAX_REFINE = 1000,
-    MAX_VERTICES = 100000,
-    MAX_SUBSTEPS = 10000
+    MAX_VERTICES = 100000
 };
 
 /* ---- reading ---- */
@@ -149,9 +149,9 @@ static rg_status read_topology(const reader *in, const json_t *root, rg_model **
     RG_TRY(read_integer(in, root, "refine", 1, MAX_REFINE, &refine));
     if (n_markers * refine > MAX_VERTICES)
         return READ_FAIL(in, RG_ERR_VALUE,
-                         "%ld markers with %ld edges between them make more than %d vertices; "
+                         "%ld markers with %ld edge%s between them make more than %d vertices; "
                          "lower \"refine\"",
-                         n_markers, refine, MAX_VERTICES);
+                         n_markers, refine, rgi_plural((size_t)refine), MAX_VERTICES);
     int *clamps = NULL;
     size_t n_clamps = 0;
     RG_TRY(read_clamps(in, root, n_markers, &clamps, &n_clamps));
@@ -279,7 +279,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be a positive number of seconds", "dt_s");
     out->dt_s = json_number_value(dt);
     long substeps = 0;
-    RG_TRY(read_integer(in, simulation, "substeps", 1, MAX_SUBSTEPS, &substeps));
+    RG_TRY(read_integer(in, simulation, "substeps", 1, RG_MOST_SUBSTEPS, &substeps));
     out->rollout.substeps = (int)substeps;
     return RG_OK;
 }
@@ -360,8 +360,8 @@ static rg_status read_bytes(const char *path, char **bytes, size_t *size, rg_err
         }
         if (got == 0) {
             if (ferror(stream))
-                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s.", path,
-                                 strerror(errno));
+                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s%s.", path,
+                                 strerror(errno), errno == EISDIR ? "; name a model.json" : "");
             break;
         }
     }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/words.h"
 #include "io/formats.h"
 
 /* numbers that a file may expand to per byte of it: one float costs 9 bytes, so only a file that
@@ -348,8 +349,9 @@ static rg_status run(machine *m)
     if (m->n_stack != 1 || m->stack[0] == MARK) return bad(m, "an end that leaves no single value");
     if (m->at != m->size) {
         return RG_FAIL(m->err, RG_ERR_FORMAT,
-                       "%s: %zu bytes follow the end of the pickle at byte %zu; a file holds one.",
-                       m->name, m->size - m->at, m->opcode);
+                       "%s: %zu byte%s follow%s the end of the pickle at byte %zu; a file holds one.",
+                       m->name, m->size - m->at, rgi_plural(m->size - m->at), m->size - m->at == 1 ? "s" : "",
+                       m->opcode);
     }
     return RG_OK;
 }
@@ -367,9 +369,9 @@ static rg_status numbers_of_axis(const machine *m, uint32_t index, size_t frame,
     if (list->n != out->n_markers) {
         return RG_FAIL(
             m->err, RG_ERR_SHAPE,
-            "%s: frame %zu, axis %zu has %u markers, the first frame has %zu; all frames "
+            "%s: frame %zu, axis %zu has %u marker%s, the first frame has %zu; all frames "
             "need the same.",
-            m->name, frame, axis, (unsigned)list->n, out->n_markers);
+            m->name, frame, axis, (unsigned)list->n, rgi_plural(list->n), out->n_markers);
     }
     for (size_t i = 0; i < list->n; i++) {
         const node *leaf = &m->nodes[list->u.children[i]];

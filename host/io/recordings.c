@@ -24,12 +24,13 @@ enum { N_DEFAULT_CLAMPS = 4 };
 static const double COINCIDENT_M = 1e-5;
 /* No rope of ours is longer; coordinates beyond are in another unit, or garbage. */
 static const double COORDINATE_MAX_M = 1e4;
-/* Files are read whole. */
+/* Files but HDF5 ones are read whole. */
 static const size_t FILE_SIZE_MAX = (size_t)1 << 31;
 
 typedef struct list {
     rg_recording *items;
     size_t n, capacity;
+    rgi_h5_reader h5; /* of the HDF5 files among those that are read */
 } list;
 
 typedef struct names {
@@ -279,6 +280,13 @@ static rg_status build(rgi_motion *motion, const char *path, const rgi_import_op
     return opts->detect_glitches ? rgi_glitches_find(r, err) : RG_OK;
 }
 
+/* HDF5 files begin with these bytes; they are read by their path */
+static int is_h5(const unsigned char *bytes, size_t size)
+{
+    return size >= 8 && memcmp(bytes, "\211HDF\r\n\032\n", 8) == 0;
+}
+
+/* The bytes of a file; of an HDF5 file only the first ones. */
 static rg_status read_whole(const char *path, unsigned char **bytes, size_t *size, rg_error *err)
 {
     FILE *stream = fopen(path, "rb");
@@ -291,6 +299,7 @@ static rg_status read_whole(const char *path, unsigned char **bytes, size_t *siz
     while (reason == 0) {
         errno = 0;
         n += fread(buffer + n, 1, capacity - n, stream);
+        if (is_h5(buffer, n)) break;
         if (n < capacity) {
             if (ferror(stream)) reason = errno != 0 ? errno : EIO;
             break;
@@ -344,7 +353,7 @@ static rg_status read_h5(const char *path, const rgi_import_opts *opts, const ax
                            "%s: rodgrad's own recordings have the axes x,y,z with z up, but --axes says %s; leave "
                            "--axes out.",
                            path, opts->axes);
-    RG_TRY(rgi_h5_read(path, opts->unit_given ? opts->unit_m : 0.0, &found, &n, err));
+    RG_TRY(rgi_h5_read(&all->h5, path, opts->unit_given ? opts->unit_m : 0.0, &found, &n, err));
     rg_status status = RG_OK;
     for (size_t i = 0; i < n && status == RG_OK; i++) {
         char label[512];
@@ -375,7 +384,7 @@ static rg_status read_file(const char *path, const rgi_import_opts *opts, const 
     char hex[65];
     if (size == 0) {
         status = RG_FAIL(err, RG_ERR_FORMAT, "%s is empty; a recording is expected.", path);
-    } else if (size >= 8 && memcmp(bytes, "\211HDF\r\n\032\n", 8) == 0) {
+    } else if (is_h5(bytes, size)) {
         free(bytes);
         return read_h5(path, opts, map, all, err);
     } else if (bytes[0] == 0x93) {
@@ -523,6 +532,7 @@ rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_impo
             status = read_file(paths[i], opts, &map, &all, err);
         }
     }
+    rgi_h5_reader_close(&all.h5);
     if (status != RG_OK) {
         rgi_recordings_free(all.items, all.n);
         return status;

@@ -294,7 +294,7 @@
     document.title = `rodgrad report: ${data.model.name}`;
     $("title").textContent = data.model.name;
     const better = isNumber(base.ridge) ?
-        ["a ridge regression from the gripper motion", base.ridge] :
+        ["a linear guess from the motion of the grippers (ridge regression)", base.ridge] :
         isNumber(base.hold) ? ["holding the first frame", base.hold] :
                               null;
     $("verdict").textContent = isNumber(sum.l1_m) ?
@@ -310,17 +310,17 @@
             h("div", { class: "big" }, big, unitText ? h("small", {}, " " + unitText) : null),
             h("div", { class: "sub" }, sub))));
     tile(
-        "Published metric", millimetres(sum.l1_m), "mm",
+        "Mean error", millimetres(sum.l1_m), "mm",
         `${isNumber(sum.l1_m) ? sum.l1_m.toFixed(5) : "–"} m: mean of |error| per coordinate, ` +
             "all markers, frames 2 to the end");
-    tile("Root mean square", millimetres(sum.rmse_free_m), "mm", "distance, free markers");
+    tile("Root mean square", millimetres(sum.rmse_free_m), "mm", "distance, free markers; large errors count for more");
     tile(
         "Largest error", millimetres(sum.max_m), "mm",
         worst ? `one marker in one frame, in ${worst.name}` : "one marker in one frame");
     const times = (v) =>
         (isNumber(v) && sum.l1_m > 0 ?
-             `published metric; ${number(v / sum.l1_m, 2)} times the model's` :
-             "published metric");
+             `mean error; ${number(v / sum.l1_m, 2)} times the model's` :
+             "mean error");
     if (isNumber(base.hold))
       tile("Holding the first frame", millimetres(base.hold), "mm", times(base.hold));
     if (isNumber(base.ridge))
@@ -334,25 +334,27 @@
         "Status", bad.length ? `${bad.length} failed` : "ok", "",
         bad.length ? sum.status : "every step of every rod converged", bad.length ? "bad" : null);
     const warn = (cls, text) => $("warnings").append(h("p", { class: cls }, text));
-    const were = seen.length === files.length ? "All of these recordings were" :
+    const were = files.length === 1 ? "This recording was" :
+        seen.length === files.length ? "All of these recordings were" :
         `Of these ${files.length} recordings ${seen.length} ${seen.length === 1 ? "was" : "were"}`;
     if (seen.length)
       warn("notice", `${were} used in the fit: the error there is not a test of the model.`);
+    const failed = files.length === 1 ? "The simulation failed" :
+        `${bad.length} of ${files.length} simulations failed, ${bad.length ? bad[0].name : ""} first`;
     if (bad.length)
       warn("notice bad",
-           `${bad.length} of ${files.length} simulations failed, ${bad[0].name} first: ` +
-           `${bad[0].status}. From there on the last good frame is shown and counted.`);
+           `${failed}: ${bad[0].status}. From there on the last good frame is shown and counted.`);
   }
 
   function files() {
     const anyHold = data.recordings.some((r) => isNumber(r.hold_m)),
           anyRidge = data.recordings.some((r) => isNumber(r.ridge_m));
     const columns = [
-      ["Recording", (r) => r.name], ["Metric [mm]", (r) => r.l1_m],
+      ["Recording", (r) => r.name], ["Mean error [mm]", (r) => r.l1_m],
       ["Root mean square [mm]", (r) => r.rmse_free_m], ["Largest [mm]", (r) => r.max_m]
     ];
-    if (anyHold) columns.push(["Hold [mm]", (r) => r.hold_m]);
-    if (anyRidge) columns.push(["Ridge [mm]", (r) => r.ridge_m]);
+    if (anyHold) columns.push(["First frame held [mm]", (r) => r.hold_m]);
+    if (anyRidge) columns.push(["Ridge regression [mm]", (r) => r.ridge_m]);
     columns.push(
         ["Glitches, free", (r) => r.masked], ["Repaired, driving", (r) => r.repaired],
         ["Status", (r) => r.status]);
@@ -421,9 +423,9 @@
     }
     fill();
     $("files-note").textContent =
-        "A name opens the recording in the view above, a column's head sorts. Glitches are " +
-        "counted in marker frames; they are part of the error, and drivers are repaired before " +
-        "they drive.";
+        "A name opens the recording in the view above, a column's head sorts. Glitches are jumps " +
+        "of a marker in the recording, counted once a marker and frame. Those of free markers are " +
+        "part of the error; those of driving markers are repaired before they drive.";
   }
 
   function controls() {
@@ -453,6 +455,15 @@
       else if (event.key === "w") seek(current().worst);
       else return;
       event.preventDefault();
+    });
+    /* on paper nothing can be opened */
+    let closed = [];
+    window.addEventListener("beforeprint", () => {
+      closed = [...document.querySelectorAll("details:not([open])")];
+      for (const e of closed) e.open = true;
+    });
+    window.addEventListener("afterprint", () => {
+      for (const e of closed) e.open = false;
     });
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) play(false);

@@ -17,13 +17,15 @@ const Format = (() => {
   const millimetres = (v) => (isNumber(v) ? (v * 1000).toFixed(Math.abs(v) < 0.0995 ? 2 : 0) : "–");
   const unit = (u) => (!u || u === "1" ? "" : String(u).replace(/\^2\b/g, "²"));
   const list = (v) => (Array.isArray(v) ? v : []);
-  return { number, millimetres, unit, list, isNumber };
+  /* "1 recording", "3 recordings" */
+  const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  return { number, millimetres, unit, list, isNumber, count };
 })();
 
 const Fit = (() => {
   "use strict";
   const { h, s } = Dom;
-  const { number, unit, list, isNumber } = Format;
+  const { number, unit, list, isNumber, count } = Format;
 
   const WORDS = {
     rest_length: "Rest length",
@@ -153,7 +155,7 @@ const Fit = (() => {
   }
   const head = (truth) => [
     "Parameter", "Value", "Unit", ...(truth ? ["Truth"] : []), "Standard deviation", "relative",
-    "95 % interval", "Prior (1\u00a0σ)", "Told by the data", "Verdict"
+    "95 % interval", "Assumed before (prior)", "Told by the data", "Verdict"
   ];
 
   /* limits of the vertical axis: all values and the interval of what is identifiable */
@@ -269,14 +271,15 @@ const Fit = (() => {
                       .sort((a, b) => Math.abs(b.r) - Math.abs(a.r))
                       .slice(0, 12);
     if (!values.length && !pairs.length) return;
-    host.append(h("h3", {}, "How well the fit is conditioned"));
+    host.append(h("h3", {}, "How well the recordings tell parameters apart"));
     const two = h("div", { class: "two" });
     host.append(two);
     const positive = values.filter((v) => v > 0).sort((a, b) => b - a);
     if (positive.length > 1) {
       const figure =
           h("figure", { class: "panel" },
-            h("figcaption", {}, "Singular values of the scaled Jacobian"));
+            h("figcaption", {}, "What the recordings tell of combinations of parameters ",
+              h("small", {}, "singular values, in units of the priors")));
       const condition = positive[0] / positive[positive.length - 1];
       two.append(figure);
       Chart.create(figure, {
@@ -297,8 +300,10 @@ const Fit = (() => {
       const zero = values.length - positive.length;
       figure.append(h(
           "p", { class: "fine" },
-          `Condition number ${number(condition)}${zero ? `; ${zero} more are zero` : ""}. ` +
-              "Small values are combinations of parameters that the recordings hardly see."));
+          "One point for a combination of parameters, best seen first. At 10 the recordings tell ten " +
+              "times as much of it as the prior, below 1 less than it: the recordings hardly see such a " +
+              `combination. Largest over smallest (condition number): ${number(condition)}` +
+              `${zero ? `; ${zero} more ${zero === 1 ? "is" : "are"} zero` : ""}.`));
     }
     if (pairs.length) {
       const rows = pairs.map(
@@ -309,8 +314,8 @@ const Fit = (() => {
           "figure", { class: "panel" }, h("figcaption", {}, "Strongest correlations"),
           table(["One", "the other", "r"], rows, "Strongest correlations"),
           h("p", { class: "fine" },
-            "Near ±1 only a combination of the two is determined: their sum, difference or " +
-            "ratio.")));
+            "Near +1 or −1 the recordings determine only a combination of the two, such as their sum, " +
+            "difference or ratio; near 0 each by itself.")));
     }
   }
 
@@ -340,13 +345,14 @@ const Fit = (() => {
       const bad = fitted.filter(hidden).length,
             bound = fitted.filter((p) => p.at_bound === true).length;
       host.append(h(
-          "p", { class: "prose" }, `${fitted.length} parameters were fitted; `,
+          "p", { class: "prose" },
+          `${count(fitted.length, "parameter")} ${fitted.length === 1 ? "was" : "were"} fitted; `,
           bad ? h("strong", {}, `${bad} of them ${bad === 1 ? "is" : "are"} not identifiable`) :
-                "all are identifiable",
+                fitted.length === 1 ? "it is identifiable" : "all are identifiable",
           bound ? `; ${bound} ended at a bound` : "",
-          ". A parameter counts as identifiable if the recordings tell more about it than the " +
-          "prior does and it is not at a bound. Intervals hold 95 % if the fit's noise model " +
-          "is right (see below)."));
+          ". A parameter counts as identifiable if the recordings tell more about it than what was " +
+          "assumed before (the prior) and it is not at a bound. An interval holds the true value with a " +
+          "probability of 95 %, if errors are as the fit assumes (see below)."));
     } else
       host.append(
           h("p", { class: "notice" }, "The model file's “fit” object lists no parameters."));
@@ -355,8 +361,8 @@ const Fit = (() => {
       host.append(h(
           "p", { class: "prose" },
           `These recordings were planted with the parameters in ${name(data.truth.name)}: they ` +
-          `lie within the 95 % interval for ${sure.filter(inside).length} of ${sure.length} ` +
-          "identifiable parameters."));
+          `lie within the 95 % interval for ${sure.filter(inside).length} of ` +
+          `${count(sure.length, "identifiable parameter")}.`));
     }
     for (const note of list(fit && fit.notes))
       host.append(h("p", { class: "notice" }, String(note)));
@@ -402,7 +408,7 @@ const Fit = (() => {
     if (why) host.append(why);
     if (along.length)
       host.append(h(
-          "details", {}, h("summary", {}, `All ${along.length} values along the rod as a table`),
+          "details", {}, h("summary", {}, `${count(along.length, "value")} along the rod as a table`),
           table(
               head(planted), along.map((p) => parameterRow(p, name(p.name, `${name(p.field)}[${p.entry}]`))),
               "Parameters along the rod")));
@@ -458,14 +464,14 @@ const Fit = (() => {
             "Markers follow the centreline. Twist stiffness and natural twist act on it only " +
             "through bending, and the roll of the grippers was not recorded."),
         item(
-            "Intervals are local.",
-            "They come from the derivatives at the solution and hold if the errors are as " +
-            "independent as the noise model says. Where the model itself is off, errors repeat " +
+            "Intervals hold close to the result.",
+            "They come from how the error changes close to the fitted values, and hold if the errors of " +
+            "frames are as independent as the fit assumes. Where the model itself is off, errors repeat " +
             "from frame to frame, and the true uncertainty is larger."),
         item(
-            "The prediction is open loop.",
+            "Nothing is corrected on the way.",
             "Each recording is simulated from its first two frames and its driving markers " +
-            "alone; nothing is corrected on the way. The error counts every free marker and " +
+            "alone (open loop). The error counts every free marker and " +
             "frame as recorded, glitches included; only driving markers are repaired."),
         item(
             "Valid for such motions.",
@@ -508,13 +514,13 @@ const Fit = (() => {
           [
             "Simulation",
             `${sim.stepper} stepper${sim.stepper === "implicit" ? `, ${sim.scheme}` : ""}, ` +
-                `steps per frame: ${sim.substeps}, Newton to ` +
-                `${number(sim.tolerance_m)} m, ${sim.real} on ${sim.backend} (${sim.isa})`
+                `steps per frame: ${sim.substeps}, each solved until vertices would move by less than ` +
+                `${number(sim.tolerance_m)} m, ${sim.real} precision on ${sim.backend} (${sim.isa})`
           ],
           [
             "Simulated",
-            isNumber(sim.wall_s) ? `${Math.round(sim.steps)} steps in ${number(sim.wall_s)} s, ` +
-                    `${number(sim.rod_steps_per_s)} rod steps per second` :
+            isNumber(sim.wall_s) ? `${count(Math.round(sim.steps), "step")} in ${number(sim.wall_s)} s, ` +
+                    `${number(sim.rod_steps_per_s)} steps of a rod per second` :
                                    null
           ],
         ]));
@@ -543,17 +549,17 @@ const Fit = (() => {
           [
             "Work",
             [
-              isNumber(fit.iterations) ? `${fit.iterations} iterations` : null,
+              isNumber(fit.iterations) ? count(fit.iterations, "iteration") : null,
               isNumber(fit.wall_s) ? `${number(fit.wall_s)} s` : null
             ].filter(Boolean)
                 .join(", ")
           ],
-          ["Loss", plain(fit.loss)],
+          ["What was made small", plain(fit.loss)],
         ]));
     const train = list(fit.recordings).filter((r) => r && typeof r === "object");
     if (train.length)
       host.append(
-          h("details", {}, h("summary", {}, `${train.length} training recordings`),
+          h("details", {}, h("summary", {}, count(train.length, "training recording")),
             table(
                 ["Recording", "Frames", "Glitches masked", "Repaired", "Error [mm]", "SHA-256"],
                 train.map(

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/recording.h"
 #include "report/encode.h"
 #include "rodgrad/version.h"
 
@@ -301,11 +302,16 @@ static json_t *simulation_json(const rgi_report_input *input)
     return NULL;
 }
 
-rg_status rgi_report_data(const rgi_report_input *input, json_t **out, rg_error *err)
+rg_status rgi_report_data(const rgi_report_input *given, json_t **out, rg_error *err)
 {
     *out = NULL;
     char hash[65];
-    RG_TRY(hash_file(input->model_path, hash, err));
+    rg_recording *complete = NULL;
+    RG_TRY(hash_file(given->model_path, hash, err));
+    RG_TRY(rgi_recordings_complete(given->recordings, given->n, &complete, err));
+    rgi_report_input own = *given;
+    const rgi_report_input *input = &own;
+    own.recordings = complete;
     json_t *object = json_object(), *recordings = json_array();
     int fine = object && recordings;
     for (size_t i = 0; i < input->n && fine; i++)
@@ -321,6 +327,7 @@ rg_status rgi_report_data(const rgi_report_input *input, json_t **out, rg_error 
     if (fine && input->file->fit) fine = put(object, "fit", json_incref(input->file->fit));
     if (fine && input->truth) fine = put(object, "truth", json_incref(input->truth));
     json_decref(recordings);
+    free(complete);
     if (!fine) {
         json_decref(object);
         return RG_FAIL(err, RG_ERR_MEMORY, "No memory for a report on %zu recordings.", input->n);

@@ -38,7 +38,7 @@ typedef struct rgi_report_input {
 } rgi_report_input;
 
 /* *out: a new reference, NULL on failure. RG_ERR_IO when the model file cannot be read again,
- * RG_ERR_MEMORY. */
+ * RG_ERR_ARGUMENT when a recording has no positions, RG_ERR_MEMORY. */
 rg_status rgi_report_data(const rgi_report_input *input, json_t **out, rg_error *err);
 
 /* The page around `data`, written atomically; *bytes (may be NULL): its size. RG_ERR_IO,

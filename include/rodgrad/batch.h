@@ -192,6 +192,16 @@ rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangent
                            const rg_batch_gradients *gradients, rg_adjoint_status *statuses,
                            rg_error *err);
 
+/* Directors m0 of a start without twist: `first`, made a unit vector across the first edge, carried along the curve by
+ * parallel transport. positions [n_vertices][3] [m], n_vertices >= 2, no two neighbours at one place; directors
+ * [n_vertices - 1][3], one unit vector across each edge, written; both the caller's, on the host. first [3], of any
+ * length but not along the first edge, or NULL: towards the last vertex, for a straight curve upwards (z), for a
+ * vertical one along x, which is what rg_simulate starts from. Where an edge goes straight back the transport is any
+ * half turn. A rod's natural_curvature and bend stiffnesses are components in its directors: give the `first` that they
+ * refer to. RG_ERR_ARGUMENT, RG_ERR_VALUE; nothing is written then. Thread-safe. */
+rg_status rg_directors_along(const double *positions, size_t n_vertices, const double *first, double *directors,
+                             rg_error *err);
+
 /* Prescribed directors for given prescribed positions: those of m0 carried along their edges by parallel
  * transport, without turn. clamp_m [n_rods][S][D][3] is written. RG_ERR_VALUE where a clamped edge has no
  * length, or its director in m0 is not a unit vector across it. */

@@ -3,7 +3,15 @@
  * Markers sit on mesh vertices. Between two markers lie `refine` edges, except where both markers
  * are driven (gripped): there one edge suffices. All fields are SI, per element, independent of the
  * mesh size (stiffness per unit curvature, natural curvature per metre), so that a uniform rod has
- * equal numbers everywhere. Symbols in brackets are those of docs/physics.md. */
+ * equal numbers everywhere. Symbols in brackets are those of docs/physics.md.
+ *
+ * Where a clamp holds. Bending and twist sit at vertices, each with half of its two edges: l_i = (L_{i-1} + L_i) / 2.
+ * An edge between two driven vertices is gripped: its tangent and its director are prescribed, and the joint at its
+ * inner vertex bends and twists over half of the gripped edge and half of the free one. The rod is therefore built in
+ * at the middle of the gripped edge: the clamp's plane, the cross-section that does not turn, lies there and not at the
+ * driven marker (a cantilever's length counts from there, up to an error of second order in the lengths of edges). To
+ * clamp the cross-section at a vertex, make the gripped edge short. A single driven vertex is a hinge: it prescribes a
+ * position and no direction. */
 #ifndef RODGRAD_MODEL_H
 #define RODGRAD_MODEL_H
 

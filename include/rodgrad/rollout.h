@@ -73,12 +73,14 @@ const char *rg_real_name(rg_real real);
 /* The real of this name into *out; 0 when there is none. Thread-safe. */
 int rg_real_find(const char *name, rg_real *out);
 
+enum { RG_MOST_SUBSTEPS = 1000 }; /* of a frame; for shorter steps give a recording with shorter frames */
+
 typedef struct rg_rollout_opts {
     size_t struct_size;  /* set by rg_rollout_opts_default; checked */
     rg_stepper stepper;
     int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
-    int substeps;        /* steps per frame, >= 1; drivers are interpolated between frames */
+    int substeps;        /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
     double tolerance_m;  /* Newton stops when its last increment is below this, or its last two foretell that the
                           * next would be [m] */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
@@ -124,13 +126,13 @@ typedef struct rg_rod_status {
     int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
                          direction), or -1 */
     /* Where a rod that did not fail may be wrong (docs/physics.md, section 9): */
-    double worst_twist_rad; /* largest twist of a vertex [rad]. Bending is too soft by the square of cos(twist/2): by 6 %
-                             * at 0.5 */
+    double worst_twist_rad; /* largest twist of a vertex [rad]. Bending is too soft by the square of cos(twist/2): by
+                             * 6 % at 0.5 */
     double worst_turn_rad;  /* largest rotation of a gripped edge's material frame in one step, or between two frames of
                              * a recording [rad], pi at most: a rotation by more looks like one by less, the other way
                              * round. Beyond pi/2 it is in doubt */
-    double stable_step_s;   /* RG_STEPPER_DEFORM, where the step is longer than bending waves allow: the longest one that
-                             * they do [s], an estimate; else 0 */
+    double stable_step_s;   /* RG_STEPPER_DEFORM, where the step is longer than bending waves allow: the longest one
+                             * that they do [s], an estimate; else 0 */
     int worst_twist_step, worst_turn_step; /* of those, or -1 */
 } rg_rod_status;
 

@@ -1,15 +1,16 @@
 """The shared library: found, loaded, and declared to ctypes.
 
 The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so next to this package, that of
-the unpacked archive in which this package lies, or what the system's loader finds under the soname of this
-version. Structures are declared by hand below; that they are the library's is checked where it can be, by the
-sizes that the library sets in its default options and by its list of fields, so that another version is
-refused instead of misread.
+the unpacked archive or the sources' build/release in which this package lies, or what the system's loader finds
+under the soname of this version. Structures are declared by hand below; that they are the library's is
+checked where it can be, by the sizes that the library sets in its default options and by its list of fields, so
+that another version is refused instead of misread.
 """
 
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_size_t, c_ubyte, c_void_p
 from pathlib import Path
@@ -124,6 +125,7 @@ _FUNCTIONS = {
     "rg_rod_flag_text": (c_char_p, [c_int]),
     **{f"rg_{option}_find": (c_int, [c_char_p, POINTER(c_int)]) for option in ("stepper", "scheme", "real")},
     **{f"rg_{option}_name": (c_char_p, [c_int]) for option in ("stepper", "scheme", "real")},
+    "rg_directors_along": (_status, [c_void_p, c_size_t, c_void_p, c_void_p, POINTER(Error)]),
     "rg_model_create": (_status, [c_size_t, c_size_t, POINTER(c_int), c_size_t, POINTER(c_void_p),
                                   POINTER(Error)]),
     "rg_model_destroy": (None, [POINTER(c_void_p)]),
@@ -159,8 +161,9 @@ _DEFAULTS = {"rg_batch_opts_default": BatchOpts, "rg_context_opts_default": Cont
 def _open() -> tuple[ctypes.CDLL, str]:
     named = os.environ.get("RODGRAD_LIBRARY")
     own = Path(__file__).with_name("librodgrad.so")
-    unpacked = Path(__file__).resolve().parents[2] / "lib" / _SONAME
-    found = [str(path) for path in (own, unpacked) if path.exists()]
+    top = Path(__file__).resolve().parents[2]
+    built = top / "build" / "release" / "librodgrad.so"
+    found = [str(path) for path in (own, top / "lib" / _SONAME, built) if path.exists()]
     path = named if named else found[0] if found else _SONAME
     try:
         return ctypes.CDLL(path), path
@@ -171,9 +174,9 @@ def _open() -> tuple[ctypes.CDLL, str]:
         if found:
             raise RodgradError(f"The rodgrad library {path} cannot be loaded: {error}.", "library") from None
         raise RodgradError(
-            f"The rodgrad library was not found: RODGRAD_LIBRARY is not set, {own} does not exist, and "
-            f"the system has no {_SONAME}. Build it with cmake -DRODGRAD_SHARED=ON and name "
-            "build/librodgrad.so in RODGRAD_LIBRARY.", "library") from None
+            f"The rodgrad library was not found: RODGRAD_LIBRARY is not set, neither {own} nor {built} exists, "
+            f"and the system has no {_SONAME}. Build it with cmake --preset release && cmake --build --preset "
+            "release, and name build/release/librodgrad.so in RODGRAD_LIBRARY.", "library") from None
 
 
 def _refuse(path: str, why: str) -> RodgradError:
@@ -240,6 +243,17 @@ def call(function: str, *arguments) -> None:
         raise RodgradError(error.text.decode("utf-8", "replace") or f"{function} failed: {name}", name)
 
 
+def integer(name: str, value, low: int = 0, high: int = 2**31 - 1) -> int:
+    """value where it is a whole number from low to high, of Python or of numpy; ctypes would wrap others."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or not low <= number <= high:
+        raise RodgradError(f"{name} is {value!r}; it must be a whole number from {low} to {high}.")
+    return number
+
+
 def rod_flag_text(flag: int) -> str:
     """What the flag of a rod's status means."""
-    return lib.rg_rod_flag_text(int(flag)).decode()
+    return lib.rg_rod_flag_text(integer("flag", flag, -2**31)).decode()

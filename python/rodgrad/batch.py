@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ctypes import POINTER, byref, c_double, c_int, c_void_p
 
 import numpy as np
@@ -25,6 +25,7 @@ ROD_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("iterations", "i4"), ("w
                        ("worst_turn_step", "i4")], align=True)
 ADJOINT_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("vertex", "i4")], align=True)
 
+_MOST_BYTES = ctypes.c_size_t(-1).value - 1
 _NUMBER = {field.name: i for i, field in enumerate(FIELDS)}
 
 
@@ -71,27 +72,79 @@ def _known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
             raise RodgradError(f"There is no {what} {name!r}; there are {', '.join(allowed)}.")
 
 
+def directors_along(positions, first=None) -> np.ndarray:
+    """Directors [..., V - 1, 3] of curves [..., V, 3] without twist: `first`, [3] or one for each curve, made a unit
+    vector across the first edge, and carried along by parallel transport. None: towards the last vertex, for a
+    straight curve upwards, for a vertical one along x. The m0 of a start."""
+    shape = np.shape(positions)
+    if len(shape) < 2 or shape[-1] != 3:
+        raise RodgradError(f"positions has shape {shape}; it needs [..., vertices, 3].", "shape")
+    curves = _array("positions", positions, shape).reshape(-1, *shape[-2:])
+    if first is not None:
+        try:
+            first = np.broadcast_to(np.asarray(first, dtype=np.float64), (*shape[:-2], 3))
+        except (TypeError, ValueError) as error:
+            raise RodgradError(f"first is no vector for each curve: {error}.", "shape") from None
+        first = np.ascontiguousarray(first).reshape(-1, 3)
+    directors = np.zeros((len(curves), max(shape[-2] - 1, 0), 3))
+    for k, curve in enumerate(curves):
+        c.call("rg_directors_along", _address(curve), shape[-2], None if first is None else _address(first[k]),
+               _address(directors[k]))
+    return directors.reshape(*shape[:-2], *directors.shape[1:])
+
+
+class Fields(Mapping):
+    """A model's fields by name, views of the library's own storage: to assign to one writes through."""
+
+    def __init__(self, views: dict[str, np.ndarray]) -> None:
+        self._views = views
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._views[name]
+
+    def __setitem__(self, name: str, value) -> None:
+        _known([name], self._views, "field")
+        view = self._views[name]
+        try:
+            view[...] = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise RodgradError(f"{name} takes a number or an array of shape {view.shape}: {error}.",
+                               "shape") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __repr__(self) -> str:
+        return f"Fields({self._views!r})"
+
+
 class Model:
     """One rod: a mesh between markers, and its fields.
 
-    `fields[name]` is the library's own storage, [entries] or [entries, components]; write through it.
-    `FIELDS` lists names, units and where each lives. The storage lives as long as any view of it.
+    `fields[name]` is the library's own storage, [entries] or [entries, components]; write through it, or assign
+    a number or an array of its shape to it. `FIELDS` lists names, units and where each lives. The storage lives
+    as long as any view of it.
     """
 
     def __init__(self, n_markers: int, refine: int = 1, clamps: Sequence[int] = ()) -> None:
-        clamps = [int(k) for k in clamps]
-        for name, value in (("n_markers", n_markers), ("refine", refine)):
-            if int(value) != value or value < 0:
-                raise RodgradError(f"{name} is {value}; it is a count.")
+        clamps = [c.integer(f"clamps[{i}]", k) for i, k in enumerate(clamps)]
+        n_markers, refine = c.integer("n_markers", n_markers), c.integer("refine", refine)
         pointer = c_void_p()
-        c.call("rg_model_create", int(n_markers), int(refine), (c_int * len(clamps))(*clamps), len(clamps),
-               byref(pointer))
+        c.call("rg_model_create", n_markers, refine, (c_int * len(clamps))(*clamps), len(clamps), byref(pointer))
         self._handle = _Handle(pointer, "rg_model_destroy")
         self.markers = c.lib.rg_model_markers(pointer)
         self.vertices = c.lib.rg_model_vertices(pointer)
         self.clamps = tuple(clamps)
         self.marker_vertices = np.array(c.lib.rg_model_marker_vertices(pointer)[: self.markers])
-        self.fields = {field.name: self._view(i, field.components) for i, field in enumerate(FIELDS)}
+        self._fields = Fields({field.name: self._view(i, field.components) for i, field in enumerate(FIELDS)})
+
+    @property
+    def fields(self) -> Fields:
+        """The fields by name."""
+        return self._fields
 
     def _view(self, number: int, components: int) -> np.ndarray:
         entries = c.lib.rg_model_field_entries(self._handle.pointer, number)
@@ -120,37 +173,39 @@ class Batch:
                  budget_bytes: int = 0, window: int = 0, carry_on: bool = False,
                  tolerance: float | None = None, max_iterations: int | None = None, threads: int = 0,
                  isa: str | None = None, backend: str = "cpu", real: str = "double") -> None:
-        models = [model] * (1 if n_rods is None else int(n_rods)) if isinstance(model, Model) else list(model)
+        if n_rods is not None:
+            n_rods = c.integer("n_rods", n_rods)
+        models = [model] * (1 if n_rods is None else n_rods) if isinstance(model, Model) else list(model)
         if not models or (n_rods is not None and len(models) != n_rods):
             raise RodgradError(f"{len(models)} models for {n_rods} rods: a batch needs one or more rods, and "
                                "a model each, or one model for all.")
-        for name, value in (("n_frames", n_frames), ("substeps", substeps), ("window", window)):
-            if int(value) != value or value < 0:
-                raise RodgradError(f"{name} is {value}; it is a count.")
+        n_frames, substeps = c.integer("n_frames", n_frames), c.integer("substeps", substeps)
+        window, threads = c.integer("window", window), c.integer("threads", threads)
+        budget_bytes = c.integer("budget_bytes", budget_bytes, -1, _MOST_BYTES)
         opts = c.default_opts(c.BatchOpts)
         rollout = opts.rollout
         rollout.stepper = _choice("stepper", stepper)
         rollout.scheme = _choice("scheme", scheme)
         rollout.real = _choice("real", real)
-        rollout.substeps, rollout.threads = int(substeps), int(threads)
+        rollout.substeps, rollout.threads = substeps, threads
         if tolerance is not None:
             rollout.tolerance_m = tolerance
         if max_iterations is not None:
-            rollout.max_iterations = int(max_iterations)
+            rollout.max_iterations = c.integer("max_iterations", max_iterations)
         rollout.isa = None if isa is None else isa.encode()
         self._context = self._make_context(backend)
         rollout.context = None if self._context is None else self._context.pointer
-        opts.dt_s, opts.n_frames = float(dt), int(n_frames)
+        opts.dt_s, opts.n_frames = float(dt), n_frames
         opts.gravity[:] = _array("gravity", gravity, (3,))
         opts.adjoint, opts.carry_on = int(adjoint), int(carry_on)
-        opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else int(budget_bytes)
-        opts.window = int(window)
+        opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else budget_bytes
+        opts.window = window
 
         pointer = c_void_p()
         handles = (c_void_p * len(models))(*[m._handle.pointer for m in models])
         c.call("rg_batch_create_ragged", handles, len(models), byref(opts), byref(pointer))
         self._handle = _Handle(pointer, "rg_batch_destroy")
-        self.n_rods, self.n_frames, self.steps = len(models), int(n_frames), int(n_frames * substeps)
+        self.n_rods, self.n_frames, self.steps = len(models), n_frames, n_frames * substeps
         self.vertices = max(m.vertices for m in models)
         self.markers = max(m.markers for m in models)
         self._entries = {f.name: max(m.fields[f.name].shape[0] for m in models) for f in FIELDS}
@@ -184,9 +239,14 @@ class Batch:
             raise RodgradError("The batch is closed; make a new one.")
         return self._handle.pointer
 
-    def _clamped_of(self, function: str, rod: int) -> np.ndarray:
-        if not 0 <= rod < self.n_rods:
+    def _rod(self, rod: int) -> int:
+        """the number of a rod, where the batch has it"""
+        if c.integer("rod", rod, -2**63, 2**63) not in range(self.n_rods):
             raise RodgradError(f"There is no rod {rod}; the batch has {self.n_rods}.")
+        return c.integer("rod", rod)
+
+    def _clamped_of(self, function: str, rod: int) -> np.ndarray:
+        rod = self._rod(rod)
         indices = POINTER(c_int)()
         count = getattr(c.lib, function)(self._pointer(), rod, byref(indices))
         return np.array(indices[:count], dtype=int) if count else np.zeros(0, dtype=int)
@@ -207,13 +267,14 @@ class Batch:
 
     def set_model(self, rod: int, model: Model) -> None:
         """Other parameters for one rod, on the same mesh and clamps."""
-        if rod < 0:
-            raise RodgradError(f"There is no rod {rod}; the batch has {self.n_rods}.")
-        c.call("rg_batch_set_model", self._pointer(), rod, model._handle.pointer)
+        c.call("rg_batch_set_model", self._pointer(), self._rod(rod), model._handle.pointer)
 
     def reset(self, rods: Sequence[bool]) -> None:
         """With carry_on: rods that start from the next run's x0, v0 and m0; the others go on."""
-        mask = np.ascontiguousarray(rods, dtype=np.uint8)
+        mask = np.asarray(rods)
+        if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+            raise RodgradError("rods must be True or False for each rod.", "value")
+        mask = np.ascontiguousarray(mask, dtype=np.uint8)
         if mask.shape != (self.n_rods,):
             raise RodgradError(f"rods has shape {mask.shape}; it needs {(self.n_rods,)}.", "shape")
         c.call("rg_batch_reset", self._pointer(), _address(mask))
@@ -303,6 +364,7 @@ class Batch:
         """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
         "x", "v", "turn" and "markers" those with respect to the names in `wrt`, of x0, v0, turn0, clamp_x,
         clamp_turn, force and fields. With growth_every (steps), "growth" as well. And each rod's status."""
+        growth_every = c.integer("growth_every", growth_every)
         known, wanted = self._output_shapes("turn"), self._shapes(True)
         _known(cotangents, known, "cotangent of an output")
         _known(wrt, wanted, "gradient")
@@ -311,7 +373,7 @@ class Batch:
         if growth_every > 0:
             gradients["growth"] = np.zeros((self.n_rods, self.steps // growth_every + 1))
         asked = self._fill(c.Gradients, gradients)
-        asked.growth_every = max(growth_every, 0)
+        asked.growth_every = growth_every
         statuses = np.zeros(self.n_rods, ADJOINT_STATUS)
         c.call("rg_batch_adjoint", self._pointer(), byref(self._fill(c.TurnOutputs, bars)), byref(asked),
                _address(statuses))

@@ -1,6 +1,6 @@
 """Models and batches: values against free fall and statics, gradients against central differences and against
 each other, errors, lifetimes, and the search for the library. Run with
-    RODGRAD_LIBRARY=build/librodgrad.so PYTHONPATH=python python3 -m unittest discover -s python/tests
+    RODGRAD_LIBRARY=build/release/librodgrad.so PYTHONPATH=python python3 -m unittest discover -s python/tests
 """
 
 import gc
@@ -75,6 +75,56 @@ class Values(unittest.TestCase):
         for field in rodgrad.FIELDS:
             shape = (sizes[field.location],) + ((field.components,) if field.components > 1 else ())
             self.assertEqual(model.fields[field.name].shape, shape)
+
+    def test_fields_write_through(self):
+        model, inputs = cantilever()
+        view = model.fields["bend_stiffness_1"]
+        model.fields["bend_stiffness_1"] = 7e-3
+        self.assertIs(model.fields["bend_stiffness_1"], view)
+        self.assertTrue((view == 7e-3).all())
+        model.fields["bend_stiffness_1"] *= 2.0
+        self.assertTrue((view == 14e-3).all())
+        model.fields["natural_curvature"] = np.tile([1.0, 2.0], (model.vertices, 1)).astype(np.float32)
+        self.assertTrue((model.fields["natural_curvature"] == [1.0, 2.0]).all())
+        # the library sees it
+        written, _ = make(model).forward(**inputs)
+        other, _ = cantilever()
+        other.fields["bend_stiffness_1"][:] = 14e-3
+        other.fields["natural_curvature"][:] = [1.0, 2.0]
+        expected, _ = make(other).forward(**inputs)
+        self.assertTrue(np.array_equal(written["x"], expected["x"]))
+        model.fields["drag"] = -1.0
+        with self.assertRaisesRegex(RodgradError, "drag"):
+            model.check()
+        for name, value, words in (("drag", [1.0, 2.0], "drag takes a number or an array of shape"),
+                                   ("drag", "much", "drag takes a number"), ("stiffness", 1.0, "no field 'stiffness'")):
+            with self.assertRaisesRegex(RodgradError, words):
+                model.fields[name] = value
+        with self.assertRaises(AttributeError):
+            model.fields = {}
+        with self.assertRaises(AttributeError):
+            del model.fields["drag"]
+
+    def test_directors_along(self):
+        angle = np.linspace(0.0, 5.0, 30)
+        helix = np.stack([np.cos(angle), np.sin(angle), 0.2 * angle], axis=1)
+        curves = np.stack([helix, 2.0 * helix[::-1]])
+        m = rodgrad.directors_along(curves, first=[0.0, 0.3, 4.0])
+        self.assertEqual(m.shape, (2, 29, 3))
+        t = np.diff(curves, axis=1)
+        t /= np.linalg.norm(t, axis=2, keepdims=True)
+        # a few roundings of numbers of size 1
+        self.assertLessEqual(np.abs((m * t).sum(axis=2)).max(), 1e-14)
+        self.assertLessEqual(np.abs((m * m).sum(axis=2) - 1.0).max(), 1e-14)
+        binormal = np.cross(t[:, :-1], t[:, 1:])
+        self.assertLessEqual(np.abs((binormal * (m[:, 1:] - m[:, :-1])).sum(axis=2)).max(), 1e-14)
+        self.assertTrue(np.array_equal(rodgrad.directors_along(helix), rodgrad.directors_along(curves)[0]))
+        for wrong, words in ((np.zeros((4, 2)), "shape"), (np.zeros((4, 3)), "one place"), (helix[:1], "2 or more")):
+            with self.assertRaisesRegex(RodgradError, words):
+                rodgrad.directors_along(wrong)
+        for first, words in ((helix[1] - helix[0], "along the first edge"), ([0.0, 1.0], "no vector")):
+            with self.assertRaisesRegex(RodgradError, words):
+                rodgrad.directors_along(helix, first)
 
     def test_clamped(self):
         model, inputs = cantilever()
@@ -221,12 +271,39 @@ class Errors(unittest.TestCase):
         model = Model(5)
         self.refused("scheme is 'euler'; it can be 'be', 'bdf2', 'static'", Batch, model, scheme="euler")
         self.refused("substeps", Batch, model, substeps=0)
+        self.refused("substeps", Batch, model, substeps=1001)
         self.refused("n_frames is -1", Batch, model, n_frames=-1)
         self.refused("0 models", Batch, [])
         self.refused("0 models", Batch, model, 0)
         self.refused("isa|instruction", Batch, model, isa="mmx")
         self.refused("gravity has shape", Batch, model, gravity=(0.0, 1.0))
         self.refused("abacus", Batch, model, backend="abacus")
+
+    def test_integers(self):
+        # ctypes would wrap or cut them
+        model, _ = cantilever()
+        for value in (-1, 2**31 + 1, 2**32 + 1, 2**70, 2.5, 3.0, np.float64(3.0), "3", None, True):
+            for name in ("n_frames", "substeps", "threads", "window", "max_iterations"):
+                if value is None and name == "max_iterations":
+                    continue
+                self.refused(f"{name} is .* whole number", Batch, model, **{name: value})
+            self.refused("n_markers is .* whole number", Model, value)
+            self.refused("refine is .* whole number", Model, 5, value)
+            self.refused(r"clamps\[1\] is .* whole number", Model, 5, 1, [0, value])
+        for value in (-2, 2**64, 1e6):
+            self.refused("budget_bytes is .* whole number", Batch, model, budget_bytes=value)
+        self.refused("n_rods is .* whole number", Batch, model, 1.5)
+        batch = make(model)
+        for value in (0.0, "0"):
+            self.refused("rod is .* whole number", batch.set_model, value, model)
+            self.refused("rod is .* whole number", batch.clamped_vertices, value)
+        self.refused("no rod 4294967296", batch.set_model, 2**32, model)
+        self.refused("no rod -1", batch.clamped_vertices, -1)
+        self.refused("growth_every is .* whole number", batch.adjoint, {}, ["x0"], growth_every=-1)
+        self.refused("rods must be True or False", batch.reset, [256])
+        self.refused("rods must be True or False", batch.reset, [0.5])
+        self.refused("flag is .* whole number", rodgrad.rod_flag_text, 2**32)
+        self.assertEqual(Model(np.int64(5), np.uint8(2), np.array([0, 1])).vertices, 1 + 1 + 3 * 2)
 
     def test_shapes(self):
         model, inputs = cantilever()
@@ -307,6 +384,19 @@ class Library(unittest.TestCase):
     def test_missing(self):
         said = self.start("/nowhere/librodgrad.so")
         self.assertRegex(said, "that RODGRAD_LIBRARY names, /nowhere/librodgrad.so, cannot be loaded")
+
+    def test_built(self):
+        # a copy of the sources with a library where the documented build leaves it
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "python" / "rodgrad", Path(folder, "python", "rodgrad"))
+            Path(folder, "build", "release").mkdir(parents=True)
+            built = Path(folder, "build", "release", "librodgrad.so")
+            built.symlink_to(Path(_library.library_path).resolve())
+            environment = {k: v for k, v in os.environ.items() if k != "RODGRAD_LIBRARY"}
+            environment["PYTHONPATH"] = str(Path(folder, "python"))
+            done = subprocess.run([sys.executable, "-c", "import rodgrad._library as l; print(l.library_path)"],
+                                  env=environment, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.stdout.strip(), str(built.parent.resolve() / built.name), done.stderr)
 
     def test_other_versions(self):
         compiler = shutil.which("cc")
