@@ -141,6 +141,27 @@ static void glitches_driver_is_repaired(void **state)
     }
 }
 
+/* driving neighbours that change places, for good or for a while: `driving` has them where they were */
+static void glitches_swapped_drivers(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m <= 10; m += 10)
+        for (size_t last = 90; last <= FRAMES; last += FRAMES - 90) {
+            rg_recording truth = make(FRAMES, 0.01, 0.3, 0.1), r = make(FRAMES, 0.01, 0.3, 0.1);
+            for (size_t k = 80; k < last; k++)
+                for (int c = 0; c < 3; c++) {
+                    at(&r, r.positions, k, m)[c] = at(&truth, truth.positions, k, m + 1)[c];
+                    at(&r, r.positions, k, m + 1)[c] = at(&truth, truth.positions, k, m)[c];
+                }
+            find(&r);
+            assert_int_equal(r.n_repaired, 2 * (last - 80));
+            for (size_t j = 0; j < FRAMES * MARKERS * 3; j++)
+                assert_true(fabs(r.driving[j] - truth.positions[j]) <= 0.5e-3);
+            release(&truth);
+            release(&r);
+        }
+}
+
 /* both markers of a gripper jump at once: far from their median, so repaired */
 static void glitches_departure_of_a_gripper(void **state)
 {
@@ -329,6 +350,7 @@ int main(void)
         cmocka_unit_test(glitches_none_in_fast_motion),
         cmocka_unit_test(glitches_free_marker_is_masked),
         cmocka_unit_test(glitches_driver_is_repaired),
+        cmocka_unit_test(glitches_swapped_drivers),
         cmocka_unit_test(glitches_departure_of_a_gripper),
         cmocka_unit_test(glitches_long_edge_is_masked),
         cmocka_unit_test(glitches_drivers_ignore_free_markers),

@@ -720,7 +720,8 @@ static void recordings_deform(void **state)
     }
     /* 56 * 500 * 9 free marker frames: a percent of them would be an alarm about real motion */
     assert_in_range(masked, 50, 2520);
-    assert_in_range(repaired, 5, 100);
+    /* 142 of them of the two drivers of take 89 that change places */
+    assert_in_range(repaired, 142, 250);
     rgi_recordings_free(r, n);
 }
 

@@ -1,10 +1,11 @@
 /* io/glitches.c: samples of a marker that the marker cannot have taken.
  *
  * What tells a glitch from fast motion is that it is one marker's own: a whipped rope, a jerked
- * gripper and a lost frame move the neighbours too. Three tests, in metres, none of a cable's own:
+ * gripper and a lost frame move the neighbours too. Four tests, none of a cable's own:
  *   excursion  a short run departs from the cubic through the two frames before and after it
  *   departure  a sample is far from the running median
  *   edge       two neighbours are further apart than the rope between them allows
+ *   swap       two driving neighbours change places
  * Driving markers are judged by driving markers alone and repaired in `driving` by interpolation in
  * time; free markers are judged by all and masked. Frames 0, 1 and the last two have no second
  * side, and no test reaches across a gap where frames were lost. */
@@ -28,6 +29,9 @@ static const double SHARED_RATIO = 2.5;
 /* Rope stretches and chords between markers lengthen by a few percent; an edge a quarter longer
  * than its median is a marker in the wrong place. Shorter edges are bends and stay. */
 static const double EDGE_RATIO = 1.25;
+/* Two driving neighbours changed places if their edge turns by more than 135 degrees within this time: a hand turns
+ * by less than 90 degrees then. */
+static const double SWAP_S = 0.2, SWAP_COSINE = -0.7;
 /* Longest excursion looked for, and half the span of the running median. */
 static const double WINDOW_S = 0.03;
 /* The bounds above are for frame intervals up to this; the reach of real motion within one interval
@@ -277,6 +281,32 @@ static void repair(scan *s, size_t marker)
     }
 }
 
+/* Put the names of driving markers `marker` and the next back where they change places: their edge turns round within a
+ * time in which no gripper does. To be done once both are repaired. */
+static void repair_swaps(scan *s, size_t marker)
+{
+    int swapped = 0;
+    for (size_t k = 1; k < s->r->n_frames; k++) {
+        const double *before = bridged(s, k - 1, marker);
+        double *own = bridged(s, k, marker), edge[3], last[3], dot = 0;
+        for (int a = 0; a < 3; a++) {
+            edge[a] = (swapped ? -1 : 1) * (own[3 + a] - own[a]);
+            last[a] = before[3 + a] - before[a];
+            dot += edge[a] * last[a];
+        }
+        const double zero[3] = {0, 0, 0}, size = distance(edge, zero) * distance(last, zero);
+        const double time = (s->time[k] - s->time[k - 1]) * s->r->dt_s;
+        if (time <= SWAP_S && dot < SWAP_COSINE * size) swapped = !swapped;
+        if (!swapped) continue;
+        for (int a = 0; a < 3; a++) {
+            const double other = own[3 + a];
+            own[3 + a] = own[a];
+            own[a] = other;
+        }
+        *valid(s, k, marker) = *valid(s, k, marker + 1) = 0;
+    }
+}
+
 static void count(scan *s)
 {
     s->r->n_repaired = s->r->n_masked = 0;
@@ -357,6 +387,9 @@ rg_status rgi_glitches_find(rg_recording *recording, rg_error *err)
     memcpy(recording->driving, recording->positions, n * markers * 3 * sizeof(double));
     for (size_t m = 0; m < markers; m++) {
         if (s.is_clamp[m]) repair(&s, m);
+    }
+    for (size_t m = 0; m + 1 < markers; m++) {
+        if (s.is_clamp[m] && s.is_clamp[m + 1]) repair_swaps(&s, m);
     }
     count(&s);
     free(recording->lost);
