@@ -85,6 +85,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     const rgi_rod *rod = &run->rod;
     const int rows = 3 * pack->n_free, p = pack->n_directions;
     const real floor_ = rg_set1(pack->floor), zero = rg_set1(0.0);
+    const real inner_share = rgi_load(pack->share, 0), outer_share = rgi_load(pack->share, 1);
     real *residual = run->residual, *root = residual + rows, sum[4] = {zero, zero, zero, zero};
     RG_TEAM_FOR(k, 0, pack->n_free)
     {
@@ -105,7 +106,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
             sum[2] += used * rg_select(rg_lt(size, floor_), RG_C(1.0) / floor_, zero);
             sum[3] += w;
             residual[3 * k + c] = w * r[c];
-            root[3 * k + c] = rg_sqrt(w);
+            root[3 * k + c] = rg_sqrt(w * rg_select(rg_lt(size, floor_), inner_share, outer_share));
         }
     }
     for (int i = 0; i < 4; i++) {

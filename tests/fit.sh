@@ -62,6 +62,31 @@ done
 [ "$(essence whole.json)" = "$(essence cut.json)" ] || complain "the resumed fit is another one"
 [ -f cut.json.checkpoint ] && complain "the checkpoint was left behind"
 
+# how a fit ended: a fit that has not converged says so, and ends with 0 all the same
+# ended MODEL: what its fit object says
+ended() {
+    python3 -c '
+import json, sys
+f = json.load(open(sys.argv[1]))["fit"]
+print(f["converged"], f["stopped_by"], f["intervals_hold"], any("has not converged" in n for n in f["notes"]))' "$1"
+}
+[ "$(ended whole.json)" = "True tolerance True False" ] || complain "the whole fit: $(ended whole.json)"
+python3 -c '
+import json
+o = json.load(open("whole.txt"))
+assert o["converged"] and o["stopped_by"] == "tolerance" and o["warnings"] == [], o["warnings"]' ||
+    complain "fit --json does not say that it converged"
+expect 0 "warning: The fit has not converged, and its intervals do not hold: it was ended by its number of iterations" \
+    "$program" fit "$@" -o short.json --iterations 1
+[ "$(ended short.json)" = "False iterations False True" ] || complain "--iterations 1: $(ended short.json)"
+# --max-time bounds all stages, and the error reported is the model's
+expect 0 "ended by its time limit" "$program" fit "$@" -o short.json --max-time 0.001 --json
+[ "$(ended short.json)" = "False time False True" ] || complain "--max-time: $(ended short.json)"
+python3 -c '
+import json
+fit = json.load(open("out.txt"))
+assert fit["status"] == "ok" and fit["train_l1_m"] > 0.0 and fit["iterations"] == 1, fit' || complain "--max-time: $(cat out.txt)"
+
 # damaged and foreign checkpoints
 echo nonsense >bad.json.checkpoint
 expect 2 "is damaged" "$program" fit "$@" -o bad.json --iterations 2

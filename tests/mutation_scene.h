@@ -329,7 +329,7 @@ typedef struct mutation_bench {
     double dforce[MUTATION_STEPS * 3 * MUTATION_NODES];
     double out[MUTATION_OUT], dout[MUTATION_OUT], bar[MUTATION_OUT], m[MUTATION_OUT];
     double jvp[MUTATION_STEPS * 3 * MUTATION_NODES], recorded[MUTATION_STEPS * 3 * MUTATION_NODES];
-    double weight[MUTATION_STEPS * MUTATION_NODES], normal[1], gradients[1], loss[4];
+    double weight[MUTATION_STEPS * MUTATION_NODES], normal[1], gradients[1], loss[4], share[2];
     double coef_bar[MUTATION_NODES * RGI_NC], offset_bar[2 * MUTATION_NODES];
     double x0_bar[3 * MUTATION_NODES], v0_bar[3 * MUTATION_NODES], turn0_bar[MUTATION_NODES];
     double drive_x_bar[MUTATION_STEPS * 3 * MUTATION_NODES];
@@ -397,6 +397,8 @@ static inline void mutation_bench_make(mutation_bench *b, const mutation_scene *
         p->free_markers = s->free_markers;
         p->recorded = b->recorded;
         p->weight = b->weight;
+        b->share[0] = b->share[1] = 1.0;
+        p->share = b->share;
         p->floor = 0.003;
         p->block = s->steps;
         p->normal = b->normal;

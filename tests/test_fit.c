@@ -541,6 +541,142 @@ static void check_resume(const rg_recording *r, size_t n, const rg_model *start,
     rg_fit_destroy(&fit);
 }
 
+/* mean |error| of the free markers of a simulation by the model [m] */
+static double error_of(const rg_model *m, const rg_recording *r, size_t n)
+{
+    double sum = 0.0, count = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double *out = malloc(r[i].n_frames * MARKERS * 3 * sizeof *out);
+        rg_rod_status status;
+        rg_error err = {0};
+        assert_non_null(out);
+        if (rg_simulate(m, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
+        for (size_t f = 2; f < r[i].n_frames; f++)
+            for (size_t k = 6; k < 15; k++, count += 1.0)
+                sum += fabs(out[f * MARKERS * 3 + k] - r[i].positions[f * MARKERS * 3 + k]);
+        free(out);
+    }
+    return sum / count;
+}
+
+/* Wherever a fit is ended, in the middle of a stage or between two, its model is the best so far, the errors it reports
+ * are that model's over all recordings, and it says that it has not converged. MANY recordings: their first stages
+ * take a part of them. */
+static void fit_ended_anywhere(void **state)
+{
+    (void)state;
+    enum { MANY = 33 };
+    rg_recording r[MANY];
+    rg_model *truth = make_truth();
+    plant(truth, r, MANY, 12, 1e-3);
+    rg_fit_opts o = options();
+    o.starts = 2;
+    o.max_iterations = 2;
+    int stages = 0, last_stage = -1;
+    for (int steps = 0; steps < 40; steps++) {
+        rg_error err = {0};
+        rg_fit *fit = fits_create(r, MANY, NULL, &o);
+        rg_fit_progress p = {0};
+        double best_start = INFINITY;
+        for (int i = 0; i < steps; i++) {
+            p = fits_step(fit);
+            assert_true(p.cost > 0.0 && p.train_l1_m > 0.0);
+            if (p.stage < o.starts) best_start = fmin(best_start, p.train_l1_m);
+        }
+        const int done = p.done;
+        if (p.stage != last_stage) stages++;
+        last_stage = p.stage;
+        if (rg_fit_end(fit, RG_STOP_TIME, &err) != RG_OK) fail_msg("%s", err.text);
+        const rg_fit_parameter *ps;
+        size_t n;
+        if (rg_fit_parameters(fit, &ps, &n, &err) != RG_OK) fail_msg("%s", err.text);
+        rg_fit_describe(fit, &p);
+        assert_true(p.done);
+        if (!done) assert_true(p.stopped_by == RG_STOP_TIME && !p.converged);
+        const double error = error_of(rg_fit_model(fit), r, MANY);
+        if (!(fabs(p.train_l1_m - error) <= 1e-6 * error))
+            fail_msg("%d steps: %.9g m reported, the model's is %.9g", steps, p.train_l1_m, error);
+        double sum = 0.0;
+        for (size_t i = 0; i < MANY; i++) sum += rg_fit_recording_l1(fit, i, NULL) / MANY;
+        assert_true(fabs(sum - error) <= 1e-6 * error);
+        /* of all recordings, and not far above the best start's of a part */
+        if (steps > 1 && !(error <= 2.0 * best_start)) fail_msg("%d steps: %g after %g", steps, error, best_start);
+        rg_fit_destroy(&fit);
+        if (done) break;
+    }
+    if (stages != 4) fail_msg("%d stages", stages);
+    rg_model_destroy(&truth);
+    clear(r, MANY);
+}
+
+/* why a fit is over: it has converged, or its iterations or its time were */
+static void fit_says_how_it_ended(void **state)
+{
+    (void)state;
+    rg_recording r[RECORDINGS];
+    rg_model *truth = make_truth();
+    plant(truth, r, RECORDINGS, 20, 1e-3);
+    rg_fit_opts o = options();
+    rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
+    rg_fit_progress p = {0};
+    while (!p.done) {
+        p = fits_step(fit);
+        assert_true(p.done || (p.stopped_by == RG_STOP_NONE && !p.converged));
+    }
+    assert_true(p.converged && p.stopped_by == RG_STOP_TOLERANCE);
+    rg_fit_destroy(&fit);
+    o.max_iterations = 1;
+    fit = fits_create(r, RECORDINGS, NULL, &o);
+    for (p.done = 0; !p.done;) p = fits_step(fit);
+    assert_true(!p.converged && p.stopped_by == RG_STOP_ITERATIONS);
+    rg_fit_destroy(&fit);
+    /* no time at all: the first step ends it */
+    for (int m = 0; m < RG_METHOD_COUNT; m++) {
+        o = options();
+        o.method = (rg_fit_method)m;
+        fit = fits_create(r, RECORDINGS, NULL, &o);
+        rg_fit_limit_time(fit, 1e-9);
+        p = fits_step(fit);
+        assert_true(p.done && !p.converged && p.stopped_by == RG_STOP_TIME);
+        rg_fit_destroy(&fit);
+    }
+    for (int s = 0; s < RG_STOP_COUNT; s++) assert_non_null(rg_fit_stop_name((rg_fit_stop_reason)s));
+    assert_null(rg_fit_stop_name(RG_STOP_COUNT));
+    rg_model_destroy(&truth);
+    clear(r, RECORDINGS);
+}
+
+/* One recording that no rod explains, whose simulation changes by leaps with the parameters, does not keep the others
+ * from being fitted. */
+static void fit_one_bad_among_many(void **state)
+{
+    (void)state;
+    enum { MANY = 8 };
+    rg_recording r[MANY];
+    rg_model *truth = make_truth();
+    plant(truth, r, MANY, 30, 1e-4);
+    rg_fit_opts o = options();
+    rg_fit *fit = fits_create(r, MANY - 1, NULL, &o);
+    const double good = finish(fit).train_l1_m;
+    rg_fit_destroy(&fit);
+    /* the driving markers of one end change places on the way, as in a mislabelled recording */
+    for (size_t f = 15; f < 30; f++)
+        for (int c = 0; c < 3; c++) {
+            double *x = r[MANY - 1].driving + 3 * (f * MARKERS + 5) + c, other = x[3];
+            x[3] = x[0];
+            x[0] = other;
+        }
+    fit = fits_create(r, MANY, NULL, &o);
+    (void)finish(fit);
+    double sum = 0.0;
+    for (size_t i = 0; i + 1 < MANY; i++) sum += rg_fit_recording_l1(fit, i, NULL) / (MANY - 1);
+    print_message("trained to %.3e m without the bad one, %.3e m with it\n", good, sum);
+    assert_true(sum <= 2.0 * good + 1e-3);
+    rg_fit_destroy(&fit);
+    rg_model_destroy(&truth);
+    clear(r, MANY);
+}
+
 static void fit_resume_bitwise(void **state)
 {
     (void)state;
@@ -593,6 +729,31 @@ static void fit_resume_err(void **state)
     if (rg_fit_resume(second, saved, count, &err) == RG_OK)
         fail_msg("another fit's state was taken");
     rg_fit_destroy(&second);
+    other = o;
+    other.rollout.real = RG_REAL_FLOAT;
+    second = fits_create(r, 2, NULL, &other);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    rg_fit_destroy(&second);
+    other = o;
+    other.rollout.tolerance_m *= 2.0;
+    second = fits_create(r, 2, NULL, &other);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    rg_fit_destroy(&second);
+    other = o;
+    other.rollout.isa = "scalar";
+    o.rollout.isa = NULL;
+    second = fits_create(r, 2, NULL, &other);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    rg_fit_destroy(&second);
+    /* other values in recordings of the same shape, told by the cost; the fit begins anew */
+    r[1].positions[3 * (5 * MARKERS + 3)] += 1e-3;
+    second = fits_create(r, 2, NULL, &o);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    if (!strstr(err.text, "other recordings")) fail_msg("%s", err.text);
+    rg_fit_progress anew = fits_step(second);
+    assert_true(anew.iteration == 1 && anew.stage == 0);
+    rg_fit_destroy(&second);
+    r[1].positions[3 * (5 * MARKERS + 3)] -= 1e-3;
     /* any number may be damaged: refused, or a fit that goes on without harm */
     static const double wrong[] = {NAN, INFINITY, -1.0, 1e300, 0.5, 1e9};
     int refusals = 0;
@@ -630,7 +791,8 @@ int main(void)
         cmocka_unit_test(fit_one_group),        cmocka_unit_test(fit_bad_input_err),
         cmocka_unit_test(fit_bad_recording),    cmocka_unit_test(fit_resume_bitwise),
         cmocka_unit_test(fit_resume_err),       cmocka_unit_test(fit_anisotropy_bounds),
-        cmocka_unit_test(fit_parameters_value),
+        cmocka_unit_test(fit_parameters_value), cmocka_unit_test(fit_ended_anywhere),
+        cmocka_unit_test(fit_says_how_it_ended), cmocka_unit_test(fit_one_bad_among_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

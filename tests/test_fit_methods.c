@@ -332,6 +332,7 @@ static void methods_derivatives(void **state)
     for (size_t i = 0; i < p; i++) v[i] = fit->parameters.list[i].prior_std * random_signed(&seed);
     assert_int_equal(rgi_fit_gradient(fit, u, &cost, g, &err), RG_OK);
     assert_int_equal(rgi_fit_product(fit, v, out, &err), RG_OK);
+    fit->whole = 1; /* weights as they are, as in products */
     assert_int_equal(rgi_fit_evaluate(fit, u, &cost, normal, other, &err), RG_OK);
     for (size_t i = 0; i < p; i++) {
         const double std = fit->parameters.list[i].prior_std;

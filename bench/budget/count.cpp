@@ -331,6 +331,9 @@ static result measure(int n, int deform, const mode &m, int steps)
         counted *weight = working.take(frames * (size_t)free_markers);
         for (size_t i = 0; i < frames * (size_t)free_markers; i++) weight[i].v = 1.0;
         pack.weight = (const double *)(void *)weight;
+        counted *share = working.take(2);
+        share[0].v = share[1].v = 1.0;
+        pack.share = (const double *)(void *)share;
         pack.loss = working.doubles(4);
         pack.rows_apart = 3 * free_markers * steps;
         r.rows.data.resize((p + 1) * (size_t)pack.rows_apart);

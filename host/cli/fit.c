@@ -28,7 +28,7 @@ static const char usage[] =
 
 typedef struct arguments {
     rgc_common common;
-    const char *start, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
+    const char *start, *tolerance, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
 } arguments;
 
 /* "bend_stiffness=along,drag=held" */
@@ -96,7 +96,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     const rgc_option extra[] = {
         {"start", &a->start, NULL, "model.json to start from; its mesh and held fields stay"},
         {"max-time", &a->max_time, NULL,
-         "stop the last stage after so many seconds, best so far (100; 0: no limit)"},
+         "end the fit after so many seconds, with the best model so far (100; 0: no limit)"},
         {"seed", &a->seed, NULL,
          "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
         {"memory", &a->memory, NULL,
@@ -106,7 +106,9 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"learning-rate", &a->rate, NULL,
          "Adam's first step, in standard deviations of the priors (0.05)"},
         {"iterations", &a->iterations, NULL,
-         "at most so many in the last stage (40; with adam 2000)"},
+         "at most so many in the last stage (60; with adam 2000, with the others 40)"},
+        {"tolerance", &a->tolerance, NULL,
+         "it has converged when the cost falls by less than this share twice in a row (0.002)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
     };
     int code =
@@ -124,6 +126,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         if ((code = rgc_integer("iterations", a->iterations, 1, 100000, &number))) return code;
         opts->max_iterations = (int)number;
     }
+    if (a->tolerance && (code = rgc_number("tolerance", a->tolerance, 0.0, 0.1, &opts->tolerance))) return code;
     if (a->starts) {
         if ((code = rgc_integer("starts", a->starts, 0, 15, &number))) return code;
         opts->starts = (int)number;
@@ -197,11 +200,11 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     size_t used = (size_t)snprintf(
         key, room,
         "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
-        "newton %.17g seed %llu axes %s unit %.17g clamps",
+        "newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
         rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
         opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
-        opts->rollout.substeps, opts->rollout.tolerance_m, opts->seed,
+        opts->rollout.substeps, opts->rollout.tolerance_m, opts->tolerance, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
@@ -267,6 +270,7 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
     if (!numbers) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the checkpoint.");
     rg_status status = RG_OK;
     double before = job->wall_s, began = rgc_seconds();
+    if (max_time > 0.0) rg_fit_limit_time(job->fit, fmax(max_time - before, 1e-3));
     while (status == RG_OK && !job->progress.done) {
         status = rg_fit_step(job->fit, &job->progress, err);
         job->wall_s = before + rgc_seconds() - began;
@@ -282,11 +286,6 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
             status = RG_FAIL(err, RG_ERR_INTERRUPTED,
                              "interrupted after iteration %d; the same command goes on from %s.",
                              job->progress.iteration, path);
-        else if (max_time > 0.0 && job->wall_s > max_time &&
-                 job->progress.stage + 1 == job->progress.n_stages) {
-            job->out_of_time = 1;
-            break;
-        }
     }
     rgc_progress_clear();
     free(numbers);
@@ -296,8 +295,8 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
 static json_t *answer(const rgc_fit_job *job, const json_t *fit, const char *output)
 {
     json_t *object = json_pack("{s:o}", "output", rgc_json_text(output));
-    static const char *const members[] = {"method",     "wall_s", "iterations", "train_l1_m",
-                                          "parameters", "status", "notes"};
+    static const char *const members[] = {"method",     "wall_s",         "iterations", "converged", "stopped_by",
+                                          "train_l1_m", "intervals_hold", "parameters", "status",    "notes"};
     for (size_t i = 0; object && i < sizeof members / sizeof *members; i++)
         json_object_set(object, members[i], json_object_get(fit, members[i]));
     if (object) json_object_set_new(object, "recordings", json_integer((json_int_t)job->n));
@@ -379,11 +378,17 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
         rgc_fit_status(&job, text, sizeof text);
         rgc_fit_warn(&job);
         if (!a->common.json) rgc_fit_table(&job);
+        if (!job.progress.converged) {
+            char why[256];
+            rgc_fit_unfinished(&job, why, sizeof why);
+            rgc_warn("fit", "%s", why);
+        }
         fprintf(stderr,
-                "%s: %d iterations, %.1f s, mean |error| of the free markers %.3f mm over %zu "
-                "recordings, status %s\n",
-                a->common.output, job.progress.iteration, job.wall_s, 1e3 * job.progress.train_l1_m,
-                job.n, text);
+                "%s: %d iterations, %.1f s, %s, mean |error| of the free markers %.3f mm over %zu recording%s, status "
+                "%s\n",
+                a->common.output, job.progress.iteration, job.wall_s,
+                job.progress.converged ? "converged" : "not converged", 1e3 * job.progress.train_l1_m, job.n,
+                job.n == 1 ? "" : "s", text);
         if (a->common.json) code = rgc_print_json("fit", answer(&job, fit, a->common.output));
         if (code == RGC_DONE && strcmp(text, "ok") != 0) code = RGC_FAILED;
     }

@@ -50,6 +50,18 @@ void rgc_fit_warn(const rgc_fit_job *job)
     free(statuses);
 }
 
+void rgc_fit_unfinished(const rgc_fit_job *job, char *text, size_t size)
+{
+    static const char *const reasons[RG_STOP_COUNT] = {
+        [RG_STOP_NONE] = "was not finished",
+        [RG_STOP_STUCK] = "found no better point, though its cost still has a slope: a rod may snap to another shape there; "
+                          "try another --seed, more --starts, or leave the recording out whose error jumps",
+        [RG_STOP_ITERATIONS] = "was ended by its number of iterations; raise --iterations, or go on with --start",
+        [RG_STOP_TIME] = "was ended by its time limit; raise --max-time, or go on with --start"};
+    snprintf(text, size, "The fit has not converged, and its intervals do not hold: it %s.",
+             reasons[job->progress.stopped_by]);
+}
+
 static json_t *parameter_json(const rg_fit_parameter *p)
 {
     char name[96];
@@ -150,9 +162,10 @@ static json_t *notes_json(const rgc_fit_job *job)
         snprintf(text, sizeof text, "%zu parameters ended at a bound.", at_bound);
         json_array_append_new(notes, json_string(text));
     }
-    if (job->out_of_time)
-        json_array_append_new(notes,
-                              json_string("The time limit ended the fit before it had converged."));
+    if (!job->progress.converged) {
+        rgc_fit_unfinished(job, text, sizeof text);
+        json_array_append_new(notes, json_string(text));
+    }
     json_array_append_new(notes,
                           json_string("Standard deviations allow for the correlation of residuals "
                                       "in time, not for what the model cannot represent."));
@@ -177,13 +190,17 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     struct tm utc;
     *out = NULL;
     RG_TRY(rg_fit_parameters(job->fit, &job->parameters, &job->n_parameters, err));
+    rg_fit_describe(job->fit, &job->progress);
+    int known = 1;
+    for (size_t i = 0; i < job->n_parameters; i++) known = known && isfinite(job->parameters[i].std);
     rgc_fit_status(job, status, sizeof status);
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
     *out = json_pack(
-        "{s:o, s:s, s:s, s:s, s:f, s:i, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:s, s:s, s:s, s:f, s:i, s:b, s:s, s:b, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
         "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
         "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
-        job->progress.iteration, "train_l1_m", rgc_json_number(job->progress.train_l1_m), "status",
+        job->progress.iteration, "converged", job->progress.converged, "stopped_by",
+        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && known, "train_l1_m", rgc_json_number(job->progress.train_l1_m), "status",
         status, "loss", "kind", "absolute error, quadratic below the floor", "floor_m",
         job->opts->floor_m, "correlation", job->opts->correlation, "recordings",
         recordings_json(job), "parameters", parameters_json(job), "singular_values",
@@ -194,8 +211,8 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
 
 void rgc_fit_table(const rgc_fit_job *job)
 {
-    fprintf(stderr, "%-24s %12s %11s  %-25s %s\n", "parameter", "value", "std", "95 % interval",
-            "unit");
+    fprintf(stderr, "%-24s %12s %11s  %-25s %s\n", "parameter", "value", "std",
+            job->progress.converged ? "95 % interval" : "interval, not valid", "unit");
     for (size_t i = 0; i < job->n_parameters; i++) {
         const rg_fit_parameter *p = &job->parameters[i];
         char name[96], interval[64];

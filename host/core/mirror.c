@@ -148,7 +148,7 @@ static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
     p->fixed_theta = m->shape.at[5];
     p->free_markers = m->shape.at[6];
     p->fixed = m->shape.fixed;
-    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->x0,       &p->v0,    &p->m0, &p->dx0,
+    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->share, &p->x0,       &p->v0,    &p->m0, &p->dx0,
                                &p->dv0,        &p->dturn0, &p->chord, &p->recorded, &p->weight};
     for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) *inputs[k] = moved(m, *inputs[k]);
     double **outputs[] = {&p->markers,    &p->status,     &p->markers_jvp, &p->loss,    &p->coef_bar,

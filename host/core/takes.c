@@ -104,6 +104,7 @@ static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *use
         j->lane_steps = rgi_take(base, used, w);
         j->coef = rgi_take(base, used, n * RGI_NC * w);
         j->offset = rgi_take(base, used, m * 2 * w);
+        j->share = fit ? rgi_take(base, used, 2 * w) : NULL;
         j->x0 = rgi_take(base, used, n * 3 * w);
         j->v0 = rgi_take(base, used, n * 3 * w);
         j->m0 = rgi_take(base, used, n * 3 * w);
@@ -417,6 +418,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     memset(b->memory, 0, b->memory_doubles * sizeof *b->memory);
     memset(b->drives, 0, b->drives_doubles * sizeof *b->drives);
     layout_all(b);
+    if (opts->fit) rgi_takes_share(b, NULL, 1.0);
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i].job;
         j->n_steps = (int)(b->packs[i].ticks * (size_t)j->substeps);
@@ -550,6 +552,16 @@ static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *mo
     j->entry_begin = b->entry_begin;
     j->entries = b->entries;
     j->entry_values = values;
+}
+
+void rgi_takes_share(rgi_takes *b, const double *factors, double outer)
+{
+    const size_t w = lanes_of(b);
+    for (size_t r = 0; r < b->n; r++) {
+        double *share = (double *)(uintptr_t)b->packs[r / b->lanes].job.share;
+        share[r % b->lanes] = factors ? factors[r] : 1.0;
+        share[w + r % b->lanes] = share[r % b->lanes] * outer;
+    }
 }
 
 rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
@@ -776,6 +788,22 @@ void rgi_takes_normal(const rgi_takes *b, double *normal, double *gradient)
             for (size_t block = 0; block < blocks; block++)
                 gradient[i] += j->gradients[(block * p + i) * w + lane];
         }
+    }
+}
+
+void rgi_takes_reweigh(rgi_takes *b, size_t p, const double *factors, double *normal)
+{
+    const size_t w = lanes_of(b);
+    memset(normal, 0, p * p * sizeof *normal);
+    for (size_t r = 0; r < b->n; r++) {
+        double *own = b->packs[r / b->lanes].job.normal + r % b->lanes;
+        for (size_t i = 0; i < p; i++)
+            for (size_t k = 0; k <= i; k++) {
+                double *v = own + (i * (i + 1) / 2 + k) * w;
+                *v *= factors[r];
+                normal[i * p + k] += *v;
+                if (k != i) normal[k * p + i] += *v;
+            }
     }
 }
 

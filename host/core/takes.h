@@ -65,6 +65,9 @@ void rgi_takes_destroy(rgi_takes **batch);
 /* Parameters and directions for the next run. model: of the shape the batch was made with. */
 rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions,
                         size_t n_directions, rg_error *err);
+/* From the next rgi_takes_set on J^T W J of recording r, not the gradient, has its weights multiplied by factors[r]
+ * (NULL: 1), and by `outer` as well where |r| is above the floor. Both are 1 at first. */
+void rgi_takes_share(rgi_takes *batch, const double *factors, double outer);
 /* RG_ERR_DEVICE: on a GPU only, as everywhere below */
 rg_status rgi_takes_run(rgi_takes *batch, rg_error *err);
 
@@ -94,6 +97,9 @@ void rgi_takes_curvature(const rgi_takes *batch, size_t recording, double *curva
                          double *weight);
 /* add every recording's J^T W J to normal [p][p] (both triangles), J^T w r to gradient [p] */
 void rgi_takes_normal(const rgi_takes *batch, double *normal, double *gradient);
+/* On the CPU, after a run with p directions and any number without: multiply each recording's J^T W J by factors [n],
+ * and write their sum to normal [p][p]. */
+void rgi_takes_reweigh(rgi_takes *takes, size_t p, const double *factors, double *normal);
 /* add sum over clusters of g g^T to spread [p][p]: clusters are blocks of frames, or whole
  * recordings */
 void rgi_takes_spread(const rgi_takes *batch, int whole, double *spread, double *scratch);

@@ -12,7 +12,7 @@ typedef struct algebra {
     rg_status (*take)(rg_fit *fit, double *normal, double *gradient, rg_error *err);
     void (*accept)(rg_fit *fit);
     double (*diagonal)(const rg_fit *fit, int trial, size_t i);
-    rg_status (*solve)(rg_fit *fit, int *solved, rg_error *err);
+    rg_status (*solve)(rg_fit *fit, double mu, int *solved, rg_error *err);
     rg_status (*uncertainty)(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err);
 } algebra;
 
@@ -24,7 +24,7 @@ static rg_status host_take(rg_fit *fit, double *normal, double *gradient, rg_err
     (void)err;
     memset(normal, 0, p * p * sizeof *normal);
     memset(gradient, 0, p * sizeof *gradient);
-    rgi_takes_normal(fit->tangents, normal, gradient);
+    rgi_takes_normal(rgi_fit_tangents(fit), normal, gradient);
     return RG_OK;
 }
 
@@ -40,16 +40,15 @@ static double host_diagonal(const rg_fit *fit, int trial, size_t i)
     return normal[i * fit->parameters.n + i];
 }
 
-static rg_status host_solve(rg_fit *fit, int *solved, rg_error *err)
+static rg_status host_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
 {
     const size_t p = fit->parameters.n;
     double *a = fit->matrix;
     (void)err;
     for (size_t i = 0; i < p; i++) {
-        const rgi_parameter *par = &fit->parameters.list[i];
-        double precision = 1.0 / (par->prior_std * par->prior_std);
+        const double precision = 1.0 / (fit->spread[i] * fit->spread[i]);
         for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
-        a[i * p + i] = (a[i * p + i] + precision) * (1.0 + fit->mu);
+        a[i * p + i] = (a[i * p + i] + precision) * (1.0 + mu);
     }
     *solved = !LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
     return RG_OK;
@@ -64,6 +63,18 @@ static int invert(const double *a, size_t p, double *out)
     for (size_t i = 0; i < p; i++)
         for (size_t k = i + 1; k < p; k++) out[i * p + k] = out[k * p + i];
     return 1;
+}
+
+/* The same for a matrix that single precision's rounding may have left indefinite: its diagonal rises then by the least
+ * of a few shares that helps. 0 when none does. */
+static int invert_rounded(const double *a, size_t p, double *out, double *scratch)
+{
+    for (double share = 0.0; share < 2e-5; share = share == 0.0 ? 1e-7 : 10.0 * share) {
+        memcpy(scratch, a, p * p * sizeof *scratch);
+        for (size_t i = 0; i < p; i++) scratch[i * p + i] *= 1.0 + share;
+        if (invert(scratch, p, out)) return 1;
+    }
+    return 0;
 }
 
 /* out = a b, [p][p] each */
@@ -86,12 +97,12 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
         for (size_t k = 0; k < p; k++) a[i * p + k] = s->weight * fit->normal[i * p + k];
         a[i * p + i] += 1.0 / (s->prior[i] * s->prior[i]);
     }
-    if (!invert(a, p, inverse))
+    if (!invert_rounded(a, p, inverse, work))
         return RG_FAIL(err, RG_ERR_NUMERIC, "the normal matrix of the fit is not positive definite");
     for (size_t i = 0; i < p; i++) s->resolution[i] = 1.0 - inverse[i * p + i] / (s->prior[i] * s->prior[i]);
     /* the sandwich */
     memset(meat, 0, p * p * sizeof *meat);
-    rgi_takes_spread(fit->tangents, s->whole, meat, fit->step);
+    rgi_takes_spread(rgi_fit_tangents(fit), s->whole, meat, fit->step);
     for (size_t i = 0; i < p; i++) {
         double precision = 1.0 / (s->prior[i] * s->prior[i]);
         for (size_t k = 0; k < p; k++) {
@@ -101,7 +112,7 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
         a[i * p + i] += precision;
         meat[i * p + i] += precision;
     }
-    if (!invert(a, p, inverse))
+    if (!invert_rounded(a, p, inverse, work))
         return RG_FAIL(err, RG_ERR_NUMERIC, "the information matrix of the fit is not positive definite");
     multiply(inverse, meat, p, work);
     multiply(work, inverse, p, a);
@@ -125,7 +136,8 @@ static const algebra host = {host_take, host_accept, host_diagonal, host_solve, 
 
 static rgi_normal *normal_of(const rg_fit *fit)
 {
-    return fit->tangents ? rgi_takes_device_normal(fit->tangents) : NULL;
+    const rgi_takes *takes = rgi_fit_tangents(fit);
+    return takes ? rgi_takes_device_normal(takes) : NULL;
 }
 
 static rg_status device_take(rg_fit *fit, double *normal, double *gradient, rg_error *err)
@@ -138,7 +150,6 @@ static void device_accept(rg_fit *fit)
 {
     rgi_normal_accept(normal_of(fit));
     memcpy(fit->diagonal, fit->diagonal + fit->capacity, fit->parameters.n * sizeof *fit->diagonal);
-    fit->formed = 1;
 }
 
 static double device_diagonal(const rg_fit *fit, int trial, size_t i)
@@ -146,17 +157,11 @@ static double device_diagonal(const rg_fit *fit, int trial, size_t i)
     return fit->diagonal[(trial ? fit->capacity : 0) + i];
 }
 
-static rg_status device_solve(rg_fit *fit, int *solved, rg_error *err)
+static rg_status device_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
 {
-    double *prior = fit->spread, cost = 0.0;
-    /* a saved state does not hold N */
-    if (!fit->formed) {
-        RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
-        device_accept(fit);
-    }
-    for (size_t i = 0; i < fit->parameters.n; i++) prior[i] = fit->parameters.list[i].prior_std;
+    double *prior = fit->spread;
     /* the right-hand side is on the device before the solution comes to its place */
-    return rgi_normal_solve(normal_of(fit), fit->weight, prior, fit->mu, fit->step, fit->step, solved, err);
+    return rgi_normal_solve(normal_of(fit), fit->weight, prior, mu, fit->step, fit->step, solved, err);
 }
 
 static rg_status device_uncertainty(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err)
@@ -177,16 +182,41 @@ rg_status rgi_algebra_take(rg_fit *fit, double *normal, double *gradient, rg_err
     return of(fit)->take(fit, normal, gradient, err);
 }
 
-void rgi_algebra_accept(rg_fit *fit) { of(fit)->accept(fit); }
+void rgi_algebra_accept(rg_fit *fit)
+{
+    of(fit)->accept(fit);
+    fit->formed = fit->parts = 1;
+}
+
+rg_status rgi_algebra_reweigh(rg_fit *fit, const double *factors, rg_error *err)
+{
+    const size_t n = rgi_fit_recordings(fit);
+    double cost = 0.0;
+    if (rgi_algebra_on_device(fit)) {
+        RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
+        rgi_algebra_accept(fit);
+        return RG_OK;
+    }
+    if (!fit->parts) {
+        /* after a resume: the parts as they were, so that the sums have the same bits */
+        for (size_t i = 0; i < n; i++) fit->factors[i] /= factors[i];
+        const rg_status status = rgi_fit_try(fit, fit->u, &cost, err);
+        for (size_t i = 0; i < n; i++) fit->factors[i] *= factors[i];
+        RG_TRY(status);
+        rgi_algebra_accept(fit);
+    }
+    rgi_takes_reweigh(rgi_fit_tangents(fit), fit->parameters.n, factors, fit->normal);
+    return RG_OK;
+}
 
 double rgi_algebra_diagonal(const rg_fit *fit, int trial, size_t i)
 {
     return of(fit)->diagonal(fit, trial, i);
 }
 
-rg_status rgi_algebra_solve(rg_fit *fit, int *solved, rg_error *err)
+rg_status rgi_algebra_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
 {
-    return of(fit)->solve(fit, solved, err);
+    return of(fit)->solve(fit, mu, solved, err);
 }
 
 rg_status rgi_algebra_uncertainty(rg_fit *fit, const rgi_normal_spread *spread, rg_error *err)

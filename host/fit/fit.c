@@ -1,25 +1,44 @@
-/* fit/fit.c: stages of a fit and Levenberg-Marquardt (include/rodgrad/fit.h).
+/* fit/fit.c: stages of a fit (include/rodgrad/fit.h).
  *
- * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when
- * the stage began. Model at u: gradient g = w J^T W r + P (u - u0), matrix A = w J^T W J + P, P =
- * diag(1/s0^2); step (A + mu diag(A)) d = -g by Cholesky, cut at the bounds. mu falls after a
- * success and rises after a failure. Stages: `starts` uniform rods a few iterations each; the best
- * goes on; then all modes. The other methods are in gauss_newton.c, lbfgs.c and adam.c. */
-#include <float.h>
+ * Cost F(u) = w sum rho + 1/2 sum ((u - u0)/s0)^2 with w = 1/(correlation b), b the mean |r| when the stage began.
+ * Stages: `starts` uniform rods, some iterations each; then all modes from the best of them, on a part of the
+ * recordings if there are many; then all modes on all of them, at the same w and u0. A uniform rod from which all
+ * modes found no better point gives way to the next best. The methods are in levenberg_marquardt.c,
+ * gauss_newton.c, lbfgs.c and adam.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/recording.h"
 #include "fit/algebra.h"
 
-/* iterations of a uniform start, of the last stage by default; small falls in a row that end one */
+/* iterations of a uniform start, of the last stage by default; small falls in a row that end the last; what is small */
 static const struct {
     int start, last, small;
-} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 40, 2},
-                             [RG_METHOD_GAUSS_NEWTON_CG] = {6, 40, 2},
-                             [RG_METHOD_LBFGS] = {3, 40, 2},
-                             [RG_METHOD_ADAM] = {100, 2000, 3}};
+    double tolerance;
+} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 60, 2, 3e-3},
+                             [RG_METHOD_GAUSS_NEWTON_CG] = {6, 40, 2, 1.5e-4},
+                             [RG_METHOD_LBFGS] = {3, 40, 2, 1.5e-4},
+                             [RG_METHOD_ADAM] = {100, 2000, 3, 1.5e-4}};
+
+/* The first stages take half of the recordings or a little more, a multiple of PACK, where there are at least MANY; all
+ * modes go PART_ITERATIONS there at most. */
+enum { PACK = 16, MANY = 32, PART_ITERATIONS = 25 };
+/* A relative fall of the cost below early_fall ends an earlier stage than the last. A uniform rod whose error is
+ * `hopeless` times the best one's after HOPE iterations is left. */
+static const double early_fall = 1e-2, hopeless = 1.3;
+enum { HOPE = 2 };
+
+const char *rg_fit_stop_name(rg_fit_stop_reason reason)
+{
+    static const char *const names[] = {
+#define STOP_NAME(id, name) name,
+        RG_STOP_LIST(STOP_NAME)
+#undef STOP_NAME
+    };
+    return (int)reason >= 0 && reason < RG_STOP_COUNT ? names[reason] : NULL;
+}
 
 const char *rg_fit_method_name(rg_fit_method method)
 {
@@ -43,7 +62,7 @@ rg_fit_opts rg_fit_opts_default(void)
     }
     o.refine = 2;
     o.method = RG_METHOD_LM;
-    o.tolerance = 1.5e-4;
+    o.tolerance = -1.0;
     o.learning_rate = 0.05;
     o.floor_m = 0.003;
     o.correlation = 100.0;
@@ -92,6 +111,7 @@ void rg_fit_destroy(rg_fit **fit)
     rg_fit *f = *fit;
     rgi_parameters_clear(&f->parameters);
     rgi_takes_destroy(&f->tangents);
+    rgi_takes_destroy(&f->part_tangents);
     rgi_takes_destroy(&f->adjoint);
     free(f->recordings);
     rg_model_destroy(&f->start);
@@ -100,6 +120,8 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->u);
     free(f->to);
     free(f->start_u);
+    free(f->start_score);
+    free(f->part);
     free(f->last_u);
     free(f->normal);
     free(f->gradient);
@@ -112,6 +134,10 @@ void rg_fit_destroy(rg_fit **fit)
     free(f->singular);
     free(f->correlation);
     free(f->recording_l1);
+    free(f->losses);
+    free(f->factors);
+    free(f->rises);
+    free(f->flags);
     free(f->recording_status);
     free(f);
     *fit = NULL;
@@ -151,22 +177,28 @@ static void copy_fields(rg_model *to, const rg_model *from)
     }
 }
 
-/* make the parameters of stage `stage`, from `from`; what no parameter moves is as there */
+static int last_stage(const rg_fit *fit) { return fit->opts.starts + (fit->n_part > 0); }
+
+/* Begin stage `stage` from `from`: what no parameter moves is as there, and priors are around it. The last stage goes
+ * on from the one before where that had all its parameters. */
 static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_error *err)
 {
+    const int goes_on = stage > fit->opts.starts;
     rg_group_mode modes[RG_GROUP_COUNT];
     double *scaled = NULL;
     rgi_fit_stage_modes(fit, stage, modes);
-    rgi_parameters_clear(&fit->parameters);
-    RG_TRY(rgi_parameters_create(from, modes, fit->opts.priors, &fit->parameters, &scaled, err));
+    if (!goes_on) {
+        rgi_parameters_clear(&fit->parameters);
+        RG_TRY(rgi_parameters_create(from, modes, fit->opts.priors, &fit->parameters, &scaled, err));
+    }
     const size_t p = fit->parameters.n;
     if (stage < fit->opts.starts)
         for (size_t i = 0; i < p; i++)
-            if (fit->parameters.list[i].group == RG_GROUP_BEND)
-                scaled[i] += start_factor(fit->opts.seed, stage);
+            if (fit->parameters.list[i].group == RG_GROUP_BEND) scaled[i] += start_factor(fit->opts.seed, stage);
     for (size_t i = 0; i < p; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
-        fit->u[i] = fit->to[i] = fmin(fmax(scaled[i], par->low), par->high);
+        if (!goes_on) fit->u[i] = fmin(fmax(scaled[i], par->low), par->high);
+        fit->to[i] = fit->u[i];
     }
     free(scaled);
     copy_fields(fit->trial, from);
@@ -174,15 +206,40 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->stage = stage;
     fit->stage_iteration = 0;
     fit->mu = 1e-3;
-    fit->weight = 0.0;
-    fit->cost = 0.0;
+    if (!goes_on) fit->weight = 0.0;
     fit->fresh = 1;
-    fit->small = 0;
-    fit->linearised = fit->formed = 0;
+    fit->small = fit->stuck = fit->moved = 0;
+    for (size_t r = 0; r < fit->n; r++) fit->factors[r] = 1.0;
+    fit->linearised = fit->formed = fit->parts = 0;
     fit->last = NULL;
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
+    return RG_OK;
+}
+
+rg_status rgi_fit_begin_anew(rg_fit *fit, rg_error *err)
+{
+    for (size_t i = 0; i < fit->n; i++) fit->recording_l1[i] = -1.0;
+    memset(fit->recording_status, 0, fit->n * sizeof *fit->recording_status);
+    memset(fit->losses, 0, fit->n * sizeof *fit->losses);
+    memset(fit->flags, 0, fit->n * sizeof *fit->flags);
+    memset(fit->start_u, 0, (size_t)fit->opts.starts * RGI_START_ROOM * sizeof *fit->start_u);
+    for (int k = 0; k < fit->opts.starts; k++) fit->start_score[k] = INFINITY;
+    fit->iteration = fit->done = fit->failed = fit->attempt = fit->stopped = 0;
+    fit->cost = fit->l1 = 0.0;
+    return enter_stage(fit, 0, fit->start, err);
+}
+
+/* views of the recordings that the first stages take, evenly from all */
+static rg_status choose_part(rg_fit *fit, rg_error *err)
+{
+    if (fit->opts.method != RG_METHOD_LM || fit->opts.starts == 0 || fit->n < MANY) return RG_OK;
+    const size_t part = (fit->n / 2 + PACK - 1) / PACK * PACK;
+    fit->part = calloc(part, sizeof *fit->part);
+    if (!fit->part) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a part of the recordings");
+    for (size_t i = 0; i < part; i++) fit->part[i] = fit->recordings[(2 * i + 1) * fit->n / (2 * part)];
+    fit->n_part = part;
     return RG_OK;
 }
 
@@ -224,6 +281,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     rg_fit *f = calloc(1, sizeof *f);
     if (!f) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit");
     f->opts = *opts;
+    if (!(opts->tolerance >= 0.0)) f->opts.tolerance = limits[opts->method].tolerance;
     f->n = n;
     status = rgi_recordings_complete(recordings, n, &f->recordings, err);
     if (status != RG_OK) goto fail;
@@ -280,7 +338,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->capacity = p;
     f->u = calloc(p, sizeof *f->u);
     f->to = calloc(p, sizeof *f->to);
-    f->start_u = calloc(p, sizeof *f->start_u);
+    f->start_u = calloc((size_t)f->opts.starts * RGI_START_ROOM + 1, sizeof *f->start_u);
+    f->start_score = calloc((size_t)f->opts.starts + 1, sizeof *f->start_score);
     f->last_u = calloc(p, sizeof *f->last_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
     f->diagonal = calloc(2 * p, sizeof *f->diagonal);
@@ -293,21 +352,27 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->singular = calloc(p, sizeof *f->singular);
     f->correlation = calloc(p * p, sizeof *f->correlation);
     f->recording_l1 = calloc(n, sizeof *f->recording_l1);
+    f->losses = calloc(n, sizeof *f->losses);
+    f->flags = calloc(n, sizeof *f->flags);
+    f->rises = calloc(n, sizeof *f->rises);
+    f->factors = calloc(n, sizeof *f->factors);
     f->recording_status = calloc(n, sizeof *f->recording_status);
     if (!f->u || !f->to || !f->start_u || !f->last_u || !f->gradient || !f->memory || !f->step || !f->normal ||
         !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
-        !f->correlation || !f->recording_l1 || !f->recording_status) {
+        !f->correlation || !f->recording_l1 || !f->recording_status || !f->start_score || !f->losses || !f->flags || !f->factors || !f->rises) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
+    f->whole = 1;
     status = opts->method == RG_METHOD_LM ? rgi_fit_prepare_tangents(f, err)
                                           : rgi_fit_prepare_adjoint(f, err);
     if (status != RG_OK) goto fail;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < recordings[i].n_frames * recordings[i].n_markers; k++)
             f->counted += recordings[i].valid[k] != 0;
-    f->best_start_cost = INFINITY;
-    status = enter_stage(f, 0, f->start, err);
+    f->whole = 0;
+    status = choose_part(f, err);
+    if (status == RG_OK) status = rgi_fit_begin_anew(f, err);
     if (status != RG_OK) goto fail;
     *out = f;
     return RG_OK;
@@ -316,79 +381,75 @@ fail:
     return status;
 }
 
-/* d = -(A + mu diag A)^-1 g, cut at the bounds; *solved is 0 when the matrix is not positive definite */
-static rg_status solve_step(rg_fit *fit, int *solved, rg_error *err)
+/* the start that is `rank` better ones behind the best; -1: there are not so many */
+static int ranked_start(const rg_fit *fit, int rank)
 {
-    const size_t p = fit->parameters.n;
-    for (size_t i = 0; i < p; i++) {
-        const rgi_parameter *par = &fit->parameters.list[i];
-        double precision = 1.0 / (par->prior_std * par->prior_std);
-        fit->step[i] =
-            -(fit->weight * fit->gradient[i] + precision * (fit->u[i] - par->prior_mean));
+    for (int k = 0; k < fit->opts.starts; k++) {
+        int better = 0;
+        for (int m = 0; m < fit->opts.starts; m++)
+            better += fit->start_score[m] < fit->start_score[k] || (fit->start_score[m] == fit->start_score[k] && m < k);
+        if (better == rank && isfinite(fit->start_score[k])) return k;
     }
-    RG_TRY(rgi_algebra_solve(fit, solved, err));
-    for (size_t i = 0; i < p && *solved; i++) {
-        const rgi_parameter *par = &fit->parameters.list[i];
-        *solved = isfinite(fit->step[i]);
-        if (*solved) fit->to[i] = fmin(fmax(fit->u[i] + fit->step[i], par->low), par->high);
-    }
+    return -1;
+}
+
+/* the model of a uniform start, as it ended */
+static rg_status start_model(rg_fit *fit, int start, rg_error *err)
+{
+    rg_group_mode modes[RG_GROUP_COUNT];
+    rgi_parameters ps;
+    double *scaled = NULL;
+    rgi_fit_stage_modes(fit, 0, modes);
+    RG_TRY(rgi_parameters_create(fit->start, modes, fit->opts.priors, &ps, &scaled, err));
+    copy_fields(fit->model, fit->start);
+    rgi_parameters_apply(&ps, fit->start_u + start * RGI_START_ROOM, fit->model);
+    rgi_parameters_clear(&ps);
+    free(scaled);
     return RG_OK;
 }
 
-/* the stage is over: note a start's result, go on to the next stage or finish */
+/* a stage of a uniform rod is over, or the fit in it: note its result */
+static void note_start(rg_fit *fit)
+{
+    fit->start_score[fit->stage] = fit->l1 * (1.0 + (double)fit->failed);
+    memcpy(fit->start_u + fit->stage * RGI_START_ROOM, fit->u, fit->parameters.n * sizeof *fit->u);
+}
+
+/* the stage is over: go on to the next one or finish */
 static rg_status leave_stage(rg_fit *fit, rg_error *err)
 {
-    if (fit->stage < fit->opts.starts) {
-        double score = fit->l1 * (1.0 + (double)fit->failed);
-        if (score < fit->best_start_cost) {
-            fit->best_start_cost = score;
-            memcpy(fit->start_u, fit->u, fit->parameters.n * sizeof *fit->u);
-        }
-        if (fit->stage + 1 < fit->opts.starts)
-            return enter_stage(fit, fit->stage + 1, fit->start, err);
-        rgi_parameters_apply(&fit->parameters, fit->start_u, fit->model);
-        return enter_stage(fit, fit->opts.starts, fit->model, err);
+    const int starts = fit->opts.starts;
+    if (fit->stage < starts) {
+        note_start(fit);
+        if (fit->stage + 1 < starts) return enter_stage(fit, fit->stage + 1, fit->start, err);
+        RG_TRY(start_model(fit, ranked_start(fit, 0), err));
+        return enter_stage(fit, starts, fit->model, err);
     }
+    const int next = fit->stage == starts && fit->stuck && !fit->moved ? ranked_start(fit, fit->attempt + 1) : -1;
+    if (next >= 0) {
+        fit->attempt++;
+        RG_TRY(start_model(fit, next, err));
+        return enter_stage(fit, starts, fit->model, err);
+    }
+    if (fit->stage < last_stage(fit)) return enter_stage(fit, fit->stage + 1, fit->model, err);
     fit->done = 1;
     return RG_OK;
 }
 
-/* A point where the tangents have grown by 10^4 at once is on the way to chaos, or over the edge of
- * stability: no step from there would lead anywhere, however low its cost. */
-static int usable(const rg_fit *fit)
+rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err)
 {
-    double now = 0.0, before = 0.0;
-    for (size_t i = 0; i < fit->parameters.n; i++) {
-        const double trial = rgi_algebra_diagonal(fit, 1, i);
-        if (!isfinite(trial)) return 0;
-        now = fmax(now, trial);
-        before = fmax(before, rgi_algebra_diagonal(fit, 0, i));
+    if (!fit) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_end needs a fit");
+    if (fit->done) return RG_OK;
+    if (fit->stage < fit->opts.starts) {
+        if (!fit->fresh) note_start(fit);
+        const int best = ranked_start(fit, 0);
+        if (best >= 0) {
+            RG_TRY(start_model(fit, best, err));
+            memcpy(fit->u, fit->start_u + best * RGI_START_ROOM, fit->parameters.n * sizeof *fit->u);
+        }
     }
-    return now <= 1e8 * before;
-}
-
-/* one iteration of Levenberg-Marquardt */
-static rg_status lm_step(rg_fit *fit, int *accepted, rg_error *err)
-{
-    double cost = 0.0, before = fit->cost;
-    int solved = 0;
-    RG_TRY(solve_step(fit, &solved, err));
-    if (solved && fit->parameters.n > RGI_LONE_ROLLOUT) {
-        RG_TRY(rgi_fit_cost(fit, fit->to, &cost, err));
-        solved = rgi_fit_better(fit, cost);
-    }
-    if (solved) {
-        RG_TRY(rgi_fit_try(fit, fit->to, &cost, err));
-        *accepted = rgi_fit_better(fit, cost) && usable(fit);
-    }
-    if (!*accepted) {
-        fit->mu *= 8.0;
-        return RG_OK;
-    }
-    rgi_algebra_accept(fit);
-    rgi_fit_keep(fit, fit->to, cost, fit->gradient + fit->capacity);
-    fit->mu = fmax(fit->mu * 0.2, 1e-8);
-    fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
+    fit->stopped = reason;
+    fit->done = 1;
     return RG_OK;
 }
 
@@ -417,7 +478,7 @@ static rg_status iterate(rg_fit *fit, int *accepted, rg_error *err)
     case RG_METHOD_GAUSS_NEWTON_CG: return rgi_fit_gauss_newton_step(fit, accepted, err);
     case RG_METHOD_LBFGS: return rgi_fit_lbfgs_step(fit, accepted, err);
     case RG_METHOD_ADAM: return rgi_fit_adam_step(fit, accepted, err);
-    default: return lm_step(fit, accepted, err);
+    default: return rgi_fit_lm_step(fit, accepted, err);
     }
 }
 
@@ -425,34 +486,77 @@ static rg_status iterate(rg_fit *fit, int *accepted, rg_error *err)
 static int most_iterations(const rg_fit *fit)
 {
     if (fit->stage < fit->opts.starts) return limits[fit->opts.method].start;
+    if (fit->stage < last_stage(fit)) return PART_ITERATIONS;
     return fit->opts.max_iterations ? fit->opts.max_iterations : limits[fit->opts.method].last;
+}
+
+/* why the stage ends here, or RG_STOP_NONE */
+static rg_fit_stop_reason stage_ends(const rg_fit *fit, double before)
+{
+    const int early = fit->stage < last_stage(fit);
+    if (fit->small >= limits[fit->opts.method].small) return RG_STOP_TOLERANCE;
+    if (early && fit->opts.method == RG_METHOD_LM && fit->stage_iteration > 1 && !fit->stuck &&
+        before - fit->cost < early_fall * before)
+        return RG_STOP_TOLERANCE;
+    if (fit->stage < fit->opts.starts && fit->stage_iteration >= HOPE && ranked_start(fit, 0) >= 0 &&
+        fit->l1 * (1.0 + (double)fit->failed) > hopeless * fit->start_score[ranked_start(fit, 0)])
+        return RG_STOP_ITERATIONS;
+    if (fit->stuck) return RG_STOP_STUCK;
+    return fit->stage_iteration >= most_iterations(fit) ? RG_STOP_ITERATIONS : RG_STOP_NONE;
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void rg_fit_limit_time(rg_fit *fit, double seconds) { fit->deadline = seconds > 0.0 ? seconds_now() + seconds : 0.0; }
+
+int rgi_fit_late(const rg_fit *fit) { return fit->deadline > 0.0 && seconds_now() >= fit->deadline; }
+
+void rg_fit_describe(const rg_fit *fit, rg_fit_progress *progress)
+{
+    progress->stage = fit->stage;
+    progress->n_stages = last_stage(fit) + 1;
+    progress->iteration = fit->iteration;
+    progress->cost = fit->cost;
+    progress->train_l1_m = fit->l1;
+    progress->failed_rods = fit->failed;
+    progress->accepted = 0;
+    progress->done = fit->done;
+    progress->stopped_by = (rg_fit_stop_reason)fit->stopped;
+    progress->converged = fit->stopped == RG_STOP_TOLERANCE;
 }
 
 rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err)
 {
     int accepted = 0;
+    const int stage = fit->stage;
     if (!fit->done) {
+        const double before = fit->cost;
         if (fit->fresh) {
             RG_TRY(begin(fit, err));
             accepted = 1;
         } else {
             RG_TRY(iterate(fit, &accepted, err));
+            fit->moved |= accepted;
         }
         fit->iteration++;
         fit->stage_iteration++;
-        if (fit->small >= limits[fit->opts.method].small || fit->mu > 1e8 ||
-            fit->stage_iteration >= most_iterations(fit))
+        const rg_fit_stop_reason ends = stage_ends(fit, before);
+        if (rgi_fit_late(fit)) {
+            RG_TRY(rg_fit_end(fit, RG_STOP_TIME, err));
+        } else if (ends != RG_STOP_NONE) {
             RG_TRY(leave_stage(fit, err));
+            if (fit->done) fit->stopped = ends;
+        }
     }
     if (progress) {
-        progress->stage = fit->stage;
-        progress->n_stages = fit->opts.starts + 1;
-        progress->iteration = fit->iteration;
-        progress->cost = fit->cost;
-        progress->train_l1_m = fit->best_l1;
-        progress->failed_rods = fit->failed;
+        rg_fit_describe(fit, progress);
+        progress->stage = stage;
         progress->accepted = accepted;
-        progress->done = fit->done;
     }
     return RG_OK;
 }
@@ -462,5 +566,5 @@ const rg_model *rg_fit_model(const rg_fit *fit) { return fit->model; }
 double rg_fit_recording_l1(const rg_fit *fit, size_t i, rg_rod_status *status)
 {
     if (status) *status = fit->recording_status[i];
-    return fit->recording_l1[i];
+    return fit->recording_l1[i] >= 0.0 ? fit->recording_l1[i] : NAN;
 }

@@ -5,24 +5,32 @@
 
 #include "fit/parameters.h"
 
-/* With more parameters than this, whose tangents cost as much as a rollout, a trial is rolled out without them
- * first: they would be lost where it is refused. Taken, they go along the same steps. */
-enum { RGI_LONE_ROLLOUT = 16 };
-
+/* Stages, in order: uniform rods from `starts` stiffnesses; all modes on a part of the recordings, where there are
+ * many (the part of the uniform rods too); all modes on all of them. */
 struct rg_fit {
     rg_fit_opts opts;
     rg_recording *recordings; /* [n] complete copies (core/recording.h); owned */
     size_t n, counted, capacity; /* parameters that arrays hold */
-    rgi_takes *tangents, *adjoint, *last; /* made when first needed; the one that ran last */
+    rg_recording *part;          /* [n_part] views of those of the first stages; owned */
+    size_t n_part;               /* 0: all stages take all */
+    rgi_takes *tangents, *part_tangents, *adjoint, *last; /* made when first needed; the one that ran last */
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
+    int stuck;      /* the method found no better point, whatever its step (not saved) */
+    int moved;      /* one was found in this stage */
+    int attempt;    /* how many uniform rods the later stages have begun from, less one */
+    int stopped;    /* rg_fit_stop_reason */
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
-    int formed;     /* on a device: its accepted normal equations are of u (not saved) */
+    int formed;     /* the accepted normal equations are of u (not saved where they are on a device) */
+    int parts;      /* the recordings' parts of it are where the tangents ran (not saved) */
     int with_tangents; /* of the last rollout: had it some? (not saved) */
-    double mu, weight, cost, l1, best_l1, best_start_cost;
+    int whole;      /* take all recordings, whatever the stage, and weights as they are: rg_fit_parameters */
+    double deadline; /* of rg_fit_limit_time, by the monotonic clock [s]; 0: none (not saved) */
+    double mu, weight, cost, l1;
     double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
-    double *u, *to, *start_u;        /* [capacity] scaled: best, trial, best start's */
+    double *u, *to;                  /* [capacity] scaled: best, trial */
+    double *start_u, *start_score;   /* [starts][START_ROOM], [starts] uniform rods; score: l1 (1 + failed rods) [m] */
     double *last_u;                  /* [capacity] where the last rollout was */
     double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
     double *diagonal;                /* [2][capacity] of the matrices where they are on a device */
@@ -31,9 +39,29 @@ struct rg_fit {
     double *spread;                  /* [3][capacity] scratch: priors' deviations, variances, resolutions */
     rg_fit_parameter *result;        /* [capacity] */
     double *singular, *correlation;  /* [capacity], [capacity^2] */
-    double *recording_l1;            /* [n] */
+    /* of the recordings that the stage takes, at u: loss (unweighted) [m], flag; factors of their parts of the normal
+     * matrix; [n] each */
+    double *losses, *factors, *rises; /* rises: scratch */
+    int *flags;
+    double *recording_l1;            /* [n] of all, where they were rolled out last; -1 before */
     rg_rod_status *recording_status; /* [n] */
 };
+
+enum { RGI_START_ROOM = 8 }; /* parameters of a uniform rod, at most */
+
+/* as rg_fit_create leaves it */
+rg_status rgi_fit_begin_anew(rg_fit *fit, rg_error *err);
+/* the recordings that the stage takes, and their number */
+const rg_recording *rgi_fit_taken(const rg_fit *fit);
+size_t rgi_fit_recordings(const rg_fit *fit);
+/* rollouts of them; NULL before they are made */
+rgi_takes *rgi_fit_tangents(const rg_fit *fit);
+/* of parameter i's prior */
+double rgi_fit_precision(const rg_fit *fit, size_t i);
+/* is the time over? */
+int rgi_fit_late(const rg_fit *fit);
+/* a step lowered the cost by `fall`: counts the small ones in a row */
+void rgi_fit_note_fall(rg_fit *fit, double fall, double before);
 
 /* the groups that a stage fits: a uniform rod's in the first stages */
 void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes);
@@ -63,6 +91,8 @@ rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *g
                            rg_error *err);
 /* out = (w J^T W J + P) v where rgi_fit_gradient was last: a tangent and an adjoint run */
 rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *err);
+/* errors, flags and losses of the recordings that the stage takes, from the last rollout */
+void rgi_fit_note(rg_fit *fit);
 /* the last rollout is the best so far: u, cost and gradient [p] are its, and so become the model,
  * errors and flags */
 void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradient);
@@ -70,6 +100,7 @@ void rgi_fit_keep(rg_fit *fit, const double *u, double cost, const double *gradi
 /* One step of a method after u has been evaluated (`fresh` is over): sets `small`, and *accepted
  * when the best improved. fit->gradient is the whole gradient at u; Adam's is at `to`, its iterate.
  * rgi_fit_gauss_newton_begin: at the beginning of a stage, right after that evaluation. */
+rg_status rgi_fit_lm_step(rg_fit *fit, int *accepted, rg_error *err);
 rg_status rgi_fit_gauss_newton_begin(rg_fit *fit, rg_error *err);
 rg_status rgi_fit_gauss_newton_step(rg_fit *fit, int *accepted, rg_error *err);
 rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err);

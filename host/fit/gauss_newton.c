@@ -66,7 +66,7 @@ static rg_status solve_step(rg_fit *fit, int *solved, rg_error *err)
     }
     double rz = dot(r, z, p);
     const double enough = rz * residual_fall * residual_fall;
-    for (int k = 0; k < MOST_PRODUCTS && rz > enough; k++) {
+    for (int k = 0; k < MOST_PRODUCTS && rz > enough && !rgi_fit_late(fit); k++) {
         RG_TRY(rgi_fit_product(fit, v, q, err));
         for (size_t i = 0; i < p; i++) q[i] = is_free[i] * (q[i] + fit->mu * m[i] * v[i]);
         const double curvature = dot(v, q, p);
@@ -105,11 +105,12 @@ rg_status rgi_fit_gauss_newton_step(rg_fit *fit, int *accepted, rg_error *err)
     }
     if (!*accepted) {
         fit->mu *= 8.0;
+        fit->stuck = fit->mu > 1e8;
         return RG_OK;
     }
     rgi_fit_keep(fit, fit->to, cost, gradient);
     fit->linearised = 1;
     fit->mu = fmax(fit->mu * 0.2, 1e-8);
-    fit->small = before - cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
+    rgi_fit_note_fall(fit, before - cost, before);
     return RG_OK;
 }

@@ -40,7 +40,7 @@ static double objective(unsigned n, const double *z, double *slope, void *data)
     if (moved && !nlopt_get_force_stop(at->optimiser)) {
         gradient = fit->gradient + fit->capacity;
         at->status = rgi_fit_gradient(fit, fit->to, &cost, gradient, at->err);
-        if (at->status != RG_OK || !isfinite(cost)) nlopt_force_stop(at->optimiser);
+        if (at->status != RG_OK || !isfinite(cost) || rgi_fit_late(fit)) nlopt_force_stop(at->optimiser);
         else if (rgi_fit_better(fit, cost)) rgi_fit_keep(fit, fit->to, cost, gradient);
     }
     for (unsigned i = 0; slope && i < n; i++) {
@@ -92,7 +92,7 @@ rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err)
         return RG_FAIL(err, RG_ERR_NUMERIC, "NLopt took none of %zu parameters to fit", p);
     *accepted = fit->cost < before;
     /* without progress the next call would do the same again */
-    if (!*accepted) fit->small = 2;
-    else fit->small = before - fit->cost < fit->opts.tolerance * before ? fit->small + 1 : 0;
+    if (*accepted) rgi_fit_note_fall(fit, before - fit->cost, before);
+    fit->stuck = !*accepted;
     return RG_OK;
 }

@@ -5,10 +5,12 @@
  * Gauss-Newton-CG its diagonal, Adam its iterate and its means, L-BFGS nothing), the model's
  * fields, errors of recordings. A normal matrix on a device is not kept: it is made again from u, to
  * the same bits. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/context.h"
 #include "fit/algebra.h"
 
 /* a cursor over the state: writes when saving, reads when resuming, counts when state is NULL */
@@ -32,14 +34,25 @@ static void integer(cursor *c, int *value)
     if (c->load) *value = (int)number;
 }
 
+/* by how much the cost may differ after a resume, relative: threads do not change it by more */
+static const double same_cost = 1e-6;
+
 /* of the header's second number, the method: added where a state holds no normal matrix */
 enum { ON_DEVICE = 100 };
 
-enum { FIXED = 13, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 6, REALS = 8, STATUS = 12 };
+enum { FIXED = 19, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 12 };
 
 static int keeps_nothing(const rg_fit *fit)
 {
     return fit->opts.method == RG_METHOD_LM && rgi_algebra_on_device(fit);
+}
+
+/* of the instructions that rollouts run on, a hash of their name: another set gives other last bits */
+static double isa_number(const rg_fit *fit)
+{
+    unsigned number = 5381u;
+    for (const char *c = rgi_rollout_isa(&fit->opts.rollout); c && *c; c++) number = 33u * number + (unsigned char)*c;
+    return number;
 }
 
 /* what must be the same for a state to belong to a fit */
@@ -48,7 +61,7 @@ static void header(const rg_fit *fit, double *h)
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
-    double fixed[FIXED] = {20261224.0,
+    double fixed[FIXED] = {20261228.0,
                            fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
@@ -60,8 +73,13 @@ static void header(const rg_fit *fit, double *h)
                            fit->opts.floor_m,
                            fit->opts.correlation,
                            fit->opts.rollout.sweeps + 4096.0 * fit->opts.rollout.stepper,
-                           fit->opts.rollout.substeps + 1000.0 * fit->opts.rollout.scheme +
-                               4096.0 * (double)(fit->opts.seed % (1ull << 40))};
+                           fit->opts.rollout.substeps,
+                           fit->opts.rollout.scheme,
+                           (double)(fit->opts.seed % (1ull << 40)),
+                           fit->opts.rollout.real,
+                           isa_number(fit),
+                           fit->opts.rollout.tolerance_m,
+                           fit->opts.tolerance};
     memcpy(h, fixed, sizeof fixed);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         h[FIXED + 2 * g] = fit->opts.modes[g];
@@ -95,14 +113,13 @@ static void method_numbers(rg_fit *fit, cursor *c)
 static void body(rg_fit *fit, cursor *c)
 {
     const size_t p = fit->capacity;
-    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,
-                       &fit->small,           &fit->done,      &fit->failed};
-    double *reals[] = {&fit->mu,      &fit->weight, &fit->cost,        &fit->l1,
-                       &fit->best_l1, &fit->rate,   &fit->window_cost, &fit->best_start_cost};
+    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,   &fit->small,  &fit->done,
+                       &fit->failed,          &fit->moved,     &fit->attempt, &fit->stopped,
+                       &fit->formed};
+    double *reals[] = {&fit->mu, &fit->weight, &fit->cost, &fit->l1, &fit->rate, &fit->window_cost};
     for (size_t i = 0; i < COUNTERS; i++) integer(c, counters[i]);
     for (size_t i = 0; i < REALS; i++) numbers(c, reals[i], 1);
     numbers(c, fit->u, p);
-    numbers(c, fit->start_u, p);
     numbers(c, fit->gradient, p);
     method_numbers(fit, c);
     for (size_t i = 0; i < p; i++) {
@@ -118,6 +135,11 @@ static void body(rg_fit *fit, cursor *c)
             memcpy(rg_model_field_data(fit->trial, (rg_field)f),
                    rg_model_field(fit->model, (rg_field)f), count * sizeof(double));
     }
+    numbers(c, fit->start_u, (size_t)fit->opts.starts * RGI_START_ROOM);
+    numbers(c, fit->start_score, (size_t)fit->opts.starts);
+    numbers(c, fit->losses, fit->n);
+    numbers(c, fit->factors, fit->n);
+    for (size_t i = 0; i < fit->n; i++) integer(c, &fit->flags[i]);
     numbers(c, fit->recording_l1, fit->n);
     for (size_t i = 0; i < fit->n; i++) {
         rg_rod_status *s = &fit->recording_status[i];
@@ -144,8 +166,8 @@ static size_t state_count(const rg_fit *fit)
     for (int f = 0; f < RG_FIELD_COUNT; f++)
         fields += rg_model_field_entries(fit->model, (rg_field)f) *
                   (size_t)rg_field_describe((rg_field)f)->components;
-    return HEADER + 1 + COUNTERS + REALS + 4 * fit->capacity + method_count(fit) + fields +
-           (1 + STATUS) * fit->n;
+    return HEADER + 1 + COUNTERS + REALS + 3 * fit->capacity + method_count(fit) + fields +
+           (RGI_START_ROOM + 1) * (size_t)fit->opts.starts + (4 + STATUS) * fit->n;
 }
 
 void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
@@ -185,32 +207,30 @@ static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const
 static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const double *state,
                             rg_error *err)
 {
-    const size_t p = fit->capacity, counters = COUNTERS, reals = REALS;
+    const size_t p = fit->capacity, counters = COUNTERS, reals = REALS, starts = (size_t)fit->opts.starts;
     const double *at = state + HEADER + 1, *u = at + counters + reals;
     rg_model *model = NULL;
     for (size_t i = 0; i < counters; i++)
         if (!(at[i] >= 0.0 && at[i] <= 1e9 && at[i] == floor(at[i])))
             return RG_FAIL(err, RG_ERR_VALUE, "counter %zu of the saved state is %g", i, at[i]);
-    /* mu, weight, costs and errors; no start may have ended yet, its cost is infinite then */
+    if (at[counters - 3] > fit->opts.starts || at[counters - 2] >= RG_STOP_COUNT)
+        return RG_FAIL(err, RG_ERR_VALUE, "the saved state is in attempt %g and was ended by reason %g",
+                       at[counters - 3], at[counters - 2]);
+    /* mu, weight, costs and errors */
     for (size_t i = 0; i < reals; i++)
-        if (!(at[counters + i] >= 0.0 && (at[counters + i] < INFINITY || i + 1 == reals)))
+        if (!(at[counters + i] >= 0.0 && at[counters + i] < INFINITY))
             return RG_FAIL(err, RG_ERR_VALUE, "the saved state holds a cost or weight of %g",
                            at[counters + i]);
-    for (size_t i = 0; i < 4 * p + method_count(fit); i++)
+    for (size_t i = 0; i < 3 * p + method_count(fit); i++)
         if (!isfinite(u[i]))
             return RG_FAIL(err, RG_ERR_VALUE, "a parameter or derivative in the saved state is %g",
                            u[i]);
     for (size_t i = 0; i < ps->n; i++)
-        for (size_t k = 0; k < (fit->opts.starts > (int)state[HEADER] ? 2 : 1); k++) {
-            double value = u[k * p + i];
-            /* the best start's is 0 until there is one */
-            if (k == 1 && at[counters + reals - 1] == INFINITY) continue;
-            if (!(value >= ps->list[i].low && value <= ps->list[i].high))
-                return RG_FAIL(err, RG_ERR_VALUE, "%s in the saved state is %g, out of its bounds",
-                               rg_group_name(ps->list[i].group), value);
-        }
-    RG_TRY(check_method(fit, ps, u + 3 * p, err));
-    at = u + 4 * p + method_count(fit);
+        if (!(u[i] >= ps->list[i].low && u[i] <= ps->list[i].high))
+            return RG_FAIL(err, RG_ERR_VALUE, "%s in the saved state is %g, out of its bounds",
+                           rg_group_name(ps->list[i].group), u[i]);
+    RG_TRY(check_method(fit, ps, u + 2 * p, err));
+    at = u + 3 * p + method_count(fit);
     RG_TRY(rg_model_copy(fit->model, &model, err));
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         size_t count = rg_model_field_entries(model, (rg_field)f) *
@@ -221,11 +241,26 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     rg_status status = rg_model_check(model, err);
     rg_model_destroy(&model);
     if (status != RG_OK) return status;
+    /* uniform rods: their parameters are finite, their scores infinite before they are known */
+    for (size_t i = 0; i < RGI_START_ROOM * starts; i++)
+        if (!isfinite(at[i])) return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has a parameter of %g", at[i]);
+    at += RGI_START_ROOM * starts;
+    for (size_t i = 0; i < starts; i++)
+        if (!(at[i] >= 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has an error of %g", at[i]);
+    at += starts;
+    /* losses, factors, flags */
+    for (size_t i = 0; i < 3 * fit->n; i++) {
+        const double least = i / fit->n == 1 ? 1.0 : 0.0, most = i / fit->n == 2 ? RG_ROD_UNSTABLE : DBL_MAX;
+        if (!(at[i] >= least && at[i] <= most))
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a loss, factor or flag of %g for recording %zu", at[i],
+                           i % fit->n);
+    }
+    at += 3 * fit->n;
     for (size_t i = 0; i < fit->n; i++) {
         const double *s = at + fit->n + STATUS * i;
         int known = s[0] >= 0.0 && s[0] <= RG_ROD_UNSTABLE && s[0] == floor(s[0]);
         for (int k = 1; k < STATUS; k++) known = known && s[k] >= (k > 4 ? -1.0 : 0.0) && s[k] <= 1e9;
-        if (!known || !(at[i] >= 0.0))
+        if (!known || !(at[i] >= 0.0 || at[i] == -1.0))
             return RG_FAIL(err, RG_ERR_VALUE,
                            "the saved state's error of recording %zu makes no sense", i);
     }
@@ -261,14 +296,15 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
                 "the saved state belongs to other recordings or options (number %d of its header "
                 "is %g, not %g)",
                 i, state[i], head[i]);
-    if (!(state[HEADER] >= 0.0 && state[HEADER] <= fit->opts.starts &&
+    if (!(state[HEADER] >= 0.0 && state[HEADER] <= fit->opts.starts + (fit->n_part > 0) &&
           state[HEADER] == floor(state[HEADER])))
         return RG_FAIL(err, RG_ERR_VALUE, "the saved state is in stage %g of %d", state[HEADER],
-                       fit->opts.starts + 1);
+                       fit->opts.starts + 1 + (fit->n_part > 0));
     for (size_t i = 0; i < count; i++)
         if (isnan(state[i]))
             return RG_FAIL(err, RG_ERR_VALUE, "number %zu of the saved state is not a number", i);
     const int stage = (int)state[HEADER];
+    const size_t p = fit->capacity;
     rg_group_mode modes[RG_GROUP_COUNT];
     rgi_parameters parameters;
     double *scaled = NULL;
@@ -283,9 +319,25 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters_clear(&fit->parameters);
     fit->parameters = parameters;
     fit->stage = stage;
-    fit->linearised = fit->formed = 0;
+    fit->linearised = fit->parts = 0;
     fit->last = NULL;
     cursor c = {NULL, state, HEADER + 1};
     body(fit, &c);
-    return RG_OK;
+    if (keeps_nothing(fit)) fit->formed = 0;
+    if (fit->fresh) return RG_OK;
+    /* the recordings' values are not in the state: their cost is */
+    const double saved = fit->cost;
+    double cost = 0.0;
+    status = fit->opts.method == RG_METHOD_LM ? rgi_fit_cost(fit, fit->u, &cost, err)
+                                              : rgi_fit_gradient(fit, fit->u, &cost, fit->gradient + p, err);
+    if (status == RG_OK && !(fabs(cost - saved) <= same_cost * saved))
+        status = RG_FAIL(err, RG_ERR_VALUE,
+                         "the cost at the saved parameters is %.9g with these recordings and %.9g in the saved state: it "
+                         "belongs to other recordings or another version",
+                         cost, saved);
+    if (status != RG_OK) {
+        rg_error ignored = {0};
+        (void)rgi_fit_begin_anew(fit, &ignored);
+    }
+    return status;
 }

@@ -9,6 +9,7 @@
  * of the data's information in units of the priors, sqrt eig(D w N D), D = diag sigma0. The sums are in
  * algebra.c. */
 #include <math.h>
+#include <string.h>
 
 #include "fit/algebra.h"
 
@@ -34,20 +35,14 @@ static void describe(const rg_fit *fit, size_t i, double variance, double resolu
     r->identifiable = resolution > 0.5 && !r->at_bound && isfinite(s);
 }
 
-rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n, rg_error *err)
+/* of all recordings at u, with the weights as they are: the errors too */
+static rg_status uncertainty(rg_fit *fit, rg_error *err)
 {
-    if (!fit || !out || !n)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
     const size_t p = fit->parameters.n;
     double cost = 0.0, curvature = 0.0, weight = 0.0;
-    *out = fit->result;
-    *n = p;
-    /* the method's own gradient stays; the next product is of another rollout */
-    fit->linearised = 0;
-    if (!rgi_fit_rolled(fit, fit->tangents, 1, fit->u)) {
-        RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
-        rgi_algebra_accept(fit);
-    }
+    RG_TRY(rgi_fit_try(fit, fit->u, &cost, err));
+    rgi_algebra_accept(fit);
+    rgi_fit_note(fit);
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;
         rgi_takes_curvature(fit->tangents, i, &c, &w);
@@ -69,9 +64,33 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
                                       .resolution = resolution,
                                       .singular = fit->singular,
                                       .correlation = fit->correlation};
-    RG_TRY(rgi_algebra_uncertainty(fit, &spread, err));
-    for (size_t i = 0; i < p; i++) describe(fit, i, variance[i], resolution[i]);
-    return RG_OK;
+    rg_status status = rgi_algebra_uncertainty(fit, &spread, err);
+    if (status == RG_ERR_NUMERIC) {
+        /* a model without intervals is better than none */
+        for (size_t i = 0; i < p; i++) variance[i] = resolution[i] = fit->singular[i] = NAN;
+        for (size_t i = 0; i < p * p; i++) fit->correlation[i] = NAN;
+        status = RG_OK;
+        if (err) memset(err, 0, sizeof *err);
+    }
+    for (size_t i = 0; i < p && status == RG_OK; i++) describe(fit, i, variance[i], resolution[i]);
+    return status;
+}
+
+rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n, rg_error *err)
+{
+    if (!fit || !out || !n)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
+    *out = fit->result;
+    *n = fit->parameters.n;
+    /* the method's own gradient stays; the next product is of another rollout */
+    fit->linearised = 0;
+    fit->whole = 1;
+    const rg_status status = uncertainty(fit, err);
+    fit->whole = 0;
+    /* a fit that goes on takes its own recordings and weights again */
+    fit->formed = fit->parts = 0;
+    fit->last = NULL;
+    return status;
 }
 
 const double *rg_fit_singular_values(const rg_fit *fit) { return fit->singular; }

@@ -351,8 +351,10 @@ const Fit = (() => {
                 fitted.length === 1 ? "it is identifiable" : "all are identifiable",
           bound ? `; ${bound} ended at a bound` : "",
           ". A parameter counts as identifiable if the recordings tell more about it than what was " +
-          "assumed before (the prior) and it is not at a bound. An interval holds the true value with a " +
-          "probability of 95 %, if errors are as the fit assumes (see below)."));
+          "assumed before (the prior) and it is not at a bound. " +
+          (fit.intervals_hold === false ?
+           "The intervals do not hold: see below." :
+           "An interval holds the true value with a probability of 95 %, if errors are as the fit assumes (see below).")));
     } else
       host.append(
           h("p", { class: "notice" }, "The model file's “fit” object lists no parameters."));

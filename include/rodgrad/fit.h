@@ -87,9 +87,10 @@ typedef struct rg_fit_opts {
     int refine;                          /* edges per marker interval, without a start model */
     size_t budget_bytes; /* for the states that the adjoint's methods keep, as in rg_batch_opts */
     rg_fit_method method;
-    int max_iterations;   /* of the last stage; 0: 40, with Adam 2000 */
-    double tolerance;     /* relative fall of the cost at which a stage ends: twice in a row, with
-                             Adam in three windows of 50 iterations in a row */
+    int max_iterations;   /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
+    double tolerance;     /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
+                             windows of 50 iterations in a row. Negative, the default: 2e-3 with Levenberg-Marquardt,
+                             1.5e-4 with the others */
     double learning_rate; /* Adam's, in standard deviations of the priors an iteration; it falls by
                              half after each window that brought less than the tolerance */
     double floor_m;       /* of the loss [m] */
@@ -110,13 +111,43 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
                         const rg_fit_opts *opts, rg_fit **out, rg_error *err);
 void rg_fit_destroy(rg_fit **fit);
 
+/* why a fit is over: id, name */
+#define RG_STOP_LIST(X)                                                                                                \
+    X(RG_STOP_NONE, "not over")                                                                                        \
+    X(RG_STOP_TOLERANCE, "tolerance")   /* it has converged: the cost hardly falls any more */                         \
+    X(RG_STOP_STUCK, "no better point") /* no step of the method lowers the cost, though it has a slope */             \
+    X(RG_STOP_ITERATIONS, "iterations") /* rg_fit_opts.max_iterations */                                               \
+    X(RG_STOP_TIME, "time")             /* rg_fit_limit_time, or the caller's rg_fit_end */
+
+typedef enum rg_fit_stop_reason {
+#define RG_STOP_ENUM(id, name) id,
+    RG_STOP_LIST(RG_STOP_ENUM)
+#undef RG_STOP_ENUM
+        RG_STOP_COUNT
+} rg_fit_stop_reason;
+
+/* NULL when there is no such reason */
+const char *rg_fit_stop_name(rg_fit_stop_reason reason);
+
 typedef struct rg_fit_progress {
     int stage, n_stages, iteration; /* iteration: of the whole fit */
     double cost, train_l1_m;        /* mean |error| over free markers that count [m] */
     int failed_rods;                /* whose rollout was flagged at the current parameters */
     int accepted;                   /* the last trial improved the cost */
     int done;
+    int converged; /* done, and by RG_STOP_TOLERANCE */
+    rg_fit_stop_reason stopped_by;
 } rg_fit_progress;
+
+/* Where a fit is, `accepted` apart: what the last rg_fit_step said of it, and after rg_fit_parameters the errors and
+ * failures of all recordings at the best model. */
+void rg_fit_describe(const rg_fit *fit, rg_fit_progress *progress);
+
+/* From now on at most so many seconds: rg_fit_step ends the fit when they are over, between two rollouts. Zero or
+ * less: as long as it takes, the default. */
+void rg_fit_limit_time(rg_fit *fit, double seconds);
+/* End a fit with the best model so far. Nothing where it is over already. RG_ERR_MEMORY. */
+rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err);
 
 /* One iteration of the method: one rollout and its derivatives with Levenberg-Marquardt and Adam (with
  * Levenberg-Marquardt and more than 16 parameters a rollout alone, and derivatives where it was an improvement,

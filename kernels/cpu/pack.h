@@ -87,6 +87,7 @@ typedef struct rgi_pack {
     const double *recorded;  /* [frames][n_free][3][W] [m] */
     const double *weight;    /* [frames][n_free][W] 1, or 0 where masked */
     double floor;            /* of the loss [m] */
+    const double *share;     /* [2][W] what weights are multiplied by in J^T W J, up to the floor and beyond it */
     int block;               /* frames in a block of gradients */
     double *normal;          /* [p(p+1)/2][W] sum of J^T W J */
     double *gradients;       /* [blocks][p][W] sum of J^T w r by block */
