@@ -5,13 +5,13 @@
  * (free directors giving way), so that a batch of equal rods, each with a unit tangent of one
  * force, gives the inverse column by column. The fit's normal matrix comes from its own first
  * evaluation at the model. */
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/check.h"
 #include "cli/fit_result.h"
+#include "core/lapack.h"
 #include "core/words.h"
 
 enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */
@@ -116,7 +116,7 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
     if (finite) {
         const lapack_int code =
             LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)q, inverse, (lapack_int)q, values);
-        if (code == LAPACK_WORK_MEMORY_ERROR || code == LAPACK_TRANSPOSE_MEMORY_ERROR)
+        if (rgi_lapack_no_memory(code))
             status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the eigenvalues of %zu rows.", q);
         finite = code == 0;
     }

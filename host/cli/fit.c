@@ -10,6 +10,7 @@
 #include "cli/fit_result.h"
 #include "cli/inputs.h"
 #include "core/context.h"
+#include "core/words.h"
 #include "io/atomic_file.h"
 #include "io/checkpoint.h"
 
@@ -35,6 +36,7 @@ typedef struct arguments {
 static int parse_groups(const char *text, rg_fit_opts *opts)
 {
     static const char *const modes[] = {"held", "uniform", "along"};
+    int given[RG_GROUP_COUNT] = {0};
     while (*text) {
         size_t length = strcspn(text, ",");
         size_t name = strcspn(text, "=,");
@@ -53,6 +55,8 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
         if (mode == 3)
             return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.",
                                 (int)name, text);
+        if (given[group]++)
+            return rgc_complain("fit", RGC_USAGE, "--fit: %.*s is given twice; leave one out.", (int)name, text);
         opts->modes[group] = (rg_group_mode)mode;
         text += length + (text[length] == ',');
     }
@@ -145,13 +149,16 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
 }
 
 /* refused before the fit and not after it: an output that cannot be written or is an input */
-static rg_status check_output(const char *output, const char *const *paths, size_t n_paths, const char *start,
-                              rg_error *err)
+static rg_status check_output(const char *output, const char *checkpoint, const char *const *paths, size_t n_paths,
+                              const char *start, rg_error *err)
 {
     rgi_atomic_file file;
     RG_TRY(rgc_check_output(output, paths, n_paths, err));
     RG_TRY(rgc_check_output(output, &start, 1, err));
     RG_TRY(rgi_atomic_open(&file, output, 0, err));
+    rgi_atomic_abort(&file);
+    /* its name is longer than the output's */
+    RG_TRY(rgi_atomic_open(&file, checkpoint, 0, err));
     rgi_atomic_abort(&file);
     return RG_OK;
 }
@@ -335,7 +342,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
     job.command = command;
     rg_status status = path ? RG_OK : RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (path) sprintf(path, "%s.checkpoint", a->common.output);
-    if (status == RG_OK) status = check_output(a->common.output, paths, n_paths, a->start, &err);
+    if (status == RG_OK) status = check_output(a->common.output, path, paths, n_paths, a->start, &err);
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
         /* it was simulated so before, unless the call says otherwise */
@@ -344,7 +351,9 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
             status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,
                                          &job.n, &err);
     } else if (status == RG_OK) {
-        status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
+        status = rgc_check_steps(&a->common, opts->rollout.stepper, &err);
+        if (status == RG_OK)
+            status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
     if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
@@ -384,11 +393,11 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
             rgc_warn("fit", "%s", why);
         }
         fprintf(stderr,
-                "%s: %d iterations, %.1f s, %s, mean |error| of the free markers %.3f mm over %zu recording%s, status "
+                "%s: %d iteration%s, %.1f s, %s, mean |error| of the free markers %.3f mm over %zu recording%s, status "
                 "%s\n",
-                a->common.output, job.progress.iteration, job.wall_s,
+                a->common.output, job.progress.iteration, rgi_plural((size_t)job.progress.iteration), job.wall_s,
                 job.progress.converged ? "converged" : "not converged", 1e3 * job.progress.train_l1_m, job.n,
-                job.n == 1 ? "" : "s", text);
+                rgi_plural(job.n), text);
         if (a->common.json) code = rgc_print_json("fit", answer(&job, fit, a->common.output));
         if (code == RGC_DONE && strcmp(text, "ok") != 0) code = RGC_FAILED;
     }

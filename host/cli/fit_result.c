@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/words.h"
 #include "rodgrad/version.h"
 
 enum { CORRELATIONS = 20 }; /* strongest ones listed */
@@ -153,13 +154,12 @@ static json_t *notes_json(const rgc_fit_job *job)
                                           "stiffness is relative to it."));
     if (unknown) {
         snprintf(text, sizeof text,
-                 "%zu of %zu parameters are told by their priors more than by these "
-                 "recordings (resolution below 1/2).",
-                 unknown, job->n_parameters);
+                 "The priors tell more than these recordings about %zu of %zu parameter%s (resolution below 1/2).",
+                 unknown, job->n_parameters, rgi_plural(job->n_parameters));
         json_array_append_new(notes, json_string(text));
     }
     if (at_bound) {
-        snprintf(text, sizeof text, "%zu parameters ended at a bound.", at_bound);
+        snprintf(text, sizeof text, "%zu parameter%s ended at a bound.", at_bound, rgi_plural(at_bound));
         json_array_append_new(notes, json_string(text));
     }
     if (!job->progress.converged) {

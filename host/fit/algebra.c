@@ -4,9 +4,10 @@
  * the uncertainty. A build without CUDA has the host's alone. */
 #include "fit/algebra.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <string.h>
+
+#include "core/lapack.h"
 
 typedef struct algebra {
     rg_status (*take)(rg_fit *fit, double *normal, double *gradient, rg_error *err);
@@ -40,41 +41,50 @@ static double host_diagonal(const rg_fit *fit, int trial, size_t i)
     return normal[i * fit->parameters.n + i];
 }
 
+static rg_status no_memory(size_t p, rg_error *err)
+{
+    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the algebra of %zu parameters", p);
+}
+
 static rg_status host_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
 {
     const size_t p = fit->parameters.n;
     double *a = fit->matrix;
-    (void)err;
     for (size_t i = 0; i < p; i++) {
         const double precision = 1.0 / (fit->spread[i] * fit->spread[i]);
         for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
         a[i * p + i] = (a[i * p + i] + precision) * (1.0 + mu);
     }
-    *solved = !LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
-    return RG_OK;
+    const lapack_int code =
+        LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
+    *solved = code == 0;
+    return rgi_lapack_no_memory(code) ? no_memory(p, err) : RG_OK;
 }
 
-/* out = inverse of the symmetric positive definite a [p][p]; 0 when it is not */
-static int invert(const double *a, size_t p, double *out)
+/* out = inverse of the symmetric positive definite a [p][p]; LAPACKE's code, 0 where it is done */
+static lapack_int invert(const double *a, size_t p, double *out)
 {
     memcpy(out, a, p * p * sizeof *out);
-    if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
-    if (LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p)) return 0;
-    for (size_t i = 0; i < p; i++)
+    lapack_int code = LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p);
+    if (code == 0) code = LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, out, (lapack_int)p);
+    for (size_t i = 0; i < p && code == 0; i++)
         for (size_t k = i + 1; k < p; k++) out[i * p + k] = out[k * p + i];
-    return 1;
+    return code;
 }
 
 /* The same for a matrix that single precision's rounding may have left indefinite: its diagonal rises then by the least
- * of a few shares that helps. 0 when none does. */
-static int invert_rounded(const double *a, size_t p, double *out, double *scratch)
+ * of a few shares that helps. RG_ERR_NUMERIC when none does, with `what` in the sentence. */
+static rg_status invert_rounded(const double *a, size_t p, double *out, double *scratch, const char *what,
+                                rg_error *err)
 {
     for (double share = 0.0; share < 2e-5; share = share == 0.0 ? 1e-7 : 10.0 * share) {
         memcpy(scratch, a, p * p * sizeof *scratch);
         for (size_t i = 0; i < p; i++) scratch[i * p + i] *= 1.0 + share;
-        if (invert(scratch, p, out)) return 1;
+        const lapack_int code = invert(scratch, p, out);
+        if (code == 0) return RG_OK;
+        if (rgi_lapack_no_memory(code)) return no_memory(p, err);
     }
-    return 0;
+    return RG_FAIL(err, RG_ERR_NUMERIC, "the %s matrix of the fit is not positive definite", what);
 }
 
 /* out = a b, [p][p] each */
@@ -97,8 +107,7 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
         for (size_t k = 0; k < p; k++) a[i * p + k] = s->weight * fit->normal[i * p + k];
         a[i * p + i] += 1.0 / (s->prior[i] * s->prior[i]);
     }
-    if (!invert_rounded(a, p, inverse, work))
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the normal matrix of the fit is not positive definite");
+    RG_TRY(invert_rounded(a, p, inverse, work, "normal", err));
     for (size_t i = 0; i < p; i++) s->resolution[i] = 1.0 - inverse[i * p + i] / (s->prior[i] * s->prior[i]);
     /* the sandwich */
     memset(meat, 0, p * p * sizeof *meat);
@@ -112,8 +121,7 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
         a[i * p + i] += precision;
         meat[i * p + i] += precision;
     }
-    if (!invert_rounded(a, p, inverse, work))
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the information matrix of the fit is not positive definite");
+    RG_TRY(invert_rounded(a, p, inverse, work, "information", err));
     multiply(inverse, meat, p, work);
     multiply(work, inverse, p, a);
     for (size_t i = 0; i < p; i++) s->variance[i] = a[i * p + i];
@@ -124,7 +132,9 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
     for (size_t i = 0; i < p; i++)
         for (size_t k = 0; k < p; k++)
             a[i * p + k] = s->weight * fit->normal[i * p + k] * s->prior[i] * s->prior[k];
-    if (LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step))
+    const lapack_int code = LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step);
+    if (rgi_lapack_no_memory(code)) return no_memory(p, err);
+    if (code)
         return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
     for (size_t i = 0; i < p; i++) s->singular[i] = sqrt(fmax(fit->step[p - 1 - i], 0.0));
     return RG_OK;

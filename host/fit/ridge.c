@@ -10,11 +10,11 @@
  */
 #include "fit/ridge.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lapack.h"
 #include "core/recording.h"
 
 static const size_t lags[] = {0, 1, 2, 4, 8, 16, 32};
@@ -142,9 +142,9 @@ static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold
     }
 }
 
-/* weights [used][targets] from total sums less those of `left_out` (may be NULL); 0 when singular
- */
-static int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out, size_t used,
+/* weights [used][targets] from total sums less those of `left_out` (may be NULL); LAPACKE's code, 0 where they are
+ * found */
+static lapack_int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out, size_t used,
                  double penalty, double *matrix, double *weights)
 {
     size_t p = ridge->features, q = ridge->targets;
@@ -160,7 +160,7 @@ static int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out
     for (size_t i = 1; i < used; i++)
         matrix[i * used + i] += penalty * trace / (double)(used - 1);
     return LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)used, (lapack_int)q, matrix,
-                         (lapack_int)used, weights, (lapack_int)q) == 0;
+                         (lapack_int)used, weights, (lapack_int)q);
 }
 
 /* sum of squared errors of the weights on a fold */
@@ -191,8 +191,8 @@ static void cross_validate(rgi_ridge *ridge, const fold *total, const fold *fold
             double error = 0;
             for (int k = 0; k < n_folds; k++)
                 error += solve(ridge, total, &folds[k], used, penalties[i], matrix, weights)
-                             ? fold_error(ridge, &folds[k], used, weights)
-                             : INFINITY;
+                             ? INFINITY
+                             : fold_error(ridge, &folds[k], used, weights);
             if (!(error < best)) continue;
             best = error;
             ridge->used = used;
@@ -257,9 +257,11 @@ static rg_status train(rgi_ridge *ridge, const rg_recording *recordings, size_t 
     for (int k = 0; k < n_folds; k++)
         for (size_t i = 0; i < sums; i++) total->gram[i] += folds[k].gram[i];
     cross_validate(ridge, total, folds, n_folds, matrix, ridge->weights);
-    int solved = solve(ridge, total, NULL, ridge->used, ridge->penalty, matrix, ridge->weights);
+    const lapack_int code = solve(ridge, total, NULL, ridge->used, ridge->penalty, matrix, ridge->weights);
     free(memory);
-    if (!solved)
+    if (rgi_lapack_no_memory(code))
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the ridge baseline of %zu features.", ridge->used);
+    if (code)
         return RG_FAIL(err, RG_ERR_NUMERIC,
                        "The ridge baseline has no solution for these training recordings; give "
                        "more of them, with moving grippers.");
