@@ -317,9 +317,39 @@ static void fit_allocator_value(void **state)
     clear(&at);
 }
 
+/* first stages on a part of many recordings: a state has one size from the beginning, and is taken again */
+static void fit_part_resumed(void **state)
+{
+    (void)state;
+    if (!gpu) skip();
+    enum { MANY = 33 };
+    planted at = plant();
+    rg_recording r[MANY];
+    for (int i = 0; i < MANY; i++) r[i] = at.r[i % RECORDINGS];
+    rg_fit_opts o = options(RG_METHOD_LM, GPU_DOUBLE);
+    rg_error err = {0};
+    o.starts = 1;
+    rg_fit *fit = fits_create(r, MANY, NULL, &o), *second = fits_create(r, MANY, NULL, &o);
+    size_t before = 0, after = 0;
+    rg_fit_state(fit, NULL, &before);
+    (void)fits_step(fit);
+    rg_fit_state(fit, NULL, &after);
+    assert_int_equal(before, after);
+    double *numbers = calloc(after, sizeof *numbers);
+    assert_non_null(numbers);
+    rg_fit_state(fit, numbers, &after);
+    if (rg_fit_resume(second, numbers, after, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_true(fits_step(fit).cost == fits_step(second).cost);
+    free(numbers);
+    rg_fit_destroy(&fit);
+    rg_fit_destroy(&second);
+    clear(&at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fit_part_resumed),
         cmocka_unit_test(fit_methods_value),
         cmocka_unit_test(fit_float_value),
         cmocka_unit_test(fit_resumed_bitwise),

@@ -145,16 +145,19 @@ static void glitches_driver_is_repaired(void **state)
 static void glitches_swapped_drivers(void **state)
 {
     (void)state;
+    static const size_t spans[][2] = {{80, 90}, {80, FRAMES}, {0, 6}};
     for (size_t m = 0; m <= 10; m += 10)
-        for (size_t last = 90; last <= FRAMES; last += FRAMES - 90) {
+        for (size_t span = 0; span < 3; span++) {
+            const size_t first = spans[span][0], last = spans[span][1];
             rg_recording truth = make(FRAMES, 0.01, 0.3, 0.1), r = make(FRAMES, 0.01, 0.3, 0.1);
-            for (size_t k = 80; k < last; k++)
+            for (size_t k = first; k < last; k++)
                 for (int c = 0; c < 3; c++) {
                     at(&r, r.positions, k, m)[c] = at(&truth, truth.positions, k, m + 1)[c];
                     at(&r, r.positions, k, m + 1)[c] = at(&truth, truth.positions, k, m)[c];
                 }
             find(&r);
-            assert_int_equal(r.n_repaired, 2 * (last - 80));
+            assert_int_equal(r.n_repaired, 2 * (last - first));
+            assert_int_equal(r.n_masked, 0);
             for (size_t j = 0; j < FRAMES * MARKERS * 3; j++)
                 assert_true(fabs(r.driving[j] - truth.positions[j]) <= 0.5e-3);
             release(&truth);

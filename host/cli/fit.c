@@ -110,9 +110,9 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"learning-rate", &a->rate, NULL,
          "Adam's first step, in standard deviations of the priors (0.05)"},
         {"iterations", &a->iterations, NULL,
-         "at most so many in the last stage (60; with adam 2000, with the others 40)"},
+         "at most N in the last stage (60; with adam 2000, with the others 40)"},
         {"tolerance", &a->tolerance, NULL,
-         "it has converged when the cost falls by less than this share twice in a row (0.002)"},
+         "the fit has converged when its cost falls by less than this share twice in a row (0.003)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
     };
     int code =

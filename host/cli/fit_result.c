@@ -56,9 +56,9 @@ void rgc_fit_unfinished(const rgc_fit_job *job, char *text, size_t size)
     static const char *const reasons[RG_STOP_COUNT] = {
         [RG_STOP_NONE] = "was not finished",
         [RG_STOP_STUCK] = "found no better point, though its cost still has a slope: a rod may snap to another shape there; "
-                          "try another --seed, more --starts, or leave the recording out whose error jumps",
-        [RG_STOP_ITERATIONS] = "was ended by its number of iterations; raise --iterations, or go on with --start",
-        [RG_STOP_TIME] = "was ended by its time limit; raise --max-time, or go on with --start"};
+                          "start from another point, or leave out the recording whose error jumps",
+        [RG_STOP_ITERATIONS] = "was ended by its number of iterations; raise --iterations, or continue with --start",
+        [RG_STOP_TIME] = "was ended by its time limit; raise --max-time, or continue with --start"};
     snprintf(text, size, "The fit has not converged, and its intervals do not hold: it %s.",
              reasons[job->progress.stopped_by]);
 }
@@ -162,6 +162,12 @@ static json_t *notes_json(const rgc_fit_job *job)
         snprintf(text, sizeof text, "%zu parameter%s ended at a bound.", at_bound, rgi_plural(at_bound));
         json_array_append_new(notes, json_string(text));
     }
+    for (size_t i = 0; i < job->n_parameters; i++)
+        if (!isfinite(job->parameters[i].std)) {
+            json_array_append_new(notes, json_string("Deviations and intervals are not known: the matrix that they come "
+                                                     "from is not positive definite."));
+            break;
+        }
     if (!job->progress.converged) {
         rgc_fit_unfinished(job, text, sizeof text);
         json_array_append_new(notes, json_string(text));
@@ -200,7 +206,8 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
         "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
         "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
         job->progress.iteration, "converged", job->progress.converged, "stopped_by",
-        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && known, "train_l1_m", rgc_json_number(job->progress.train_l1_m), "status",
+        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && known, "train_l1_m",
+        rgc_json_number(job->progress.train_l1_m), "status",
         status, "loss", "kind", "absolute error, quadratic below the floor", "floor_m",
         job->opts->floor_m, "correlation", job->opts->correlation, "recordings",
         recordings_json(job), "parameters", parameters_json(job), "singular_values",

@@ -181,7 +181,8 @@ static rg_status device_uncertainty(rg_fit *fit, const rgi_normal_spread *spread
 
 static const algebra device = {device_take, device_accept, device_diagonal, device_solve, device_uncertainty};
 
-int rgi_algebra_on_device(const rg_fit *fit) { return normal_of(fit) != NULL; }
+/* of all recordings: made at create, those of a part with the first run */
+int rgi_algebra_on_device(const rg_fit *fit) { return fit->tangents && rgi_takes_device_normal(fit->tangents); }
 
 static const algebra *of(const rg_fit *fit) { return normal_of(fit) ? &device : &host; }
 

@@ -212,6 +212,8 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     for (size_t r = 0; r < fit->n; r++) fit->factors[r] = 1.0;
     fit->linearised = fit->formed = fit->parts = 0;
     fit->last = NULL;
+    /* its memory is as large as that of all recordings */
+    if (goes_on) rgi_takes_destroy(&fit->part_tangents);
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
@@ -415,14 +417,26 @@ static void note_start(rg_fit *fit)
     memcpy(fit->start_u + fit->stage * RGI_START_ROOM, fit->u, fit->parameters.n * sizeof *fit->u);
 }
 
-/* the stage is over: go on to the next one or finish */
+/* Where a later start led to no better rod than the best start was, that one is the best so far. */
+static rg_status return_to_best_start(rg_fit *fit, rg_error *err)
+{
+    const int best = ranked_start(fit, 0);
+    if (fit->stage != fit->opts.starts || fit->attempt == 0 || best < 0) return RG_OK;
+    if (!fit->fresh && fit->l1 * (1.0 + (double)fit->failed) <= fit->start_score[best]) return RG_OK;
+    RG_TRY(start_model(fit, best, err));
+    return enter_stage(fit, fit->stage, fit->model, err);
+}
+
+/* the stage is over: enter the next one or finish */
 static rg_status leave_stage(rg_fit *fit, rg_error *err)
 {
     const int starts = fit->opts.starts;
     if (fit->stage < starts) {
         note_start(fit);
         if (fit->stage + 1 < starts) return enter_stage(fit, fit->stage + 1, fit->start, err);
-        RG_TRY(start_model(fit, ranked_start(fit, 0), err));
+        const int best = ranked_start(fit, 0);
+        if (best < 0) return RG_FAIL(err, RG_ERR_NUMERIC, "no uniform rod can be simulated on these recordings");
+        RG_TRY(start_model(fit, best, err));
         return enter_stage(fit, starts, fit->model, err);
     }
     const int next = fit->stage == starts && fit->stuck && !fit->moved ? ranked_start(fit, fit->attempt + 1) : -1;
@@ -431,6 +445,7 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
         RG_TRY(start_model(fit, next, err));
         return enter_stage(fit, starts, fit->model, err);
     }
+    RG_TRY(return_to_best_start(fit, err));
     if (fit->stage < last_stage(fit)) return enter_stage(fit, fit->stage + 1, fit->model, err);
     fit->done = 1;
     return RG_OK;
@@ -439,6 +454,9 @@ static rg_status leave_stage(rg_fit *fit, rg_error *err)
 rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err)
 {
     if (!fit) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_end needs a fit");
+    if (reason != RG_STOP_ITERATIONS && reason != RG_STOP_TIME)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a caller ends a fit by RG_STOP_ITERATIONS or RG_STOP_TIME, not by reason %d",
+                       (int)reason);
     if (fit->done) return RG_OK;
     if (fit->stage < fit->opts.starts) {
         if (!fit->fresh) note_start(fit);
@@ -448,6 +466,7 @@ rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err)
             memcpy(fit->u, fit->start_u + best * RGI_START_ROOM, fit->parameters.n * sizeof *fit->u);
         }
     }
+    RG_TRY(return_to_best_start(fit, err));
     fit->stopped = reason;
     fit->done = 1;
     return RG_OK;
@@ -465,6 +484,8 @@ static rg_status begin(rg_fit *fit, rg_error *err)
     } else {
         RG_TRY(rgi_fit_gradient(fit, fit->u, &cost, gradient, err));
     }
+    if (!isfinite(cost))
+        return RG_FAIL(err, RG_ERR_NUMERIC, "the cost where stage %d begins is not finite", fit->stage + 1);
     rgi_fit_keep(fit, fit->u, cost, gradient);
     if (method == RG_METHOD_GAUSS_NEWTON_CG) RG_TRY(rgi_fit_gauss_newton_begin(fit, err));
     fit->window_cost = cost;
@@ -496,7 +517,7 @@ static rg_fit_stop_reason stage_ends(const rg_fit *fit, double before)
     const int early = fit->stage < last_stage(fit);
     if (fit->small >= limits[fit->opts.method].small) return RG_STOP_TOLERANCE;
     if (early && fit->opts.method == RG_METHOD_LM && fit->stage_iteration > 1 && !fit->stuck &&
-        before - fit->cost < early_fall * before)
+        fit->cost < before && before - fit->cost < early_fall * before)
         return RG_STOP_TOLERANCE;
     if (fit->stage < fit->opts.starts && fit->stage_iteration >= HOPE && ranked_start(fit, 0) >= 0 &&
         fit->l1 * (1.0 + (double)fit->failed) > hopeless * fit->start_score[ranked_start(fit, 0)])
@@ -511,6 +532,8 @@ static double seconds_now(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+void rgi_fit_note_converged(rg_fit *fit) { fit->small = limits[fit->opts.method].small; }
 
 void rg_fit_limit_time(rg_fit *fit, double seconds) { fit->deadline = seconds > 0.0 ? seconds_now() + seconds : 0.0; }
 
@@ -546,7 +569,9 @@ rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err)
         fit->iteration++;
         fit->stage_iteration++;
         const rg_fit_stop_reason ends = stage_ends(fit, before);
-        if (rgi_fit_late(fit)) {
+        /* a fit that has converged says so, whatever the clock says */
+        const int over = ends != RG_STOP_NONE && fit->stage == last_stage(fit);
+        if (!over && rgi_fit_late(fit)) {
             RG_TRY(rg_fit_end(fit, RG_STOP_TIME, err));
         } else if (ends != RG_STOP_NONE) {
             RG_TRY(leave_stage(fit, err));

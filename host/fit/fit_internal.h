@@ -18,7 +18,7 @@ struct rg_fit {
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
     int stuck;      /* the method found no better point, whatever its step (not saved) */
-    int moved;      /* one was found in this stage */
+    int moved;      /* this stage has accepted a step */
     int attempt;    /* how many uniform rods the later stages have begun from, less one */
     int stopped;    /* rg_fit_stop_reason */
     int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
@@ -60,6 +60,8 @@ rgi_takes *rgi_fit_tangents(const rg_fit *fit);
 double rgi_fit_precision(const rg_fit *fit, size_t i);
 /* is the time over? */
 int rgi_fit_late(const rg_fit *fit);
+/* there is nothing to gain any more */
+void rgi_fit_note_converged(rg_fit *fit);
 /* a step lowered the cost by `fall`: counts the small ones in a row */
 void rgi_fit_note_fall(rg_fit *fit, double fall, double before);
 

@@ -93,6 +93,8 @@ rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err)
     *accepted = fit->cost < before;
     /* without progress the next call would do the same again */
     if (*accepted) rgi_fit_note_fall(fit, before - fit->cost, before);
-    fit->stuck = !*accepted;
+    /* NLopt's own end, or round-off in its line search */
+    else if (result > 0) rgi_fit_note_converged(fit);
+    else fit->stuck = !rgi_fit_late(fit);
     return RG_OK;
 }

@@ -6,11 +6,11 @@
  * times too short.
  *
  * A step solves (A + mu diag A) d = -g over the parameters that no bound holds: those at a bound that -g points
- * beyond stay. A rollout without tangents costs a tenth of one with them, so mu is searched: up until the cost
- * falls, then either way as long as it falls further. Tangents are run at the best point alone.
+ * beyond stay. A rollout without tangents costs a tenth of one with them, so mu is searched: it rises until the
+ * cost falls, then it moves in the direction in which the cost falls further. Tangents are run at the best point alone.
  *
  * A rod can snap to another shape and its error jump, at a distance from u that the model does not see. One such
- * recording would hold up all others. Where a step would lower the cost but for a few recordings that jump, their
+ * recording would hold up all others. Where a step would lower the cost without a few recordings that jump, their
  * parts of J^T V J are multiplied (`factors`), so that the next steps leave these recordings where they are. */
 #include <math.h>
 #include <string.h>
@@ -22,9 +22,9 @@ static const double mu_least = 1e-6, mu_most = 1e6, mu_apart = 8.0;
 /* the cost follows the model where it falls by this share of what was predicted, and damping held the step back where it
  * falls by that much */
 static const double follows = 0.5, leads = 0.9;
-/* factors of recordings that jump: the first, and what it rises by if they jump again */
-static const double factor_first = 100.0, factor_rise = 10.0;
-enum { FENCES = 2 }; /* at most so often in a step */
+/* factors of recordings that jump: the first, what it rises by if they jump again, the largest */
+static const double factor_first = 100.0, factor_rise = 10.0, factor_most = 1e6;
+enum { HOLDS = 2 }; /* at most so often in a step */
 
 /* fit->to from u by damping mu; *predicted: by how much the model falls. *solved is 0 where the matrix is not
  * positive definite. */
@@ -54,13 +54,15 @@ static rg_status propose(rg_fit *fit, double mu, int *solved, double *predicted,
     return RG_OK;
 }
 
-/* Would the last rollout be better but for a few recordings that jump? Their factors rise then. */
-static rg_status fence(rg_fit *fit, double predicted, int *fenced, rg_error *err)
+/* Would the last rollout be better without a few recordings that jump? Their factors rise then, and *held is 1. */
+static rg_status hold_jumpers(rg_fit *fit, double predicted, int *held, rg_error *err)
 {
     const size_t n = rgi_fit_recordings(fit), most = 1 + n / 8;
     double others = 0.0;
     size_t jumped = 0;
-    *fenced = 0;
+    *held = 0;
+    /* of very few, each counts too much to be held */
+    if (n < 4) return RG_OK;
     for (size_t i = 0; i < n; i++) {
         rg_rod_status status;
         double loss, absolute;
@@ -69,13 +71,14 @@ static rg_status fence(rg_fit *fit, double predicted, int *fenced, rg_error *err
         const double change = fit->weight * (loss - fit->losses[i]);
         const int fails = status.flag != RG_ROD_OK && fit->flags[i] == RG_ROD_OK;
         const int jumps = fails || !(change <= predicted);
+        if (jumps && fit->factors[i] >= factor_most) return RG_OK;
         fit->rises[i] = !jumps ? 1.0 : fit->factors[i] < factor_first ? factor_first / fit->factors[i] : factor_rise;
         jumped += jumps != 0;
         if (!jumps) others += change;
     }
-    if (n < 4 || jumped == 0 || jumped > most || !(others < 0.0)) return RG_OK;
+    if (jumped == 0 || jumped > most || !(others < 0.0)) return RG_OK;
     for (size_t i = 0; i < n; i++) fit->factors[i] *= fit->rises[i];
-    *fenced = 1;
+    *held = 1;
     return rgi_algebra_reweigh(fit, fit->rises, err);
 }
 
@@ -97,7 +100,7 @@ static int usable(const rg_fit *fit)
 typedef struct search {
     double cost;      /* the least so far; infinity: none */
     double mu, ratio; /* there; of its fall to the predicted one */
-    double hope;      /* the fall that the first step's model predicted */
+    double predicted; /* the fall that the first step's model predicted; NaN: there was none */
 } search;
 
 /* Roll out where damping mu leads. *better: it is the best so far, and kept in fit->memory. */
@@ -122,17 +125,17 @@ static rg_status search_damping(rg_fit *fit, search *s, rg_error *err)
 {
     const double first = fit->mu;
     double predicted;
-    int solved, better, fences = 0;
+    int solved, better, times_held = 0;
     *s = (search){INFINITY, 0.0, 0.0, NAN};
     for (double mu = first; mu <= mu_most && !rgi_fit_late(fit);) {
         RG_TRY(try_damping(fit, mu, s, &predicted, &solved, &better, err));
-        if (solved && isnan(s->hope)) s->hope = predicted;
+        if (solved && isnan(s->predicted)) s->predicted = predicted;
         if (!better && s->cost < INFINITY) break;
-        if (solved && !better && fences < FENCES) {
-            int fenced;
-            RG_TRY(fence(fit, predicted, &fenced, err));
-            fences += fenced;
-            if (fenced) continue;
+        if (solved && !better && times_held < HOLDS) {
+            int held;
+            RG_TRY(hold_jumpers(fit, predicted, &held, err));
+            times_held += held;
+            if (held) continue;
         }
         if (better && s->ratio > follows) break;
         mu *= mu_apart;
@@ -156,9 +159,10 @@ rg_status rgi_fit_lm_step(rg_fit *fit, int *accepted, rg_error *err)
     }
     RG_TRY(search_damping(fit, &s, err));
     if (s.cost == INFINITY) {
-        /* it has converged where there was hardly anything to gain */
-        if (s.hope < fit->opts.tolerance * fit->cost) rgi_fit_note_fall(fit, 0.0, fit->cost);
-        fit->stuck = 1;
+        /* it has converged where there was hardly anything to gain, or nothing that rounding shows */
+        const double rounding = fit->opts.rollout.real == RG_REAL_FLOAT ? 1e-6 : 1e-12;
+        if (s.predicted < fmax(fit->opts.tolerance, rounding) * fit->cost) rgi_fit_note_converged(fit);
+        else fit->stuck = !rgi_fit_late(fit);
         return RG_OK;
     }
     if (rgi_fit_late(fit)) {
@@ -168,7 +172,7 @@ rg_status rgi_fit_lm_step(rg_fit *fit, int *accepted, rg_error *err)
         return RG_OK;
     }
     RG_TRY(rgi_fit_try(fit, fit->memory, &cost, err));
-    if (!usable(fit)) {
+    if (!usable(fit) || !rgi_fit_better(fit, cost)) {
         fit->mu = s.mu * mu_apart;
         fit->stuck = fit->mu > mu_most;
         return RG_OK;

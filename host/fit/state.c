@@ -250,7 +250,8 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     at += starts;
     /* losses, factors, flags */
     for (size_t i = 0; i < 3 * fit->n; i++) {
-        const double least = i / fit->n == 1 ? 1.0 : 0.0, most = i / fit->n == 2 ? RG_ROD_UNSTABLE : DBL_MAX;
+        const double least = i / fit->n == 1 ? 1.0 : 0.0;
+        const double most = i / fit->n == 2 ? RG_ROD_UNSTABLE : i / fit->n == 1 ? 1e9 : DBL_MAX;
         if (!(at[i] >= least && at[i] <= most))
             return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a loss, factor or flag of %g for recording %zu", at[i],
                            i % fit->n);
@@ -319,7 +320,7 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters_clear(&fit->parameters);
     fit->parameters = parameters;
     fit->stage = stage;
-    fit->linearised = fit->parts = 0;
+    fit->linearised = fit->parts = fit->stuck = 0;
     fit->last = NULL;
     cursor c = {NULL, state, HEADER + 1};
     body(fit, &c);

@@ -1,14 +1,14 @@
 /* io/glitches.c: samples of a marker that the marker cannot have taken.
  *
  * What tells a glitch from fast motion is that it is one marker's own: a whipped rope, a jerked
- * gripper and a lost frame move the neighbours too. Four tests, none of a cable's own:
+ * gripper and a lost frame move the neighbours too. Four tests, the same for every cable:
  *   excursion  a short run departs from the cubic through the two frames before and after it
  *   departure  a sample is far from the running median
  *   edge       two neighbours are further apart than the rope between them allows
  *   swap       two driving neighbours change places
  * Driving markers are judged by driving markers alone and repaired in `driving` by interpolation in
  * time; free markers are judged by all and masked. Frames 0, 1 and the last two have no second
- * side, and no test reaches across a gap where frames were lost. */
+ * side, and no test but the last reaches across a gap where frames were lost. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -233,11 +233,11 @@ static void find_long_edges(scan *s, size_t marker)
 {
     size_t n = s->r->n_frames;
     if (s->is_clamp[marker] && s->is_clamp[marker + 1]) return;
-    for (size_t k = 0; k < n; k++) s->lengths[k] = distance(at(s, k, marker), at(s, k, marker + 1));
+    for (size_t k = 0; k < n; k++) s->lengths[k] = distance(bridged(s, k, marker), bridged(s, k, marker + 1));
     qsort(s->lengths, n, sizeof *s->lengths, compare_doubles);
     double bound = EDGE_RATIO * s->lengths[n / 2];
     for (size_t k = 0; k < n; k++) {
-        if (!(distance(at(s, k, marker), at(s, k, marker + 1)) > bound)) continue;
+        if (!(distance(bridged(s, k, marker), bridged(s, k, marker + 1)) > bound)) continue;
         for (size_t end = marker; end <= marker + 1; end++) {
             if (!s->is_clamp[end]) *valid(s, k, end) = 0;
         }
@@ -281,23 +281,49 @@ static void repair(scan *s, size_t marker)
     }
 }
 
-/* Put the names of driving markers `marker` and the next back where they change places: their edge turns round within a
- * time in which no gripper does. To be done once both are repaired. */
+/* Whether driving markers `marker` and the next are named in frames 0 and 1 in the order in which the free marker next
+ * to them says that they lie along the rope. What free markers do later is not for those who drive a rod to know. */
+static int is_ordered(const scan *s, size_t marker)
+{
+    const size_t markers = s->r->n_markers;
+    size_t near[2] = {marker + 1, marker}, other[2] = {marker + 2, marker - 1}, yes = 0, no = 0;
+    for (int side = 0; side < 2; side++) {
+        if (other[side] >= markers || s->is_clamp[other[side]]) continue;
+        const size_t far = 2 * marker + 1 - near[side];
+        for (size_t k = 0; k < 2; k++) {
+            if (!*valid(s, k, other[side])) continue;
+            const double *free_marker = at(s, k, other[side]);
+            const int ordered = distance(bridged(s, k, near[side]), free_marker) < distance(bridged(s, k, far), free_marker);
+            if (ordered) yes++;
+            else no++;
+        }
+    }
+    return yes >= no;
+}
+
+/* Two driving neighbours change places where their edge reverses within a time in which no gripper turns round. Put their
+ * names back to the order along the rope. Call it once both are repaired. */
 static void repair_swaps(scan *s, size_t marker)
 {
-    int swapped = 0;
-    for (size_t k = 1; k < s->r->n_frames; k++) {
-        const double *before = bridged(s, k - 1, marker);
-        double *own = bridged(s, k, marker), edge[3], last[3], dot = 0;
-        for (int a = 0; a < 3; a++) {
-            edge[a] = (swapped ? -1 : 1) * (own[3 + a] - own[a]);
-            last[a] = before[3 + a] - before[a];
-            dot += edge[a] * last[a];
-        }
-        const double zero[3] = {0, 0, 0}, size = distance(edge, zero) * distance(last, zero);
+    const size_t n = s->r->n_frames;
+    double *swapped = s->lengths; /* scratch */
+    int any = 0;
+    swapped[0] = 0;
+    for (size_t k = 1; k < n; k++) {
+        const double *before = bridged(s, k - 1, marker), *own = bridged(s, k, marker);
+        double dot = 0;
+        for (int a = 0; a < 3; a++) dot += (own[3 + a] - own[a]) * (before[3 + a] - before[a]);
+        const double size = distance(own, own + 3) * distance(before, before + 3);
         const double time = (s->time[k] - s->time[k - 1]) * s->r->dt_s;
-        if (time <= SWAP_S && dot < SWAP_COSINE * size) swapped = !swapped;
-        if (!swapped) continue;
+        const int turned = time <= SWAP_S && dot < SWAP_COSINE * size;
+        swapped[k] = turned ? 1 - swapped[k - 1] : swapped[k - 1];
+        any |= turned;
+    }
+    if (!any) return;
+    const double wrong = is_ordered(s, marker) ? 1 : 0;
+    for (size_t k = 0; k < n; k++) {
+        double *own = bridged(s, k, marker);
+        if (swapped[k] != wrong) continue;
         for (int a = 0; a < 3; a++) {
             const double other = own[3 + a];
             own[3 + a] = own[a];
@@ -382,7 +408,6 @@ rg_status rgi_glitches_find(rg_recording *recording, rg_error *err)
     }
     for (size_t m = 0; m < markers; m++) repair(&s, m);
     for (size_t m = 0; m < markers; m++) find_departures(&s, m);
-    for (size_t m = 0; m + 1 < markers; m++) find_long_edges(&s, m);
     /* again, now with everything found, and of the driving markers alone */
     memcpy(recording->driving, recording->positions, n * markers * 3 * sizeof(double));
     for (size_t m = 0; m < markers; m++) {
@@ -391,6 +416,7 @@ rg_status rgi_glitches_find(rg_recording *recording, rg_error *err)
     for (size_t m = 0; m + 1 < markers; m++) {
         if (s.is_clamp[m] && s.is_clamp[m + 1]) repair_swaps(&s, m);
     }
+    for (size_t m = 0; m + 1 < markers; m++) find_long_edges(&s, m);
     count(&s);
     free(recording->lost);
     recording->lost = s.lost;

@@ -2,12 +2,12 @@
  *
  * minimise  (N_eff / N) / b  sum rho(simulated - recorded)  +  1/2 sum ((p - p0)/sigma0)^2
  * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic
- * floor (Huber), b the mean |error| when the stage began, and N_eff/N = 1/100 (opts.correlation)
+ * floor (Huber), b the mean |error| of the uniform rod from which the parameters along the rod begin, and N_eff/N = 1/100 (opts.correlation)
  * allows for the correlation of residuals in time; for independent noise it makes the reported
  * deviations too large. Exact derivatives of whole rollouts, all recordings in one batch; the
  * method is Levenberg-Marquardt unless the options name another. A fit goes through stages: a
- * uniform rod first, from several stiffnesses, then the parameters along the rod. Derivation:
- * docs/physics.md, section 5. */
+ * uniform rod first, from several stiffnesses, then the parameters along the rod; with 32 recordings or
+ * more these stages take a part of them, and a last stage takes all. Derivation: docs/physics.md, section 5. */
 #ifndef RODGRAD_FIT_H
 #define RODGRAD_FIT_H
 
@@ -89,7 +89,7 @@ typedef struct rg_fit_opts {
     rg_fit_method method;
     int max_iterations;   /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
     double tolerance;     /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
-                             windows of 50 iterations in a row. Negative, the default: 2e-3 with Levenberg-Marquardt,
+                             windows of 50 iterations in a row. Negative, the default: 3e-3 with Levenberg-Marquardt,
                              1.5e-4 with the others */
     double learning_rate; /* Adam's, in standard deviations of the priors an iteration; it falls by
                              half after each window that brought less than the tolerance */
@@ -131,7 +131,7 @@ const char *rg_fit_stop_name(rg_fit_stop_reason reason);
 
 typedef struct rg_fit_progress {
     int stage, n_stages, iteration; /* iteration: of the whole fit */
-    double cost, train_l1_m;        /* mean |error| over free markers that count [m] */
+    double cost, train_l1_m;        /* mean |error| over free markers that count, of the stage's recordings [m] */
     int failed_rods;                /* whose rollout was flagged at the current parameters */
     int accepted;                   /* the last trial improved the cost */
     int done;
@@ -139,20 +139,20 @@ typedef struct rg_fit_progress {
     rg_fit_stop_reason stopped_by;
 } rg_fit_progress;
 
-/* Where a fit is, `accepted` apart: what the last rg_fit_step said of it, and after rg_fit_parameters the errors and
- * failures of all recordings at the best model. */
+/* Where a fit is: the stage of the next step, and the errors and failures of the recordings that its stage takes; after
+ * rg_fit_parameters those of all recordings at the best model. `accepted` is 0. */
 void rg_fit_describe(const rg_fit *fit, rg_fit_progress *progress);
 
 /* From now on at most so many seconds: rg_fit_step ends the fit when they are over, between two rollouts. Zero or
  * less: as long as it takes, the default. */
 void rg_fit_limit_time(rg_fit *fit, double seconds);
-/* End a fit with the best model so far. Nothing where it is over already. RG_ERR_MEMORY. */
+/* End a fit with the best model so far, by RG_STOP_TIME or RG_STOP_ITERATIONS. Nothing where it has ended already.
+ * RG_ERR_ARGUMENT, RG_ERR_MEMORY. */
 rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err);
 
-/* One iteration of the method: one rollout and its derivatives with Levenberg-Marquardt and Adam (with
- * Levenberg-Marquardt and more than 16 parameters a rollout alone, and derivatives where it was an improvement,
- * along its steps: on the CPU and with the implicit stepper these are kept, 6 reals a vertex and step, if all
- * of them take up to 1 GiB, and solved again otherwise),
+/* One iteration of the method: with Levenberg-Marquardt some rollouts and the tangents of the best (on the CPU and with
+ * the implicit stepper the last rollout's steps are kept for them, 6 reals a vertex and step, if all of them take up to
+ * 1 GiB), with Adam a rollout and its gradient,
  * some products more with Gauss-Newton-CG, up to 40 rollouts with L-BFGS, whose memory of gradients
  * is NLopt's and starts anew with each call. When progress->done is set there is nothing left to
  * do. */
@@ -193,7 +193,7 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
 const double *rg_fit_singular_values(const rg_fit *fit);
 const double *rg_fit_correlations(const rg_fit *fit);
 /* Mean |error| of recording i over its counted free markers [m], at the best model, and its status
- * there. */
+ * there; NaN before a stage or rg_fit_parameters has taken all recordings. */
 double rg_fit_recording_l1(const rg_fit *fit, size_t i, rg_rod_status *status);
 
 #ifdef __cplusplus
