@@ -288,6 +288,20 @@ static void h5_types(void **state)
     }
 }
 
+/* HDF5 makes 0 of what an unsigned type cannot hold */
+static void valid_of_minus_one(hid_t parent, const char *name)
+{
+    int values[H5_FRAMES * H5_MARKERS];
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) values[i] = i == 7 ? -1 : 1;
+    h5_array(parent, name, H5T_STD_I32LE, 2, all, H5P_DEFAULT, H5T_NATIVE_INT, values);
+}
+
+static void h5_valid_is_0_or_1(void **state)
+{
+    (void)state;
+    refused((h5_way){.other = "valid", .write = valid_of_minus_one}, "something besides 0 and 1");
+}
+
 /* ---- storage ---- */
 
 static void with_list(hid_t parent, const char *name, int rank, const hsize_t *shape, hid_t type, hid_t list)
@@ -621,6 +635,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(h5_of_other_programs), cmocka_unit_test(h5_types),
+        cmocka_unit_test(h5_valid_is_0_or_1),
         cmocka_unit_test(h5_storage),           cmocka_unit_test(h5_many_names),
         cmocka_unit_test(h5_crashes),           cmocka_unit_test(h5_crash_of_another_file),
         cmocka_unit_test(h5_not_a_regular_file), cmocka_unit_test(h5_truncated),

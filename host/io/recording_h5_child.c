@@ -291,7 +291,8 @@ static rg_status send_recording(rgi_h5_source *s, hid_t group, int fd)
     rgi_h5_sizes(&m, bytes);
     const array arrays[RGI_H5_ARRAYS] = {
         {"positions", H5T_FLOAT, 3, {m.n_frames, m.n_markers, 3}, H5T_NATIVE_DOUBLE},
-        {"valid", H5T_INTEGER, 2, {m.n_frames, m.n_markers}, H5T_NATIVE_UINT8},
+        /* signed: unsigned, HDF5 would make a 0 of -1 */
+        {"valid", H5T_INTEGER, 2, {m.n_frames, m.n_markers}, H5T_NATIVE_INT8},
         {"clamps", H5T_INTEGER, 1, {m.n_clamps}, H5T_NATIVE_INT},
         {"driving", H5T_FLOAT, 3, {m.n_frames, m.n_clamps, 3}, H5T_NATIVE_DOUBLE},
         {"lost", H5T_INTEGER, 1, {m.n_frames}, H5T_NATIVE_INT}};
