@@ -146,6 +146,7 @@ expect 2 "nowhere" "$program" fit nowhere -o m.json
 # flags
 expect 2 "no group \"stiffness\"" "$program" fit "$@" -o m.json --fit stiffness=along
 expect 2 "bend_stiffness=along" "$program" fit "$@" -o m.json --fit bend_stiffness=
+expect 2 "drag is given twice" "$program" fit "$@" -o m.json --fit drag=held,bend_stiffness=along,drag=uniform
 expect 2 ": --max-time" "$program" fit "$@" -o m.json --max-time -1
 expect 2 "seed" "$program" fit "$@" -o m.json --seed x
 expect 2 "refine" "$program" fit "$@" -o m.json --refine 0

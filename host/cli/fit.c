@@ -48,6 +48,9 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
             return rgc_complain("fit", RGC_USAGE,
                                 "--fit: there is no group \"%.*s\"; rodgrad fit --help lists them.",
                                 (int)name, text);
+        if (given[group]++)
+            return rgc_complain("fit", RGC_USAGE, "--fit: %s is given twice; leave one out.",
+                                rg_group_name((rg_group)group));
         const char *value = text + name + 1;
         size_t size = name < length ? length - name - 1 : 0;
         while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0))
