@@ -130,6 +130,11 @@ sags "rho * g * (0.15 * (1 - 1 / 40)) ** 4 / (96 * E * 0.001 ** 2)" 5e-3 --schem
 made circle --radius 0.001 --length 1 --vertices 21 --clamp 0,1 --frames 3 --direction 0,0,-1
 sags "1 + rho * g * 0.975 ** 2 / (2 * E)" 1e-8 --scheme static
 
+# far too stiff for the deform stepper: no number of substeps that it takes would do
+"$program" simulate model.json --drive hold.csv --stepper deform -o out.npy >out.txt 2>err.txt
+grep -q "warning: the step is too long .* ms; take the implicit stepper" err.txt ||
+    complain "more substeps advised than there can be: $(cat err.txt)"
+
 # the example of the README, as it stands there
 grep -A 3 '^rodgrad new' "$sources/README.md" | grep '^rodgrad' >readme.sh
 [ "$(wc -l <readme.sh)" -eq 2 ] || complain "README.md has no example of two commands"

@@ -246,18 +246,23 @@ void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_
                  "%zu of %zu rod%s came to an unstable equilibrium, first rod %zu (%s) in step %d: a real one would "
                  "leave it.",
                  rods, n, rgi_plural(n), first, recordings[first].name, statuses[first].unstable);
-    double *values = malloc(n * sizeof *values);
+    double *values = calloc(n, sizeof *values);
     if (!values) return;
     const double quarter = 0.5 * acos(-1.0), most_twist = 0.5;
     for (size_t i = 0; i < n; i++)
         values[i] = statuses[i].stable_step_s > 0.0 ? recordings[i].dt_s / statuses[i].stable_step_s : 0.0;
     excess over = find_excess(values, 0.0, recordings, n);
-    if (over.rods)
+    if (over.rods) {
+        const double substeps = ceil(values[over.worst]);
+        char cure[64] = "";
+        if (substeps <= RG_MOST_SUBSTEPS)
+            snprintf(cure, sizeof cure, "--substeps %d or ", (int)substeps);
         rgc_warn(command,
                  "the step is too long for the deform stepper in %s: %.3g ms, but bending waves are stable up to %.3g "
-                 "ms; take --substeps %.0f or the implicit stepper.",
+                 "ms; take %sthe implicit stepper.",
                  over.whose, 1e3 * recordings[over.worst].dt_s / opts->substeps,
-                 1e3 * statuses[over.worst].stable_step_s, ceil(values[over.worst]));
+                 1e3 * statuses[over.worst].stable_step_s, cure);
+    }
     for (size_t i = 0; i < n; i++) values[i] = statuses[i].worst_turn_rad;
     over = find_excess(values, quarter, recordings, n);
     if (over.rods)
