@@ -104,6 +104,10 @@ grep -q "of [0-9]* identifiable parameters" err.txt || complain "no count in the
 must report m.json a/eval --truth d/truth.json -o r.html --json
 grep -q '"name":"rest_length\[1\]","truth":0.0509' out.txt ||
     complain "lengths of a coarser truth are not those of the fit's edges"
+# the fit was ended before it had converged
+grep -q "interval, not valid" err.txt || complain "intervals that do not hold are shown as others: $(cat err.txt)"
+grep -q '"warnings":\["the intervals of the parameters in m.json do not hold' out.txt ||
+    complain "no warning of intervals that do not hold: $(tail -c 300 out.txt)"
 refuse 2 "none.json" report m.json a/eval --truth none.json -o x.html
 refuse 2 "no fitted parameters" report a/truth.json a/eval --truth a/truth.json -o x.html
 

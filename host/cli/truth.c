@@ -134,7 +134,8 @@ void rgc_truth_table(const json_t *fit, const json_t *truth)
     const json_t *list = parameters_of(fit);
     size_t n = 0, good = 0;
     fprintf(stderr, "%-24s %12s %12s  %-25s %-7s %s\n", "parameter", "truth", "estimate",
-            "95 % interval", "inside?", "unit");
+            json_is_false(json_object_get(fit, "intervals_hold")) ? "interval, not valid" : "95 % interval", "inside?",
+            "unit");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *p = json_array_get(list, i);
         const int known = json_is_true(json_object_get(p, "identifiable"));
