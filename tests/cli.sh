@@ -213,6 +213,15 @@ warn "training recordings 0 (good.csv) and 1" evaluate model.json other.csv --tr
 quiet evaluate model.json good.csv other.csv --train good.csv
 rm -f new.h5 new.html new.json link.csv
 
+# a name that would reach into the terminal or break a table
+odd=$(printf 'a\033[31m\nb.csv')
+ln -s good.csv "$odd"
+accept '^a?\[31m?b.csv ' evaluate model.json "$odd"
+"$program" import "$odd" -o new.h5 2>"$work.err" || complain "import of a file with an odd name failed"
+grep -q '^a?\[31m?b.csv ' "$work.err" || complain "rodgrad import: no odd name on one line: $(cat "$work.err")"
+warn '0 (good.csv) and 1 (a?\[31m?b.csv) hold the same motion' evaluate model.json good.csv "$odd"
+rm -f new.h5 "$odd" "$work.err"
+
 # a rod that does not fail and may be wrong: markers 3 and 4, gripped, all but change places in frame 20; a long step
 awk -F, -v OFS=, 'NR > 20 { for (c = 10; c < 13; c++) { x = $c; $c = $(c + 3); $(c + 3) = x } $14 += 0.05 } { print }' \
     good.csv >swap.csv

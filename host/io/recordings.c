@@ -98,6 +98,9 @@ static rg_status list_add(list *all, rg_recording *recording, rg_error *err)
         rg_recording_clear(recording);
         return RG_FAIL(err, RG_ERR_MEMORY, "out of memory after %zu recordings.", all->n);
     }
+    /* tables and sentences quote it: keep it on one line */
+    for (char *c = recording->name; c && *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
     all->items = items;
     all->items[all->n++] = *recording;
     memset(recording, 0, sizeof *recording);
