@@ -58,8 +58,6 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
         if (mode == 3)
             return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.",
                                 (int)name, text);
-        if (given[group]++)
-            return rgc_complain("fit", RGC_USAGE, "--fit: %.*s is given twice; leave one out.", (int)name, text);
         opts->modes[group] = (rg_group_mode)mode;
         text += length + (text[length] == ',');
     }
