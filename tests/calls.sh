@@ -223,7 +223,7 @@ wait "$pid"
 [ $? -eq 129 ] || complain "SIGHUP did not end the fit with 129"
 [ -f hung.json.checkpoint ] || complain "no checkpoint after SIGHUP"
 grep -q '"status":"interrupted.*"exit_code":129[,}]' out.txt || complain "SIGHUP, --json: $(cat out.txt)"
-# under nohup it goes on
+# under nohup it continues
 rm -f hung.json.checkpoint
 (trap '' HUP && exec "$program" fit rope/train -o hung.json --iterations 2 >out.txt 2>err.txt) &
 pid=$!

@@ -17,7 +17,7 @@ struct rg_fit {
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
-    int stuck;      /* the method found no better point, whatever its step (not saved) */
+    int stuck;      /* no step of the method, however short, lowers the cost (not saved) */
     int moved;      /* this stage has accepted a step */
     int attempt;    /* how many uniform rods the later stages have begun from, less one */
     int stopped;    /* rg_fit_stop_reason */

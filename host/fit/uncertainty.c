@@ -87,7 +87,7 @@ rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n
     fit->whole = 1;
     const rg_status status = uncertainty(fit, err);
     fit->whole = 0;
-    /* a fit that goes on takes its own recordings and weights again */
+    /* the steps after this take the recordings and weights of their stage again */
     fit->formed = fit->parts = 0;
     fit->last = NULL;
     return status;
