@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 # metres; no looser than 1.15 times what this version reaches
 bar() {
     case $1 in
-    DLO1) echo 0.0075 ;; DLO2) echo 0.0040 ;; DLO3) echo 0.0026 ;; DLO4) echo 0.0037 ;; DLO5) echo 0.0044 ;;
+    DLO1) echo 0.0082 ;; DLO2) echo 0.0040 ;; DLO3) echo 0.0026 ;; DLO4) echo 0.0037 ;; DLO5) echo 0.0044 ;;
     esac
 }
 failed=0
