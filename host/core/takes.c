@@ -26,6 +26,12 @@ typedef struct pack {
  * run, of a reverse run, and what nobody looks at between them */
 enum { SECTION_SET, SECTION_CONSTANT, SECTION_RUN, SECTION_REVERSE, SECTION_OWN, SECTIONS };
 
+/* by how much a recording's grippers turn from frame to frame (rgi_motion_turn) */
+typedef struct turn {
+    double rad;
+    int step;
+} turn;
+
 struct rgi_takes {
     rgi_takes_opts opts;
     const rgi_cpu *cpu;
@@ -46,6 +52,7 @@ struct rgi_takes {
     rg_model *own;          /* the model of one recording, whose rope may have slipped */
     unsigned char *slipped; /* [n] */
     double *stable_step_s;  /* [recordings] as in rg_rod_status */
+    turn *turns;            /* [recordings] */
     size_t entries_capacity;
     double *coef, *scratch;
     double *frames; /* [n][n_markers][2][6] directors that offsets act along in frames 0 and 1 */
@@ -203,6 +210,7 @@ void rgi_takes_destroy(rgi_takes **batch)
     rg_model_destroy(&b->own);
     free(b->slipped);
     free(b->stable_step_s);
+    free(b->turns);
     free(b->pools);
     free(b->coef);
     free(b->frames);
@@ -380,10 +388,13 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
     b->slipped = calloc(nodes, 1);
     b->stable_step_s = calloc(n, sizeof *b->stable_step_s);
+    b->turns = calloc(n, sizeof *b->turns);
     b->frames = calloc(n * b->shape->n_markers * 12, sizeof *b->frames);
     if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped ||
-        !b->stable_step_s)
+        !b->stable_step_s || !b->turns)
         goto memory;
+    for (size_t i = 0; i < n; i++)
+        b->turns[i].rad = rgi_motion_turn(b->shape, &recordings[i], opts->rollout.substeps, &b->turns[i].step);
     b->threads = opts->rollout.threads > 0 ? opts->rollout.threads : omp_get_max_threads();
     /* on a device all rods go back at once */
     if ((size_t)b->threads > b->n_packs || b->device) b->threads = (int)b->n_packs;
@@ -729,11 +740,10 @@ void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)
     rgi_lane_status(s, w, lane, out);
     out->stable_step_s = b->stable_step_s[recording];
     /* steps cut the way between two frames into shares, which need not be in doubt where the whole is */
-    int step = -1;
-    const double turn = rgi_motion_turn(b->shape, &b->recordings[recording], b->opts.rollout.substeps, &step);
-    if (!(turn > out->worst_turn_rad)) return;
-    out->worst_turn_rad = turn;
-    out->worst_turn_step = step;
+    const turn *whole = &b->turns[recording];
+    if (!(whole->rad > out->worst_turn_rad)) return;
+    out->worst_turn_rad = whole->rad;
+    out->worst_turn_step = whole->step;
 }
 
 void rgi_takes_markers(const rgi_takes *b, size_t recording, double *out)
@@ -773,38 +783,34 @@ void rgi_takes_curvature(const rgi_takes *b, size_t recording, double *curvature
     *weight = from[3 * w + lane];
 }
 
+/* add recording r's J^T W J times factor, which its own becomes, to normal [p][p] */
+static void add_normal(const rgi_takes *b, size_t r, size_t p, double factor, double *normal)
+{
+    const size_t w = lanes_of(b);
+    double *own = b->packs[r / b->lanes].job.normal + r % b->lanes;
+    for (size_t i = 0; i < p; i++)
+        for (size_t k = 0; k <= i; k++) {
+            const double v = own[(i * (i + 1) / 2 + k) * w] *= factor;
+            normal[i * p + k] += v;
+            if (k != i) normal[k * p + i] += v;
+        }
+}
+
 void rgi_takes_normal(const rgi_takes *b, double *normal, double *gradient)
 {
     const size_t w = lanes_of(b), p = b->n_directions, blocks = rgi_takes_blocks(b);
     for (size_t r = 0; r < b->n; r++) {
-        const rgi_pack *j = &b->packs[r / b->lanes].job;
-        const size_t lane = r % b->lanes;
-        for (size_t i = 0; i < p; i++) {
-            for (size_t k = 0; k <= i; k++) {
-                double v = j->normal[(i * (i + 1) / 2 + k) * w + lane];
-                normal[i * p + k] += v;
-                if (k != i) normal[k * p + i] += v;
-            }
-            for (size_t block = 0; block < blocks; block++)
-                gradient[i] += j->gradients[(block * p + i) * w + lane];
-        }
+        const double *gradients = b->packs[r / b->lanes].job.gradients + r % b->lanes;
+        add_normal(b, r, p, 1.0, normal);
+        for (size_t i = 0; i < p; i++)
+            for (size_t block = 0; block < blocks; block++) gradient[i] += gradients[(block * p + i) * w];
     }
 }
 
 void rgi_takes_reweigh(rgi_takes *b, size_t p, const double *factors, double *normal)
 {
-    const size_t w = lanes_of(b);
     memset(normal, 0, p * p * sizeof *normal);
-    for (size_t r = 0; r < b->n; r++) {
-        double *own = b->packs[r / b->lanes].job.normal + r % b->lanes;
-        for (size_t i = 0; i < p; i++)
-            for (size_t k = 0; k <= i; k++) {
-                double *v = own + (i * (i + 1) / 2 + k) * w;
-                *v *= factors[r];
-                normal[i * p + k] += *v;
-                if (k != i) normal[k * p + i] += *v;
-            }
-    }
+    for (size_t r = 0; r < b->n; r++) add_normal(b, r, p, factors[r], normal);
 }
 
 void rgi_takes_spread(const rgi_takes *b, int whole, double *out, double *scratch)
