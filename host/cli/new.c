@@ -4,7 +4,6 @@
  * The markers lie at equal distances on a straight line from the origin. The drive is a CSV recording whose frames
  * are all alike: a simulation starts from rest and its driving markers stay. */
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,28 +135,11 @@ static int check_arguments(const job *j)
 
 /* ---- the outputs ---- */
 
-/* the folder that a path is in; owned, NULL where it is none or there is no memory */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *name = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    char *folder = name ? realpath(name, NULL) : NULL;
-    free(name);
-    return folder;
-}
-
-/* one file under two names, whether it exists or is to be made */
+/* one file under two names; they end differently, so that a file that is to be made cannot be meant by both */
 static int same_file(const char *a, const char *b)
 {
     struct stat of_a, of_b;
-    if (stat(a, &of_a) == 0 && stat(b, &of_b) == 0) return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
-    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
-    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0) return 0;
-    char *folder_a = folder_of(a), *folder_b = folder_of(b);
-    const int same = folder_a && folder_b && strcmp(folder_a, folder_b) == 0;
-    free(folder_a);
-    free(folder_b);
-    return same;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 /* the frames, all alike: t,x0,y0,z0,x1,... */
