@@ -138,6 +138,14 @@ static json_t *correlations_json(const rgc_fit_job *job)
     return list;
 }
 
+/* could the deviations be computed? */
+static int has_deviations(const rgc_fit_job *job)
+{
+    for (size_t i = 0; i < job->n_parameters; i++)
+        if (!isfinite(job->parameters[i].std)) return 0;
+    return 1;
+}
+
 static json_t *notes_json(const rgc_fit_job *job)
 {
     json_t *notes = json_array();
@@ -162,12 +170,9 @@ static json_t *notes_json(const rgc_fit_job *job)
         snprintf(text, sizeof text, "%zu parameter%s ended at a bound.", at_bound, rgi_plural(at_bound));
         json_array_append_new(notes, json_string(text));
     }
-    for (size_t i = 0; i < job->n_parameters; i++)
-        if (!isfinite(job->parameters[i].std)) {
-            json_array_append_new(notes, json_string("Deviations and intervals are not known: the matrix that they come "
-                                                     "from is not positive definite."));
-            break;
-        }
+    if (!has_deviations(job))
+        json_array_append_new(notes, json_string("Deviations and intervals are not known: the matrix that they come from "
+                                                 "is not positive definite."));
     if (!job->progress.converged) {
         rgc_fit_unfinished(job, text, sizeof text);
         json_array_append_new(notes, json_string(text));
@@ -197,8 +202,6 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     *out = NULL;
     RG_TRY(rg_fit_parameters(job->fit, &job->parameters, &job->n_parameters, err));
     rg_fit_describe(job->fit, &job->progress);
-    int known = 1;
-    for (size_t i = 0; i < job->n_parameters; i++) known = known && isfinite(job->parameters[i].std);
     rgc_fit_status(job, status, sizeof status);
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
     *out = json_pack(
@@ -206,7 +209,7 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
         "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
         "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
         job->progress.iteration, "converged", job->progress.converged, "stopped_by",
-        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && known, "train_l1_m",
+        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && has_deviations(job), "train_l1_m",
         rgc_json_number(job->progress.train_l1_m), "status",
         status, "loss", "kind", "absolute error, quadratic below the floor", "floor_m",
         job->opts->floor_m, "correlation", job->opts->correlation, "recordings",

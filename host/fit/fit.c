@@ -361,7 +361,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->recording_status = calloc(n, sizeof *f->recording_status);
     if (!f->u || !f->to || !f->start_u || !f->last_u || !f->gradient || !f->memory || !f->step || !f->normal ||
         !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
-        !f->correlation || !f->recording_l1 || !f->recording_status || !f->start_score || !f->losses || !f->flags || !f->factors || !f->rises) {
+        !f->correlation || !f->recording_l1 || !f->recording_status || !f->start_score || !f->losses || !f->flags ||
+        !f->factors || !f->rises) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
