@@ -231,7 +231,7 @@ static const struct {
     [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; of a fit by the deform stepper and of new 1", 1},
     [OPT_THREADS] = {"threads", "N", "threads", "OMP_NUM_THREADS or all cores", 0},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)", "cpu", 0},
-    [OPT_REAL] = {"real", "NAME", "double, or float: faster, some 6 digits", "double", 0},
+    [OPT_REAL] = {"real", "NAME", "double, or float: faster, about 6 digits", "double", 0},
     [OPT_ISA] = {"isa", "NAME", "avx512, avx2, sse2, scalar, or fma: one rod's fastest", "the first there is", 0},
     [OPT_HELP] = {"help", NULL, "print this and stop", NULL, 0},
 };

@@ -5,7 +5,7 @@
  * frame. The others are what a simulation predicts. z points up, SI units.
  *
  * Only positions, and clamps where n_clamps is not 0, must be there: without them every function that takes a recording
- * returns RG_ERR_ARGUMENT. What each other pointer stands for when it is NULL is said beside it. */
+ * returns RG_ERR_ARGUMENT. The comment of each other pointer says what NULL stands for. */
 #ifndef RODGRAD_RECORDING_H
 #define RODGRAD_RECORDING_H
 
