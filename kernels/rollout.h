@@ -424,6 +424,64 @@ RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangen
     RG_TEAM_SYNC();
 }
 
+/* the lanes that go on from the last run's end */
+RG_FN rmask rgi_run_going(const rgi_pack *pack)
+{
+    const real *carried = RGI_CREALS(pack->carried);
+    return carried ? rg_lt(rg_set1(0.5), carried[2 * (RGI_STATE * pack->n + 1)]) : rg_false();
+}
+
+/* Before the first step: lanes in `going` have the last run's end, the others the start. A rod that failed stays where
+ * it is, and says why. */
+RG_FN void rgi_run_begin(rgi_run *run, const rgi_pack *pack, rmask going)
+{
+    const int size = RGI_STATE * pack->n + 1;
+    const real *carried = RGI_CREALS(pack->carried);
+    real *status = RGI_REALS(pack->status);
+    rmask alive = rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0));
+    RG_TEAM_ONE
+    {
+        run->carried = rg_any(going);
+        for (int i = 0; !pack->retrace && i < RGI_STATUS; i++)
+            status[i] = rg_select(i < 2 || i == 5 ? going : rg_false(), status[i], rgi_run_status(i));
+        for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
+    }
+    RG_TEAM_SYNC();
+    if (rg_any(rg_not(going))) rgi_run_start(run, pack);
+    if (run->carried) {
+        rgi_state_load_lanes(run, carried, carried + size, going);
+        alive = rg_or(rg_and(alive, rg_not(going)), rg_and(rgi_state_alive(carried + size, pack->n), going));
+    }
+    rgi_run_set_alive(run, alive);
+}
+
+#if RGI_LANES > 1
+/* A pack whose lanes neither all start nor all go on: the first step of BDF2 is another in lanes that start. Those that
+ * go on, `now`, take it first, and the others wait; then the others. Acceptance overwrites the state before of
+ * all lanes, so that those that are through leave theirs in pack->carried, where nothing is needed any more. */
+RG_FN int rgi_run_is_mixed(const rgi_pack *pack, rmask going)
+{
+    return pack->bdf2 && !RGI_DEFORM(pack) && rg_any(going) && rg_any(rg_not(going));
+}
+/* lanes that go on have taken the step: the turn of the `others` */
+RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_pack *pack, rmask others)
+{
+    real *carried = RGI_REALS(pack->carried);
+    rgi_state_save_before(run, carried);
+    rgi_state_save(run, carried + RGI_STATE * pack->n + 1);
+    for (int i = 0; i < 3 * pack->n; i++) run->rod.y1[i] = run->rod.m1[i];
+    run->alive = others;
+    run->carried = 0;
+}
+/* all have taken it */
+RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_pack *pack, rmask going)
+{
+    const real *before = RGI_CREALS(pack->carried), *now = before + RGI_STATE * pack->n + 1;
+    rgi_state_load_lanes(run, before, now, going);
+    run->alive = rg_or(run->alive, rg_and(rgi_state_alive(now, pack->n), going));
+}
+#endif
+
 /* Steps begin ... end - 1; begin 0 starts, another goes on where the last call ended. fast: of
  * rgi_run_step_reals, or NULL (run.h) */
 RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end, real *fast)
@@ -434,23 +492,8 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
     real *last = RGI_REALS(pack->pool);
     const int size = RGI_STATE * n + 1;
     real *carried = RGI_REALS(pack->carried);
-    RG_TEAM_ONE { run->carried = carried && rg_any(rg_lt(rg_set1(0.5), carried[2 * size])); }
-    RG_TEAM_SYNC();
-    if (begin == 0 && run->carried) {
-        /* a rod that failed stays where it is, and says why */
-        rgi_state_load(run, carried, carried + size);
-        RG_TEAM_ONE
-        {
-            for (int i = 2; i < RGI_STATUS; i++) status[i] = i == 5 ? status[i] : rgi_run_status(i);
-        }
-    } else if (begin == 0) {
-        RG_TEAM_ONE
-        {
-            for (int i = 0; !pack->retrace && i < RGI_STATUS; i++) status[i] = rgi_run_status(i);
-            for (int i = 0; pack->loss && i < 4; i++) rgi_store(pack->loss, (size_t)i, rg_set1(0.0));
-        }
-        rgi_run_set_alive(run, rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0)));
-        rgi_run_start(run, pack);
+    if (begin == 0) {
+        rgi_run_begin(run, pack, rgi_run_going(pack));
         if (pack->plan) rgi_run_keep(run, pack, -1, last);
     } else {
         rgi_run_set_alive(run, rg_lt(status[0], rg_set1(0.5)));
@@ -458,11 +501,26 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
         RG_TEAM_SYNC();
     }
     rgi_run_tangents_begin(run, pack, begin);
+#if RGI_LANES > 1
+    const rmask going = rgi_run_going(pack), others = rg_and(run->alive, rg_not(going));
+    int waiting = begin == 0 && rgi_run_is_mixed(pack, going);
+    const int mixed = waiting;
+    if (mixed) run->alive = rg_and(run->alive, going);
+#endif
     for (int s = begin; s < end && s < pack->n_steps; s++) {
         const rgi_input_tangent in = rgi_run_drive_jvp(run, pack, s);
         rgi_run_step(run, pack, s, p > 0, status);
         rgi_run_tangents(run, pack, in);
         rgi_run_accept(run, pack);
+#if RGI_LANES > 1
+        if (waiting) {
+            rgi_run_first_swap(run, pack, others);
+            waiting = 0;
+            s--;
+            continue;
+        }
+        if (mixed && s == 0) rgi_run_first_merge(run, pack, going);
+#endif
         if (pack->plan) rgi_run_keep(run, pack, s, last);
         if ((s + 1) % pack->substeps == 0) rgi_run_frame(run, pack, s / pack->substeps);
     }

@@ -64,7 +64,7 @@ typedef struct rgi_run {
     rgi_step step;
     rgi_deform deform;
     rmask alive;
-    int carried;          /* the run goes on from the last one's end */
+    int carried;          /* the lanes that take the first step go on from the last run's end */
     real *force;          /* [n][3] */
     real *full;           /* [n][RGI_NH], or NULL */
     real *din_y, *din_f;  /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
@@ -357,30 +357,37 @@ RG_FN rmask rgi_state_alive(const real *p, int n)
     return rg_lt(rg_set1(0.5), p[RGI_STATE * n]);
 }
 
-/* the state `now` with `before` behind it */
-RG_FN void rgi_state_load(rgi_run *run, const real *before, const real *now)
+/* the state `now` with `before` behind it, in these lanes */
+RG_FN void rgi_state_load_lanes(rgi_run *run, const real *before, const real *now, rmask lanes)
 {
     rgi_rod *rod = &run->rod;
     const int n = rod->n;
     RG_TEAM_FOR(i, 0, 3 * n)
     {
-        rod->x[i] = now[i];
-        rod->v[i] = now[3 * n + i];
-        rod->m1[i] = rod->y1[i] = now[6 * n + i];
-        rod->xp[i] = before[i];
-        rod->vp[i] = before[3 * n + i];
+        rod->x[i] = rg_select(lanes, now[i], rod->x[i]);
+        rod->v[i] = rg_select(lanes, now[3 * n + i], rod->v[i]);
+        rod->m1[i] = rg_select(lanes, now[6 * n + i], rod->m1[i]);
+        rod->y1[i] = rod->m1[i];
+        rod->xp[i] = rg_select(lanes, before[i], rod->xp[i]);
+        rod->vp[i] = rg_select(lanes, before[3 * n + i], rod->vp[i]);
     }
     RG_TEAM_FOR(i, 0, 4 * n)
     {
-        rod->s[i] = now[9 * n + i];
-        rod->sp[i] = before[9 * n + i];
+        rod->s[i] = rg_select(lanes, now[9 * n + i], rod->s[i]);
+        rod->sp[i] = rg_select(lanes, before[9 * n + i], rod->sp[i]);
     }
     RG_TEAM_FOR(i, 0, 2 * n)
     {
-        rod->z[i] = now[13 * n + i];
-        rod->zp[i] = before[13 * n + i];
+        rod->z[i] = rg_select(lanes, now[13 * n + i], rod->z[i]);
+        rod->zp[i] = rg_select(lanes, before[13 * n + i], rod->zp[i]);
     }
-    rgi_run_set_alive(run, rgi_state_alive(now, n));
+    RG_TEAM_SYNC();
+}
+/* in all lanes */
+RG_FN void rgi_state_load(rgi_run *run, const real *before, const real *now)
+{
+    rgi_state_load_lanes(run, before, now, rg_not(rg_false()));
+    rgi_run_set_alive(run, rgi_state_alive(now, run->rod.n));
 }
 
 #endif

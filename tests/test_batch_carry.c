@@ -2,12 +2,14 @@
  *
  * Two runs are one of both lengths, to the bit; rods that are reset start as in a new batch while the
  * others go on; a rod that failed stays where it was, and says why, until it is reset.
- * All of it in double and in float; RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
+ * All of it in double and in float, with every instruction set: packs of 1 to 16 rods, full and partly filled, of
+ * which some go on and some start. RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,7 @@
 enum { RODS = 5, FRAMES = 4, SUBSTEPS = 2, STEPS = FRAMES * SUBSTEPS }; /* of one run */
 
 static rg_real real;
+static const char *isa; /* NULL on a GPU */
 
 static grad_scene *make(int stepper, size_t frames, uint64_t seed)
 {
@@ -26,8 +29,7 @@ static grad_scene *make(int stepper, size_t frames, uint64_t seed)
     s->opts.adjoint = 0;
     s->opts.rollout.context = backend;
     s->opts.rollout.real = real;
-    /* a rod at a time, as batches that go on are simulated */
-    s->opts.rollout.isa = backend && strcmp(rg_context_backend(backend), "cpu") != 0 ? NULL : "scalar";
+    s->opts.rollout.isa = isa;
     return s;
 }
 
@@ -204,6 +206,94 @@ static void batch_carry_fault(void **state)
     }
 }
 
+/* ---- rods of two meshes ---- */
+
+enum { RAGGED = 10 };
+static const struct {
+    int mesh;
+    size_t rod;
+} ragged[RAGGED] = {{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}, {0, 3}, {0, 4}};
+
+/* blocks [begin, begin + count) of both scenes' arrays [rods][all][items], in rows of the wider scene's items */
+static double *widen(grad_scene *const *s, const double *const *from, const size_t *items, size_t all, size_t begin,
+                     size_t count)
+{
+    const size_t row = items[0] > items[1] ? items[0] : items[1];
+    double *to = grad_alloc(s[0], RAGGED * count * row);
+    for (size_t i = 0; i < RAGGED; i++)
+        for (size_t k = 0; k < count; k++) {
+            const int mesh = ragged[i].mesh;
+            memcpy(to + (i * count + k) * row, from[mesh] + (ragged[i].rod * all + begin + k) * items[mesh],
+                   items[mesh] * sizeof *to);
+        }
+    return to;
+}
+
+/* inputs of steps [begin, begin + count) */
+static rg_batch_inputs ragged_inputs(grad_scene *const *s, size_t begin, size_t count)
+{
+    const size_t x[] = {3 * s[0]->vertices, 3 * s[1]->vertices}, m[] = {x[0] - 3, x[1] - 3};
+    const size_t c[] = {3 * s[0]->clamped, 3 * s[1]->clamped}, d[] = {3 * s[0]->held, 3 * s[1]->held};
+    const size_t all = s[0]->steps;
+    rg_batch_inputs in = {0};
+    in.x0 = widen(s, (const double *const[]){s[0]->x0, s[1]->x0}, x, 1, 0, 1);
+    in.v0 = widen(s, (const double *const[]){s[0]->v0, s[1]->v0}, x, 1, 0, 1);
+    in.m0 = widen(s, (const double *const[]){s[0]->m0, s[1]->m0}, m, 1, 0, 1);
+    in.clamp_x = widen(s, (const double *const[]){s[0]->clamp_x, s[1]->clamp_x}, c, all, begin, count);
+    in.clamp_m = widen(s, (const double *const[]){s[0]->clamp_m, s[1]->clamp_m}, d, all, begin, count);
+    in.force = widen(s, (const double *const[]){s[0]->force, s[1]->force}, x, all, begin, count);
+    return in;
+}
+
+/* positions of a run; outputs that do not exist, of narrower rods, stay 0 */
+static double *ragged_run(grad_scene *const *s, rg_batch *batch, const rg_batch_inputs *in, size_t frames)
+{
+    rg_rod_status status[RAGGED];
+    rg_error err = {0};
+    double *x = grad_alloc(s[0], RAGGED * frames * 3 * s[0]->vertices);
+    const rg_batch_outputs out = {x, NULL, NULL, NULL};
+    if (rg_batch_forward(batch, in, &out, status, &err) != RG_OK) fail_msg("%s", err.text);
+    for (size_t i = 0; i < RAGGED; i++) assert_int_equal(status[i].flag, RG_ROD_OK);
+    return x;
+}
+
+/* two runs are one; then rods of both meshes start once more while their neighbours go on */
+static void batch_carry_ragged(void **state)
+{
+    static const unsigned char mask[RAGGED] = {0, 1, 0, 1, 0, 0, 0, 1, 0, 1};
+    (void)state;
+    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+        grad_scene *s[] = {make(stepper, 2 * FRAMES, 0xca6), NULL};
+        s[1] = grad_scene_sized(stepper, GRAD_END, RODS, 2 * FRAMES, SUBSTEPS, 5, 1, 0xca7);
+        const size_t row = FRAMES * 3 * s[0]->vertices;
+        const rg_model *models[RAGGED];
+        rg_batch *batches[2] = {NULL, NULL};
+        rg_error err = {0};
+        for (size_t i = 0; i < RAGGED; i++) models[i] = s[ragged[i].mesh]->models[ragged[i].rod];
+        for (int k = 0; k < 2; k++) {
+            rg_batch_opts o = s[0]->opts;
+            o.carry_on = k;
+            o.n_frames = k ? FRAMES : 2 * FRAMES;
+            if (rg_batch_create_ragged(models, RAGGED, &o, &batches[k], &err) != RG_OK) fail_msg("%s", err.text);
+        }
+        const rg_batch_inputs all = ragged_inputs(s, 0, 2 * STEPS);
+        const double *once = ragged_run(s, batches[0], &all, 2 * FRAMES);
+        for (size_t k = 0; k < 3; k++) {
+            const rg_batch_inputs in = ragged_inputs(s, k == 1 ? STEPS : 0, STEPS);
+            if (k == 2 && rg_batch_reset(batches[1], mask, &err) != RG_OK) fail_msg("%s", err.text);
+            const double *x = ragged_run(s, batches[1], &in, FRAMES);
+            for (size_t i = 0; i < RAGGED; i++) {
+                const double *from = once + (2 * i + (k == 1)) * row;
+                const int same = memcmp(x + i * row, from, row * sizeof *x) == 0;
+                if (same != (k < 2 || mask[i])) fail_msg("stepper %d, run %zu, rod %zu", stepper, k, i);
+            }
+        }
+        for (int k = 0; k < 2; k++) rg_batch_destroy(&batches[k]);
+        grad_scene_free(s[1]);
+        grad_scene_free(s[0]);
+    }
+}
+
 static void batch_carry_err(void **state)
 {
     static const unsigned char mask[RODS] = {1};
@@ -238,16 +328,47 @@ static void batch_carry_err(void **state)
     grad_scene_free(s);
 }
 
-int main(void)
+/* all tests in what packs compute in: 0, or the number of those that failed */
+static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batch_carry_det),
-        cmocka_unit_test(batch_carry_reset),
-        cmocka_unit_test(batch_carry_fault),
-        cmocka_unit_test(batch_carry_err),
+        cmocka_unit_test(batch_carry_det),    cmocka_unit_test(batch_carry_reset), cmocka_unit_test(batch_carry_fault),
+        cmocka_unit_test(batch_carry_ragged), cmocka_unit_test(batch_carry_err),
     };
-    int failed = cmocka_run_group_tests_name("batch_carry", tests, backend_open, backend_close);
-    real = RG_REAL_FLOAT;
-    failed += cmocka_run_group_tests_name("batch_carry_float", tests, backend_open, backend_close);
+    char name[64];
+    snprintf(name, sizeof name, "batch_carry_%s_%s", rg_real_name(real), isa ? isa : "gpu");
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+/* has this processor the instructions? */
+static int has(const char *name)
+{
+    rg_model *model = NULL;
+    rg_batch *batch = NULL;
+    rg_batch_opts o = rg_batch_opts_default();
+    rg_error err = {0};
+    o.rollout.isa = name;
+    const int found = rg_model_create(3, 1, NULL, 0, &model, &err) == RG_OK &&
+                      rg_batch_create(model, 1, &o, &batch, &err) == RG_OK;
+    rg_batch_destroy(&batch);
+    rg_model_destroy(&model);
+    return found;
+}
+
+int main(void)
+{
+    static const char *const names[] = {"scalar", "fma", "sse2", "avx2", "avx512"};
+    int failed = backend_open(NULL);
+    if (failed) return failed;
+    const int gpu = strcmp(rg_context_backend(backend), "cpu") != 0;
+    for (int k = 0; k < 2; k++) {
+        real = k ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
+        if (gpu) failed += run_all();
+        for (size_t i = 0; !gpu && i < sizeof names / sizeof *names; i++) {
+            isa = names[i];
+            if (has(isa)) failed += run_all();
+        }
+    }
+    backend_close(NULL);
     return failed;
 }

@@ -219,8 +219,10 @@ rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_reset needs a batch that was created with carry_on, and a mask");
     if (b->device) return rgi_batch_device_reset(b, mask, err);
-    for (size_t i = 0; i < b->n_packs; i++)
-        if (mask[i]) b->packs[i].carried[2 * (RGI_STATE_REALS * b->places[i].shape->n + 1)] = 0.0;
+    for (size_t i = 0; i < b->n_rods; i++) {
+        const size_t index = b->pack_of[i], state = RGI_STATE_REALS * b->places[index].shape->n + 1;
+        if (mask[i]) b->packs[index].carried[2 * state * b->lanes + (i - b->places[index].first)] = 0.0;
+    }
     return RG_OK;
 }
 

@@ -59,7 +59,7 @@ static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int s
         j->adjoint_status = rgi_take(base, used, 3 * w);
         break;
     case RGI_BATCH_STATES:
-        if (b->opts.carry_on) j->carried = rgi_take(base, used, 2 * state + 1);
+        if (b->opts.carry_on) j->carried = rgi_take(base, used, (2 * state + 1) * w);
         if (!adjoint) break;
         j->x0_bar = rgi_take(base, used, n * 3 * w);
         j->v0_bar = rgi_take(base, used, n * 3 * w);
@@ -121,6 +121,7 @@ static void thread_doubles(rg_batch *b)
         j.n_free = 0;
         j.plan = &b->plan;
         j.ddrive_x.data = j.force.data = &any;
+        j.carried = b->opts.carry_on ? &any : NULL;
         const size_t own = (b->cpu->workspace(&j) + 7) / 8 * 8;
         if (own > b->work_doubles) b->work_doubles = own;
     }
@@ -322,8 +323,7 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     rg_batch *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
-    /* lanes of a pack all start, or all go on */
-    b->cpu = opts->carry_on ? rgi_cpu_find("scalar", opts->rollout.real) : cpu;
+    b->cpu = cpu;
     b->device = rgi_context_device(opts->rollout.context);
     b->n_rods = n_rods;
     b->lanes = (size_t)b->cpu->lanes;

@@ -59,8 +59,8 @@ typedef struct rg_batch_opts {
                                 only. Biased: docs/physics.md, section 7. 0: exact (default) */
     rg_memory memory;        /* of all arrays of all calls (default RG_MEMORY_HOST) */
     int carry_on;            /* a forward run goes on where the last one ended, but for rods that rg_batch_reset
-                                named, which start from its inputs; with adjoint = 0 and without rg_batch_jvp. On
-                                the CPU such rods are simulated one by one, without SIMD. (default 0) */
+                                named, which start from its inputs; with adjoint = 0 and without rg_batch_jvp.
+                                (default 0) */
 } rg_batch_opts;
 
 rg_batch_opts rg_batch_opts_default(void);

@@ -16,7 +16,7 @@
     X(coef, RGI_NC * n, 0)                                                                         \
     X(offset, 2 * m, 0)                                                                            \
     X(status, RGI_STATUS, 1)                                                                       \
-    X(carried, RGI_LANES == 1 ? 2 * (RGI_STATE * n + 1) + 1 : 0, 1)                                \
+    X(carried, pack->carried ? 2 * (RGI_STATE * n + 1) + 1 : 0, 1)                                 \
     X(coef_bar, RGI_NC * n, 1)                                                                     \
     X(offset_bar, 2 * m, 1)                                                                        \
     X(x0_bar, 3 * n, 1)                                                                            \

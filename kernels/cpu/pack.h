@@ -108,9 +108,9 @@ typedef struct rgi_pack {
     int bar;              /* RGI_BAR_... */
     rgi_series x_bar, v_bar, turn_bar, markers_bar; /* cotangents of outputs, items as there */
     int window;           /* steps after which the state's cotangent is dropped; 0: never */
-    /* W = 1, forward runs: the state before the last and the last of this rod's last run, and 1 where the next
-     * run goes on from there; NULL: every run starts anew */
-    double *carried; /* [2 (RGI_STATE_REALS n + 1) + 1] */
+    /* forward runs without directions: the state before the last and the last of each rod's last run, and 1 where
+     * the next run goes on from there; NULL: every run starts anew */
+    double *carried; /* [2 (RGI_STATE_REALS n + 1) + 1][W] */
     /* results: sums over steps [..][W], where wanted; series by step, data NULL where not asked for */
     int want_coef, want_start;
     double *coef_bar, *offset_bar;       /* as coef, offset */
