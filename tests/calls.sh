@@ -31,7 +31,7 @@ refuse 2 "no command \"swim\"" help swim
 refuse 2 "one command" help fit evaluate
 
 # lists COMMAND OPTIONS: the help of a command lists these common options, and its parser takes no other
-common="output dt clamp axes units stepper sweeps scheme substeps newton-tolerance refine threads backend real isa"
+common="output dt clamp axes units stepper sweeps scheme substeps gravity newton-tolerance refine threads backend real isa"
 lists() {
     command=$1 listed=$2
     "$program" "$command" --help >out.txt
@@ -45,7 +45,8 @@ lists() {
         esac
     done
 }
-steps="stepper sweeps scheme substeps newton-tolerance threads backend real isa"
+numeric="stepper sweeps scheme substeps newton-tolerance threads backend real isa"
+steps="gravity $numeric"
 lists import "output dt clamp axes units"
 lists fit "output dt clamp axes units refine $steps"
 lists evaluate "dt clamp axes units refine $steps"
@@ -53,9 +54,9 @@ lists check "dt clamp axes units refine $steps"
 lists report "output dt clamp axes units refine $steps"
 lists simulate "output dt clamp axes units refine $steps"
 lists plant "output dt refine $steps"
-lists bench "output dt $steps"
+lists bench "output dt $numeric"
 lists section "output"
-lists new "output dt clamp refine stepper sweeps scheme substeps"
+lists new "output dt clamp refine stepper sweeps scheme substeps gravity"
 lists info ""
 "$program" fit --help | grep -q -e "--substeps N.*(1)" || complain "fit --help: no default of --substeps"
 "$program" evaluate --help | grep -q -e "--substeps N.*(the model's)" || complain "evaluate --help: whose --substeps"

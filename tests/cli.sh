@@ -89,6 +89,9 @@ refuse 2 "substeps" evaluate "$model" good.csv --substeps 1.5
 refuse 2 "newton-tolerance.*0" evaluate "$model" good.csv --newton-tolerance 0
 refuse 2 "newton-tolerance.*tight" evaluate "$model" good.csv --newton-tolerance tight
 refuse 2 "threads" evaluate "$model" good.csv --threads 0
+for bad in 1,2 1,2,3,4 a,b,c 0,0,nan 0,0,inf 0,0,1e9 "" ,,; do
+    refuse 2 "gravity is \"$bad\" but must be three numbers" evaluate "$model" good.csv --gravity "$bad"
+done
 refuse 2 "scheme" evaluate "$model" good.csv --scheme rk4
 refuse 2 "stepper.*implicit or deform" evaluate "$model" good.csv --stepper rk4
 refuse 2 "sweeps" evaluate "$model" good.csv --sweeps 0
@@ -256,6 +259,39 @@ for damaged in segmentation division; do
     [ ! -s "$work.out" ] || complain "$damaged.h5: something on stdout"
     rm -f two/$damaged.h5 "$work.out" "$work.err"
 done
+
+# gravity: the option's, else the model's, which a fit writes; a model of before has the default
+"$program" simulate "$model" --drive good.csv -o down.npy >out.txt 2>err.txt || complain "simulate: $(cat err.txt)"
+[ ! -s err.txt ] || complain "simulate: $(cat err.txt)"
+"$program" simulate "$model" --drive good.csv -o same.npy --gravity 0,0,-9.81 >out.txt 2>err.txt
+cmp down.npy same.npy || complain "--gravity with the default changes bits"
+[ ! -s err.txt ] || complain "simulate --gravity with the model's: $(cat err.txt)"
+"$program" simulate "$model" --drive good.csv -o none.npy --gravity 0,0,0 --json >out.txt 2>err.txt
+cmp -s down.npy none.npy && complain "--gravity 0,0,0 changes nothing"
+grep -q "warning: --gravity 0,0,0 replaces the 0,0,-9.81 m/s^2 of " err.txt || complain "--gravity 0,0,0: $(cat err.txt)"
+grep -q '"gravity_m_s2":\[0.0,0.0,0.0\].*"warnings":\["--gravity' out.txt || complain "--gravity 0,0,0: $(cat out.txt)"
+"$program" fit good.csv -o moon.json --gravity 0,0,-1.62 --iterations 1 --starts 0 >out.txt 2>err.txt ||
+    complain "fit --gravity: $(cat err.txt)"
+grep -q '"gravity_m_s2": \[0.0, 0.0, -1.62\]' moon.json || complain "fit --gravity is not in the model"
+for command in "evaluate moon.json good.csv" "check moon.json good.csv --frames 8 --rods 1" \
+    "report moon.json good.csv -o moon.html" "simulate moon.json --drive good.csv -o moon.npy"; do
+    # shellcheck disable=SC2086 # the words of $command are the arguments
+    "$program" $command --json >out.txt 2>err.txt
+    grep -q "gravity is 0,0,-1.62 m/s^2, as moon.json says" err.txt || complain "$command: $(cat err.txt)"
+    grep -q '"gravity_m_s2":\[0.0,0.0,-1.62' out.txt || complain "$command: no gravity in $(cat out.txt)"
+    "$program" $command --gravity 0,0,-9.81 --json >out.txt 2>err.txt
+    grep -q "warning: --gravity 0,0,-9.81 replaces the 0,0,-1.62 m/s^2 of moon.json" err.txt ||
+        complain "$command --gravity: $(cat err.txt)"
+    grep -q '"gravity_m_s2":\[0.0,0.0,-9.81' out.txt || complain "$command --gravity: $(cat out.txt)"
+done
+"$program" fit good.csv --start moon.json -o next.json --iterations 1 --starts 0 >out.txt 2>err.txt
+grep -q '"gravity_m_s2": \[0.0, 0.0, -1.62\]' next.json || complain "fit --start: another gravity than the start's"
+"$program" new circle --radius 0.002 --young 1e7 --shear 4e6 --density 1000 --length 1 -o up.json --gravity 0,0,9.81 \
+    >out.txt 2>err.txt || complain "new --gravity: $(cat err.txt)"
+grep -q '"gravity_m_s2": \[0.0, 0.0, 9.81\]' up.json || complain "new --gravity is not in the model"
+echo '{"recordings": {"train": 1, "eval": 0}, "frames": 5}' >small.json
+"$program" plant small.json -o planted --gravity 1,0,0 >out.txt 2>err.txt || complain "plant --gravity: $(cat err.txt)"
+grep -q '"gravity_m_s2": \[1.0, 0.0, 0.0\]' planted/truth.json || complain "plant --gravity is not in the truth"
 
 # stdout that cannot be written
 for arguments in "--help" "--version" "info" "info --json" "evaluate --help" \

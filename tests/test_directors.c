@@ -139,7 +139,7 @@ static double deflection(double grip)
     rg_batch_opts opts = rg_batch_opts_default();
     opts.rollout.scheme = RG_SCHEME_STATIC;
     opts.rollout.tolerance_m = 1e-13;
-    opts.gravity[2] = 0.0;
+    opts.rollout.gravity[2] = 0.0;
     opts.adjoint = 0;
     assert_int_equal(rg_batch_create(model, 1, &opts, &batch, &err), RG_OK);
     const rg_batch_inputs in = {x0, v0, m0, x0, clamp_m, f};

@@ -740,6 +740,11 @@ static void fit_resume_err(void **state)
     assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
     rg_fit_destroy(&second);
     other = o;
+    other.rollout.gravity[0] += 1e-3;
+    second = fits_create(r, 2, NULL, &other);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    rg_fit_destroy(&second);
+    other = o;
     other.rollout.isa = "scalar";
     o.rollout.isa = NULL;
     second = fits_create(r, 2, NULL, &other);

@@ -397,7 +397,7 @@ static void stepper_run(const oracle_problem *p, rg_real real, double *x)
     opts.dt_s = p->dt;
     opts.n_frames = steps;
     opts.adjoint = 0;
-    memcpy(opts.gravity, p->gravity, sizeof opts.gravity);
+    memcpy(opts.rollout.gravity, p->gravity, sizeof opts.rollout.gravity);
     if (rg_batch_create(model, 1, &opts, &batch, &err) != RG_OK) fail_msg("%s", err.text);
     double *clamp_x = malloc(steps * 4 * 3 * sizeof *clamp_x);
     double *clamp_m = malloc(steps * 2 * 3 * sizeof *clamp_m);

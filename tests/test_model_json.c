@@ -69,6 +69,8 @@ static void model_json_round_trip_is_exact(void **state)
     rgi_model_file file = make_file();
     file.rollout.scheme = RG_SCHEME_BE;
     file.rollout.substeps = 3;
+    file.rollout.gravity[0] = 0.1 + 0.2;
+    file.rollout.gravity[2] = -1.0 / 3;
     file.dt_s = 1.0 / 120;
     file.fit = json_pack("{s:f, s:[i,i], s:{s:s}}", "x", 0.1, "list", 1, 2, "in", "note", "a\"\n");
     /* values whose shortest text needs 15, 16 and 17 digits, extremes, and both zeros */
@@ -98,6 +100,7 @@ static void model_json_round_trip_is_exact(void **state)
     assert_memory_equal(read, clamps, sizeof clamps);
     assert_int_equal(back.rollout.scheme, RG_SCHEME_BE);
     assert_int_equal(back.rollout.substeps, 3);
+    assert_memory_equal(back.rollout.gravity, file.rollout.gravity, sizeof file.rollout.gravity);
     assert_memory_equal(&back.dt_s, &file.dt_s, sizeof file.dt_s);
     assert_true(json_equal(back.fit, file.fit));
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
@@ -177,6 +180,10 @@ static void model_json_err_names_the_member(void **state)
         {"\"dt_s\": 0.01", "\"dt_s\": 1e999", RG_ERR_FORMAT, "JSON"},
         {"\"dt_s\": 0.01", "\"dt_s\": NaN", RG_ERR_FORMAT, "JSON"},
         {"\"substeps\": 1", "\"substeps\": 1, \"tolerance\": 1", RG_ERR_FORMAT, "tolerance"},
+        {"\"gravity_m_s2\": [0.0, 0.0, -9.81]", "\"gravity_m_s2\": -9.81", RG_ERR_VALUE, "gravity_m_s2"},
+        {"\"gravity_m_s2\": [0.0, 0.0, -9.81]", "\"gravity_m_s2\": [0, -9.81]", RG_ERR_VALUE, "three numbers"},
+        {"\"gravity_m_s2\": [0.0, 0.0, -9.81]", "\"gravity_m_s2\": [0, 0, null]", RG_ERR_VALUE, "three numbers"},
+        {"\"gravity_m_s2\": [0.0, 0.0, -9.81]", "\"gravity_m_s2\": [0, 0, 0, 0]", RG_ERR_VALUE, "three numbers"},
         {"\"drag\"", "\"dragg\"", RG_ERR_FORMAT, "dragg"},
         {"\"unit\": \"kg/m\"", "\"unit\": \"g/m\"", RG_ERR_VALUE, "mass_per_length"},
         {"\"value\": 0.03,", "\"value\": -0.03,", RG_ERR_VALUE, "mass_per_length"},

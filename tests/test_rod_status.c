@@ -119,7 +119,7 @@ static rg_batch_opts options(const variant *v)
     o.dt_s = 0.005;
     o.n_frames = S;
     o.adjoint = 0;
-    o.gravity[2] = 0.0;
+    o.rollout.gravity[2] = 0.0;
     return o;
 }
 

@@ -183,7 +183,7 @@ static double sag_ratio(const rg_section *section, int up, double bend)
     rg_batch_opts o = rg_batch_opts_default();
     o.n_frames = S;
     o.dt_s = 1.0 / sqrt(gravity);
-    o.gravity[2] = -gravity;
+    o.rollout.gravity[2] = -gravity;
     o.adjoint = 0;
     o.rollout.scheme = RG_SCHEME_BE;
     o.rollout.tolerance_m = 1e-11;

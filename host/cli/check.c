@@ -206,14 +206,15 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
     for (size_t i = 0; names && i < job->n; i++)
         json_array_append_new(names, rgc_json_text(job->used[i].name));
     json_t *object = json_pack(
-        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o}", "model",
+        "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:[f, f, f]}", "model",
         rgc_json_text(a->model), "recordings", names, "frame_intervals",
         (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
         rg_stepper_name(job->opts.stepper), "scheme",
         rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory",
         plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
         rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict",
-        rgc_json_text(text), "status", rgc_json_text(text));
+        rgc_json_text(text), "status", rgc_json_text(text), "gravity_m_s2", job->opts.gravity[0],
+        job->opts.gravity[1], job->opts.gravity[2]);
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;
@@ -263,6 +264,7 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
     RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model,
                                &job->recordings, &job->n_read, err));
     rgc_warn_twice("check", "", job->recordings, job->n_read);
+    rgc_tell_gravity("check", &a->common, &job->file, a->model);
     job->opts = rgc_rollout_opts(&a->common, &job->file);
     RG_TRY(choose(job, a, err));
     rg_batch_opts opts = rg_batch_opts_default();

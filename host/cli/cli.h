@@ -37,6 +37,8 @@ typedef struct rgc_common {
     double newton_m;       /* --newton-tolerance M [m], or 0 when not given */
     int refine;            /* --refine R, or 0 when not given */
     int threads;           /* --threads N, or 0 */
+    double gravity[3];     /* --gravity X,Y,Z [m/s^2], where it was given */
+    int gravity_given;
     const char *isa;       /* --isa scalar|fma|sse2|avx2|avx512, or NULL */
     int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
     int sweeps;            /* --sweeps N, or 0 when not given */
@@ -65,6 +67,8 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
 
 /* Parse a number option: a sentence and RGC_USAGE when it is not a number in [low, high]. */
 int rgc_number(const char *option, const char *text, double low, double high, double *out);
+/* Three numbers between commas, each of size 1e6 at most: 1, else 0. */
+int rgc_triple(const char *text, double out[3]);
 int rgc_integer(const char *option, const char *text, long low, long high, long *out);
 /* "all" (everything), or bytes with k, M or G behind them, at least 1: into what rg_batch_opts calls a
  * budget */
@@ -112,6 +116,10 @@ int rgc_print_json(const char *command, json_t *object);
 /* Refuse a given option that the stepper does not use: --sweeps without deform, --scheme be or bdf2 with it.
  * RG_ERR_ARGUMENT. */
 rg_status rgc_check_steps(const rgc_common *common, rg_stepper stepper, rg_error *err);
+
+/* A warning where --gravity is another than that of the model file, which it replaces; a line on stderr where it is not
+ * given and the model's is not the default. */
+void rgc_tell_gravity(const char *command, const rgc_common *common, const rgi_model_file *file, const char *path);
 
 /* Merge what a model file says about the simulation with the options given (options win). */
 rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file *file);

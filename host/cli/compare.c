@@ -82,6 +82,7 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
     rgi_ridge *ridge = NULL;
     if (n_train > 0)
         RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
+    rgc_tell_gravity(command, common, &job->file, model_path);
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
     rg_status status =

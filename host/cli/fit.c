@@ -208,11 +208,12 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     size_t used = (size_t)snprintf(
         key, room,
         "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
-        "newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
+        "gravity %.17g,%.17g,%.17g newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
         rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
         opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
-        opts->rollout.substeps, opts->rollout.tolerance_m, opts->tolerance, opts->seed,
+        opts->rollout.substeps, opts->rollout.gravity[0], opts->rollout.gravity[1], opts->rollout.gravity[2],
+        opts->rollout.tolerance_m, opts->tolerance, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
@@ -347,6 +348,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
     if (status == RG_OK && a->start) {
         status = rgi_model_file_load(a->start, &start, &err);
         /* it was simulated so before, unless the call says otherwise */
+        if (status == RG_OK) rgc_tell_gravity("fit", &a->common, &start, a->start);
         if (status == RG_OK) opts->rollout = rgc_rollout_opts(&a->common, &start);
         if (status == RG_OK)
             status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,

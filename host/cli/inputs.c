@@ -320,14 +320,15 @@ int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recordin
 {
     char status[512];
     rgc_batch_text(batch, recordings, status, sizeof status);
-    json_t *more = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:i}",
+    json_t *more = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:[f, f, f]}",
                              "status", rgc_json_text(status), "steps", (json_int_t)batch->steps,
                              "wall_s", batch->wall_s,
                              "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
                              "backend", rgi_rollout_backend(opts), "isa", rgi_rollout_isa(opts),
                              "real", rg_real_name(opts->real), "stepper", rg_stepper_name(opts->stepper),
                              "scheme", rg_scheme_name(opts->scheme),
-                             "substeps", opts->substeps);
+                             "substeps", opts->substeps, "gravity_m_s2", opts->gravity[0],
+                             opts->gravity[1], opts->gravity[2]);
     int failed = !object || !more || json_object_update(object, more) != 0;
     json_decref(more);
     return !failed;

@@ -53,7 +53,7 @@ void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_
                    const rg_rollout_opts *opts);
 
 /* Add to a JSON object what every simulating command reports: status, steps, wall_s,
- * rod_steps_per_s, backend, isa, real, scheme, substeps. 0 without memory. */
+ * rod_steps_per_s, backend, isa, real, scheme, substeps, gravity_m_s2. 0 without memory. */
 int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recording *recordings,
                        const rg_rollout_opts *opts);
 /* A number, or null where it is not finite (JSON has no NaN). */

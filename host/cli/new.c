@@ -48,14 +48,8 @@ typedef struct job {
 /* three numbers between commas, made a unit vector */
 static int read_direction(const char *text, double out[3])
 {
-    const char *at = text;
     double size = 0.0;
-    for (int c = 0; c < 3; c++) {
-        char *end = NULL;
-        out[c] = strtod(at, &end);
-        if (end == at || *end != (c < 2 ? ',' : '\0') || !(fabs(out[c]) <= 1e6)) goto bad;
-        at = end + 1;
-    }
+    if (!rgc_triple(text, out)) goto bad;
     size = hypot(hypot(out[0], out[1]), out[2]);
     if (!(size >= 1e-6)) goto bad;
     for (int c = 0; c < 3; c++) out[c] = out[c] / size + 0.0; /* no -0 */

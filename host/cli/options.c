@@ -115,6 +115,17 @@ int rgc_integer(const char *option, const char *text, long low, long high, long 
     return RGC_DONE;
 }
 
+int rgc_triple(const char *text, double out[3])
+{
+    for (int c = 0; c < 3; c++) {
+        char *end = NULL;
+        out[c] = strtod(text, &end);
+        if (end == text || *end != (c < 2 ? ',' : '\0') || !(fabs(out[c]) <= 1e6)) return 0;
+        text = end + 1;
+    }
+    return 1;
+}
+
 int rgc_bytes(const char *option, const char *text, size_t *out)
 {
     static const char suffixes[] = "kMG";
@@ -164,6 +175,16 @@ static int parse_units(const char *text, double *unit_m)
     return RGC_DONE;
 }
 
+static int parse_gravity(const char *text, rgc_common *common)
+{
+    common->gravity_given = rgc_triple(text, common->gravity);
+    if (common->gravity_given) return RGC_DONE;
+    return rgc_complain(NULL, RGC_USAGE,
+                        "--gravity is \"%s\" but must be three numbers between commas, in m/s^2, for example "
+                        "0,0,-9.81.",
+                        text);
+}
+
 static int parse_clamps(const char *text, rgc_common *common)
 {
     const size_t room = sizeof common->import_clamps / sizeof *common->import_clamps;
@@ -202,6 +223,7 @@ enum {
     OPT_SWEEPS,
     OPT_SCHEME,
     OPT_SUBSTEPS,
+    OPT_GRAVITY,
     OPT_NEWTON,
     OPT_REFINE,
     OPT_THREADS,
@@ -227,6 +249,7 @@ static const struct {
     [OPT_SWEEPS] = {"sweeps", "N", "of the deform stepper's projection of the lengths", "10", 1},
     [OPT_SCHEME] = {"scheme", "NAME", "be (backward Euler), bdf2, or static: every frame in equilibrium", "bdf2", 1},
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame", "1", 1},
+    [OPT_GRAVITY] = {"gravity", "X,Y,Z", "acceleration by weight [m/s^2]", "0,0,-9.81", 1},
     [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m]", "1e-8", 0},
     [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; of a fit by the deform stepper and of new 1", 1},
     [OPT_THREADS] = {"threads", "N", "threads", "OMP_NUM_THREADS or all cores", 0},
@@ -249,7 +272,7 @@ static const struct {
     int has_model; /* a model.json is an input, and sets defaults */
     const char *why;
 } command_options[] = {
-    {"bench", ALL & ~(OF_FILES | BIT(REFINE)), 0, "its scenes are made of formulas"},
+    {"bench", ALL & ~(OF_FILES | BIT(REFINE) | BIT(GRAVITY)), 0, "its scenes are made of formulas"},
     {"check", PRINTED, 1, "it prints its result; redirect stdout"},
     {"evaluate", PRINTED, 1, "it prints its result; redirect stdout"},
     {"import", BIT(JSON) | BIT(OUTPUT) | BIT(DT) | OF_FILES | BIT(HELP), 0, "it simulates nothing"},
@@ -366,6 +389,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
     case OPT_SUBSTEPS: return parse_int("substeps", text, 1, RG_MOST_SUBSTEPS, &common->substeps);
+    case OPT_GRAVITY: return parse_gravity(text, common);
     case OPT_NEWTON: return rgc_number("newton-tolerance", text, 1e-14, 1.0, &common->newton_m);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
@@ -553,12 +577,24 @@ rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file 
     if (common->sweeps > 0) opts.sweeps = common->sweeps;
     if (common->scheme >= 0) opts.scheme = (rg_scheme)common->scheme;
     if (common->substeps > 0) opts.substeps = common->substeps;
+    if (common->gravity_given) memcpy(opts.gravity, common->gravity, sizeof opts.gravity);
     if (common->newton_m > 0.0) opts.tolerance_m = common->newton_m;
     if (common->threads > 0) opts.threads = common->threads;
     if (common->isa) opts.isa = common->isa;
     opts.context = common->context;
     opts.real = common->real;
     return opts;
+}
+
+void rgc_tell_gravity(const char *command, const rgc_common *common, const rgi_model_file *file, const char *path)
+{
+    const double *g = common->gravity, *m = file->rollout.gravity;
+    const rg_rollout_opts usual = rg_rollout_opts_default();
+    if (common->gravity_given && (g[0] != m[0] || g[1] != m[1] || g[2] != m[2]))
+        rgc_warn(command, "--gravity %g,%g,%g replaces the %g,%g,%g m/s^2 of %s.", g[0], g[1], g[2], m[0], m[1], m[2],
+                 path);
+    else if (!common->gravity_given && memcmp(m, usual.gravity, sizeof usual.gravity) != 0)
+        rgc_complain(command, RGC_DONE, "gravity is %g,%g,%g m/s^2, as %s says.", m[0], m[1], m[2], path);
 }
 
 /* append a word, in single quotes where a shell would read it otherwise; `room` is large enough */

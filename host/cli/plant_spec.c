@@ -265,6 +265,7 @@ rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_pl
     }
     rgi_model_file *truth = &out->truth;
     truth->rollout = out->opts.rollout;
+    if (path) rgc_tell_gravity("plant", common, truth, path);
     out->opts.rollout = rgc_rollout_opts(common, truth);
     truth->rollout = out->opts.rollout;
     if (common->dt_given) out->opts.dt_s = common->import.dt_s;

@@ -101,6 +101,7 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
                             "%s holds %zu recordings, but a .npy file takes one; name one of them "
                             "or write .h5.",
                             drive, *n);
+    rgc_tell_gravity("simulate", common, file, model_path);
     rg_rollout_opts opts = rgc_rollout_opts(common, file);
     status = rgc_simulate_all(file, *recordings, *n, &opts, batch, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);

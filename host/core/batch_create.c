@@ -24,7 +24,6 @@ rg_batch_opts rg_batch_opts_default(void)
     o.rollout = rg_rollout_opts_default();
     o.dt_s = 0.01;
     o.n_frames = 1;
-    o.gravity[2] = -9.81;
     o.adjoint = 1;
     return o;
 }
@@ -187,9 +186,6 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
         return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps",
                        o->n_frames, rgi_plural(o->n_frames), o->rollout.substeps,
                        rgi_plural((size_t)o->rollout.substeps), most);
-    for (int c = 0; c < 3; c++)
-        if (!isfinite(o->gravity[c]))
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is not finite", c);
     if (o->memory != RG_MEMORY_HOST && o->memory != RG_MEMORY_DEVICE)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "memory %d is neither RG_MEMORY_HOST nor RG_MEMORY_DEVICE",
                        (int)o->memory);
@@ -304,7 +300,6 @@ static void set_packs(rg_batch *b)
     for (size_t i = 0; i < b->n_packs; i++) {
         rgi_pack *j = &b->packs[i];
         rgi_pack_setup(j, b->places[i].shape, &b->opts.rollout, b->opts.dt_s);
-        memcpy(j->gravity, b->opts.gravity, sizeof j->gravity);
         j->n_steps = (int)b->steps;
         j->window = (int)b->opts.window;
         j->plan = b->opts.adjoint ? &b->plan : NULL;

@@ -2,6 +2,7 @@
 #include "rodgrad/rollout.h"
 
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/context.h"
@@ -18,6 +19,7 @@ rg_rollout_opts rg_rollout_opts_default(void)
     o.sweeps = 10;
     o.tolerance_m = 1e-8;
     o.max_iterations = 40;
+    o.gravity[2] = -9.81;
     return o;
 }
 
@@ -107,6 +109,9 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
                        o->max_iterations);
+    for (int c = 0; c < 3; c++)
+        if (!isfinite(o->gravity[c]))
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is %g m/s^2; it must be finite", c, o->gravity[c]);
     if (o->real != RG_REAL_DOUBLE && o->real != RG_REAL_FLOAT)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT",
                        (int)o->real);
@@ -152,7 +157,7 @@ void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, d
     j->fixed_x = s->fixed_x;
     j->fixed_theta = s->fixed_theta;
     j->h = dt_s / o->substeps;
-    j->gravity[2] = -9.81;
+    memcpy(j->gravity, o->gravity, sizeof j->gravity);
     j->tolerance = o->tolerance_m;
     j->max_iterations = o->max_iterations;
     j->deform = o->stepper == RG_STEPPER_DEFORM;

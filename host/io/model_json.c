@@ -256,9 +256,23 @@ static rg_status read_fields(const reader *in, const json_t *root, rg_model *mod
     return status == RG_OK ? RG_OK : RG_FAIL(in->err, status, "%s: %s", in->name, inner.text);
 }
 
+/* files from before it was written have none: the default */
+static rg_status read_gravity(const reader *in, const json_t *simulation, double gravity[3])
+{
+    const json_t *list = json_object_get(simulation, "gravity_m_s2");
+    int good = json_is_array(list) && json_array_size(list) == 3;
+    for (size_t c = 0; c < 3 && good; c++) {
+        const json_t *value = json_array_get(list, c);
+        good = json_is_number(value);
+        if (good) gravity[c] = json_number_value(value);
+    }
+    if (good) return RG_OK;
+    return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be a list of three numbers, in m/s^2", "gravity_m_s2");
+}
+
 static rg_status read_simulation(const reader *in, const json_t *root, rgi_model_file *out)
 {
-    static const char *const known[] = {"scheme", "dt_s", "substeps", "stepper", "sweeps", NULL};
+    static const char *const known[] = {"scheme", "dt_s", "substeps", "stepper", "sweeps", "gravity_m_s2", NULL};
     json_t *simulation = json_object_get(root, "simulation");
     if (!json_is_object(simulation))
         return READ_FAIL(in, RG_ERR_FORMAT, "\"simulation\" is %s but must be an object",
@@ -274,6 +288,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     if (json_object_get(simulation, "sweeps"))
         RG_TRY(read_integer(in, simulation, "sweeps", 1, 1000, &sweeps));
     out->rollout.sweeps = (int)sweeps;
+    if (json_object_get(simulation, "gravity_m_s2")) RG_TRY(read_gravity(in, simulation, out->rollout.gravity));
     const json_t *dt = json_object_get(simulation, "dt_s");
     if (!json_is_number(dt) || !(json_number_value(dt) > 0))
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be a positive number of seconds", "dt_s");
@@ -447,14 +462,15 @@ static json_t *document_json(const rgi_model_file *file)
         json_decref(fields);
         return NULL;
     }
-    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:{s:s, s:s, s:f, s:i, s:i}, s:o, s:O*}",
+    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:{s:s, s:s, s:f, s:i, s:i, s:[f, f, f]}, s:o, s:O*}",
                      "format", FORMAT_NAME, "version", FORMAT_VERSION,
                      "markers", (json_int_t)rg_model_markers(file->model),
                      "refine", (json_int_t)rg_model_refine(file->model), "clamps", list,
                      "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
                      "scheme", rg_scheme_name(file->rollout.scheme),
                      "dt_s", file->dt_s, "substeps", file->rollout.substeps,
-                     "sweeps", file->rollout.sweeps, "fields", fields, "fit", file->fit);
+                     "sweeps", file->rollout.sweeps, "gravity_m_s2", file->rollout.gravity[0],
+                     file->rollout.gravity[1], file->rollout.gravity[2], "fields", fields, "fit", file->fit);
 }
 
 rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_error *err)
@@ -474,6 +490,10 @@ rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_e
                        "%s: not written: the frame interval (%g s) and the substeps (%d) must be "
                        "positive.",
                        path, file->dt_s, file->rollout.substeps);
+    for (int c = 0; c < 3; c++)
+        if (!isfinite(file->rollout.gravity[c]))
+            return RG_FAIL(err, RG_ERR_VALUE, "%s: not written: gravity, component %d, is %g m/s^2; it must be finite.",
+                           path, c, file->rollout.gravity[c]);
     json_t *root = document_json(file);
     if (!root) return RG_FAIL(err, RG_ERR_MEMORY, "%s: no memory to write the model.", path);
     rgi_atomic_file target = {0};

@@ -3,7 +3,7 @@
  * Top-level members: "format" ("rodgrad-model"), "version" (1), "markers", "refine", "clamps",
  * "fields" (one member per name of RG_FIELD_LIST: a number for a field that is the same everywhere,
  * or an array with one number, or [a, b] pair, per entry; {"value": ..., "unit": "..."} around it
- * so that units are beside the numbers), "simulation" (scheme, dt_s, substeps, stepper, sweeps) and "fit"
+ * so that units are beside the numbers), "simulation" (scheme, dt_s, substeps, stepper, sweeps, gravity) and "fit"
  * (what `rodgrad fit` found: free form to the reader of the model, kept on load). Unknown members
  * anywhere but in "fit" are errors. */
 #ifndef RGI_MODEL_JSON_H
@@ -16,7 +16,7 @@
 
 typedef struct rgi_model_file {
     rg_model *model;         /* owned */
-    rg_rollout_opts rollout; /* stepper, sweeps, scheme and substeps as in "simulation"; the rest default */
+    rg_rollout_opts rollout; /* stepper, sweeps, scheme, substeps and gravity as in "simulation"; the rest default */
     double dt_s;             /* frame interval the model was fitted at [s] */
     json_t *fit;             /* the "fit" object, or NULL; owned reference */
 } rgi_model_file;

@@ -268,6 +268,7 @@
       simulated: c.simulated,
       markers: c.n,
       driving: c.driving,
+      gravity: (data.simulation || {}).gravity_m_s2 || [0, 0, -9.81],
       invalid: (f, m) => c.invalid.has(f * c.n + m),
       describe: (f, m) => `marker ${m}: ` +
           (c.driving.has(m) ? "driving" : `${c.error[f * c.n + m].toFixed(1)} mm off`) +

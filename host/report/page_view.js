@@ -73,7 +73,7 @@ const View = (() => {
     }
 
     /* scene: {recorded, simulated: Float64Array [frames][markers][3] in metres, frames, markers,
-     * driving: Set, invalid(frame, marker)}. The bounding box covers the whole recording. */
+     * driving: Set, gravity: [3] in m/s^2, invalid(frame, marker)}. The bounding box covers the whole recording. */
     function setScene(next) {
       scene = next;
       const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
@@ -152,7 +152,13 @@ const View = (() => {
         const at = tipOf(v, length + 9);
         context.fillText(name, at[0], at[1]);
       }
-      const head = tipOf([0, 0, -1], length + 4);
+      const pull = Math.hypot(...scene.gravity);
+      if (!pull) {
+        context.textAlign = "left";
+        context.fillText("no gravity", origin[0] + 9, origin[1] + 20);
+        return;
+      }
+      const head = tipOf(scene.gravity.map((v) => v / pull), length + 4);
       const size = Math.hypot(head[0] - origin[0], head[1] - origin[1]);
       context.strokeStyle = context.fillStyle = colours.ink;
       context.lineWidth = 2.5;

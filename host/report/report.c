@@ -289,6 +289,8 @@ static json_t *simulation_json(const rgi_report_input *input)
     int fine = object && put(object, "stepper", text(rg_stepper_name(opts->stepper))) &&
                put(object, "scheme", text(rg_scheme_name(opts->scheme))) &&
                put(object, "substeps", json_integer(opts->substeps)) &&
+               put(object, "gravity_m_s2",
+                   json_pack("[f, f, f]", opts->gravity[0], opts->gravity[1], opts->gravity[2])) &&
                put(object, "tolerance_m", number(opts->tolerance_m)) &&
                put(object, "max_iterations", json_integer(opts->max_iterations)) &&
                put(object, "backend", text(rgi_rollout_backend(opts))) &&

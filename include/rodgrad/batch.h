@@ -48,10 +48,9 @@ typedef enum rg_memory {
 
 typedef struct rg_batch_opts {
     size_t struct_size;      /* set by rg_batch_opts_default; checked */
-    rg_rollout_opts rollout; /* substeps: steps of a frame */
+    rg_rollout_opts rollout; /* substeps: steps of a frame; gravity is in it too */
     double dt_s;             /* of a frame [s] (default 0.01) */
     size_t n_frames;         /* simulated (default 1) */
-    double gravity[3];       /* [m/s^2] (default 0, 0, -9.81) */
     int adjoint;             /* keep states so that rg_batch_adjoint can follow (default 1) */
     size_t budget_bytes;     /* for kept states; 0 (default): two levels of checkpoints with the least
                                 memory; RG_STORE_ALL; else the fewest levels that fit */

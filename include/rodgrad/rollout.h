@@ -85,6 +85,7 @@ typedef struct rg_rollout_opts {
                           * next would be [m] */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                             a long way, takes 25 times as many */
+    double gravity[3];   /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
     int threads;         /* 0: OMP_NUM_THREADS or all cores */
     const char *isa;     /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
                           * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.

@@ -40,13 +40,13 @@ class Error(ctypes.Structure):
 class RolloutOpts(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("stepper", c_int), ("sweeps", c_int), ("scheme", c_int),
                 ("substeps", c_int), ("tolerance_m", c_double), ("max_iterations", c_int),
-                ("threads", c_int), ("isa", c_char_p), ("context", c_void_p), ("real", c_int), ("team", c_int),
-                ("team_registers", c_int), ("block_rods", c_int)]
+                ("gravity", c_double * 3), ("threads", c_int), ("isa", c_char_p), ("context", c_void_p),
+                ("real", c_int), ("team", c_int), ("team_registers", c_int), ("block_rods", c_int)]
 
 
 class BatchOpts(ctypes.Structure):
     _fields_ = [("struct_size", c_size_t), ("rollout", RolloutOpts), ("dt_s", c_double),
-                ("n_frames", c_size_t), ("gravity", c_double * 3), ("adjoint", c_int),
+                ("n_frames", c_size_t), ("adjoint", c_int),
                 ("budget_bytes", c_size_t), ("window", c_size_t), ("memory", c_int), ("carry_on", c_int)]
 
 

@@ -196,7 +196,7 @@ class Batch:
         self._context = self._make_context(backend)
         rollout.context = None if self._context is None else self._context.pointer
         opts.dt_s, opts.n_frames = float(dt), n_frames
-        opts.gravity[:] = _array("gravity", gravity, (3,))
+        rollout.gravity[:] = _array("gravity", gravity, (3,))
         opts.adjoint, opts.carry_on = int(adjoint), int(carry_on)
         opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else budget_bytes
         opts.window = window

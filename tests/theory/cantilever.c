@@ -59,7 +59,7 @@ static double small_error(int n, int load, int at_vertex)
         at_vertex ? cantilever_at_vertex(n, bend, density) : cantilever(n, bend, density, 1, 1.0);
     run->opts.rollout.scheme = RG_SCHEME_STATIC;
     if (load == END_LOAD) run->force[3 * (run->n - 1) + 2] = -total;
-    else run->opts.gravity[2] = -THEORY_GRAVITY;
+    else run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
     theory_forward(run);
     const double error = tip_at(run, 0).down / sag - 1.0;
     theory_run_free(run);
@@ -352,7 +352,7 @@ static void cantilever_heavy(void **state)
             const int n = segments[k];
             theory_run *run = cantilever(n, 1.0, weights[w] / THEORY_GRAVITY, 1, 1.0);
             run->opts.rollout.scheme = RG_SCHEME_STATIC;
-            run->opts.gravity[2] = -THEORY_GRAVITY;
+            run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
             theory_forward(run);
             assert_int_equal(run->status.unstable, -1);
             error[k] = gap(tip_at(run, 0), exact);

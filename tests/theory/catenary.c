@@ -84,7 +84,7 @@ static theory_run *cable_run(const double *x0, int n, double stretch, int steps,
 {
     const theory_rod rod = {1.0, 1.0 / THEORY_GRAVITY, stretch, 1e-9, 1e-9, n, 0, 0};
     theory_run *run = theory_run_make(theory_model(&rod, 1, 1), x0, up, steps, dt_s);
-    run->opts.gravity[2] = -THEORY_GRAVITY;
+    run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
     return run;
 }
 

@@ -445,7 +445,7 @@ static void exact_free_fall(void **state)
             at_rest(&rod, w, up, x, m);
             theory_run *run = theory_run_make(natural(&rod, w, 1), x, up, STEPS, h);
             memcpy(run->m0, m, 3 * (size_t)(run->n - 1) * sizeof *m);
-            run->opts.gravity[2] = -THEORY_GRAVITY;
+            run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
             run->opts.rollout.scheme = way == 1 ? RG_SCHEME_BDF2 : RG_SCHEME_BE;
             run->opts.rollout.stepper = way == 2 ? RG_STEPPER_DEFORM : RG_STEPPER_IMPLICIT;
             theory_forward(run);

@@ -101,7 +101,7 @@ static theory_run *toss(int steps, double dt_s, const rg_rollout_opts *how, int 
         v[1] -= 0.4;
         v[2] += 1.0 + 0.3 * sin(9.0 * i * edge);
     }
-    memcpy(run->opts.gravity, gravity, sizeof gravity);
+    memcpy(run->opts.rollout.gravity, gravity, sizeof gravity);
     run->opts.rollout.stepper = how->stepper;
     run->opts.rollout.scheme = how->scheme;
     theory_forward(run);

@@ -55,7 +55,7 @@ static theory_run *release(const theory_rod *rod, double angle, int steps, doubl
         x[3 * i + 2] = -along * cos(angle);
     }
     theory_run *run = theory_run_make(theory_model(rod, 1, 0), x, up, steps, dt_s);
-    run->opts.gravity[2] = -THEORY_GRAVITY;
+    run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
     run->opts.rollout.stepper = how->stepper;
     run->opts.rollout.scheme = how->scheme;
     /* the stiff edges' round-off, 1e-16 m times EA/L, moves a vertex of mass m by that times h^2/m */

@@ -176,7 +176,7 @@ theory_run *theory_run_make(rg_model *model, const double *x0, const double up[3
     run->opts.adjoint = 0;
     run->opts.rollout.tolerance_m = 1e-12;
     run->opts.rollout.threads = 1; /* one rod gains nothing from more */
-    for (int k = 0; k < 3; k++) run->opts.gravity[k] = 0.0;
+    for (int k = 0; k < 3; k++) run->opts.rollout.gravity[k] = 0.0;
     create_batch(run);
     const int n = run->n;
     run->x0 = reals(3 * n);

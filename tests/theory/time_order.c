@@ -70,7 +70,7 @@ static void swing(int steps, const rg_rollout_opts *how, double stretch, int twi
     for (int i = 2; i < N; i++) start[3 * i] = theory_arc(&rod, i);
     const double h = duration / steps;
     theory_run *run = theory_run_make(model, start, up, steps, h);
-    run->opts.gravity[2] = -THEORY_GRAVITY;
+    run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
     run->opts.rollout.stepper = how->stepper;
     run->opts.rollout.scheme = how->scheme;
     /* round-off over inertia, 1e-16 m EA/l h^2/m, for the stiffest rod and longest step */
