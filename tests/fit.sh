@@ -183,7 +183,8 @@ for method in gauss-newton-cg lbfgs adam; do
     fi
 done
 set -- rope/train/000.h5 rope/train/001.h5 rope/train/002.h5
-expect 2 "no method \"newton\"" "$program" fit "$@" -o m.json --method newton
+expect 2 "no group \"bend\"; there are bend_stiffness, .*, marker_offset\." "$program" fit "$@" -o m.json --fit bend=held
+expect 2 "no method \"newton\"; there are lm, gauss-newton-cg, lbfgs, adam\." "$program" fit "$@" -o m.json --method newton
 expect 2 "add --method adam" "$program" fit "$@" -o m.json --learning-rate 0.1
 expect 2 "is not positive" "$program" fit "$@" -o m.json --method adam --learning-rate 0
 expect 2 "learning-rate" "$program" fit "$@" -o m.json --method adam --learning-rate -1

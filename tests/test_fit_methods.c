@@ -507,6 +507,19 @@ static void methods_bad_options_err(void **state)
     refused(r, &o, "iterations");
     assert_null(rg_fit_method_name(RG_METHOD_COUNT));
     assert_null(rg_fit_method_name((rg_fit_method)-1));
+    static const char *const unknown[] = {"newton", "l", "", "LM", NULL};
+    rg_fit_method method = RG_METHOD_COUNT;
+    rg_group group = RG_GROUP_COUNT;
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        assert_int_equal(rg_fit_method_find(unknown[i], &method), 0);
+        assert_int_equal(rg_group_find(unknown[i], &group), 0);
+    }
+    assert_true(method == RG_METHOD_COUNT && group == RG_GROUP_COUNT);
+    for (int m = 0; m < RG_METHOD_COUNT; m++)
+        assert_true(rg_fit_method_find(rg_fit_method_name((rg_fit_method)m), &method) && (int)method == m);
+    for (int g = 0; g < RG_GROUP_COUNT; g++)
+        assert_true(rg_group_find(rg_group_name((rg_group)g), &group) && (int)group == g);
+    assert_null(rg_group_name(RG_GROUP_COUNT));
     rg_model_destroy(&truth);
     clear(r, 1);
 }

@@ -1,4 +1,4 @@
-/* test_model.c: the model object and the status texts. */
+/* test_model.c: the model object, the status texts and the version. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,15 @@ static rg_model *make_rope(size_t refine)
     rg_status status = rg_model_create(12, refine, rope_clamps, 4, &model, &err);
     if (status != RG_OK) fail_msg("%s", err.text);
     return model;
+}
+
+static void version_agrees(void **state)
+{
+    char text[64];
+    (void)state;
+    snprintf(text, sizeof text, "%d.%d.%d", RODGRAD_VERSION_MAJOR, RODGRAD_VERSION_MINOR, RODGRAD_VERSION_PATCH);
+    assert_string_equal(rg_version(), text);
+    assert_string_equal(rg_version(), RODGRAD_VERSION);
 }
 
 static void model_mesh(void **state)
@@ -127,6 +137,14 @@ static void model_fields_have_distinct_names(void **state)
             assert_string_not_equal(a->name, b->name);
             assert_string_not_equal(a->symbol, b->symbol);
         }
+    static const char *const unknown[] = {"drags", "dra", "", " drag", "Drag", NULL};
+    rg_field found = RG_FIELD_COUNT;
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) assert_int_equal(rg_field_find(unknown[i], &found), 0);
+    assert_int_equal(found, RG_FIELD_COUNT);
+    for (int f = 0; f < RG_FIELD_COUNT; f++) {
+        assert_int_equal(rg_field_find(rg_field_describe((rg_field)f)->name, &found), 1);
+        assert_int_equal(found, f);
+    }
     const rg_field outside[] = {RG_FIELD_COUNT, (rg_field)-1};
     rg_model *model = make_rope(1);
     for (size_t i = 0; i < 2; i++) {
@@ -274,7 +292,7 @@ static void recording_clear_accepts_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_mesh),
+        cmocka_unit_test(version_agrees), cmocka_unit_test(model_mesh),
         cmocka_unit_test(model_mesh_places_clamps_anywhere),
         cmocka_unit_test(model_defaults_describe_a_rope),
         cmocka_unit_test(model_fields_do_not_overlap),

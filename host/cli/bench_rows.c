@@ -140,7 +140,7 @@ json_t *rgc_row_json(const rgc_row *r)
         implicit ? json_string(rg_scheme_name(o->scheme)) : json_null(), "machine", rgc_json_text(machine),
         "device", o->context ? rgc_json_text(rg_context_device_name(o->context)) : json_null(), "isa",
         rgi_rollout_isa(o), "processors", omp_get_num_procs(), "compiler", RGC_COMPILER, "build_type",
-        RODGRAD_BUILD_TYPE, "flags", RODGRAD_BUILD_FLAGS, "version", RODGRAD_VERSION);
+        RODGRAD_BUILD_TYPE, "flags", RODGRAD_BUILD_FLAGS, "version", rg_version());
     /* how rods lie on a GPU */
     const rgi_rollout *gpu = rgc_work_rollout(w);
     const double kernels_s = r->kernels ? median_of(r, r->kernels) : (double)NAN;
@@ -169,7 +169,7 @@ void rgc_row_print_head(const rgc_row *first)
     const rgc_setting *of = first->work.setting;
     char machine[160];
     machine_name(machine, sizeof machine);
-    printf("%s, %s, %s, rodgrad %s\n", machine, rgi_rollout_isa(&of->rollout), RGC_COMPILER, RODGRAD_VERSION);
+    printf("%s, %s, %s, rodgrad %s\n", machine, rgi_rollout_isa(&of->rollout), RGC_COMPILER, rg_version());
     printf("%s stepper, %s, %zu frame%s of %g ms, steps of %.4g ms; minimum, median, maximum of %zu\n\n",
            rg_stepper_name(of->rollout.stepper), rg_context_backend(of->rollout.context), of->frames,
            rgi_plural(of->frames), 1e3 * of->frame_s, 1e3 * rgc_setting_step_s(of), first->repeats);

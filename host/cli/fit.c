@@ -32,6 +32,12 @@ typedef struct arguments {
     const char *start, *tolerance, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
 } arguments;
 
+/* names of all groups and methods, each with ", " behind it */
+#define GROUP_LISTED(id, name, unit, log, mode, prior, low, high) name ", "
+#define METHOD_LISTED(id, name) name ", "
+static const char group_names[] = RG_GROUP_LIST(GROUP_LISTED), method_names[] = RG_METHOD_LIST(METHOD_LISTED);
+enum { GROUP_NAMES = sizeof group_names - sizeof ", ", METHOD_NAMES = sizeof method_names - sizeof ", " };
+
 /* "bend_stiffness=along,drag=held" */
 static int parse_groups(const char *text, rg_fit_opts *opts)
 {
@@ -40,17 +46,15 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
     while (*text) {
         size_t length = strcspn(text, ",");
         size_t name = strcspn(text, "=,");
-        int group = 0, mode = 0;
-        while (group < RG_GROUP_COUNT && (strlen(rg_group_name((rg_group)group)) != name ||
-                                          strncmp(text, rg_group_name((rg_group)group), name) != 0))
-            group++;
-        if (group == RG_GROUP_COUNT)
-            return rgc_complain("fit", RGC_USAGE,
-                                "--fit: there is no group \"%.*s\"; rodgrad fit --help lists them.",
-                                (int)name, text);
+        char word[64]; /* longer than any group's name */
+        rg_group group = RG_GROUP_COUNT;
+        int mode = 0;
+        snprintf(word, sizeof word, "%.*s", (int)name, text);
+        if (!rg_group_find(word, &group))
+            return rgc_complain("fit", RGC_USAGE, "--fit: there is no group \"%.*s\"; there are %.*s.", (int)name,
+                                text, (int)GROUP_NAMES, group_names);
         if (given[group]++)
-            return rgc_complain("fit", RGC_USAGE, "--fit: %s is given twice; leave one out.",
-                                rg_group_name((rg_group)group));
+            return rgc_complain("fit", RGC_USAGE, "--fit: %s is given twice; leave one out.", rg_group_name(group));
         const char *value = text + name + 1;
         size_t size = name < length ? length - name - 1 : 0;
         while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0))
@@ -67,17 +71,9 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
 /* --method, and what only some of them take: --learning-rate, --memory */
 static int parse_method(const arguments *a, rg_fit_opts *opts)
 {
-    if (a->method) {
-        int m = 0;
-        while (m < RG_METHOD_COUNT && strcmp(a->method, rg_fit_method_name((rg_fit_method)m)) != 0)
-            m++;
-        if (m == RG_METHOD_COUNT)
-            return rgc_complain("fit", RGC_USAGE,
-                                "--method: there is no method \"%s\"; write lm, gauss-newton-cg, "
-                                "lbfgs or adam.",
-                                a->method);
-        opts->method = (rg_fit_method)m;
-    }
+    if (a->method && !rg_fit_method_find(a->method, &opts->method))
+        return rgc_complain("fit", RGC_USAGE, "--method: there is no method \"%s\"; there are %.*s.", a->method,
+                            (int)METHOD_NAMES, method_names);
     if (a->memory && opts->method == RG_METHOD_LM)
         return rgc_complain("fit", RGC_USAGE,
                             "--memory is for the states that an adjoint needs; --method lm keeps "

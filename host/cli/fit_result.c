@@ -206,7 +206,7 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
     *out = json_pack(
         "{s:o, s:s, s:s, s:s, s:f, s:i, s:b, s:s, s:b, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
-        "command", rgc_json_text(job->command), "version", RODGRAD_VERSION, "created", created,
+        "command", rgc_json_text(job->command), "version", rg_version(), "created", created,
         "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
         job->progress.iteration, "converged", job->progress.converged, "stopped_by",
         rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && has_deviations(job), "train_l1_m",

@@ -83,7 +83,7 @@ static json_t *info_json(void)
     const char *reason = NULL;
     const int count = rg_cuda_device_count(&reason);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}",
-                     "version", RODGRAD_VERSION, "compiler", RGC_COMPILER,
+                     "version", rg_version(), "compiler", RGC_COMPILER,
                      "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
                      "sanitizers", RODGRAD_BUILD_SANITIZE,
                      "isa_available", isa_json(), "isa", rg_cpu_isa(), "lanes", lanes_json(),

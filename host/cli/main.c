@@ -75,7 +75,7 @@ static int run(int argc, char **argv)
     if (strcmp(name, "help") == 0) return help(argc - 1, argv + 1);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(1, argv);
     if (strcmp(name, "--version") == 0) {
-        puts("rodgrad " RODGRAD_VERSION);
+        printf("rodgrad %s\n", rg_version());
         return flush_stdout();
     }
     const size_t i = find(name);

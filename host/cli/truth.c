@@ -12,12 +12,10 @@
 static const json_t *parameters_of(const json_t *fit) { return json_object_get(fit, "parameters"); }
 
 /* the group that a fitted parameter belongs to, RG_GROUP_COUNT when there is none of its name */
-static int group_of(const json_t *parameter)
+static rg_group group_of(const json_t *parameter)
 {
-    const char *name = json_string_value(json_object_get(parameter, "field"));
-    int group = 0;
-    while (group < RG_GROUP_COUNT && (!name || strcmp(name, rg_group_name((rg_group)group)) != 0))
-        group++;
+    rg_group group = RG_GROUP_COUNT;
+    (void)rg_group_find(json_string_value(json_object_get(parameter, "field")), &group);
     return group;
 }
 
@@ -65,7 +63,7 @@ static rg_status look_up(const rg_model *model, const rg_model *truth, const jso
         double value = NAN;
         for (size_t k = 0; k < known.n; k++) {
             const rgi_parameter *q = &known.list[k];
-            if ((int)q->group != group_of(p) || q->element != integer_of(p, "entry") ||
+            if (q->group != group_of(p) || q->element != integer_of(p, "entry") ||
                 q->component != integer_of(p, "component"))
                 continue;
             value = rgi_group_describe(q->group)->logarithmic ? exp(scaled[k]) : scaled[k];

@@ -46,6 +46,16 @@ const rg_field_info *rg_field_describe(rg_field field)
     return (unsigned)field < RG_FIELD_COUNT ? &field_infos[field] : NULL;
 }
 
+int rg_field_find(const char *name, rg_field *out)
+{
+    for (int f = 0; name && f < RG_FIELD_COUNT; f++)
+        if (strcmp(name, field_infos[f].name) == 0) {
+            *out = (rg_field)f;
+            return 1;
+        }
+    return 0;
+}
+
 static rg_status check_clamps(size_t n_markers, const int *clamps, size_t n_clamps, rg_error *err)
 {
     if (n_clamps > 0 && !clamps)

@@ -50,6 +50,16 @@ const char *rg_fit_method_name(rg_fit_method method)
     return (int)method >= 0 && method < RG_METHOD_COUNT ? names[method] : NULL;
 }
 
+int rg_fit_method_find(const char *name, rg_fit_method *out)
+{
+    for (int m = 0; name && m < RG_METHOD_COUNT; m++)
+        if (strcmp(name, rg_fit_method_name((rg_fit_method)m)) == 0) {
+            *out = (rg_fit_method)m;
+            return 1;
+        }
+    return 0;
+}
+
 rg_fit_opts rg_fit_opts_default(void)
 {
     rg_fit_opts o;

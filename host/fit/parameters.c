@@ -39,6 +39,16 @@ const char *rg_group_name(rg_group group)
     return info ? info->name : NULL;
 }
 
+int rg_group_find(const char *name, rg_group *out)
+{
+    for (int g = 0; name && g < RG_GROUP_COUNT; g++)
+        if (strcmp(name, rg_group_name((rg_group)g)) == 0) {
+            *out = (rg_group)g;
+            return 1;
+        }
+    return 0;
+}
+
 static int components_of(rg_group group)
 {
     return group == RG_GROUP_CURVATURE || group == RG_GROUP_OFFSET || group == RG_GROUP_ANISOTROPY

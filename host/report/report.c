@@ -319,7 +319,7 @@ rg_status rgi_report_data(const rgi_report_input *given, json_t **out, rg_error 
     for (size_t i = 0; i < input->n && fine; i++)
         fine = append(recordings, recording_json(input, i));
     fine = fine && put(object, "format", text("rodgrad-report")) &&
-           put(object, "version", text(RODGRAD_VERSION)) &&
+           put(object, "version", text(rg_version())) &&
            put(object, "created", text(input->created)) &&
            put(object, "command", text(input->command)) &&
            put(object, "model", model_json(input, hash)) &&

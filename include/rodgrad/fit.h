@@ -57,7 +57,10 @@ typedef enum rg_group_mode {
                 fields) */
 } rg_group_mode;
 
+/* "bend_stiffness", ...; NULL when there is no such group. Thread-safe. */
 const char *rg_group_name(rg_group group);
+/* The group of this name into *out: 1; 0 when there is none, NULL too, and *out stays. Thread-safe. */
+int rg_group_find(const char *name, rg_group *out);
 
 /* methods of minimisation: id, name. Levenberg-Marquardt solves with the whole normal matrix; the
  * others need only gradients and products with it. Gauss-Newton-CG is Levenberg-Marquardt with its
@@ -75,8 +78,10 @@ typedef enum rg_fit_method {
         RG_METHOD_COUNT
 } rg_fit_method;
 
-/* NULL when there is no such method */
+/* "lm", ...; NULL when there is no such method. Thread-safe. */
 const char *rg_fit_method_name(rg_fit_method method);
+/* The method of this name into *out: 1; 0 when there is none, NULL too, and *out stays. Thread-safe. */
+int rg_fit_method_find(const char *name, rg_fit_method *out);
 
 typedef struct rg_fit_opts {
     size_t struct_size; /* set by rg_fit_opts_default; checked */

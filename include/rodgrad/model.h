@@ -71,6 +71,9 @@ typedef struct rg_field_info {
 
 /* Description of a field, NULL when `field` is out of range. Thread-safe. */
 const rg_field_info *rg_field_describe(rg_field field);
+/* The field of this name, as in model.json, into *out: 1; 0 when there is none, NULL too, and *out stays.
+ * Thread-safe. */
+int rg_field_find(const char *name, rg_field *out);
 
 typedef struct rg_model rg_model;
 

@@ -10,4 +10,15 @@
 #define RODGRAD_VERSION_PATCH 0
 #define RODGRAD_VERSION "0.1.0"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of the library that runs, "0.1.0", where RODGRAD_VERSION is that of the headers a caller was compiled
+ * with. Static storage. Thread-safe. */
+const char *rg_version(void);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -7,7 +7,7 @@ Every failure is a `RodgradError` with a sentence that says what to do.
 """
 
 from rodgrad._library import FIELDS, RodgradError, rod_flag_text
-from rodgrad._version import __version__
+from rodgrad._library import VERSION as __version__
 from rodgrad.batch import ROD_STATUS, Batch, Model, directors_along
 
 __all__ = ["FIELDS", "ROD_STATUS", "Batch", "Model", "RodgradError", "__version__", "directors_along",

@@ -3,8 +3,8 @@
 The library is, in this order, the file that $RODGRAD_LIBRARY names, librodgrad.so next to this package, that of
 the unpacked archive or the sources' build/release in which this package lies, or what the system's loader finds
 under the soname of this version. Structures are declared by hand below; that they are the library's is
-checked where it can be, by the sizes that the library sets in its default options and by its list of fields, so
-that another version is refused instead of misread.
+checked where it can be, by the sizes that the library sets in its default options, its version and its list of
+fields, so that another version is refused instead of misread.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class _Sized(ctypes.Structure):
 _ints, _status = POINTER(POINTER(c_int)), c_int
 # name: (result, arguments)
 _FUNCTIONS = {
+    "rg_version": (c_char_p, []),
     "rg_field_describe": (POINTER(FieldInfo), [c_int]),
+    "rg_field_find": (c_int, [c_char_p, POINTER(c_int)]),
     "rg_rod_flag_text": (c_char_p, [c_int]),
     **{f"rg_{option}_find": (c_int, [c_char_p, POINTER(c_int)]) for option in ("stepper", "scheme", "real")},
     **{f"rg_{option}_name": (c_char_p, [c_int]) for option in ("stepper", "scheme", "real")},
@@ -213,6 +215,13 @@ def _declare(library: ctypes.CDLL, path: str) -> dict:
     return defaults
 
 
+def _check_version(library: ctypes.CDLL, path: str) -> str:
+    version = library.rg_version().decode()
+    if version != __version__:
+        raise _refuse(path, f"it is of version {version}")
+    return version
+
+
 def _list_fields(library: ctypes.CDLL, path: str) -> tuple[Field, ...]:
     fields = []
     while info := library.rg_field_describe(len(fields)):
@@ -226,6 +235,7 @@ def _list_fields(library: ctypes.CDLL, path: str) -> tuple[Field, ...]:
 
 lib, library_path = _open()
 _default_bytes = _declare(lib, library_path)
+VERSION = _check_version(lib, library_path)
 FIELDS = _list_fields(lib, library_path)
 
 
@@ -252,6 +262,12 @@ def integer(name: str, value, low: int = 0, high: int = 2**31 - 1) -> int:
     if number is None or isinstance(value, bool) or not low <= number <= high:
         raise RodgradError(f"{name} is {value!r}; it must be a whole number from {low} to {high}.")
     return number
+
+
+def field_number(name: str) -> int | None:
+    """The library's number of the field of this name, None where there is none."""
+    number = c_int()
+    return number.value if lib.rg_field_find(name.encode(), byref(number)) else None
 
 
 def rod_flag_text(flag: int) -> str:

@@ -26,7 +26,6 @@ ROD_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("iterations", "i4"), ("w
 ADJOINT_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("vertex", "i4")], align=True)
 
 _MOST_BYTES = ctypes.c_size_t(-1).value - 1
-_NUMBER = {field.name: i for i, field in enumerate(FIELDS)}
 
 
 class _Handle:
@@ -353,10 +352,11 @@ class Batch:
     def _fill(structure: type, arrays: Mapping[str, np.ndarray]):
         filled = structure()
         for name, array in arrays.items():
-            if name in _NUMBER:
-                filled.fields[_NUMBER[name]] = _address(array)
-            else:
+            number = c.field_number(name)
+            if number is None:
                 setattr(filled, name, _address(array))
+            else:
+                filled.fields[number] = _address(array)
         return filled
 
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0

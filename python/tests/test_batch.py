@@ -420,6 +420,12 @@ class Library(unittest.TestCase):
     def test_version(self):
         header = (ROOT / "include/rodgrad/version.h").read_text()
         self.assertIn(f'#define RODGRAD_VERSION "{rodgrad.__version__}"', header)
+        self.assertEqual(rodgrad.__version__, _library.lib.rg_version().decode())
+
+    def test_fields(self):
+        for i, field in enumerate(rodgrad.FIELDS):
+            self.assertEqual(_library.field_number(field.name), i)
+        self.assertIsNone(_library.field_number("drags"))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ int main(void)
         return EXIT_FAILURE;
     }
     printf("rodgrad %s: the middle ends at z = %.3f m; a stiffer rope by 1e-4 N m^2 moves it by %.1e m\n",
-           RODGRAD_VERSION, simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
+           rg_version(), simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
     print_gpus();
     return simulated[FRAMES - 1][MARKERS / 2][2] < 0 && slope * slope > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
