@@ -293,6 +293,35 @@ echo '{"recordings": {"train": 1, "eval": 0}, "frames": 5}' >small.json
 "$program" plant small.json -o planted --gravity 1,0,0 >out.txt 2>err.txt || complain "plant --gravity: $(cat err.txt)"
 grep -q '"gravity_m_s2": \[1.0, 0.0, 0.0\]' planted/truth.json || complain "plant --gravity is not in the truth"
 
+# a rod that nothing holds: thrown by its first two frames, in every format; what needs a gripper says so
+awk 'BEGIN { for (f = 0; f < 30; f++) for (m = 0; m < 5; m++)
+    printf("%.9f,%.9f,%.9f%s", 0.25 * m + 0.005 * f, 0, 1 + 0.02 * f - 0.5 * 9.81 * (0.01 * f) ^ 2, m < 4 ? "," : "\n") }' >flight.csv
+"$program" new circle --radius 0.004 --young 1e7 --shear 4e6 --density 1000 --length 1 --vertices 5 --refine 2 --clamp none \
+    --drag 0 -o free.json >out.txt 2>err.txt || complain "new --clamp none: $(cat err.txt)"
+grep -q "driven: none" out.txt || complain "new --clamp none: $(cat out.txt)"
+grep -q '"clamps": \[\]' free.json || complain "new --clamp none: clamps in the model"
+accept '"status":"ok"' simulate free.json --drive flight.csv -o free.h5 --json
+accept '"status":"ok"' simulate free.json --drive flight.csv -o free.npy --json
+accept '"status":"ok"' simulate free.json --drive free.h5 -o again.npy --json --stepper deform
+accept "overall *0.000 *0.000 *0.000" evaluate free.json free.h5
+# 3/4 g h^2 = 0.7 mm at the end (test_free.c)
+"$program" evaluate free.json flight.csv --json >out.txt 2>err.txt
+grep -q '"max_m":0.000[67]' out.txt || complain "a free rod does not fall freely: $(cat out.txt)"
+"$program" import flight.csv --clamp none -o flight.h5 >out.txt 2>err.txt || complain "import --clamp none: $(cat err.txt)"
+accept '"max_m":0.000[67]' evaluate free.json flight.h5 --json
+accept '"status":"ok"' check free.json flight.csv --frames 12 --json
+"$program" report free.json flight.csv -o free.html >out.txt 2>err.txt || complain "report on a free rod: $(cat err.txt)"
+"$program" fit flight.csv --clamp none -o flown.json --iterations 1 --starts 0 >out.txt 2>err.txt ||
+    complain "fit of a free rod: $(cat err.txt)"
+grep -q '"clamps": \[\]' flown.json || complain "fit --clamp none: clamps in the model"
+refuse 2 "nothing holds this rod" evaluate free.json flight.csv --scheme static
+refuse 2 "nothing holds this rod" fit flight.csv --clamp none --scheme static -o no.json
+refuse 2 "no driving marker.*baseline" evaluate free.json flight.csv --train flight.csv
+refuse 2 "driving markers" evaluate "$model" flight.csv --clamp none
+echo '{"model": "free.json"}' >thrown.json
+refuse 2 "no driving markers.*gripper" plant thrown.json -o thrown
+refuse 2 "clamp" evaluate free.json flight.csv --clamp nobody
+
 # stdout that cannot be written
 for arguments in "--help" "--version" "info" "info --json" "evaluate --help" \
     "evaluate $model good.csv" "evaluate $model good.csv --json"; do

@@ -631,7 +631,9 @@ static void rollout_free_fall_value(void **state)
                         centre[f][c] += mass[i] / total * out[(f * MARKERS + i) * 3 + c];
             for (int c = 0; c < 3; c++) {
                 double g = c == 2 ? -9.81 : 0.0, h = r.dt_s / substeps;
-                double x = centre[1][c], v = (centre[1][c] - centre[0][c]) / r.dt_s, xo = x, vo = v;
+                /* the velocity at frame 1 of a body in flight */
+                double x = centre[1][c], v = (centre[1][c] - centre[0][c]) / r.dt_s + 0.5 * r.dt_s * g;
+                double xo = x, vo = v;
                 for (int s = 0; s < (FRAMES - 2) * substeps; s++) {
                     int second = scheme == RG_SCHEME_BDF2 && s > 0;
                     double hat = second ? 2.0 * h / 3.0 : h;

@@ -305,6 +305,7 @@ static int print_result(const job *j)
     printf("%s: %.6g m along %.4g,%.4g,%.4g, %ld markers, %zu vertices, driven:", j->common.output, j->length_m,
            j->direction[0], j->direction[1], j->direction[2], j->markers, rg_model_vertices(j->file.model));
     for (size_t i = 0; i < n; i++) printf(" %d", clamps[i]);
+    if (n == 0) printf(" none");
     printf("\n");
     if (j->drive)
         printf("%s: %ld frames, %.6g s\n", j->drive, j->frames, (double)(j->frames - 1) * j->common.import.dt_s);

@@ -189,14 +189,14 @@ static int parse_clamps(const char *text, rgc_common *common)
 {
     const size_t room = sizeof common->import_clamps / sizeof *common->import_clamps;
     size_t n = 0;
-    for (const char *at = text;; at++) {
+    for (const char *at = text; strcmp(text, "none") != 0; at++) {
         char *end = NULL;
         errno = 0;
         long index = strtol(at, &end, 10);
         if (end == at || (*end && *end != ',') || errno || index < -INT_MAX || index > INT_MAX)
             return rgc_complain(NULL, RGC_USAGE,
                                 "--clamp is \"%s\" but must be marker indices between commas, for "
-                                "example 0,1,-2,-1 (negative ones count from the end).",
+                                "example 0,1,-2,-1 (negative ones count from the end), or none.",
                                 text);
         if (n == room)
             return rgc_complain(NULL, RGC_USAGE, "--clamp names more than %zu markers.", room);
@@ -242,7 +242,7 @@ static const struct {
     [OPT_JSON] = {"json", NULL, "print one JSON object on stdout, after a failure too", NULL, 0},
     [OPT_OUTPUT] = {"output", "FILE", "where to write the result (also -o)", NULL, 0},
     [OPT_DT] = {"dt", "S", "time between frames, where the recording does not say [s]", "0.01", 1},
-    [OPT_CLAMP] = {"clamp", "LIST", "driving markers", "0,1,-2,-1", 1},
+    [OPT_CLAMP] = {"clamp", "LIST", "driving markers, or none: nothing holds the rod", "0,1,-2,-1", 1},
     [OPT_AXES] = {"axes", "LIST", "file axes that are our x, y, z (z up), for example -z,-x,y", "x,y,z", 0},
     [OPT_UNITS] = {"units", "U", "of the recording: m, cm, mm, in or metres per unit", "m", 0},
     [OPT_STEPPER] = {"stepper", "NAME", "implicit or deform (DEFORM's algorithm, twist solved)", "implicit", 1},

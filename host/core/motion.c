@@ -219,7 +219,7 @@ static void mesh_positions(const rgi_shape *s, const double *markers, const doub
 }
 
 rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const double *offsets,
-                           double *x, double *v, double *m1, double *chord, double *frames0,
+                           const double gravity[3], double *x, double *v, double *m1, double *chord, double *frames0,
                            double *frames1, rg_error *err)
 {
     size_t markers = s->n_markers;
@@ -236,6 +236,7 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
     mesh_positions(s, r->driving, offsets, frames0, before);
     mesh_positions(s, r->driving + 3 * markers, offsets, frames1, x);
     for (size_t i = 0; i < 3 * s->n; i++) v[i] = (x[i] - before[i]) / (r->dt_s * gap(r, 1));
+    for (size_t i = 0; i < 3 * s->n && s->n_fixed_x == 0; i++) v[i] += 0.5 * r->dt_s * gap(r, 1) * gravity[i % 3];
     memset(m1, 0, 3 * s->n * sizeof *m1);
     memset(chord, 0, 3 * s->n * sizeof *chord);
     for (size_t i = 0; i + 1 < s->n; i++) {

@@ -35,11 +35,12 @@ void rgi_shape_destroy(rgi_shape **shape);
 
 /* The start of one recording. offsets: [n_markers][2], the model's field. Arrays [n][3]; chord
  * holds unit vectors by node (edge). frames0/1: [n_markers][6] the directors n1, n2 that offsets
- * act along in frames 0 and 1. RG_ERR_VALUE where the markers of frame 0 or 1 are not finite or
- * coincide. */
+ * act along in frames 0 and 1. The velocity is that between these frames; of a rod that nothing holds it is half an
+ * interval's fall more, the one at frame 1: nothing would ever correct what is missing (docs/physics.md, section 5).
+ * RG_ERR_VALUE where the markers of frame 0 or 1 are not finite or coincide. */
 rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording,
-                           const double *offsets, double *x, double *v, double *m1, double *chord,
-                           double *frames0, double *frames1, rg_error *err);
+                           const double *offsets, const double gravity[3], double *x, double *v, double *m1,
+                           double *chord, double *frames0, double *frames1, rg_error *err);
 
 /* A rope can slip in a gripper between takes. It cannot be longer than it is: where a recording
  * starts with a marker interval beside a gripper more than 12 % longer than its rest length, that

@@ -70,7 +70,7 @@ static rg_status fill(rgi_problem *p, const rgi_shape *s, const rg_model *model,
     if (status != RG_OK) goto done;
     (void)rgi_motion_slip(s, r, rg_model_field_data(p->models[rod], RG_REST_LENGTH), slipped);
     status =
-        rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->x0 + 3 * rod * n,
+        rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->rollout.gravity, p->x0 + 3 * rod * n,
                          p->v0 + 3 * rod * n, m, chord, frames, frames + 6 * s->n_markers, err);
     if (status != RG_OK) goto done;
     memcpy(p->m0 + 3 * rod * (n - 1), m, 3 * (n - 1) * sizeof *m);

@@ -468,7 +468,7 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
         for (size_t lane = 0; lane < w; lane++) {
             size_t used = lane < (size_t)b->packs[index].lanes_used;
             const rg_recording *r = &b->recordings[index * b->lanes + (used ? lane : 0)];
-            RG_TRY(rgi_motion_start(s, r, offsets, x, v, m, chord, frames0, frames1, err));
+            RG_TRY(rgi_motion_start(s, r, offsets, b->opts.rollout.gravity, x, v, m, chord, frames0, frames1, err));
             for (size_t k = 0; used && k < s->n_markers; k++) {
                 double *to = b->frames + 12 * ((index * b->lanes + lane) * s->n_markers + k);
                 memcpy(to, frames0 + 6 * k, 6 * sizeof *to);

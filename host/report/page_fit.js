@@ -511,7 +511,7 @@ const Fit = (() => {
           [
             "Mesh",
             `${m.markers} markers, ${m.vertices} vertices (edges between free markers: ${m.refine}), ` +
-                `driving markers ${m.clamps.join(", ")}`
+                `driving markers ${m.clamps.join(", ") || "none"}`
           ],
           [
             "Simulation",

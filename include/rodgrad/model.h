@@ -78,7 +78,8 @@ int rg_field_find(const char *name, rg_field *out);
 typedef struct rg_model rg_model;
 
 /* Make a model for n_markers markers (>= 3) with `refine` (>= 1) edges between markers.
- * clamps: n_clamps marker indices (>= 0), strictly ascending, at least one marker left free; copied.
+ * clamps: n_clamps marker indices (>= 0), strictly ascending, at least one marker left free; copied. NULL and 0:
+ * nothing holds the rod, which then has no equilibrium (RG_SCHEME_STATIC refuses it).
  * Fields start at a generic rope: 1 m long in total, 0.03 kg/m, straight.
  * RG_ERR_ARGUMENT, RG_ERR_MEMORY; *out is NULL on failure. */
 rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps,

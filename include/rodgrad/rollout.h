@@ -2,7 +2,8 @@
  *
  * A rollout starts from frames 0 and 1 of a recording (positions, and velocities by their
  * difference), is driven by its gripped markers in every later frame, and predicts the others. It
- * reads nothing else of the recording: free markers from frame 2 on may hold anything. */
+ * reads nothing else of the recording: free markers from frame 2 on may hold anything. A rod without clamps flies: its
+ * velocity is that at frame 1 of a body that fell freely since frame 0. */
 #ifndef RODGRAD_ROLLOUT_H
 #define RODGRAD_ROLLOUT_H
 

@@ -65,6 +65,9 @@ class Values(unittest.TestCase):
         self.assertLessEqual(error, 9.81 * h * t[-1])
         self.assertLessEqual(np.abs(out["v"][0, :, :, 2] + 9.81 * t[:, None]).max(), 1e-9)
         self.assertTrue(np.array_equal(out["x"], out["markers"]))
+        batch = Batch(model, n_frames=steps, dt=h, gravity=(0.0, 3.0, 0.0))
+        out, _ = batch.forward(x0, m0, outputs=("v",))
+        self.assertLessEqual(np.abs(out["v"][0] - t[:, None, None] * np.array([0.0, 3.0, 0.0])).max(), 1e-9)
 
     def test_fields(self):
         model = Model(5, 3, [0, 1])
