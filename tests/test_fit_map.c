@@ -187,6 +187,10 @@ static problem make_problem(size_t refine)
     p.recordings[1].positions[3 * (4 * MARKERS + 2)] = 1e3;
     p.recordings[2].valid[5 * MARKERS + 3] = 0;
     p.recordings[2].positions[3 * (5 * MARKERS + 3) + 1] = NAN;
+    /* the start's velocity is over three intervals */
+    p.recordings[0].lost = calloc(frames[0], sizeof *p.recordings[0].lost);
+    if (!p.recordings[0].lost) abort();
+    p.recordings[0].lost[1] = 2;
     ok(rgi_parameters_create(p.model, modes, priors, &p.ps, &p.u, &err), &err);
     rgi_parameters_apply(&p.ps, p.u, p.model);
     return p;

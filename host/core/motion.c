@@ -60,31 +60,85 @@ void rgi_shape_destroy(rgi_shape **shape)
     free(s->fixed_x);
     free(s->fixed_theta);
     free(s->free_markers);
-    free(s->weights);
+    free(s->support);
+    free(s->fraction);
     free(s);
     *shape = NULL;
 }
 
-/* weights of the cubic through up to four marker vertices at arc position u in interval k */
-static void interpolation(size_t markers, size_t k, double u, double *weights)
+/* Arc over the chord from a to b on the circle through a, b and p, relative to the chord: an angle over its sine
+ * (inscribed angle at p); 1 where p is at a or b. */
+static double arc_over_chord(const double *a, const double *b, const double *p)
 {
-    size_t first = k > 0 ? k - 1 : 0;
-    if (markers >= 4 && first + 4 > markers) first = markers - 4;
-    size_t count = markers < 4 ? markers : 4;
-    double at = (double)k + u;
-    for (size_t a = 0; a < count; a++) {
-        double w = 1.0;
-        for (size_t b = 0; b < count; b++)
-            if (b != a)
-                w *= (at - (double)(first + b)) / ((double)(first + a) - (double)(first + b));
-        weights[first + a] = w;
+    const double u[3] = {a[0] - p[0], a[1] - p[1], a[2] - p[2]}, v[3] = {b[0] - p[0], b[1] - p[1], b[2] - p[2]};
+    double n[3];
+    cross(u, v, n);
+    const double sine = sqrt(dot(n, n) / (dot(u, u) * dot(v, v)));
+    return sine > 1e-6 ? asin(fmin(sine, 1.0)) / sine : 1.0;
+}
+
+/* Length of the rod between markers k and k + 1 of one frame: its chord, lengthened as on the circles through
+ * these two and the marker before and behind. Exact on a circle. */
+static double arc_length(const double *x, size_t markers, size_t k)
+{
+    const double *a = x + 3 * k, *b = a + 3;
+    const int before = k > 0, behind = k + 2 < markers;
+    double ratio = before || behind ? 0.0 : 1.0;
+    if (before) ratio += arc_over_chord(a, b, a - 3) / (before + behind);
+    if (behind) ratio += arc_over_chord(a, b, b + 3) / (before + behind);
+    return ratio * hypot(hypot(b[0] - a[0], b[1] - a[1]), b[2] - a[2]);
+}
+
+void rgi_motion_weights(const rgi_shape *s, const rg_recording *r, double *weights)
+{
+    const size_t markers = s->n_markers, count = markers < RGI_SUPPORT ? markers : RGI_SUPPORT;
+    memset(weights, 0, RGI_SUPPORT * s->n * sizeof *weights);
+    for (size_t i = 0; i < s->n; i++) {
+        const size_t k = (size_t)s->interval[i], first = (size_t)s->support[i];
+        const size_t end = s->fraction[i] == 0.0 ? k : s->fraction[i] == 1.0 ? k + 1 : markers;
+        double at[RGI_SUPPORT] = {0.0}, own = 0.0; /* arc length at the support's markers and at the vertex [m] */
+        if (end < markers) { /* a marker's own vertex */
+            weights[RGI_SUPPORT * i + end - first] = 1.0;
+            continue;
+        }
+        for (size_t a = 0; a + 1 < count; a++) {
+            const double length = 0.5 * (arc_length(r->driving, markers, first + a) +
+                                         arc_length(r->driving + 3 * markers, markers, first + a));
+            at[a + 1] = at[a] + length;
+            if (first + a == k) own = at[a] + s->fraction[i] * length;
+        }
+        double *to = weights + RGI_SUPPORT * i, sum = 0.0;
+        for (size_t a = 0; a < count; a++) {
+            to[a] = 1.0;
+            for (size_t b = 0; b < count; b++)
+                if (b != a) to[a] *= (own - at[b]) / (at[a] - at[b]);
+            sum += to[a];
+        }
+        if (isfinite(sum)) continue;
+        /* markers so far away that distances between others are lost: a line */
+        for (size_t a = 0; a < count; a++)
+            to[a] = first + a == k ? 1.0 - s->fraction[i] : first + a == k + 1 ? s->fraction[i] : 0.0;
     }
+}
+
+double rgi_motion_weight(const rgi_shape *s, const double *weights, size_t vertex, size_t marker)
+{
+    const size_t first = (size_t)s->support[vertex];
+    return marker >= first && marker < first + RGI_SUPPORT ? weights[RGI_SUPPORT * vertex + marker - first] : 0.0;
+}
+
+void rgi_motion_reach(const rgi_shape *s, size_t marker, size_t *from, size_t *end)
+{
+    const size_t last = s->n_markers - 1, most = RGI_SUPPORT - 1;
+    *from = (size_t)s->marker_vertices[marker > most ? marker - most : 0];
+    *end = (size_t)s->marker_vertices[marker + most < last ? marker + most : last] + 1;
 }
 
 rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err)
 {
     const int *clamps = NULL, *at = rg_model_marker_vertices(model);
     size_t n_clamps = rg_model_clamps(model, &clamps);
+    const double *length = rg_model_field(model, RG_REST_LENGTH);
     size_t n = rg_model_vertices(model), markers = rg_model_markers(model);
     *out = NULL;
     rgi_shape *s = calloc(1, sizeof *s);
@@ -100,9 +154,10 @@ rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err
     s->fixed_x = calloc(n, sizeof(int));
     s->fixed_theta = calloc(n, sizeof(int));
     s->free_markers = calloc(markers, sizeof(int));
-    s->weights = calloc(n * markers, sizeof(double));
+    s->support = calloc(n, sizeof(int));
+    s->fraction = calloc(n, sizeof(double));
     if (!s->fixed || !s->order || !s->first || !s->second || !s->marker_vertices || !s->interval ||
-        !s->fixed_x || !s->fixed_theta || !s->free_markers || !s->weights)
+        !s->fixed_x || !s->fixed_theta || !s->free_markers || !s->support || !s->fraction)
         goto fail;
     memcpy(s->marker_vertices, at, markers * sizeof *at);
     for (size_t i = 0; i < n; i++) {
@@ -111,14 +166,20 @@ rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err
         s->second[i] = i + 2 < n ? (int)i + 2 : -1;
     }
     for (size_t k = 0; k + 1 < markers; k++) {
-        size_t edges = (size_t)(at[k + 1] - at[k]);
-        for (size_t j = 0; j < edges; j++) {
-            size_t i = (size_t)at[k] + j;
+        double whole = 0.0, part = 0.0;
+        for (int i = at[k]; i < at[k + 1]; i++) whole += length[i];
+        for (int i = at[k]; i < at[k + 1]; part += length[i++]) {
+            const size_t before = k > 0 ? k - 1 : 0;
             s->interval[i] = (int)k;
-            interpolation(markers, k, (double)j / (double)edges, s->weights + i * markers);
+            s->support[i] = (int)(markers < RGI_SUPPORT            ? 0
+                                  : before + RGI_SUPPORT > markers ? markers - RGI_SUPPORT
+                                                                   : before);
+            s->fraction[i] = part / whole;
         }
     }
-    s->weights[(n - 1) * markers + markers - 1] = 1.0;
+    s->interval[n - 1] = s->interval[n - 2];
+    s->support[n - 1] = s->support[n - 2];
+    s->fraction[n - 1] = 1.0;
     for (size_t k = 0; k < n_clamps; k++) s->fixed[at[clamps[k]]] |= RGI_FIXED_X;
     for (size_t k = 0, c = 0; k < markers; k++) {
         if (c < n_clamps && clamps[c] == (int)k) c++;
@@ -140,8 +201,7 @@ fail:
     return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices", n);
 }
 
-/* intervals that passed between frame f - 1 and f */
-static double gap(const rg_recording *r, size_t f) { return r->lost ? 1.0 + r->lost[f] : 1.0; }
+double rgi_motion_gap(const rg_recording *r, size_t f) { return r->lost ? 1.0 + r->lost[f] : 1.0; }
 
 /* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in
  * space */
@@ -204,13 +264,14 @@ static void marker_frames(size_t markers, const double *chords, const double *di
     }
 }
 
-static void mesh_positions(const rgi_shape *s, const double *markers, const double *offsets,
+static void mesh_positions(const rgi_shape *s, const double *weights, const double *markers, const double *offsets,
                            const double *frames, double *x)
 {
     memset(x, 0, 3 * s->n * sizeof *x);
     for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->n_markers; k++) {
-            double w = s->weights[i * s->n_markers + k];
+        for (size_t a = 0; a < RGI_SUPPORT; a++) {
+            const size_t k = (size_t)s->support[i] + a;
+            const double w = weights[RGI_SUPPORT * i + a];
             if (w == 0.0) continue;
             for (size_t c = 0; c < 3; c++)
                 x[3 * i + c] += w * (markers[3 * k + c] - offsets[2 * k] * frames[6 * k + c] -
@@ -224,19 +285,20 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
 {
     size_t markers = s->n_markers;
     rg_status status = RG_ERR_MEMORY;
-    double *work = calloc(4 * 3 * markers + 3 * s->n, sizeof *work);
+    double *work = calloc(4 * 3 * markers + (3 + RGI_SUPPORT) * s->n, sizeof *work);
     if (!work) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the start of %s", r->name);
     double *c0 = work, *d0 = c0 + 3 * markers, *c1 = d0 + 3 * markers, *d1 = c1 + 3 * markers;
-    double *before = d1 + 3 * markers;
+    double *before = d1 + 3 * markers, *weights = before + 3 * s->n;
     status = frame_directors(r, 0, NULL, NULL, c0, d0, err);
     if (status == RG_OK) status = frame_directors(r, 1, c0, d0, c1, d1, err);
     if (status != RG_OK) goto done;
     marker_frames(markers, c0, d0, frames0);
     marker_frames(markers, c1, d1, frames1);
-    mesh_positions(s, r->driving, offsets, frames0, before);
-    mesh_positions(s, r->driving + 3 * markers, offsets, frames1, x);
-    for (size_t i = 0; i < 3 * s->n; i++) v[i] = (x[i] - before[i]) / (r->dt_s * gap(r, 1));
-    for (size_t i = 0; i < 3 * s->n && s->n_fixed_x == 0; i++) v[i] += 0.5 * r->dt_s * gap(r, 1) * gravity[i % 3];
+    rgi_motion_weights(s, r, weights);
+    mesh_positions(s, weights, r->driving, offsets, frames0, before);
+    mesh_positions(s, weights, r->driving + 3 * markers, offsets, frames1, x);
+    for (size_t i = 0; i < 3 * s->n; i++) v[i] = (x[i] - before[i]) / (r->dt_s * rgi_motion_gap(r, 1));
+    for (size_t i = 0; i < 3 * s->n && s->n_fixed_x == 0; i++) v[i] += 0.5 * r->dt_s * rgi_motion_gap(r, 1) * gravity[i % 3];
     memset(m1, 0, 3 * s->n * sizeof *m1);
     memset(chord, 0, 3 * s->n * sizeof *chord);
     for (size_t i = 0; i + 1 < s->n; i++) {
@@ -296,11 +358,11 @@ static double drive_at(const rg_recording *r, size_t f, size_t at, double u)
 {
     const size_t row = 3 * r->n_markers;
     const double *x = r->driving + f * row + at;
-    double a = x[-(ptrdiff_t)row], b = x[0], g = gap(r, f);
+    double a = x[-(ptrdiff_t)row], b = x[0], g = rgi_motion_gap(r, f);
     if (u == 1.0) return b;
     if (g == 1.0) return a + u * (b - a);
-    double before = f >= 2 ? (a - x[-2 * (ptrdiff_t)row]) / gap(r, f - 1) : (b - a) / g;
-    double after = f + 1 < r->n_frames ? (x[row] - b) / gap(r, f + 1) : (b - a) / g;
+    double before = f >= 2 ? (a - x[-2 * (ptrdiff_t)row]) / rgi_motion_gap(r, f - 1) : (b - a) / g;
+    double after = f + 1 < r->n_frames ? (x[row] - b) / rgi_motion_gap(r, f + 1) : (b - a) / g;
     double u2 = u * u, u3 = u2 * u;
     return (2.0 * u3 - 3.0 * u2 + 1.0) * a + (3.0 * u2 - 2.0 * u3) * b +
            g * ((u3 - 2.0 * u2 + u) * before + (u3 - u2) * after);

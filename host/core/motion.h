@@ -7,7 +7,12 @@
  * along the chords by parallel transport, so that the start holds no twist, and each interval's
  * director then goes through time by parallel transport along its chord. Edges of the mesh take
  * their interval's director by transport from chord to edge.
- * Mesh vertices between markers start on the cubic through the four nearest marker vertices.
+ * Mesh vertices between markers start on the cubic through the four nearest marker vertices, as a function of arc
+ * length. The arc length of a marker interval is that of the recording's start: its chord in frames 0 and 1 (their
+ * mean), lengthened as on the circles through neighbouring markers. A vertex is at the share of its interval that
+ * the model's rest lengths give when the shape is made. So the weights of markers depend on the recording and on that
+ * model, not on any parameter of a fit: the start's derivative by an offset is the weight times the offset's
+ * direction, and its derivative by rest lengths is zero.
  *
  * The recordings here are complete ones (core/recording.h): they have a name and `driving`. */
 #ifndef RGI_MOTION_H
@@ -16,22 +21,36 @@
 #include "rodgrad/model.h"
 #include "rodgrad/recording.h"
 
-/* which nodes of a model's mesh are prescribed, and how mesh vertices hang on marker vertices */
+enum { RGI_SUPPORT = 4 }; /* marker vertices that a mesh vertex starts from */
+
+/* which nodes of a model's mesh are prescribed, and where mesh vertices are between marker vertices */
 typedef struct rgi_shape {
     size_t n, n_markers;
     unsigned char *fixed;        /* [n] bits of rod/layout.h */
     int *order, *first, *second; /* [n] elimination schedule */
     int *marker_vertices;        /* [n_markers] */
-    int *interval;               /* [n] marker interval of edge i (last entry unused) */
+    int *interval;               /* [n] marker interval of edge i; the last entry is that of the last edge */
+    int *support;                /* [n] first of the markers that vertex i starts from: RGI_SUPPORT, or all of fewer */
+    double *fraction;            /* [n] rest length from the interval's first marker to vertex i, by the interval's */
     int *fixed_x, *fixed_theta;  /* prescribed nodes, ascending */
     size_t n_fixed_x, n_fixed_theta;
     int *free_markers;
     size_t n_free;
-    double *weights; /* [n][n_markers] mesh vertex = sum of weight * marker vertex */
 } rgi_shape;
 
 rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err);
 void rgi_shape_destroy(rgi_shape **shape);
+
+/* Weights [n][RGI_SUPPORT] of marker vertices, from support[i] on, whose sum is mesh vertex i at the start of a
+ * recording. Markers of frames 0 and 1 must be finite, neighbours apart. */
+void rgi_motion_weights(const rgi_shape *shape, const rg_recording *recording, double *weights);
+/* that of one marker at one vertex, 0 where it has none */
+double rgi_motion_weight(const rgi_shape *shape, const double *weights, size_t vertex, size_t marker);
+/* vertices [from, end) hold all that start from a marker */
+void rgi_motion_reach(const rgi_shape *shape, size_t marker, size_t *from, size_t *end);
+
+/* frame intervals that passed between frame f - 1 and f */
+double rgi_motion_gap(const rg_recording *recording, size_t f);
 
 /* The start of one recording. offsets: [n_markers][2], the model's field. Arrays [n][3]; chord
  * holds unit vectors by node (edge). frames0/1: [n_markers][6] the directors n1, n2 that offsets

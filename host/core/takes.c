@@ -385,7 +385,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->packs = calloc(b->n_packs, sizeof *b->packs);
     b->entry_begin = calloc(q + 1, sizeof *b->entry_begin);
     b->coef = calloc(nodes * RGI_NC, sizeof *b->coef);
-    b->scratch = calloc(nodes * 12 + b->shape->n_markers * 12, sizeof *b->scratch);
+    b->scratch = calloc(nodes * (12 + RGI_SUPPORT) + b->shape->n_markers * 12, sizeof *b->scratch);
     b->slipped = calloc(nodes, 1);
     b->stable_step_s = calloc(n, sizeof *b->stable_step_s);
     b->turns = calloc(n, sizeof *b->turns);
@@ -463,6 +463,7 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
     const double *offsets = rg_model_field(model, RG_MARKER_OFFSET);
     double *x = b->scratch, *v = x + 3 * n, *m = v + 3 * n, *chord = m + 3 * n;
     double *frames0 = chord + 3 * n, *frames1 = frames0 + 6 * s->n_markers;
+    double *weights = frames1 + 6 * s->n_markers;
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
         for (size_t lane = 0; lane < w; lane++) {
@@ -474,6 +475,7 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
                 memcpy(to, frames0 + 6 * k, 6 * sizeof *to);
                 memcpy(to + 6, frames1 + 6 * k, 6 * sizeof *to);
             }
+            if (n_directions) rgi_motion_weights(s, r, weights);
             spread((double *)(uintptr_t)j->x0, x, 3 * n, w, lane);
             spread((double *)(uintptr_t)j->v0, v, 3 * n, w, lane);
             spread((double *)(uintptr_t)j->m0, m, 3 * n, w, lane);
@@ -487,11 +489,14 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
                     if (at->field != RG_MARKER_OFFSET) continue;
                     const double *f0 = frames0 + 6 * at->entry + 3 * (size_t)at->component;
                     const double *f1 = frames1 + 6 * at->entry + 3 * (size_t)at->component;
-                    for (size_t i = 0; i < n; i++) {
-                        double weight = at->scale * s->weights[i * s->n_markers + at->entry];
+                    const double dt = r->dt_s * rgi_motion_gap(r, 1);
+                    size_t from = 0, end = 0;
+                    rgi_motion_reach(s, at->entry, &from, &end);
+                    for (size_t i = from; i < end; i++) {
+                        const double weight = at->scale * rgi_motion_weight(s, weights, i, at->entry);
                         for (size_t c = 0; c < 3; c++) {
                             dx[(3 * i + c) * w + lane] -= weight * f1[c];
-                            dv[(3 * i + c) * w + lane] -= weight * (f1[c] - f0[c]) / r->dt_s;
+                            dv[(3 * i + c) * w + lane] -= weight * (f1[c] - f0[c]) / dt;
                         }
                     }
                 }
@@ -675,6 +680,7 @@ static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *
         double *length = rg_model_field_data(b->own, RG_REST_LENGTH);
         memcpy(length, rg_model_field(model, RG_REST_LENGTH), (n - 1) * sizeof *length);
         (void)rgi_motion_slip(b->shape, &b->recordings[r], length, b->slipped);
+        rgi_motion_weights(b->shape, &b->recordings[r], b->scratch);
         for (size_t q = 0; q < n_directions; q++)
             for (size_t e = 0; e < directions[q].n_places; e++) {
                 const rgi_place *at = &directions[q].places[e];
@@ -685,9 +691,11 @@ static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *
                 /* an offset moves the start as well: by its frames, kept with the pack */
                 const double *f = b->frames + 12 * (r * b->shape->n_markers + at->entry) +
                                   3 * (size_t)at->component;
-                const double dt = b->recordings[r].dt_s;
-                for (size_t i = 0; i < n; i++) {
-                    double weight = at->scale * b->shape->weights[i * b->shape->n_markers + at->entry];
+                const double dt = b->recordings[r].dt_s * rgi_motion_gap(&b->recordings[r], 1);
+                size_t from = 0, end = 0;
+                rgi_motion_reach(b->shape, at->entry, &from, &end);
+                for (size_t i = from; i < end; i++) {
+                    const double weight = at->scale * rgi_motion_weight(b->shape, b->scratch, i, at->entry);
                     for (size_t c = 0; c < 3; c++)
                         gradient[q] -=
                             weight * (f[6 + c] * j->x0_bar[(3 * i + c) * w + lane] +
