@@ -268,7 +268,7 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
     job->opts = rgc_rollout_opts(&a->common, &job->file);
     RG_TRY(choose(job, a, err));
     rg_batch_opts opts = rg_batch_opts_default();
-    opts.budget_bytes = a->budget;
+    opts.budget_bytes = job->budget = a->budget;
     RG_TRY(rgi_problem_create(job->file.model, job->used, job->n, &job->opts, &job->problem, err));
     return rgi_problem_batch(job->problem, &opts, &job->batch, err);
 }
@@ -277,6 +277,8 @@ static rg_status run_checks(rgc_check_job *job, rg_error *err)
 {
     rgc_progress("simulating with derivatives");
     RG_TRY(rgc_check_rollout(job, err));
+    RG_TRY(rgc_check_solve(job, err));
+    RG_TRY(rgc_check_shake(job, err));
     RG_TRY(rgc_check_stability(job, err));
     RG_TRY(rgc_check_step_size(job, err));
     /* the reverse run follows the forward run of its batch */
@@ -291,6 +293,7 @@ static void clear(rgc_check_job *job)
 {
     rg_batch_destroy(&job->batch);
     rgi_problem_destroy(&job->problem);
+    rgi_problem_destroy(&job->shaken);
     rgi_recordings_free(job->recordings, job->n_read);
     rgi_model_file_clear(&job->file);
     json_decref(job->details);

@@ -25,8 +25,10 @@ typedef struct rgc_check_job {
     double *whole_s; /* [n] how long each is uncut [s] */
     size_t n;
     rg_rollout_opts opts;
-    rgi_problem *problem;
-    rg_batch *batch;
+    rgi_problem *problem; /* solved to round-off, once rgc_check_solve has been */
+    rgi_problem *shaken;  /* the same, but for the last bits of its inputs; NULL: none can be made */
+    rg_batch *batch;      /* of `problem` */
+    size_t budget;        /* bytes for states kept for gradients */
     rg_rod_status *statuses; /* [n] of the forward run */
     unsigned long long random;
     rgc_verdict verdicts[RGC_VERDICTS];
@@ -51,6 +53,9 @@ int rgc_check_rod_ok(const rgc_check_job *job, size_t rod);
 /* Parts, in the order they run. RG_ERR_MEMORY, RG_ERR_INTERRUPTED; what a check finds is a verdict.
  */
 rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);    /* check_gradient.c */
+rg_status rgc_check_solve(rgc_check_job *job, rg_error *err);      /* check_round_off.c */
+rg_status rgc_check_shake(rgc_check_job *job, rg_error *err);      /* check_round_off.c */
+rg_status rgc_check_dot_products(rgc_check_job *job, rg_error *err); /* check_dot.c, by rgc_check_gradient */
 rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);   /* check_gradient.c */
 rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);  /* check_step.c */
 rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);  /* check_step.c */
@@ -78,5 +83,21 @@ double **rgc_direction_array(rgc_direction *direction, int kind);
 rg_batch_tangents rgc_direction_tangents(const rgc_direction *direction);
 rg_batch_gradients rgc_direction_gradients(const rgc_direction *direction);
 const char *rgc_kind_name(int kind);
+
+/* outputs of all rods, or their tangents or cotangents; owned by the caller (check_direction.c) */
+typedef struct rgc_series {
+    double *x, *v, *turn, *markers;
+    size_t size[4]; /* of a rod */
+} rgc_series;
+
+rg_status rgc_series_create(const rgi_problem *problem, rgc_series *series, rg_error *err);
+void rgc_series_clear(rgc_series *series);
+double rgc_check_dot(const double *a, const double *b, size_t n);
+
+/* Words for round-off (check_round_off.c): the digits that a relative error leaves, and "the problem is
+ * ill-conditioned, ". A gradient with an error of RGC_BEARABLE, not more, is good for fits and optimisation. */
+int rgc_check_digits(double error);
+const char *rgc_check_ill_conditioned(const rgc_check_job *job);
+#define RGC_BEARABLE 1e-3
 
 #endif

@@ -46,7 +46,7 @@ static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *
     const size_t row = 3 * p->vertices, cx = 3 * p->clamped_vertices, cm = 3 * p->clamped_edges;
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
-    opts.rollout = job->opts;
+    opts.rollout = p->rollout;
     opts.rollout.substeps = 1;
     opts.dt_s = p->dt_s / job->opts.substeps;
     opts.adjoint = 0;
@@ -123,11 +123,14 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
     if (status != RG_OK) goto done;
     const double figure = finite && values[0] > 0.0 ? values[q - 1] / values[0] : (double)INFINITY;
     const int good = figure <= bar;
+    /* the inverse of an indefinite matrix has a negative eigenvalue that is no round-off of its largest */
+    const int saddle = finite && values[0] < -1e-9 * fabs(values[q - 1]);
     rgc_check_add(
         job, "step matrix", figure, bar, good,
-        good ? "condition number of the Hessian of the first step of %.80s, positions only"
-             : "the Hessian of the first step of %.80s is not positive definite or close to "
-               "singular; look for soft or massless parts beside stiff ones",
+        good     ? "condition number of the Hessian of the first step of %.80s, positions only"
+        : saddle ? "the first step of %.80s ends at a saddle: the rod is unstable there, and a real one would leave it"
+                 : "the Hessian of the first step of %.80s is close to singular: the rod is ill-conditioned; look for "
+                   "soft or massless parts beside stiff ones",
         job->used[rod].name);
 done:
     free(list);

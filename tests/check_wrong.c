@@ -1,0 +1,54 @@
+/* check_wrong.c: rodgrad with a wrong derivative, for check.sh: whether rodgrad check finds it.
+ *
+ * Linked in front of the program's calls (--wrap). RODGRAD_WRONG_TANGENT and RODGRAD_WRONG_ADJOINT are shares by which
+ * the derivative with respect to bend_stiffness_1 is too large in either; RODGRAD_WRONG_SILENT is set where the
+ * tangent knows nothing of initial velocities. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/batch.h"
+
+rg_status __real_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                              const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                              rg_rod_status *statuses, rg_error *err);
+rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                              const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                              rg_rod_status *statuses, rg_error *err);
+rg_status __real_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
+                                  const rg_batch_gradients *gradients, rg_adjoint_status *statuses, rg_error *err);
+rg_status __wrap_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
+                                  const rg_batch_gradients *gradients, rg_adjoint_status *statuses, rg_error *err);
+
+static double too_large_by(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? strtod(text, NULL) : 0.0;
+}
+
+rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                              const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                              rg_rod_status *statuses, rg_error *err)
+{
+    const size_t count = batch->n_rods * batch->vertices;
+    rg_batch_tangents wrong = *tangents;
+    double *scaled = calloc(count, sizeof *scaled);
+    if (!scaled) abort();
+    for (size_t i = 0; tangents->fields[RG_BEND_STIFFNESS_1] && i < count; i++)
+        scaled[i] = (1.0 + too_large_by("RODGRAD_WRONG_TANGENT")) * tangents->fields[RG_BEND_STIFFNESS_1][i];
+    if (tangents->fields[RG_BEND_STIFFNESS_1]) wrong.fields[RG_BEND_STIFFNESS_1] = scaled;
+    if (getenv("RODGRAD_WRONG_SILENT")) wrong.v0 = NULL;
+    const rg_status status =
+        __real_rg_batch_jvp(batch, inputs, &wrong, outputs, tangent_outputs, statuses, err);
+    free(scaled);
+    return status;
+}
+
+rg_status __wrap_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
+                                  const rg_batch_gradients *gradients, rg_adjoint_status *statuses, rg_error *err)
+{
+    const rg_status status = __real_rg_batch_adjoint(batch, cotangents, gradients, statuses, err);
+    double *field = gradients->fields[RG_BEND_STIFFNESS_1];
+    for (size_t i = 0; field && i < batch->n_rods * batch->vertices; i++)
+        field[i] *= 1.0 + too_large_by("RODGRAD_WRONG_ADJOINT");
+    return status;
+}
