@@ -1,6 +1,7 @@
 #!/bin/sh
 # deform.sh PROGRAM RECORDINGS CABLE...: fit each cable of the DEFORM recordings on its training takes and
-# hold the published metric on its evaluation takes against a bar. Exits 77 (skipped) without recordings.
+# hold the published metric on its evaluation takes against a bar; rodgrad check must find nothing on either. Exits 77
+# (skipped) without recordings.
 set -eu
 program=$1 recordings=$2
 shift 2
@@ -32,5 +33,12 @@ print(f"{cable}: l1_m {result['l1_m']:.5f} (bar {bar}), fit {fit['wall_s']:.1f} 
       f"status {result['status']}: {'ok' if ok else 'FAILED'}")
 sys.exit(0 if ok else 1)
 PYTHON
+    for takes in train eval; do
+        "$program" check "$work/$cable.json" "$data/$takes" >"$work/check.txt" 2>&1 || {
+            echo "$cable, $takes: check FAILED"
+            cat "$work/check.txt"
+            failed=1
+        }
+    done
 done
 exit $failed

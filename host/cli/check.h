@@ -28,6 +28,7 @@ typedef struct rgc_check_job {
     rgi_problem *problem; /* solved to round-off, once rgc_check_solve has been */
     rgi_problem *shaken;  /* the same, but for the last bits of its inputs; NULL: none can be made */
     rg_batch *batch;      /* of `problem` */
+    int unsolved;         /* round-off is too large for that: steps are solved less far */
     size_t budget;        /* bytes for states kept for gradients */
     rg_rod_status *statuses; /* [n] of the forward run */
     unsigned long long random;

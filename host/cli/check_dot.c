@@ -19,21 +19,17 @@ static void add_reverse(rgc_check_job *job, const rg_adjoint_status *statuses)
             bad++;
             first = i;
         }
-    if (!bad)
-        rgc_check_add(job, "reverse run", 0.0, 0.0, 1, "every value of the reverse run is finite");
+    if (!bad) rgc_check_add(job, "reverse run", 0.0, 0.0, 1, "every value of the reverse run is finite");
     else
         rgc_check_add(job, "reverse run", (double)bad, 0.0, 0,
-                      "%zu of %zu gradients grow beyond use or are not finite, first rod %zu "
-                      "(%.80s): going back, in "
-                      "step %d at vertex %d",
-                      bad, job->n, first, job->used[first].name, statuses[first].step,
-                      statuses[first].vertex);
+                      "%zu of %zu gradients grow beyond use or are not finite, first rod %zu (%.80s): going "
+                      "back, in step %d at vertex %d",
+                      bad, job->n, first, job->used[first].name, statuses[first].step, statuses[first].vertex);
 }
 
 /* both sides of one kind for every rod of problem p: sides [n][2] */
-static rg_status sides_of(rgc_check_job *job, const rgi_problem *p, rg_batch *batch, int kind,
-                          rgc_direction *gradient, const rgc_series *bar, rgc_series *out,
-                          double *sides, rg_error *err)
+static rg_status sides_of(rgc_check_job *job, const rgi_problem *p, rg_batch *batch, int kind, rgc_direction *gradient,
+                          const rgc_series *bar, rgc_series *out, double *sides, rg_error *err)
 {
     const rg_batch_inputs in = rgi_problem_inputs(p);
     int kinds[RGC_KINDS] = {0};
@@ -85,8 +81,7 @@ static rg_status all_sides(rgc_check_job *job, const rgi_problem *p, rg_batch *b
         status = rgc_check_go_on(err);
         rgc_progress("dot products: input %d of %d, %s", k + 1, (int)RGC_KINDS, rgc_kind_name(k));
         if (status == RG_OK)
-            status = sides_of(job, p, batch, k, &gradient, &bar, &out,
-                              sides + 2 * (size_t)k * job->n, err);
+            status = sides_of(job, p, batch, k, &gradient, &bar, &out, sides + 2 * (size_t)k * job->n, err);
     }
 done:
     rgc_series_clear(&bar);
@@ -115,8 +110,7 @@ static double worst_of(const rgc_check_job *job, const double *sides, const doub
     double worst = 0.0;
     for (size_t i = 0; i < job->n; i++) {
         double largest = 0.0, d = 0.0;
-        for (int k = 0; k < RGC_KINDS; k++)
-            largest = fmax(largest, fabs(sides[2 * ((size_t)k * job->n + i)]));
+        for (int k = 0; k < RGC_KINDS; k++) largest = fmax(largest, fabs(sides[2 * ((size_t)k * job->n + i)]));
         const double *s = sides + 2 * ((size_t)kind * job->n + i);
         const double *o = other ? other + 2 * ((size_t)kind * job->n + i) : NULL;
         d = o ? fmax(difference(s[0], o[0], largest), difference(s[1], o[1], largest))
@@ -136,34 +130,29 @@ static void judge_dot_products(rgc_check_job *job, const double *worst, int at, 
     int wrong = 0;
     for (int k = 0; k < RGC_KINDS; k++) wrong += !(worst[k] <= fmax(least, explained));
     if (found <= least)
-        rgc_check_add(job, "dot product", found, bar, 1,
-                      "tangent and adjoint agree for each of %d inputs (worst: %s)", RGC_KINDS,
-                      rgc_kind_name(at));
+        rgc_check_add(job, "dot product", found, bar, 1, "tangent and adjoint agree for each of %d inputs (worst: %s)",
+                      RGC_KINDS, rgc_kind_name(at));
     else if (found <= bar)
         rgc_check_add(job, "dot product", found, bar, 1,
-                      "tangent and adjoint agree to %d digits for each of %d inputs (worst: %s), "
-                      "and round-off leaves no "
-                      "more: the inputs' last bits move derivatives by %.0e",
+                      "tangent and adjoint agree to %d digits for each of %d inputs (worst: %s), and round-off leaves "
+                      "no more: the inputs' last bits move derivatives by %.0e",
                       rgc_check_digits(found), RGC_KINDS, rgc_kind_name(at), noise);
     else if (found <= explained)
         rgc_check_add(job, "dot product", found, bar, 0,
-                      "derivatives are right to %d digit%s only (of %d inputs, worst: %s): %sthe "
-                      "inputs' last bits move them "
-                      "by %.0e; see \"growth\" and \"step matrix\"",
-                      rgc_check_digits(found), rgi_plural((size_t)rgc_check_digits(found)),
-                      RGC_KINDS, rgc_kind_name(at), rgc_check_ill_conditioned(job), noise);
+                      "derivatives are right to %d digit%s only (of %d inputs, worst: %s): %sthe inputs' last bits "
+                      "move them by %.0e; see \"growth\" and \"step matrix\"",
+                      rgc_check_digits(found), rgi_plural((size_t)rgc_check_digits(found)), RGC_KINDS,
+                      rgc_kind_name(at), rgc_check_ill_conditioned(job), noise);
     else
         rgc_check_add(job, "dot product", found, bar, 0,
-                      "tangent and adjoint do not agree for %d of %d inputs (worst: %s), and "
-                      "round-off moves them by %.0e only: "
-                      "the gradient is wrong, do not trust it",
+                      "tangent and adjoint do not agree for %d of %d inputs (worst: %s), and round-off moves "
+                      "them by %.0e only: the gradient is wrong, do not trust it",
                       wrong, RGC_KINDS, rgc_kind_name(at), noise);
 }
 
 /* how far last bits of the inputs move the sides: the worst of all inputs and rods; 0 where that
  * cannot be told */
-static rg_status measure_noise(rgc_check_job *job, const double *sides, double *noise,
-                               rg_error *err)
+static rg_status measure_noise(rgc_check_job *job, const double *sides, double *noise, rg_error *err)
 {
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
@@ -172,14 +161,12 @@ static rg_status measure_noise(rgc_check_job *job, const double *sides, double *
     if (!job->shaken) return RG_OK;
     double *other = calloc(2 * RGC_KINDS * job->n, sizeof *other);
     rg_adjoint_status *unused = calloc(job->n, sizeof *unused);
-    rg_status status = other && unused
-                           ? rgi_problem_batch(job->shaken, &opts, &batch, err)
-                           : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods.", job->n);
+    rg_status status = other && unused ? rgi_problem_batch(job->shaken, &opts, &batch, err)
+                                       : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods.", job->n);
     const rg_batch_inputs in = rgi_problem_inputs(job->shaken);
     if (status == RG_OK) status = rg_batch_forward(batch, &in, NULL, NULL, err);
     if (status == RG_OK) status = all_sides(job, job->shaken, batch, other, unused, err);
-    for (int k = 0; k < RGC_KINDS && status == RG_OK; k++)
-        *noise = fmax(*noise, worst_of(job, sides, other, k));
+    for (int k = 0; k < RGC_KINDS && status == RG_OK; k++) *noise = fmax(*noise, worst_of(job, sides, other, k));
     rg_batch_destroy(&batch);
     free(other);
     free(unused);
@@ -191,9 +178,8 @@ rg_status rgc_check_dot_products(rgc_check_job *job, rg_error *err)
     const unsigned long long random = job->random;
     double *sides = calloc(2 * RGC_KINDS * job->n, sizeof *sides), worst[RGC_KINDS], noise = 0.0;
     rg_adjoint_status *reverse = calloc(job->n, sizeof *reverse);
-    rg_status status = sides && reverse
-                           ? all_sides(job, job->problem, job->batch, sides, reverse, err)
-                           : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    rg_status status = sides && reverse ? all_sides(job, job->problem, job->batch, sides, reverse, err)
+                                        : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status != RG_OK) goto done;
     add_reverse(job, reverse);
     job->random = random;
@@ -207,8 +193,7 @@ rg_status rgc_check_dot_products(rgc_check_job *job, rg_error *err)
     }
     if (status == RG_OK) status = rgc_check_detail(job, "dot_products", list, err);
     else json_decref(list);
-    if (status == RG_OK)
-        status = rgc_check_detail(job, "dot_products_round_off", rgc_json_number(noise), err);
+    if (status == RG_OK) status = rgc_check_detail(job, "dot_products_round_off", rgc_json_number(noise), err);
     if (status == RG_OK) judge_dot_products(job, worst, at, noise);
 done:
     free(sides);

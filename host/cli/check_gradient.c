@@ -25,8 +25,7 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
     for (size_t i = job->n; i-- > 0;)
         if (!rgc_check_rod_ok(job, i)) {
             failed++;
-            if (!rgc_check_rod_ok(job, first) && job->statuses[first].step < job->statuses[i].step)
-                continue;
+            if (!rgc_check_rod_ok(job, first) && job->statuses[first].step < job->statuses[i].step) continue;
             first = i;
         }
     if (!failed) {
@@ -41,18 +40,16 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
                           "%zu of %zu rod%s came to an unstable equilibrium, first rod %zu (%.80s) "
                           "in step %d: a real "
                           "one would leave it",
-                          unstable, job->n, rgi_plural(job->n), rod, job->used[rod].name,
-                          job->statuses[rod].unstable);
+                          unstable, job->n, rgi_plural(job->n), rod, job->used[rod].name, job->statuses[rod].unstable);
         else rgc_check_add(job, "rollout", 0.0, 0.0, 1, "every step of every rod converged");
         return RG_OK;
     }
     const rg_rod_status *s = &job->statuses[first];
-    rgc_check_add(
-        job, "rollout", (double)failed, 0.0, 0,
-        "%zu of %zu rod%s fail%s, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
-        "follows is about the others",
-        failed, job->n, rgi_plural(job->n), failed == 1 ? "s" : "", first, job->used[first].name,
-        s->step, s->vertex, rg_rod_flag_text(s->flag));
+    rgc_check_add(job, "rollout", (double)failed, 0.0, 0,
+                  "%zu of %zu rod%s fail%s, first rod %zu (%.80s) in step %d at vertex %d: %s; what "
+                  "follows is about the others",
+                  failed, job->n, rgi_plural(job->n), failed == 1 ? "s" : "", first, job->used[first].name, s->step,
+                  s->vertex, rg_rod_flag_text(s->flag));
     return RG_OK;
 }
 
@@ -68,8 +65,7 @@ typedef struct answer {
 } answer;
 
 /* |moved - base - e d| of a rod's positions [m] */
-static double remainder_of(const rgc_series *moved, const rgc_series *base, const rgc_series *d,
-                           size_t rod, double e)
+static double remainder_of(const rgc_series *moved, const rgc_series *base, const rgc_series *d, size_t rod, double e)
 {
     double sum = 0.0;
     for (size_t i = rod * base->size[0]; i < (rod + 1) * base->size[0]; i++) {
@@ -85,20 +81,15 @@ static double remainder_of(const rgc_series *moved, const rgc_series *base, cons
 
 /* the direction of every rod, sized so that its largest answer is 1 cm, or less where a field would
  * change by more than a third or a vertex move by more than the shortest edge allows */
-static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc_series *d,
-                           answer *answers)
+static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc_series *d, answer *answers)
 {
     const rgi_problem *p = job->problem;
     for (size_t i = 0; i < job->n; i++) {
         double largest = 0.0;
-        for (size_t k = i * d->size[0]; k < (i + 1) * d->size[0]; k++)
-            largest = fmax(largest, fabs(d->x[k]));
-        for (size_t k = i * d->size[3]; k < (i + 1) * d->size[3]; k++)
-            largest = fmax(largest, fabs(d->markers[k]));
+        for (size_t k = i * d->size[0]; k < (i + 1) * d->size[0]; k++) largest = fmax(largest, fabs(d->x[k]));
+        for (size_t k = i * d->size[3]; k < (i + 1) * d->size[3]; k++) largest = fmax(largest, fabs(d->markers[k]));
         /* no answer: differences shall say whether that is right */
-        double factor = largest > 0.0 && isfinite(largest) ? 0.01 / largest
-                        : largest == 0.0                   ? 1.0
-                                                           : 0.0;
+        double factor = largest > 0.0 && isfinite(largest) ? 0.01 / largest : largest == 0.0 ? 1.0 : 0.0;
         if (v->fields[0]) factor = fmin(factor, 0.3);
         factor = fmin(factor, 10.0);
         answers[i].largest = factor * largest;
@@ -111,9 +102,8 @@ static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc
 }
 
 /* remainders r [n] of the problem q for e d; NaN where a rod failed */
-static rg_status run_problem(rgc_check_job *job, const rgi_problem *q, double e,
-                             const rgc_series *base, const rgc_series *d, rgc_series *moved,
-                             rg_rod_status *statuses, double *r, rg_error *err)
+static rg_status run_problem(rgc_check_job *job, const rgi_problem *q, double e, const rgc_series *base,
+                             const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
 {
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
@@ -130,9 +120,8 @@ static rg_status run_problem(rgc_check_job *job, const rgi_problem *q, double e,
     return status;
 }
 
-static rg_status run_moved(rgc_check_job *job, const rg_batch_tangents *by, double e,
-                           const rgc_series *base, const rgc_series *d, rgc_series *moved,
-                           rg_rod_status *statuses, double *r, rg_error *err)
+static rg_status run_moved(rgc_check_job *job, const rg_batch_tangents *by, double e, const rgc_series *base,
+                           const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
 {
     rgi_problem *q = NULL;
     rg_error own = {0};
@@ -152,12 +141,17 @@ static rg_status run_moved(rgc_check_job *job, const rg_batch_tangents *by, doub
 typedef struct finding {
     size_t rod;
     enum { CONFIRMED, ILL_CONDITIONED, NOT_SMOOTH, WRONG } kind; /* the worse, the larger */
-    double error; /* bound of the derivative's relative error */
-    double
-        slope; /* mean of the longest run of slopes near 2; without one that of the bound's level */
+    double error;                                                /* bound of the derivative's relative error */
+    double slope; /* mean of the longest run of slopes near 2; without one that of the bound's level */
     int from, to; /* levels of the run; equal: there is none */
     int at;       /* level of the bound, -1: the rod failed at all */
 } finding;
+
+/* slope of the remainders of a rod from the level before k to k */
+static double slope_at(const rgc_check_job *job, const double *r, size_t rod, int k)
+{
+    return log(r[(size_t)(k - 1) * job->n + rod] / r[(size_t)k * job->n + rod]) / log(4.0);
+}
 
 /* the longest run of slopes near 2 */
 static void slopes_of(const rgc_check_job *job, const double *r, finding *f)
@@ -166,9 +160,7 @@ static void slopes_of(const rgc_check_job *job, const double *r, finding *f)
     int best = 1, run = 0, begin = 0; /* one slope alone is chance */
     double sum = 0.0;
     for (int k = 0; k + 1 < LEVELS; k++) {
-        const double now = r[(size_t)k * job->n + f->rod],
-                     next = r[(size_t)(k + 1) * job->n + f->rod];
-        const double s = log(now / next) / log(4.0);
+        const double s = slope_at(job, r, f->rod, k + 1);
         if (!(fabs(s - 2.0) <= near)) {
             run = 0;
             continue;
@@ -186,8 +178,7 @@ static finding find(const rgc_check_job *job, const double *r, size_t rod, const
     finding f = {rod, CONFIRMED, INFINITY, NAN, 0, 0, -1};
     const double size = a->size;
     /* rounding errors: the roots of sums over the outputs, and ten times those of one sample */
-    const double noise = fmax(
-        10.0 * a->noise, 1e-13 * sqrt((double)(job->problem->frames * job->problem->vertices)));
+    const double noise = fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->problem->frames * job->problem->vertices)));
     double e = 1.0, largest = 0.0;
     for (int k = 0; k < LEVELS; k++, e *= 0.25) {
         const double now = r[(size_t)k * job->n + rod];
@@ -197,37 +188,38 @@ static finding find(const rgc_check_job *job, const double *r, size_t rod, const
         f.error = now / (e * size);
         f.at = k;
     }
-    if (f.at >= 0 && largest <= noise) { /* linear, or without effect, to round-off */
+    if (f.at < 0) { /* every change makes it fail */
+        f.kind = NOT_SMOOTH;
+        return f;
+    }
+    if (largest <= noise) { /* linear, or without effect, as far as round-off lets one see */
         f.error = size > 0.0 ? f.error : 0.0;
+        f.kind = f.error <= CONFIRMED_BAR ? CONFIRMED : ILL_CONDITIONED;
         f.slope = 2.0;
         return f;
     }
     slopes_of(job, r, &f);
     if (f.error <= CONFIRMED_BAR) return f;
-    const int before = f.at > 0 ? f.at - 1 : 0;
-    const double best = f.at >= 0 ? r[(size_t)f.at * job->n + rod] : 0.0;
-    if (f.to == f.from && f.at > 0)
-        f.slope = log(r[(size_t)before * job->n + rod] / best) / log(4.0);
-    const double next =
-        f.at >= 0 && f.at + 1 < LEVELS ? r[(size_t)(f.at + 1) * job->n + rod] : best;
+    const double best = r[(size_t)f.at * job->n + rod];
+    if (f.to == f.from && f.at > 0) f.slope = slope_at(job, r, rod, f.at);
+    const double next = f.at + 1 < LEVELS ? r[(size_t)(f.at + 1) * job->n + rod] : best;
     /* where round-off ends the fall, in the rod or in the derivative itself */
-    if (best <= noise || next <= noise || f.error * size <= 10.0 * a->derivative_noise)
+    if (job->unsolved || best <= noise || next <= noise || f.error * size <= 10.0 * a->derivative_noise)
         f.kind = ILL_CONDITIONED;
     else {
-        /* a wrong derivative leaves what falls in proportion, down to round-off: at the last level
-         * that stands out */
+        /* a wrong derivative leaves what falls in proportion, down to round-off: the last two slopes above it */
         int last = LEVELS - 1;
         while (last > 0 && !(r[(size_t)last * job->n + rod] > noise)) last--;
-        const double *at = r + (size_t)last * job->n + rod;
-        const double s = last > 0 ? log(*(at - job->n) / *at) / log(4.0) : (double)NAN;
-        f.kind = fabs(s - 1.0) <= 0.25 || !(size > 0.0) ? WRONG : NOT_SMOOTH;
-        if (f.kind == WRONG) f.slope = s;
+        const int unstable = job->statuses[rod].unstable >= 0; /* differences leave for the stable shape */
+        f.kind = unstable || size > 0.0 ? NOT_SMOOTH : WRONG;
+        f.slope = last > 0 ? slope_at(job, r, rod, last) : (double)NAN;
+        if (!unstable && last > 1 && fabs(f.slope - 1.0) <= 0.1 && fabs(slope_at(job, r, rod, last - 1) - 1.0) <= 0.1)
+            f.kind = WRONG;
     }
     return f;
 }
 
-static void add_finding(rgc_check_job *job, const char *name, const finding *f, const double *own,
-                        const answer *a)
+static void add_finding(rgc_check_job *job, const char *name, const finding *f, const double *own, const answer *a)
 {
     const char *rod = job->used[f->rod].name;
     const double response = a->largest;
@@ -235,55 +227,45 @@ static void add_finding(rgc_check_job *job, const char *name, const finding *f, 
     const int bearable = f->error <= RGC_BEARABLE;
     if (f->kind == CONFIRMED && f->to > f->from)
         rgc_check_add(job, name, f->error, CONFIRMED_BAR, 1,
-                      "differences confirm the derivative; remainder falls with slope %.2f for "
-                      "changes of %.0e down to "
-                      "%.0e m (worst rod: %.80s)%s",
+                      "differences confirm the derivative; remainder falls with slope %.2f for changes of %.0e down "
+                      "to %.0e m (worst rod: %.80s)%s",
                       f->slope, top, bottom, rod,
                       f->from == 0              ? ""
                       : isnan(own[f->from - 1]) ? "; above a rod fails"
                                                 : "; above the rollout is too curved");
     else if (f->kind == CONFIRMED)
-        rgc_check_add(
-            job, name, f->error, CONFIRMED_BAR, 1, "%s (worst rod: %.80s)",
-            f->slope == 2.0 ? "linear to round-off" : "differences confirm the derivative", rod);
+        rgc_check_add(job, name, f->error, CONFIRMED_BAR, 1, "%s (worst rod: %.80s)",
+                      f->slope == 2.0 ? "linear to round-off" : "differences confirm the derivative", rod);
     else if (f->kind == ILL_CONDITIONED)
         rgc_check_add(job, name, f->error, RGC_BEARABLE, bearable,
-                      "differences confirm %d digit%s of the derivative of %.80s and can tell no "
-                      "more: %sthe inputs' last "
-                      "bits move the rod by %.0e m and the derivative by %.0e of its size%s",
-                      rgc_check_digits(f->error), rgi_plural((size_t)rgc_check_digits(f->error)),
-                      rod, bearable ? "" : rgc_check_ill_conditioned(job), a->noise,
-                      a->derivative_noise / a->size,
+                      "differences confirm %d digit%s of the derivative of %.80s and can tell no more: %sthe inputs' "
+                      "last bits move the rod by %.0e m and the derivative by %.0e of its size%s",
+                      rgc_check_digits(f->error), rgi_plural((size_t)rgc_check_digits(f->error)), rod,
+                      bearable ? "" : rgc_check_ill_conditioned(job), a->noise, a->derivative_noise / a->size,
                       bearable ? "" : "; see \"growth\" and \"step matrix\"");
     else if (f->kind == NOT_SMOOTH)
-        rgc_check_add(job, name, f->error, CONFIRMED_BAR, 0,
-                      f->at < 0
-                          ? "%.80s fails after every change of %.0e m and less (slope %.2f): the "
-                            "rod is at the edge "
-                            "of what can be simulated"
-                          : "%.80s does not move smoothly with changes of %.0e m and less (slope "
-                            "%.2f): the rod is "
-                            "unstable, it jumps to another shape or is about to; see \"growth\"",
-                      rod, response, f->slope);
+        rgc_check_add(
+            job, name, f->error, CONFIRMED_BAR, 0,
+            f->at < 0 ? "%.80s fails after every change of %.0e m and less (slope %.2f): it is at the edge of what "
+                        "can be simulated"
+                      : "no change of %.80s from %.0e m down is small enough for a derivative (slope %.2f): the rod "
+                        "is unstable, it jumps or is about to; see \"growth\"",
+            rod, response, f->slope);
     else
         rgc_check_add(job, name, f->error, CONFIRMED_BAR, 0,
-                      "remainder of %.80s falls with slope %.2f only: the derivative is wrong by "
-                      "%.0e of its size, do not "
-                      "trust it",
+                      "remainder of %.80s falls with slope %.2f only: the derivative is wrong by %.0e of its size, "
+                      "do not trust it",
                       rod, f->slope, f->error);
 }
 
 /* judge one direction by its worst rod */
-static rg_status judge(rgc_check_job *job, const char *name, const double *r, const answer *answers,
-                       rg_error *err)
+static rg_status judge(rgc_check_job *job, const char *name, const double *r, const answer *answers, rg_error *err)
 {
     finding worst = {job->n, CONFIRMED, 0.0, 2.0, 0, 0, 0};
     for (size_t i = 0; i < job->n; i++) {
         if (!rgc_check_rod_ok(job, i)) continue;
         const finding f = find(job, r, i, &answers[i]);
-        if (worst.rod < job->n &&
-            (f.kind < worst.kind || (f.kind == worst.kind && f.error <= worst.error)))
-            continue;
+        if (worst.rod < job->n && (f.kind < worst.kind || (f.kind == worst.kind && f.error <= worst.error))) continue;
         worst = f;
     }
     if (worst.rod == job->n) return RG_OK; /* no rod is left to judge */
@@ -291,18 +273,17 @@ static rg_status judge(rgc_check_job *job, const char *name, const double *r, co
     for (int k = 0; k < LEVELS; k++) own[k] = r[(size_t)k * job->n + worst.rod];
     const answer *a = &answers[worst.rod];
     add_finding(job, name, &worst, own, a);
-    json_t *detail = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rod", rgc_json_text(job->used[worst.rod].name),
-        "slope", rgc_json_number(worst.slope), "largest_change_m", rgc_json_number(a->largest),
-        "derivative_m", rgc_json_number(a->size), "derivative_round_off_m",
-        rgc_json_number(a->derivative_noise), "round_off_m", rgc_json_number(a->noise),
-        "remainders_m", rgc_check_numbers(own, LEVELS));
+    json_t *detail =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rod", rgc_json_text(job->used[worst.rod].name), "slope",
+                  rgc_json_number(worst.slope), "largest_change_m", rgc_json_number(a->largest), "derivative_m",
+                  rgc_json_number(a->size), "derivative_round_off_m", rgc_json_number(a->derivative_noise),
+                  "round_off_m", rgc_json_number(a->noise), "remainders_m", rgc_check_numbers(own, LEVELS));
     return rgc_check_detail(job, name, detail, err);
 }
 
 /* the answers of all rods to direction v, given their size: |J d|, and both under last bits */
-static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_series *base,
-                         const rgc_series *d, rgc_series *moved, answer *answers, rg_error *err)
+static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_series *base, const rgc_series *d,
+                         rgc_series *moved, answer *answers, rg_error *err)
 {
     const rg_batch_tangents by = rgc_direction_tangents(v);
     const rg_batch_tangent_outputs to = {moved->x, NULL, NULL, moved->markers};
@@ -310,24 +291,20 @@ static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_s
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
     for (size_t i = 0; i < job->n; i++)
-        answers[i].size = sqrt(
-            rgc_check_dot(d->x + i * d->size[0], d->x + i * d->size[0], d->size[0]) +
-            rgc_check_dot(d->markers + i * d->size[3], d->markers + i * d->size[3], d->size[3]));
+        answers[i].size = sqrt(rgc_check_dot(d->x + i * d->size[0], d->x + i * d->size[0], d->size[0]) +
+                               rgc_check_dot(d->markers + i * d->size[3], d->markers + i * d->size[3], d->size[3]));
     if (!job->shaken) return RG_OK;
     rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
     double *noise = calloc(job->n, sizeof *noise);
-    rg_status status =
-        statuses && noise ? run_problem(job, job->shaken, 0.0, base, d, moved, statuses, noise, err)
-                          : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
-    for (size_t i = 0; i < job->n && status == RG_OK; i++)
-        answers[i].noise = isfinite(noise[i]) ? noise[i] : 0.0;
+    rg_status status = statuses && noise ? run_problem(job, job->shaken, 0.0, base, d, moved, statuses, noise, err)
+                                         : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    for (size_t i = 0; i < job->n && status == RG_OK; i++) answers[i].noise = isfinite(noise[i]) ? noise[i] : 0.0;
     if (status == RG_OK) status = rgi_problem_batch(job->shaken, &opts, &batch, err);
     const rg_batch_inputs in = rgi_problem_inputs(job->shaken);
     if (status == RG_OK) status = rg_batch_jvp(batch, &in, &by, NULL, &to, statuses, err);
     for (size_t i = 0; i < job->n && status == RG_OK; i++) {
         const double apart = remainder_of(moved, d, d, i, 0.0);
-        answers[i].derivative_noise =
-            statuses[i].flag == RG_ROD_OK && isfinite(apart) ? apart : 0.0;
+        answers[i].derivative_noise = statuses[i].flag == RG_ROD_OK && isfinite(apart) ? apart : 0.0;
     }
     rg_batch_destroy(&batch);
     free(statuses);
@@ -335,8 +312,7 @@ static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_s
     return status;
 }
 
-static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RGC_KINDS],
-                        rg_error *err)
+static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RGC_KINDS], rg_error *err)
 {
     const rg_batch_inputs in = rgi_problem_inputs(job->problem);
     rgc_series base = {0}, d = {0}, moved = {0};

@@ -38,15 +38,17 @@ rg_status rgc_check_solve(rgc_check_job *job, rg_error *err)
     rg_batch *exact = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.budget_bytes = job->budget;
-    if (job->opts.stepper != RG_STEPPER_IMPLICIT)
-        return RG_OK; /* its turns are solved to round-off as it is */
-    for (*tolerance = fmin(asked, 1e-14); *tolerance < asked; *tolerance *= 10.0) {
+    if (job->opts.stepper != RG_STEPPER_IMPLICIT) return RG_OK; /* its turns are solved to round-off as it is */
+    /* A tolerance far below round-off lets no step end on what its increments foretell, which stiff rods do not keep
+     * to: they end with one below 1e-14 m. Where round-off is larger than that, more has to do. */
+    for (*tolerance = 1e-24; *tolerance < asked; *tolerance = fmax(10.0 * *tolerance, 1e-14)) {
         size_t count = 0;
         RG_TRY(rgc_check_go_on(err));
         RG_TRY(lost(job, &count, err));
         if (!count) break;
     }
     *tolerance = fmin(*tolerance, asked);
+    job->unsolved = *tolerance > 1e-14;
     if (*tolerance == asked) return RG_OK;
     RG_TRY(rgi_problem_batch(job->problem, &opts, &exact, err));
     rg_batch_destroy(&job->batch);
@@ -99,6 +101,7 @@ int rgc_check_digits(double error) { return error < 1.0 ? (int)floor(-log10(erro
 
 const char *rgc_check_ill_conditioned(const rgc_check_job *job)
 {
-    return job->opts.real == RG_REAL_FLOAT ? "the problem is ill-conditioned for single precision, "
-                                           : "the problem is ill-conditioned, ";
+    if (job->opts.real == RG_REAL_FLOAT) return "the problem is ill-conditioned for single precision, ";
+    return job->unsolved ? "the problem is ill-conditioned, its steps cannot be solved to round-off, "
+                         : "the problem is ill-conditioned, ";
 }
