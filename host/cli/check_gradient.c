@@ -53,7 +53,7 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
     return RG_OK;
 }
 
-enum { LEVELS = 11 }; /* e = 1, 1/4, ... 4^-10 */
+enum { USUAL = 11, LEVELS = 16 }; /* e = 1, 1/4, ... 4^-10, and on where the rollout is so curved */
 
 /* one direction of a rod: changes of its outputs by e = 1, and what last bits of the inputs do to
  * it (check_round_off.c) */
@@ -173,12 +173,28 @@ static void slopes_of(const rgc_check_job *job, const double *r, finding *f)
     }
 }
 
+/* rounding errors in a rod's remainders [m]: roots of sums over the outputs, and ten times those of one sample */
+static double noise_of(const rgc_check_job *job, const answer *a)
+{
+    return fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->problem->frames * job->problem->vertices)));
+}
+
+/* does no rod's remainder at level k want a smaller change? */
+static int settled(const rgc_check_job *job, const double *r, const answer *answers, int k)
+{
+    int done = 1;
+    for (size_t i = 0; i < job->n; i++) {
+        const double now = r[(size_t)k * job->n + i], most = CONFIRMED_BAR * pow(4.0, -k) * answers[i].size;
+        done &= !(now > fmax(most, noise_of(job, &answers[i])));
+    }
+    return done;
+}
+
 static finding find(const rgc_check_job *job, const double *r, size_t rod, const answer *a)
 {
     finding f = {rod, CONFIRMED, INFINITY, NAN, 0, 0, -1};
     const double size = a->size;
-    /* rounding errors: the roots of sums over the outputs, and ten times those of one sample */
-    const double noise = fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->problem->frames * job->problem->vertices)));
+    const double noise = noise_of(job, a);
     double e = 1.0, largest = 0.0;
     for (int k = 0; k < LEVELS; k++, e *= 0.25) {
         const double now = r[(size_t)k * job->n + rod];
@@ -335,11 +351,13 @@ static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RG
         status = rg_batch_jvp(job->batch, &in, &by, &out, &to, statuses, err);
         if (pass == 0 && status == RG_OK) size_direction(job, &v, &d, answers);
     }
+    for (size_t i = 0; i < LEVELS * job->n && r; i++) r[i] = NAN;
     if (status == RG_OK) status = measure(job, &v, &base, &d, &moved, answers, err);
     double e = 1.0;
     for (int k = 0; k < LEVELS && status == RG_OK; k++, e *= 0.25) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
-        rgc_progress("%s: change %d of %d", name, k + 1, (int)LEVELS);
+        if (k >= USUAL && settled(job, r, answers, k - 1)) break;
+        rgc_progress("%s: change %d of %d", name, k + 1, k < USUAL ? (int)USUAL : (int)LEVELS);
         status = run_moved(job, &by, e, &base, &d, &moved, statuses, r + (size_t)k * job->n, err);
     }
     if (status == RG_OK) status = judge(job, name, r, answers, err);

@@ -38,10 +38,9 @@ rg_status rgc_check_solve(rgc_check_job *job, rg_error *err)
     rg_batch *exact = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.budget_bytes = job->budget;
-    if (job->opts.stepper != RG_STEPPER_IMPLICIT) return RG_OK; /* its turns are solved to round-off as it is */
     /* A tolerance far below round-off lets no step end on what its increments foretell, which stiff rods do not keep
      * to: they end with one below 1e-14 m. Where round-off is larger than that, more has to do. */
-    for (*tolerance = 1e-24; *tolerance < asked; *tolerance = fmax(10.0 * *tolerance, 1e-14)) {
+    for (*tolerance = 1e-24; *tolerance < asked; *tolerance = fmax(100.0 * *tolerance, 1e-14)) {
         size_t count = 0;
         RG_TRY(rgc_check_go_on(err));
         RG_TRY(lost(job, &count, err));
