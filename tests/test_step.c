@@ -536,7 +536,7 @@ static void step_assembly_complex(void **state)
         const int size = 4 * s->n;
         double h[16 * NODES * NODES], grad[4 * NODES];
         double unit_of[2] = {0.0, 0.0}, force_of[2] = {0.0, 0.0};
-        (void)rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0));
+        (void)rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0), 0);
         for (int u = 0; u < size; u++) grad[u] = creal(rod->grad[u]);
         dense(rod, h);
         /* natural sizes: the largest force and stiffness met by a position, by an angle */
@@ -558,7 +558,7 @@ static void step_assembly_complex(void **state)
             rod->dy[u] = STEP * I;
             bench_reset(&b);
             rgi_move(rod, rg_set1(1.0), 1);
-            real moved = rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0));
+            real moved = rgi_assemble(rod, rg_set1(1.0), rg_set1(0.0), 0);
             double err = fabs(grad[u] - cimag(moved) / STEP) / force_of[u % 4 == 3];
             if (!(err <= worst[0])) worst[0] = err;
             if (!(err <= 1e-12)) fail_msg("rod %d: gradient %d is off by %.1e", number, u, err);
@@ -596,9 +596,9 @@ static void step_safeguard_definite(void **state)
         /* slack or compressed: long rest lengths */
         for (int i = 0; i < s->n; i++) s->coef[RGI_NC * i + RGI_L] *= 2.0;
         bench b = make_bench(s, 0, 7u + (unsigned)number);
-        (void)rgi_assemble(&b.rod, rg_set1(1.0), rg_set1(0.0));
+        (void)rgi_assemble(&b.rod, rg_set1(1.0), rg_set1(0.0), 0);
         indefinite += rgi_ldlt_factor(b.rod.plan, b.rod.hess);
-        (void)rgi_assemble(&b.rod, rg_set1(0.0), rg_set1(0.0));
+        (void)rgi_assemble(&b.rod, rg_set1(0.0), rg_set1(0.0), 0);
         assert_false(rgi_ldlt_factor(b.rod.plan, b.rod.hess));
         free(b.work);
         free(s);

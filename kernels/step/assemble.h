@@ -35,6 +35,7 @@ typedef struct rgi_rod {
     real *t;                    /* [n][4] tangent and 1/length of the trial's edges */
     real *g;                    /* [n][RGI_NG] strain gradients of the trial */
     real *grad, *dy;            /* [n][RGI_NU] gradient; Newton increment */
+    real *tension;              /* [n] of edges, to which the last move would lead if their lengths were linear [N] */
     real *hess;                 /* [n][RGI_NH] Hessian blocks, then their factor */
 } rgi_rod;
 
@@ -43,7 +44,7 @@ typedef struct rgi_rod {
 RG_FN int rgi_rod_state_reals(int n) { return n * (3 * 5 + 2 * RGI_NS + 2 * 2); }
 RG_FN int rgi_rod_step_reals(int n)
 {
-    return n * (RGI_NW + 1 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH);
+    return n * (RGI_NW + 2 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH);
 }
 RG_FN int rgi_rod_reals(int n) { return rgi_rod_state_reals(n) + rgi_rod_step_reals(n); }
 
@@ -74,9 +75,10 @@ RG_FN void rgi_rod_bind_step(rgi_rod *rod, real *p)
     rod->grad = p + 23 * n;
     rod->dy = p + 27 * n;
     rod->a = p + 31 * n;
-    rod->w = p + 32 * n;
-    rod->g = p + (32 + RGI_NW) * n;
-    rod->hess = p + (32 + RGI_NW + RGI_NG) * n;
+    rod->tension = p + 32 * n;
+    rod->w = p + 33 * n;
+    rod->g = p + (33 + RGI_NW) * n;
+    rod->hess = p + (33 + RGI_NW + RGI_NG) * n;
 }
 RG_FN void rgi_rod_bind(rgi_rod *rod, real *p)
 {
@@ -206,8 +208,9 @@ RG_FN void rgi_mask_node(rgi_rod *rod, int k)
 
 /* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess, prescribed unknowns like the others.
  * share: 1 for the exact Hessian, 0 (by lane) to leave out the geometric part of joints and compressed
- * edges, which makes it positive definite. add: to its diagonal [N/m], times length^2 for an angle. */
-RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
+ * edges, which makes it positive definite. add: to its diagonal [N/m], times length^2 for an angle. mixed: edges'
+ * geometric part is of rod->tension. */
+RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
 {
     const real zero = rg_set1(0.0);
     real phi = zero;
@@ -243,13 +246,10 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add)
             const real *w = rod->w + RGI_NW * i;
             vec3 t = v3_load(rod->t + 4 * i);
             real s = rod->sy[RGI_NS * i], w1 = w[RGI_SL] * s - w[RGI_BL], h[6];
-#if defined(RGI_REAL_FLOAT)
             /* without the constant -b^2/2K, whose rounding errors are larger than what a step changes */
             phi += RG_C(0.5) * w1 * w1 / w[RGI_SL];
-#else
-            phi += s * (RG_C(0.5) * w[RGI_SL] * s - w[RGI_BL]);
-#endif
-            real lateral = rg_select(rg_lt(w1, zero), share * w1, w1);
+            const real tension = mixed ? rod->tension[i] : w1;
+            const real lateral = rg_select(rg_lt(tension, zero), share * tension, tension);
             rgi_stretch_hess(t, rod->t[4 * i + 3], lateral, w[RGI_SL], h);
             real *p = rod->hess + RGI_NH * i, *q = p + RGI_NH;
             real *dp = rod->grad + RGI_NU * i, *dq = dp + RGI_NU;
@@ -307,9 +307,9 @@ RG_FN void rgi_mask(rgi_rod *rod)
 }
 
 /* the same for the free unknowns alone, as Newton wants it */
-RG_FN real rgi_assemble(rgi_rod *rod, real share, real add)
+RG_FN real rgi_assemble(rgi_rod *rod, real share, real add, int mixed)
 {
-    real phi = rgi_assemble_all(rod, share, add);
+    real phi = rgi_assemble_all(rod, share, add, mixed);
     rgi_mask(rod);
     return phi;
 }

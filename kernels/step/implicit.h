@@ -14,6 +14,17 @@
  * knows the configuration only, and free directors end where it is stationary. The turn is Cayley's,
  * angle = 2 atan(theta/2) = theta + O(theta^3), which leaves gradient and Hessian at theta = 0 exact.
  *
+ * A stiff edge bounds the moves of a plain Newton method: where its vertices move sideways by d, its length grows by
+ * d^2/2L and its tension w1 by K d^2/2L, thousands of times what it was. A search along the increment then halves it
+ * again and again, and where the move is taken, the geometric stiffness w1/L holds the next one back. So the geometric
+ * stiffness is made of the tension to which the move would lead if lengths were linear, N = w1 + K t.(de), from the
+ * last step's to begin with: Newton's method on positions and tensions together, with the tensions eliminated
+ * ("mixed integration points"; Magisano, Leonetti, Garcea 2017, Comput. Methods Appl. Mech. Engng 313, 986-1005).
+ * Gradient and solution are the same, convergence is quadratic, and large moves need a few iterations instead of
+ * hundreds. The potential climbs on the way: every trial is taken, and no edge turns by more than half a radian at
+ * once. Where that has not led to the solution, iterations with the tension itself and a search along the increment
+ * take turns with it; these foretell nothing.
+ *
  * Static: the limit H -> infinity without momentum, Phi = E(s) - sum (m g + f).x with 1/H = 0 and o = 0, so that
  * only the velocity, (x - x_n)/h, knows the step's length. Nothing but E makes the Hessian then, which need not be
  * positive definite on the way: where it is not, a multiple of the identity is added that just makes it so
@@ -28,6 +39,9 @@
 /* static: tries to make the Hessian positive definite, eightfold each: 27 decades; and how many times as many
  * iterations, because a step may be a long way */
 enum { RGI_STATIC_TRIES = 30, RGI_STATIC_ITERATIONS = 25 };
+/* mixed iterations, and those with a search along the increment that take turns with them; and after how many a part
+ * of the geometric stiffness is tried where the whole leaves the Hessian indefinite, before none of it */
+enum { RGI_MIXED_ITERATIONS = 15, RGI_SEARCH_ITERATIONS = 5, RGI_WHOLE_ITERATIONS = 5 };
 
 typedef struct rgi_step {
     double h;          /* step [s] */
@@ -217,17 +231,40 @@ RG_FN real rgi_static_least(const rgi_rod *rod)
     return RG_C(1e-6) / rg_team_max(most);
 }
 
-/* static: the share of the increment by which no edge turns or stretches by more than half */
-RG_FN real rgi_static_reach(const rgi_rod *rod)
+/* the share of the increment by which no edge turns or stretches by more than half */
+RG_FN real rgi_newton_reach(const rgi_rod *rod)
 {
-    real most = rg_set1(0.5);
+    real most = rg_set1(0.25); /* squared */
     RG_TEAM_FOR(i, 0, rod->n - 1)
     {
-        const real *p = rod->dy + RGI_NU * i;
-        vec3 d = v3_sub(v3_load(p + 4), v3_load(p));
-        most = rg_max(most, rg_max(v3_norm(d) / rod->sy[RGI_NS * i], rg_abs(p[3])));
+        const real *p = rod->dy + RGI_NU * i, inverse = rod->t[4 * i + 3];
+        const vec3 d = v3_sub(v3_load(p + 4), v3_load(p));
+        most = rg_max(most, rg_max(v3_dot(d, d) * inverse * inverse, p[3] * p[3]));
     }
-    return RG_C(0.5) / rg_team_max(most);
+    return RG_C(0.5) / rg_sqrt(rg_team_max(most));
+}
+
+/* the tensions with which a step begins: those of the last one */
+RG_FN void rgi_tension_begin(rgi_rod *rod)
+{
+    RG_TEAM_FOR(i, 0, rod->n)
+    {
+        const real *w = rod->w + RGI_NW * i;
+        rod->tension[i] = w[RGI_SL] * rod->s[RGI_NS * i] - w[RGI_BL];
+    }
+    RG_TEAM_SYNC();
+}
+
+/* and those to which the share alpha of the increment leads in lanes `take`, before it is made */
+RG_FN void rgi_tension_move(rgi_rod *rod, real alpha, rmask take)
+{
+    RG_TEAM_FOR(i, 0, rod->n - 1)
+    {
+        const real *w = rod->w + RGI_NW * i, *p = rod->dy + RGI_NU * i;
+        const real longer = v3_dot(v3_load(rod->t + 4 * i), v3_sub(v3_load(p + 4), v3_load(p)));
+        const real whole = w[RGI_SL] * (rod->sy[RGI_NS * i] + longer) - w[RGI_BL], now = rod->tension[i];
+        rod->tension[i] = rg_select(take, now + alpha * (whole - now), now);
+    }
 }
 
 /* Solve the step for the lanes `alive`; the trial ends at the solution, its strains in sy. A lane's
@@ -237,19 +274,23 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
     const int most_iterations = step->max_iterations * (step->still ? RGI_STATIC_ITERATIONS : 1);
     real shift = zero; /* what the last trial's Hessian took, static */
+    real part = zero;  /* share of the geometric stiffness that is tried after the whole of it */
     rgi_newton newton = rgi_newton_begin(alive);
     real least = zero;
     if (step->still) least = rgi_static_least(rod);
     if (step->still) rgi_newton_by_energy(&newton);
+    rgi_tension_begin(rod);
     for (int iteration = 0; iteration < most_iterations && rg_any(newton.open); iteration++) {
+        const int turn = iteration % (RGI_MIXED_ITERATIONS + RGI_SEARCH_ITERATIONS);
+        const int mixed = turn < RGI_MIXED_ITERATIONS;
         rmask take = rg_false();
         real share = one, add = zero;
         /* exact, and again where that is not positive definite */
         RG_ROLLED
-        for (int again = 0; again < (step->still ? RGI_STATIC_TRIES : 2); again++) {
-            real phi = rgi_assemble(rod, share, add);
+        for (int again = 0; again < (step->still ? RGI_STATIC_TRIES : 3); again++) {
+            real phi = rgi_assemble(rod, share, add, mixed);
             if (again == 0) {
-                take = rgi_newton_take(&newton, phi);
+                take = rgi_newton_take(&newton, phi, turn <= RGI_MIXED_ITERATIONS);
                 RG_TEAM_FOR(i, 0, 3 * rod->n)
                 {
                     rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
@@ -262,13 +303,19 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
             if (step->still)
                 add = rg_select(indefinite, rg_max(RG_C(8.0) * add, rg_max(RG_C(0.25) * shift, least)), add);
             else
-                share = rg_select(indefinite, zero, one);
+                share = rg_select(indefinite, again == 0 ? part : zero, share);
         }
         shift = rg_select(take, add, shift);
+        /* where a part was enough, more of it is tried next */
+        if (iteration >= RGI_WHOLE_ITERATIONS)
+            part = rg_select(take, rg_select(rg_lt(share, one), RG_C(0.5) * (one + share), zero), part);
         rgi_step_backsolve(rod, rod->grad);
         real largest = rgi_newton_increment(rod, take);
-        rgi_newton_aim(&newton, take, step->still ? rg_false() : rg_lt(zero, share), largest);
-        if (step->still) newton.alpha = rg_select(take, rgi_static_reach(rod), newton.alpha);
+        real reach = one;
+        if (step->still || mixed) reach = rgi_newton_reach(rod);
+        const rmask whole = rg_not(rg_or(rg_lt(share, one), rg_lt(reach, one)));
+        rgi_newton_aim(&newton, take, step->still || !mixed ? rg_false() : whole, largest, reach);
+        rgi_tension_move(rod, newton.alpha, take);
         rgi_move(rod, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
     }
@@ -280,7 +327,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
  * gradients in g, strains in sy. full [n][RGI_NH], unless NULL: the Hessian with prescribed unknowns. */
 RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 {
-    (void)rgi_assemble_all(rod, rg_set1(1.0), rg_set1(0.0));
+    (void)rgi_assemble_all(rod, rg_set1(1.0), rg_set1(0.0), 0);
     RG_TEAM_FOR(i, 0, full ? RGI_NH * rod->n : 0) full[i] = rod->hess[i];
     RG_TEAM_SYNC();
     rgi_mask(rod);

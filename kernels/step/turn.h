@@ -189,7 +189,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
         for (int again = 0; again < 2; again++) {
             real phi = rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
             if (again == 0) {
-                take = rgi_newton_take(&newton, phi);
+                take = rgi_newton_take(&newton, phi, 0);
                 RG_TEAM_FOR(i, 0, 3 * rod->n)
                     work->base[i] = rg_select(take, work->trial[i], work->base[i]);
                 RG_TEAM_SYNC();
@@ -201,7 +201,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
         RG_TEAM_ONE { rgi_turn_backsolve(rod, work->diag, work->off, rod->grad); }
         RG_TEAM_SYNC();
         real largest = rgi_turn_increment(rod, take);
-        rgi_newton_aim(&newton, take, exact, largest);
+        rgi_newton_aim(&newton, take, exact, largest, rg_set1(1.0));
         rgi_turn_move(rod, work, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
     }
