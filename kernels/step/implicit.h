@@ -219,7 +219,7 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
     return rg_team_max(largest);
 }
 
-/* static: the least that is added to an indefinite Hessian [N/m], small beside the softest joint's stiffness */
+/* static: what is first added to an indefinite Hessian [N/m], small beside the softest joint's stiffness */
 RG_FN real rgi_static_least(const rgi_rod *rod)
 {
     real most = rg_set1(0.0); /* inverse of a stiffness */
@@ -285,6 +285,8 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
         const int mixed = turn < RGI_MIXED_ITERATIONS;
         rmask take = rg_false();
         real share = one, add = zero;
+        /* what is added first falls from iteration to iteration while it is enough: too much would make a rod creep */
+        const real first = rg_select(rg_lt(zero, shift), RG_C(0.25) * shift, least);
         /* exact, and again where that is not positive definite */
         RG_ROLLED
         for (int again = 0; again < (step->still ? RGI_STATIC_TRIES : 3); again++) {
@@ -301,7 +303,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
             rmask indefinite = rg_and(rgi_step_factor(rod), take);
             if (!rg_any(indefinite)) break;
             if (step->still)
-                add = rg_select(indefinite, rg_max(RG_C(8.0) * add, rg_max(RG_C(0.25) * shift, least)), add);
+                add = rg_select(indefinite, rg_max(RG_C(8.0) * add, first), add);
             else
                 share = rg_select(indefinite, again == 0 ? part : zero, share);
         }
