@@ -25,16 +25,15 @@ function(rodgrad_configure_target target)
 endfunction()
 
 # rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set and real, added to
-# the library. Contraction is allowed where the instruction set has fused multiply-add: results differ
-# between instruction sets, never between runs on one.
+# the library. The compiler contracts nothing: the source says what is fused where the instruction set can
+# (rg_fma), so that results differ between fused and other instruction sets, never between runs on one.
 function(rodgrad_add_pack isa)
     cmake_parse_arguments(pack "" "" "DEFINITIONS;OPTIONS" ${ARGN})
     set(target rodgrad_pack_${isa})
     add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/kernels/cpu/pack.c)
     rodgrad_configure_target(${target})
     target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${isa} ${pack_DEFINITIONS})
-    target_compile_options(${target} PRIVATE -Wno-psabi ${pack_OPTIONS}
-        -ffp-contract=$<IF:$<BOOL:${pack_OPTIONS}>,fast,off>)
+    target_compile_options(${target} PRIVATE -Wno-psabi -ffp-contract=off ${pack_OPTIONS})
     target_link_libraries(${target} PRIVATE OpenMP::OpenMP_C)
     target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
 endfunction()

@@ -72,7 +72,7 @@ RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apar
             }
             for (int r = 0; r < rows; r++)
                 for (int a = 0; a < T; a++)
-                    for (int b = 0; b < T; b++) sum[a][b] += ja[a][r] * jb[b][r];
+                    for (int b = 0; b < T; b++) sum[a][b] = rg_fma(ja[a][r], jb[b][r], sum[a][b]);
             for (int a = 0; a < T && a0 + a < p; a++)
                 for (int b = 0; b < T && b0 + b <= a0 + a; b++)
                     rgi_add(normal, (size_t)((a0 + a) * (a0 + a + 1) / 2 + b0 + b), sum[a][b]);
@@ -132,7 +132,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
         real *j = run->jac + q * apart + at, along = zero;
         for (int r = 0; r < rows; r++) {
             const real moved = rg_select(run->alive, j[r], zero);
-            along += residual[r] * moved;
+            along = rg_fma(residual[r], moved, along);
             j[r] = root[r] * moved;
         }
         rgi_add(pack->gradients, gradient + (size_t)q, along);

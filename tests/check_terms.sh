@@ -149,6 +149,12 @@ terms() {
             count = pieces(substr(t, 11, length(t) - 11), ",", part)
             return marked(part[2], sum) && marked(part[3], sum)
         }
+        # a product and a sum that stays or is marked itself
+        if (match(t, /^rg_(fma|fms|fnma)\(/) && closing(t, RLENGTH) == length(t)) {
+            count = pieces(substr(t, RLENGTH + 1, length(t) - RLENGTH - 1), ",", part)
+            bare = trim(part[3])
+            return marked(part[1] " * " part[2], 1) && (bare == goal || marked(bare, 1))
+        }
         if (pieces(t, "?", part) == 2) {
             bare = part[2]
             if (pieces(bare, ":", part) == 2) return marked(part[1], sum) && marked(part[2], sum)

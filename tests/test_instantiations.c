@@ -1,7 +1,7 @@
 /* test_instantiations.c: the element kernels over float and over packs of 2, 4 and 8 rods against
  * the scalar double reference, through elements_probe.h. Every translation unit is compiled with
- * contraction off, so that a pack's lanes are the reference's bits; a pack whose instruction set
- * this processor lacks is skipped. */
+ * contraction off, so that a pack's lanes are the reference's bits: of packs of 4 and 8, which fuse, those of a
+ * reference that fuses too (rg_fma). A pack whose instruction set this processor lacks is skipped. */
 #define RGI_REAL_DOUBLE
 #include "elements_probe.h"
 
@@ -24,8 +24,10 @@ PROBE_DECLARE(DOUBLE_PROBE);
 PROBE_DECLARE(FLOAT_PROBE);
 PROBE_DECLARE(PACK2_PROBE);
 #ifdef ELEMENTS_X86
+#define FMA_PROBE(name) fma_##name
 #define PACK4_PROBE(name) pack4_##name
 #define PACK8_PROBE(name) pack8_##name
+PROBE_DECLARE(FMA_PROBE);
 PROBE_DECLARE(PACK4_PROBE);
 PROBE_DECLARE(PACK8_PROBE);
 #endif
@@ -141,7 +143,7 @@ static void assert_bits(const double *a, const double *b, int n, const char *wha
 
 /* lanes hold different rods; in some rounds a lane holds NaN or an indefinite matrix, and the other
  * lanes' bits are still the reference's */
-static void assert_pack_parity(probe p)
+static void assert_pack_parity(probe p, probe reference)
 {
     static double in[LANES][PROBE_IN], out[LANES][PROBE_OUT], ref[PROBE_OUT];
     static double a[LANES * N * RGI_NH], y[LANES * N * 4], ra[N * RGI_NH], ry[N * 4];
@@ -158,9 +160,9 @@ static void assert_pack_parity(probe p)
         p.atan(u, r);
         p.joint(in[0], out[0]);
         for (int l = 0; l < p.lanes; l++) {
-            double_atan(&u[l], &one);
+            reference.atan(&u[l], &one);
             assert_bits(&r[l], &one, 1, "atan", i);
-            double_joint(in[l], ref);
+            reference.joint(in[l], ref);
             assert_bits(out[l], ref, PROBE_OUT, "joint", i);
         }
     }
@@ -189,7 +191,7 @@ static void assert_pack_parity(probe p)
         for (int l = 0; l < p.lanes; l++) {
             memcpy(ra, whole + l * N * RGI_NH, sizeof ra);
             memcpy(ry, rhs + l * N * 4, sizeof ry);
-            double_ldlt(plan, ra, ry, &rbad);
+            reference.ldlt(plan, ra, ry, &rbad);
             assert_bits(a + l * N * RGI_NH, ra, N * RGI_NH, "factor", i);
             assert_bits(y + l * N * 4, ry, N * 4, "solution", i);
             assert_int_equal(bad[l] != 0, rbad != 0);
@@ -202,7 +204,8 @@ static void instantiations_pack2_parity(void **state)
 {
     (void)state;
     assert_int_equal(pack2_lanes(), 2);
-    assert_pack_parity((probe){2, pack2_atan, pack2_joint, pack2_ldlt});
+    assert_pack_parity((probe){2, pack2_atan, pack2_joint, pack2_ldlt},
+                       (probe){1, double_atan, double_joint, double_ldlt});
     /* a bit that differs has ended the test */
     grad_record_bitwise("backends against scalar double", "element: pack of 2 doubles", 0.0);
 }
@@ -211,9 +214,10 @@ static void instantiations_pack4_parity(void **state)
 {
     (void)state;
 #ifdef ELEMENTS_X86
-    if (__builtin_cpu_supports("avx2")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         assert_int_equal(pack4_lanes(), 4);
-        assert_pack_parity((probe){4, pack4_atan, pack4_joint, pack4_ldlt});
+        assert_pack_parity((probe){4, pack4_atan, pack4_joint, pack4_ldlt},
+                           (probe){1, fma_atan, fma_joint, fma_ldlt});
         return;
     }
 #endif
@@ -226,9 +230,10 @@ static void instantiations_pack8_parity(void **state)
     (void)state;
 #ifdef ELEMENTS_X86
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
         assert_int_equal(pack8_lanes(), 8);
-        assert_pack_parity((probe){8, pack8_atan, pack8_joint, pack8_ldlt});
+        assert_pack_parity((probe){8, pack8_atan, pack8_joint, pack8_ldlt},
+                           (probe){1, fma_atan, fma_joint, fma_ldlt});
         return;
     }
 #endif

@@ -7,7 +7,11 @@
  *                         with RGI_REAL_FLOAT floats
  *   RGI_REAL_COMPLEX      one rod, double _Complex: complex-step derivatives in the tests
  *   RGI_REAL_COUNT        one rod, a double that counts operations (bench/budget; C++)
- * Comparisons look at real parts only. Code over `real` is branch-free: it selects. */
+ * Comparisons look at real parts only. Code over `real` is branch-free: it selects.
+ *
+ * No compiler may contract a product and a sum (-ffp-contract=off, -fmad=false): each copy of a function that it
+ * inlines could round differently, and bits would depend on which copy a rod goes through. rg_fma and its kin say
+ * where a product and a sum are rounded once, if the instruction set can. */
 #ifndef RGI_REAL_H
 #define RGI_REAL_H
 
@@ -29,7 +33,8 @@
 #else
 #define RG_UNROLLED
 #endif
-/* RG_DISSOLVED: a function whose arguments are constants at its calls, by which its loops unroll. RG_APART: one that is
+/* RG_DISSOLVED: a function that is always inlined: a few instructions, or one whose arguments are constants at its calls,
+ * by which its loops unroll. RG_APART: one that is
  * called: inlined, it would keep gcc from inlining what matters more */
 #if defined(__CUDACC__)
 #define RG_DISSOLVED RG_FN
@@ -92,6 +97,20 @@ RG_FN int rg_any(rmask m)
 #define RG_LANE(a, i) ((a)[i])
 #define RG_MASK_LANE(m, i) ((m)[i] != 0)
 
+/* RGI_FUSED(f)(a, b, c): the intrinsic of the pack's width, f of fmadd, fmsub, fnmadd */
+#if defined(__FMA__) && defined(__AVX512F__) && RGI_LANES == 16 && defined(RGI_REAL_FLOAT)
+#define RGI_FUSED(f) _mm512_##f##_ps
+#elif defined(__FMA__) && defined(__AVX512F__) && RGI_LANES == 8 && !defined(RGI_REAL_FLOAT)
+#define RGI_FUSED(f) _mm512_##f##_pd
+#elif defined(__FMA__) && RGI_LANES == 8 && defined(RGI_REAL_FLOAT)
+#define RGI_FUSED(f) _mm256_##f##_ps
+#elif defined(__FMA__) && RGI_LANES == 4 && !defined(RGI_REAL_FLOAT)
+#define RGI_FUSED(f) _mm256_##f##_pd
+#endif
+#if defined(RGI_FUSED)
+#include <immintrin.h>
+#endif
+
 #else /* one rod */
 
 #include <math.h>
@@ -139,7 +158,40 @@ RG_FN int rg_any(rmask m) { return m; }
 #define RG_LANE(a, i) (*(&(a) + (i)))
 #define RG_MASK_LANE(m, i) (*(&(m) + (i)) != 0)
 
+#if (defined(__FMA__) && !defined(__CUDACC__)) || defined(__CUDA_ARCH__)
+#if defined(RGI_REAL_FLOAT)
+#define RGI_FUSED_ONE fmaf
+#elif !defined(RGI_REAL_COMPLEX) && !defined(RGI_REAL_COUNT)
+#define RGI_FUSED_ONE fma
 #endif
+#endif
+
+#endif
+
+/* a b + c, a b - c and c - a b: rounded once where the instruction set can, twice elsewhere */
+#if defined(RGI_FUSED)
+RG_DISSOLVED real rg_fma(real a, real b, real c) { return RGI_FUSED(fmadd)(a, b, c); }
+RG_DISSOLVED real rg_fms(real a, real b, real c) { return RGI_FUSED(fmsub)(a, b, c); }
+RG_DISSOLVED real rg_fnma(real a, real b, real c) { return RGI_FUSED(fnmadd)(a, b, c); }
+#elif defined(RGI_FUSED_ONE)
+RG_DISSOLVED real rg_fma(real a, real b, real c) { return RGI_FUSED_ONE(a, b, c); }
+RG_DISSOLVED real rg_fms(real a, real b, real c) { return RGI_FUSED_ONE(a, b, -c); }
+RG_DISSOLVED real rg_fnma(real a, real b, real c) { return RGI_FUSED_ONE(-a, b, c); }
+#else
+RG_DISSOLVED real rg_fma(real a, real b, real c) { return a * b + c; }
+RG_DISSOLVED real rg_fms(real a, real b, real c) { return a * b - c; }
+RG_DISSOLVED real rg_fnma(real a, real b, real c) { return c - a * b; }
+#endif
+/* sums of products, from left to right: a0 b0 + a1 b1 + ... */
+RG_DISSOLVED real rg_dot2(real a0, real b0, real a1, real b1) { return rg_fma(a1, b1, a0 * b0); }
+RG_DISSOLVED real rg_dot3(real a0, real b0, real a1, real b1, real a2, real b2)
+{
+    return rg_fma(a2, b2, rg_dot2(a0, b0, a1, b1));
+}
+RG_DISSOLVED real rg_dot4(real a0, real b0, real a1, real b1, real a2, real b2, real a3, real b3)
+{
+    return rg_fma(a3, b3, rg_dot3(a0, b0, a1, b1, a2, b2));
+}
 
 /* the first rod's value, as a plain number */
 #if defined(RGI_REAL_PACK)

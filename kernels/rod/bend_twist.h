@@ -99,12 +99,12 @@ RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12,
 {
     const real o = rg_set1(0.0);
     /* q = s1 m2 - s2 m1 and its angle derivative -p, p = s1 m1 + s2 m2 */
-    vec3 qe = v3_sub(v3_scale(s1, j->m2e), v3_scale(s2, j->m1e));
-    vec3 qf = v3_sub(v3_scale(s1, j->m2f), v3_scale(s2, j->m1f));
+    vec3 qe = v3_axpy(-s2, j->m1e, v3_scale(s1, j->m2e));
+    vec3 qf = v3_axpy(-s2, j->m1f, v3_scale(s1, j->m2f));
     vec3 pe = v3_axpy(s2, j->m2e, v3_scale(s1, j->m1e));
     vec3 pf = v3_axpy(s2, j->m2f, v3_scale(s1, j->m1f));
     vec3 q = v3_scale(j->ichi, v3_add(qe, qf));
-    real k = s1 * j->kappa1 + s2 * j->kappa2, kc = k * j->ichi;
+    real k = rg_dot2(s1, j->kappa1, s2, j->kappa2), kc = k * j->ichi;
     vec3 kt = v3_scale(k, j->tt);
     /* of e and f: t~, kb and the tangent over the length */
     real te[3], tf[3], be[3], bf[3], ae[3], af[3];
@@ -127,18 +127,19 @@ RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12,
     /* products of bending gradients with their stiffness: ck = K grad */
     real c1[8], c2[8];
     for (int i = 0; i < 8; i++) {
-        c1[i] = k11 * g[i] + k12 * g[8 + i];
-        c2[i] = k12 * g[i] + k22 * g[8 + i];
+        c1[i] = rg_dot2(k11, g[i], k12, g[8 + i]);
+        c2[i] = rg_dot2(k12, g[i], k22, g[8 + i]);
     }
     const real dee = kc * j->ie * j->ie, dff = kc * j->jf * j->jf, def = j->ie * j->jf;
     int m = 0;
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c <= r; c++, m++) {
-            h[m] = ue[r] * te[c] + te[r] * ue[c] + be[r] * we[c] + we[r] * be[c] + kc * ae[r] * ae[c] +
-                   c1[r] * g[c] + c2[r] * g[8 + c] - (r == c ? dee : o);
-            h[6 + m] = uf[r] * tf[c] + tf[r] * uf[c] + bf[r] * wf[c] + wf[r] * bf[c] +
-                       kc * af[r] * af[c] + c1[3 + r] * g[3 + c] + c2[3 + r] * g[11 + c] -
-                       (r == c ? dff : o);
+            real ee = rg_dot4(ue[r], te[c], te[r], ue[c], be[r], we[c], we[r], be[c]);
+            real ff = rg_dot4(uf[r], tf[c], tf[r], uf[c], bf[r], wf[c], wf[r], bf[c]);
+            ee = rg_fma(c1[r], g[c], rg_fma(kc * ae[r], ae[c], ee));
+            ff = rg_fma(c1[3 + r], g[3 + c], rg_fma(kc * af[r], af[c], ff));
+            h[m] = rg_fma(c2[r], g[8 + c], ee) - (r == c ? dee : o);
+            h[6 + m] = rg_fma(c2[3 + r], g[11 + c], ff) - (r == c ? dff : o);
         }
     }
     /* the antisymmetric part of ef: [s3/chi te - q~]x */
@@ -146,9 +147,11 @@ RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12,
     const real diagonal = -kc * def;
     const real rest[9] = {diagonal, -v.z, v.y, v.z, diagonal, -v.x, -v.y, v.x, diagonal};
     for (int r = 0; r < 3; r++)
-        for (int c = 0; c < 3; c++)
-            h[12 + 3 * r + c] = rest[3 * r + c] + te[r] * uf[c] + ue[r] * tf[c] + be[r] * x[c] -
-                                kc * ae[r] * af[c] + c1[r] * g[3 + c] + c2[r] * g[11 + c];
+        for (int c = 0; c < 3; c++) {
+            real sum = rg_fma(ue[r], tf[c], rg_fma(te[r], uf[c], rest[3 * r + c]));
+            sum = rg_fnma(kc * ae[r], af[c], rg_fma(be[r], x[c], sum));
+            h[12 + 3 * r + c] = rg_fma(c2[r], g[11 + c], rg_fma(c1[r], g[3 + c], sum));
+        }
     real kpe = RG_C(0.5) * v3_dot(j->kb, pe), kpf = RG_C(0.5) * v3_dot(j->kb, pf);
     real re = j->ie * j->ichi, rf = j->jf * j->ichi, half = RG_C(0.5) * k33;
     real fe[3], ff[3], ee[3], ef[3];
@@ -157,14 +160,18 @@ RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12,
     v3_store(ee, v3_scale(rf, v3_cross(j->te, pe)));
     v3_store(ef, v3_scale(rf, v3_cross(j->te, pf)));
     for (int r = 0; r < 3; r++) {
-        h[21 + r] = kpe * te[r] - fe[r] + c1[r] * g[6] + c2[r] * g[14] - half * be[r];
-        h[24 + r] = kpf * te[r] - ff[r] + c1[r] * g[7] + c2[r] * g[15] + half * be[r];
-        h[27 + r] = kpe * tf[r] + ee[r] + c1[3 + r] * g[6] + c2[3 + r] * g[14] - half * bf[r];
-        h[30 + r] = kpf * tf[r] + ef[r] + c1[3 + r] * g[7] + c2[3 + r] * g[15] + half * bf[r];
+        const real a = rg_fma(c1[r], g[6], rg_fms(kpe, te[r], fe[r])), *ct = c1 + 3, *cf = c2 + 3;
+        const real b = rg_fma(c1[r], g[7], rg_fms(kpf, te[r], ff[r]));
+        h[21 + r] = rg_fnma(half, be[r], rg_fma(c2[r], g[14], a));
+        h[24 + r] = rg_fma(half, be[r], rg_fma(c2[r], g[15], b));
+        const real c = rg_fma(ct[r], g[6], rg_fma(kpe, tf[r], ee[r]));
+        const real d = rg_fma(ct[r], g[7], rg_fma(kpf, tf[r], ef[r]));
+        h[27 + r] = rg_fnma(half, bf[r], rg_fma(cf[r], g[14], c));
+        h[30 + r] = rg_fma(half, bf[r], rg_fma(cf[r], g[15], d));
     }
-    h[33] = RG_C(-0.5) * v3_dot(j->kb, qe) + c1[6] * g[6] + c2[6] * g[14] + k33;
-    h[34] = c1[6] * g[7] + c2[6] * g[15] - k33;
-    h[35] = RG_C(-0.5) * v3_dot(j->kb, qf) + c1[7] * g[7] + c2[7] * g[15] + k33;
+    h[33] = rg_fma(c2[6], g[14], rg_fma(c1[6], g[6], RG_C(-0.5) * v3_dot(j->kb, qe))) + k33;
+    h[34] = rg_dot2(c1[6], g[7], c2[6], g[15]) - k33;
+    h[35] = rg_fma(c2[7], g[15], rg_fma(c1[7], g[7], RG_C(-0.5) * v3_dot(j->kb, qf))) + k33;
 }
 
 #endif

@@ -109,7 +109,7 @@ RG_FN rgi_joint rgi_rod_joint(const rgi_rod *rod, const real *m1, int i)
 RG_FN real rgi_twist_branch(const rgi_rod *rod, int i, real tau)
 {
     const double turn = 6.283185307179586476925;
-    return tau + rg_set1(turn) * rg_round((rod->s[RGI_NS * i + 3] - tau) * rg_set1(1.0 / turn));
+    return rg_fma(rg_set1(turn), rg_round((rod->s[RGI_NS * i + 3] - tau) * rg_set1(1.0 / turn)), tau);
 }
 
 /* strains of the configuration (x, m1) into rod->sy, tangents into rod->t */
@@ -234,7 +234,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
             if (!(rod->fixed[i] & RGI_FIXED_X)) phi -= v3_dot(load, off);
             continue;
         }
-        if (!(rod->fixed[i] & RGI_FIXED_X)) phi += RG_C(0.5) * a * v3_dot(off, off);
+        if (!(rod->fixed[i] & RGI_FIXED_X)) phi = rg_fma(RG_C(0.5) * a, v3_dot(off, off), phi);
     }
     RG_TEAM_SYNC();
     /* edges in two colours */
@@ -245,7 +245,7 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
             int i = 2 * k + colour;
             const real *w = rod->w + RGI_NW * i;
             vec3 t = v3_load(rod->t + 4 * i);
-            real s = rod->sy[RGI_NS * i], w1 = w[RGI_SL] * s - w[RGI_BL], h[6];
+            real s = rod->sy[RGI_NS * i], w1 = rg_fms(w[RGI_SL], s, w[RGI_BL]), h[6];
             /* without the constant -b^2/2K, whose rounding errors are larger than what a step changes */
             phi += RG_C(0.5) * w1 * w1 / w[RGI_SL];
             const real tension = mixed ? rod->tension[i] : w1;
@@ -279,14 +279,14 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
             rgi_joint j = rgi_rod_joint(rod, rod->y1, i);
             const real tau = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
             rgi_joint_grad(&j, g);
-            real c1 = w[RGI_S11] * j.kappa1 + w[RGI_S12] * j.kappa2;
-            real c2 = w[RGI_S12] * j.kappa1 + w[RGI_S22] * j.kappa2;
+            real c1 = rg_dot2(w[RGI_S11], j.kappa1, w[RGI_S12], j.kappa2);
+            real c2 = rg_dot2(w[RGI_S12], j.kappa1, w[RGI_S22], j.kappa2);
             real ct = w[RGI_ST] * tau;
-            phi += RG_C(0.5) * (c1 * j.kappa1 + c2 * j.kappa2 + ct * tau) -
-                   (w[RGI_B1] * j.kappa1 + w[RGI_B2] * j.kappa2 + w[RGI_BT] * tau);
+            const real linear = rg_dot3(w[RGI_B1], j.kappa1, w[RGI_B2], j.kappa2, w[RGI_BT], tau);
+            phi += rg_fms(rg_set1(0.5), rg_dot3(c1, j.kappa1, c2, j.kappa2, ct, tau), linear);
             real s1 = c1 - w[RGI_B1], s2 = c2 - w[RGI_B2], s3 = ct - w[RGI_BT];
             real d[8], h[RGI_NJ];
-            for (int q = 0; q < 8; q++) d[q] = s1 * g[q] + s2 * g[8 + q] + s3 * g[16 + q];
+            for (int q = 0; q < 8; q++) d[q] = rg_dot3(s1, g[q], s2, g[8 + q], s3, g[16 + q]);
             rgi_scatter_gradient(rod->grad, i, d);
             rgi_joint_hess(&j, g, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST], share * s1,
                            share * s2, share * s3, h);

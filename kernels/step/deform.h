@@ -79,9 +79,9 @@ RG_FN void rgi_deform_bind(rgi_deform *work, int n, int sweeps, real *p)
 RG_FN void rgi_deform_stress(const rgi_rod *rod, int i, real *stress)
 {
     const real *w = rod->w + RGI_NW * i, *s = rod->sy + RGI_NS * i;
-    stress[1] = w[RGI_S11] * s[1] + w[RGI_S12] * s[2] - w[RGI_B1];
-    stress[2] = w[RGI_S12] * s[1] + w[RGI_S22] * s[2] - w[RGI_B2];
-    stress[3] = w[RGI_ST] * s[3] - w[RGI_BT];
+    stress[1] = rg_dot2(w[RGI_S11], s[1], w[RGI_S12], s[2]) - w[RGI_B1];
+    stress[2] = rg_dot2(w[RGI_S12], s[1], w[RGI_S22], s[2]) - w[RGI_B2];
+    stress[3] = rg_fms(w[RGI_ST], s[3], w[RGI_BT]);
 }
 
 /* curvatures and strain gradients at x and the turned directors (base1), whose twist is in sy, into sy and g, P's
@@ -102,7 +102,7 @@ RG_FN void rgi_deform_force(rgi_rod *rod)
             sy[1] = j.kappa1;
             sy[2] = j.kappa2;
             rgi_deform_stress(rod, i, w);
-            for (int c = 0; c < 8; c++) d[c] = w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
+            for (int c = 0; c < 8; c++) d[c] = rg_dot3(w[1], g[c], w[2], g[8 + c], w[3], g[16 + c]);
             rgi_scatter_gradient(rod->grad, i, d);
         }
         RG_TEAM_SYNC();
@@ -128,8 +128,8 @@ RG_FN void rgi_deform_move(rgi_rod *rod, const rgi_step *step, rgi_deform *work)
         const real drag = rod->coef[RGI_NC * i + RGI_C];
         for (int d = 0; d < 3; d++) {
             real v = rod->v[3 * i + d], pull = rgi_deform_pull(rod, i, d);
-            v = v + h * (rg_set1(step->gravity[d]) - drag * v + pull);
-            rod->y[3 * i + d] = rod->x[3 * i + d] + h * v;
+            v = rg_fma(h, rg_fnma(drag, v, rg_set1(step->gravity[d])) + pull, v);
+            rod->y[3 * i + d] = rg_fma(h, v, rod->x[3 * i + d]);
         }
     }
     rgi_projection_shares(rod, work->share);
@@ -312,8 +312,8 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
             }
             real force = -*to, v = d.v[3 * i + c];
             if (in.f) force = force + in.f[3 * i + c];
-            v = v + h * (force / k[RGI_M] - k[RGI_C] * v) + work->pull[RGI_NU * i + c];
-            *to = d.x[3 * i + c] + h * v;
+            v = rg_fma(h, rg_fnma(k[RGI_C], v, force / k[RGI_M]), v) + work->pull[RGI_NU * i + c];
+            *to = rg_fma(h, v, d.x[3 * i + c]);
         }
     }
     RG_TEAM_SYNC();
@@ -330,8 +330,8 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
             const real *a = work->carry + 4 * i, *was = dy + RGI_NU * i, *to = r + RGI_NU * i;
             turn = dy[RGI_NU * i + 3];
             for (int c = 0; c < 3; c++)
-                turn += a[c] * (rod->t[4 * i + 3] * (was[RGI_NU + c] - was[c]) +
-                                a[3] * (to[RGI_NU + c] - to[c]));
+                turn = rg_fma(a[c], rg_dot2(rod->t[4 * i + 3], was[RGI_NU + c] - was[c], a[3], to[RGI_NU + c] - to[c]),
+                              turn);
         }
         d.theta[i] = rg_select(alive, turn, d.theta[i]);
         for (int c = 0; c < 3; c++) {

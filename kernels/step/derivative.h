@@ -105,20 +105,21 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
                 for (int c = 0; c < 3; c++) next[c] = w[0] * rod->t[4 * i + c];
                 const real *g = rod->g + RGI_NG * i;
                 for (int c = 0; joint && c < 3; c++) {
-                    last[q][c] += w[1] * g[c] + w[2] * g[8 + c] + w[3] * g[16 + c];
-                    next[c] += w[1] * g[3 + c] + w[2] * g[11 + c] + w[3] * g[19 + c];
+                    last[q][c] += rg_dot3(w[1], g[c], w[2], g[8 + c], w[3], g[16 + c]);
+                    next[c] += rg_dot3(w[1], g[3 + c], w[2], g[11 + c], w[3], g[19 + c]);
                 }
                 if (joint) {
-                    turn[q] += w[1] * g[6] + w[2] * g[14] + w[3] * g[22];
-                    spin = w[1] * g[7] + w[2] * g[15] + w[3] * g[23];
+                    turn[q] += rg_dot3(w[1], g[6], w[2], g[14], w[3], g[22]);
+                    spin = rg_dot3(w[1], g[7], w[2], g[15], w[3], g[23]);
                 }
             }
             if (i > 0) {
                 real *r = dy + q * apart + RGI_NU * node;
                 for (int c = 0; c < 3; c++) {
-                    real xt = now * d.x[3 * node + c] + before * d.xp[3 * node + c];
-                    real vt = now * d.v[3 * node + c] + before * d.vp[3 * node + c];
-                    r[c] = pull[q][c] - last[q][c] + inertia * (force_rate * xt + vt + drag * xt);
+                    real xt = rg_dot2(now, d.x[3 * node + c], before, d.xp[3 * node + c]);
+                    real vt = rg_dot2(now, d.v[3 * node + c], before, d.vp[3 * node + c]);
+                    vt = rg_fma(drag, xt, rg_fma(force_rate, xt, vt));
+                    r[c] = rg_fma(inertia, vt, pull[q][c] - last[q][c]);
                     if (forces[q]) r[c] -= scratch[(q * n + node) * RGI_CHANGES + RGI_NS + c];
                 }
                 r[3] = turn[q];
@@ -151,7 +152,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             rgi_strain_jvp(rod, i, moved, ds);
             for (int c = 0; c < 3; c++) {
                 real y = moved[RGI_NU * i + c];
-                real to = (y - (now * d.x[3 * i + c] + before * d.xp[3 * i + c])) * rate;
+                real to = (y - rg_dot2(now, d.x[3 * i + c], before, d.xp[3 * i + c])) * rate;
                 d.xp[3 * i + c] = y;
                 d.vp[3 * i + c] = to;
             }

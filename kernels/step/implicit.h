@@ -64,13 +64,13 @@ RG_FN real rgi_step_rate(const rgi_step *step)
 RG_FN real rgi_step_keep(const rgi_step *step, const real *coef)
 {
     if (step->still) return rg_set1(0.0);
-    return RG_C(1.0) / (RG_C(1.0) + rg_set1(rgi_step_hat(step)) * coef[RGI_LM]);
+    return RG_C(1.0) / rg_fma(rg_set1(rgi_step_hat(step)), coef[RGI_LM], rg_set1(1.0));
 }
 /* what a quantity with past values q (now) and o (before) is compared with: xt, st, zt */
 RG_FN real rgi_past(const rgi_step *step, real q, real o)
 {
     if (!step->bdf2) return q;
-    return (RG_C(4.0) * q - o) * RG_C(0.33333333333333333333);
+    return rg_fms(rg_set1(4.0), q, o) * RG_C(0.33333333333333333333);
 }
 
 /* w of the step from the state */
@@ -85,18 +85,18 @@ RG_FN void rgi_stress_prepare(rgi_rod *rod, const rgi_step *step)
         real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
         real memory = k[RGI_RM] * rgi_step_keep(step, k), phi = one + tb + memory;
         w[RGI_SL] = k[RGI_KL] * (one + ts);
-        w[RGI_BL] = k[RGI_KL] * (k[RGI_L] + ts * rgi_past(step, s[0], o[0]));
+        w[RGI_BL] = k[RGI_KL] * rg_fma(ts, rgi_past(step, s[0], o[0]), k[RGI_L]);
         w[RGI_S11] = phi * k[RGI_K11];
         w[RGI_S12] = phi * k[RGI_K12];
         w[RGI_S22] = phi * k[RGI_K22];
-        real b1 = k[RGI_KB1] + tb * rgi_past(step, s[1], o[1]) +
-                  memory * rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
-        real b2 = k[RGI_KB2] + tb * rgi_past(step, s[2], o[2]) +
-                  memory * rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
-        w[RGI_B1] = k[RGI_K11] * b1 + k[RGI_K12] * b2;
-        w[RGI_B2] = k[RGI_K12] * b1 + k[RGI_K22] * b2;
+        real b1 = rg_fma(tb, rgi_past(step, s[1], o[1]), k[RGI_KB1]);
+        real b2 = rg_fma(tb, rgi_past(step, s[2], o[2]), k[RGI_KB2]);
+        b1 = rg_fma(memory, rgi_past(step, rod->z[2 * i], rod->zp[2 * i]), b1);
+        b2 = rg_fma(memory, rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]), b2);
+        w[RGI_B1] = rg_dot2(k[RGI_K11], b1, k[RGI_K12], b2);
+        w[RGI_B2] = rg_dot2(k[RGI_K12], b1, k[RGI_K22], b2);
         w[RGI_ST] = k[RGI_KT] * (one + tt);
-        w[RGI_BT] = k[RGI_KT] * (k[RGI_TBAR] + tt * rgi_past(step, s[3], o[3]));
+        w[RGI_BT] = k[RGI_KT] * rg_fma(tt, rgi_past(step, s[3], o[3]), k[RGI_TBAR]);
     }
     RG_TEAM_SYNC();
 }
@@ -113,13 +113,13 @@ RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
         for (int d = 0; d < 3; d++) {
             real xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
             real vt = rgi_past(step, rod->v[3 * i + d], rod->vp[3 * i + d]);
-            real xh = xt + hat * (vt + hat * rg_set1(step->gravity[d]));
+            real xh = rg_fma(hat, rg_fma(hat, rg_set1(step->gravity[d]), vt), xt);
             if (step->still) {
                 rod->c[3 * i + d] = k[RGI_M] * rg_set1(step->gravity[d]);
                 if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d];
                 continue;
             }
-            rod->c[3 * i + d] = (xh + drag * xt) * share;
+            rod->c[3 * i + d] = rg_fma(drag, xt, xh) * share;
             if (rod->f) rod->c[3 * i + d] += rod->f[3 * i + d] / rod->a[i];
         }
     }
@@ -140,7 +140,7 @@ RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
 {
     RG_TEAM_FOR(i, 0, rod->n)
     for (int d = 0; d < 3; d++) {
-        real to = rod->base[3 * i + d] + alpha * rod->dy[RGI_NU * i + d];
+        real to = rg_fma(alpha, rod->dy[RGI_NU * i + d], rod->base[3 * i + d]);
         rod->y[3 * i + d] = rg_select(move, to, rod->y[3 * i + d]);
     }
     RG_TEAM_SYNC();
@@ -166,7 +166,7 @@ RG_FN void rgi_step_predict(rgi_rod *rod, const rgi_step *step)
     {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         for (int d = 0; d < 3; d++)
-            rod->y[3 * i + d] = rod->x[3 * i + d] + ahead * rod->v[3 * i + d];
+            rod->y[3 * i + d] = rg_fma(ahead, rod->v[3 * i + d], rod->x[3 * i + d]);
     }
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, rod->n - 1)
@@ -408,7 +408,7 @@ RG_FN void rgi_step_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
         }
         for (int d = 0; d < 2; d++) {
             real z = rod->z[2 * i + d], zt = rgi_past(step, z, rod->zp[2 * i + d]);
-            real s = rod->sy[RGI_NS * i + 1 + d], to = s + keep * (zt - s);
+            real s = rod->sy[RGI_NS * i + 1 + d], to = rg_fma(keep, zt - s, s);
             rod->z[2 * i + d] = rg_select(alive, to, z);
             rod->zp[2 * i + d] = z;
         }

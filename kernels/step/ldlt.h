@@ -32,7 +32,7 @@ RG_DISSOLVED void rgi_ldlt_column(int c, const real *diagonal, real (*col)[4], r
     real pivot = diag, scaled[3];
     for (int q = 0; q < c; q++) {
         scaled[q] = d[q] * col[c - 1][q];
-        pivot = pivot - col[c - 1][q] * scaled[q];
+        pivot = rg_fnma(col[c - 1][q], scaled[q], pivot);
     }
     real least = (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
     rmask tiny = rg_lt(rg_abs(pivot), least);
@@ -41,9 +41,15 @@ RG_DISSOLVED void rgi_ldlt_column(int c, const real *diagonal, real (*col)[4], r
     inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
     for (int r = c; r < 10; r++) {
         real v = col[r][c];
-        for (int q = 0; q < c; q++) v = v - col[r][q] * scaled[q];
+        for (int q = 0; q < c; q++) v = rg_fnma(col[r][q], scaled[q], v);
         col[r][c] = v * inv[c];
     }
+}
+
+/* a row of the panel times its pivots, by another one */
+RG_FN real rgi_ldlt_row(const real *v, const real *w)
+{
+    return rg_dot4(v[0], w[0], v[1], w[1], v[2], w[2], v[3], w[3]);
 }
 
 /* factor in place; returns the lanes in which a pivot was negative (not positive definite) */
@@ -79,8 +85,7 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
             real v[4];
             for (int c = 0; c < 4; c++) v[c] = col[3 + r][c] * d[c];
             for (int c = 0; c <= r; c++)
-                pa[r * (r + 1) / 2 + c] -= v[0] * col[3 + c][0] + v[1] * col[3 + c][1] +
-                                           v[2] * col[3 + c][2] + v[3] * col[3 + c][3];
+                pa[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[3 + c]);
         }
         if (b < 0) continue;
         real *pb = blocks + RGI_NH * b;
@@ -88,11 +93,9 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
             real v[4];
             for (int c = 0; c < 4; c++) v[c] = col[7 + r][c] * d[c];
             for (int c = 0; c < 4; c++)
-                pa[10 + 4 * r + c] -= v[0] * col[3 + c][0] + v[1] * col[3 + c][1] +
-                                      v[2] * col[3 + c][2] + v[3] * col[3 + c][3];
+                pa[10 + 4 * r + c] -= rgi_ldlt_row(v, col[3 + c]);
             for (int c = 0; c <= r; c++)
-                pb[r * (r + 1) / 2 + c] -= v[0] * col[7 + c][0] + v[1] * col[7 + c][1] +
-                                           v[2] * col[7 + c][2] + v[3] * col[7 + c][3];
+                pb[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[7 + c]);
         }
     }
     return indefinite;
@@ -112,7 +115,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
         real d[4], inv[4], low[4][4];
         for (int c = 0; c < 4; c++) {
             real diag = p[c * (c + 1) / 2 + c], pivot = diag;
-            for (int q = 0; q < c; q++) pivot = pivot - low[c][q] * (d[q] * low[c][q]);
+            for (int q = 0; q < c; q++) pivot = rg_fnma(low[c][q], d[q] * low[c][q], pivot);
             if (c == 3) spin = rg_max(spin, rg_abs(diag));
             real least =
                 (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
@@ -122,7 +125,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
             inv[c] = rg_select(tiny, zero, RG_C(1.0) / rg_select(tiny, rg_set1(1.0), pivot));
             for (int r = c + 1; r < 4; r++) {
                 real v = p[r * (r + 1) / 2 + c];
-                for (int q = 0; q < c; q++) v = v - low[r][q] * (d[q] * low[c][q]);
+                for (int q = 0; q < c; q++) v = rg_fnma(low[r][q], d[q] * low[c][q], v);
                 low[r][c] = v * inv[c];
             }
         }
@@ -131,7 +134,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
             real *row = p + 10 + 4 * r, v[4];
             for (int c = 0; c < 4; c++) {
                 v[c] = row[c];
-                for (int q = 0; q < c; q++) v[c] = v[c] - v[q] * (d[q] * low[c][q]);
+                for (int q = 0; q < c; q++) v[c] = rg_fnma(v[q], d[q] * low[c][q], v[c]);
                 v[c] = v[c] * inv[c];
             }
             for (int c = 0; c < 4; c++) row[c] = v[c];
@@ -151,7 +154,8 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
             const int r = across ? f / 4 : (f > 5) + (f > 2) + (f > 0), c = across ? f % 4 : f - r * (r + 1) / 2;
             const real *v = p + 10 + 4 * (r + (e < 10 ? 0 : 4)), *w = p + 10 + 4 * (c + (e < 22 ? 0 : 4));
             real *to = blocks + (e < 22 ? RGI_NH * a + e : RGI_NH * b + f);
-            *to -= v[0] * d[0] * w[0] + v[1] * d[1] * w[1] + v[2] * d[2] * w[2] + v[3] * d[3] * w[3];
+            const real scaled[4] = {v[0] * d[0], v[1] * d[1], v[2] * d[2], v[3] * d[3]};
+            *to -= rgi_ldlt_row(scaled, w);
         }
         RG_TEAM_SYNC();
     }
@@ -172,9 +176,9 @@ RG_DISSOLVED void rgi_ldlt_solve_beside(rgi_schedule plan, const real *RG_RESTRI
         for (int q = 0; q < count; q++) {
             const real *from = y + q * apart + 4 * k;
             v[0][q] = from[0];
-            v[1][q] = from[1] - p[1] * v[0][q];
-            v[2][q] = from[2] - p[3] * v[0][q] - p[4] * v[1][q];
-            v[3][q] = from[3] - p[6] * v[0][q] - p[7] * v[1][q] - p[8] * v[2][q];
+            v[1][q] = rg_fnma(p[1], v[0][q], from[1]);
+            v[2][q] = rg_fnma(p[4], v[1][q], rg_fnma(p[3], v[0][q], from[2]));
+            v[3][q] = rg_fnma(p[8], v[2][q], rg_fnma(p[7], v[1][q], rg_fnma(p[6], v[0][q], from[3])));
         }
         /* first's four rows, second's three */
         for (int half = 0; half < 2; half++) {
@@ -184,7 +188,7 @@ RG_DISSOLVED void rgi_ldlt_solve_beside(rgi_schedule plan, const real *RG_RESTRI
             if (node < 0) break;
             for (int r = 0; r < rows; r++, l += 4, to++)
                 for (int q = 0; q < count; q++)
-                    to[q * apart] -= l[0] * v[0][q] + l[1] * v[1][q] + l[2] * v[2][q] + l[3] * v[3][q];
+                    to[q * apart] -= rg_dot4(l[0], v[0][q], l[1], v[1][q], l[2], v[2][q], l[3], v[3][q]);
         }
         RG_UNROLLED
         for (int q = 0; q < count; q++) {
@@ -210,19 +214,19 @@ RG_DISSOLVED void rgi_ldlt_solve_beside(rgi_schedule plan, const real *RG_RESTRI
             RG_UNROLLED
             for (int q = 0; q < count; q++) {
                 const real z = y[q * apart + 4 * node + r % 4];
-                w[0][q] -= l0 * z;
-                w[1][q] -= l1 * z;
-                w[2][q] -= l2 * z;
-                w[3][q] -= l3 * z;
+                w[0][q] = rg_fnma(l0, z, w[0][q]);
+                w[1][q] = rg_fnma(l1, z, w[1][q]);
+                w[2][q] = rg_fnma(l2, z, w[2][q]);
+                w[3][q] = rg_fnma(l3, z, w[3][q]);
             }
         }
         RG_UNROLLED
         for (int q = 0; q < count; q++) {
             real *v = y + q * apart + 4 * k;
             v[3] = w[3][q];
-            v[2] = w[2][q] - p[8] * v[3];
-            v[1] = w[1][q] - p[4] * v[2] - p[7] * v[3];
-            v[0] = w[0][q] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+            v[2] = rg_fnma(p[8], v[3], w[2][q]);
+            v[1] = rg_fnma(p[7], v[3], rg_fnma(p[4], v[2], w[1][q]));
+            v[0] = rg_fnma(p[6], v[3], rg_fnma(p[3], v[2], rg_fnma(p[1], v[1], w[0][q])));
         }
     }
 }
@@ -243,13 +247,13 @@ RG_FN void rgi_ldlt_solve_by_team(rgi_schedule plan, const real *blocks, real *y
         const real *p = blocks + RGI_NH * k;
         real *v = y + 4 * k;
         real v0 = v[0];
-        real v1 = v[1] - p[1] * v0;
-        real v2 = v[2] - p[3] * v0 - p[4] * v1;
-        real v3_ = v[3] - p[6] * v0 - p[7] * v1 - p[8] * v2;
+        real v1 = rg_fnma(p[1], v0, v[1]);
+        real v2 = rg_fnma(p[4], v1, rg_fnma(p[3], v0, v[2]));
+        real v3_ = rg_fnma(p[8], v2, rg_fnma(p[7], v1, rg_fnma(p[6], v0, v[3])));
         RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7))
         {
             const real *l = p + 10 + 4 * r;
-            y[r < 4 ? 4 * a + r : 4 * b + r - 4] -= l[0] * v0 + l[1] * v1 + l[2] * v2 + l[3] * v3_;
+            y[r < 4 ? 4 * a + r : 4 * b + r - 4] -= rg_dot4(l[0], v0, l[1], v1, l[2], v2, l[3], v3_);
         }
         RG_TEAM_SYNC();
         RG_TEAM_ONE
@@ -268,16 +272,16 @@ RG_FN void rgi_ldlt_solve_by_team(rgi_schedule plan, const real *blocks, real *y
         RG_TEAM_FOR(c, 0, 4)
         {
             real w = v[c];
-            for (int r = 0; a >= 0 && r < 4; r++) w -= p[10 + 4 * r + c] * y[4 * a + r];
-            for (int r = 0; b >= 0 && r < 3; r++) w -= p[26 + 4 * r + c] * y[4 * b + r];
+            for (int r = 0; a >= 0 && r < 4; r++) w = rg_fnma(p[10 + 4 * r + c], y[4 * a + r], w);
+            for (int r = 0; b >= 0 && r < 3; r++) w = rg_fnma(p[26 + 4 * r + c], y[4 * b + r], w);
             v[c] = w;
         }
         RG_TEAM_SYNC();
         RG_TEAM_ONE
         {
-            v[2] = v[2] - p[8] * v[3];
-            v[1] = v[1] - p[4] * v[2] - p[7] * v[3];
-            v[0] = v[0] - p[1] * v[1] - p[3] * v[2] - p[6] * v[3];
+            v[2] = rg_fnma(p[8], v[3], v[2]);
+            v[1] = rg_fnma(p[7], v[3], rg_fnma(p[4], v[2], v[1]));
+            v[0] = rg_fnma(p[6], v[3], rg_fnma(p[3], v[2], rg_fnma(p[1], v[1], v[0])));
         }
         RG_TEAM_SYNC();
     }
@@ -293,14 +297,14 @@ RG_FN void rgi_blocks_times(rgi_schedule plan, const real *RG_RESTRICT blocks, c
         const real *p = blocks + RGI_NH * k, *v = y + 4 * k;
         for (int r = 0; r < 4; r++)
             for (int c = 0; c < 4; c++)
-                out[4 * k + r] += p[r >= c ? r * (r + 1) / 2 + c : c * (c + 1) / 2 + r] * v[c];
+                out[4 * k + r] = rg_fma(p[r >= c ? r * (r + 1) / 2 + c : c * (c + 1) / 2 + r], v[c], out[4 * k + r]);
         for (int r = 0; r < 7; r++) {
             int node = r < 4 ? plan.first[k] : plan.second[k];
             if (node < 0) continue;
             int at = 4 * node + (r < 4 ? r : r - 4);
             for (int c = 0; c < 4; c++) {
-                out[at] += p[10 + 4 * r + c] * v[c];
-                out[4 * k + c] += p[10 + 4 * r + c] * y[at];
+                out[at] = rg_fma(p[10 + 4 * r + c], v[c], out[at]);
+                out[4 * k + c] = rg_fma(p[10 + 4 * r + c], y[at], out[4 * k + c]);
             }
         }
     }

@@ -71,7 +71,7 @@ RG_FN void rgi_project_edge(const rgi_rod *rod, const real *share, int k, real *
     const real one = rg_set1(1.0);
     vec3 a = v3_load(y + 3 * k), b = v3_load(y + 3 * k + 3), e = v3_sub(b, a);
     real rest = rod->coef[RGI_NC * k + RGI_L], square = rest * rest, w = share[k];
-    real q = one / (square + v3_dot(e, e)), l = one - RG_C(2.0) * square * q;
+    real q = one / (square + v3_dot(e, e)), l = rg_fnma(RG_C(2.0) * square, q, one);
     v3_store(past, e);
     past[3] = q;
     if (!(rod->fixed[k] & RGI_FIXED_X)) v3_store(y + 3 * k, v3_axpy(w * l, e, a));
@@ -99,7 +99,7 @@ RG_FN void rgi_project_edge_jvp(const rgi_rod *rod, const real *share, const rea
     vec3 e = v3_load(past), de = v3_sub(v3_load(b), v3_load(a));
     real rest = rod->coef[RGI_NC * k + RGI_L], q = past[3], w = share[k];
     real part = rest * rest * q, l = one - RG_C(2.0) * part;
-    real dl = RG_C(4.0) * q * (part * v3_dot(e, de) - rest * (one - part) * dlength[k]);
+    real dl = RG_C(4.0) * q * rg_fms(part, v3_dot(e, de), rest * (one - part) * dlength[k]);
     vec3 c = v3_axpy(l, de, v3_scale(dl, e)), p = v3_scale(dshare[k] * l, e);
     v3_store(a, v3_add(v3_axpy(w, c, v3_load(a)), p));
     v3_store(b, v3_add(v3_axpy(w - one, c, v3_load(b)), p));
@@ -130,14 +130,14 @@ RG_FN void rgi_project_edge_adj(const rgi_rod *rod, const real *share, const rea
     real part = rest * rest * q, l = one - RG_C(2.0) * part;
     real from[3], l_bar = rg_set1(0.0);
     for (int d = 0; d < 3; d++) {
-        from[d] = RG_TERM(w * a[d]) - RG_TERM((one - w) * b[d]);
-        l_bar += RG_TERM(from[d] * past[d]);
+        from[d] = rg_fms(w, RG_TERM(a[d]), RG_TERM((one - w) * b[d]));
+        l_bar = rg_fma(RG_TERM(from[d]), past[d], l_bar);
     }
     real along = RG_TERM(RG_C(4.0) * q * part * l_bar);
     share_bar[k] += RG_TERM(l * v3_dot(v3_add(at, bt), e));
     length_bar[k] -= RG_TERM(RG_C(4.0) * rest * q * (one - part) * l_bar);
     for (int d = 0; d < 3; d++) {
-        real e_bar = RG_TERM(l * from[d]) + RG_TERM(along * past[d]);
+        real e_bar = rg_dot2(l, RG_TERM(from[d]), RG_TERM(along), past[d]);
         a[d] -= RG_TERM(e_bar);
         b[d] += RG_TERM(e_bar);
     }

@@ -87,9 +87,9 @@ RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, const rgi_step *s
     r.u2 = y[2] - rgi_past(step, s[2], o[2]);
     r.q1 = y[1] - rgi_past(step, rod->z[2 * i], rod->zp[2 * i]);
     r.q2 = y[2] - rgi_past(step, rod->z[2 * i + 1], rod->zp[2 * i + 1]);
-    real tb = k[RGI_TB] * r.rate;
-    r.p1 = y[1] - k[RGI_KB1] + tb * r.u1 + k[RGI_RM] * r.keep * r.q1;
-    r.p2 = y[2] - k[RGI_KB2] + tb * r.u2 + k[RGI_RM] * r.keep * r.q2;
+    real tb = k[RGI_TB] * r.rate, memory = k[RGI_RM] * r.keep;
+    r.p1 = rg_fma(memory, r.q1, rg_fma(tb, r.u1, y[1] - k[RGI_KB1]));
+    r.p2 = rg_fma(memory, r.q2, rg_fma(tb, r.u2, y[2] - k[RGI_KB2]));
     return r;
 }
 
@@ -162,8 +162,8 @@ RG_FN void rgi_coefficient_adj(const rgi_rod *rod, const rgi_step *step, int i, 
     const real u1 = at.u1, u2 = at.u2, q1 = at.q1, q2 = at.q2, p1 = at.p1, p2 = at.p2;
     const real l = at.l, t = at.t;
     /* stiffness times cotangent of bending */
-    real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
-    real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);
+    real c1 = rg_dot2(k[RGI_K11], RG_TERM(w[1]), k[RGI_K12], RG_TERM(w[2]));
+    real c2 = rg_dot2(k[RGI_K12], RG_TERM(w[1]), k[RGI_K22], RG_TERM(w[2]));
     bar[RGI_KL] += RG_TERM(w[0] * (y[0] - k[RGI_L] + k[RGI_TS] * rate * l));
     bar[RGI_L] -= RG_TERM(w[0] * k[RGI_KL]);
     bar[RGI_TS] += RG_TERM(w[0] * k[RGI_KL] * rate * l);
@@ -213,12 +213,12 @@ RG_FN rgi_keeping rgi_keeping_of(const rgi_rod *rod, const rgi_step *step, int i
 RG_FN void rgi_history_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tangent d, real *w)
 {
     const real *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i, *z = d.z + 2 * i, *zp = d.zp + 2 * i;
-    const real h1 = of.tb * rgi_past(step, s[1], o[1]) + of.memory * rgi_past(step, z[0], zp[0]);
-    const real h2 = of.tb * rgi_past(step, s[2], o[2]) + of.memory * rgi_past(step, z[1], zp[1]);
+    const real h1 = rg_dot2(of.tb, rgi_past(step, s[1], o[1]), of.memory, rgi_past(step, z[0], zp[0]));
+    const real h2 = rg_dot2(of.tb, rgi_past(step, s[2], o[2]), of.memory, rgi_past(step, z[1], zp[1]));
     const real past0 = rgi_past(step, s[0], o[0]), past3 = rgi_past(step, s[3], o[3]);
     w[0] = of.stretch * past0;
-    w[1] = -(of.k11 * h1 + of.k12 * h2);
-    w[2] = -(of.k12 * h1 + of.k22 * h2);
+    w[1] = -rg_dot2(of.k11, h1, of.k12, h2);
+    w[2] = -rg_dot2(of.k12, h1, of.k22, h2);
     w[3] = of.twist * past3;
 }
 
@@ -230,8 +230,8 @@ RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, cons
     const real *k = rod->coef + RGI_NC * i;
     const real rate = rgi_step_rate(step);
     real memory = k[RGI_RM] * rgi_step_keep(step, k), tb = k[RGI_TB] * rate;
-    real c1 = RG_TERM(k[RGI_K11] * w[1]) + RG_TERM(k[RGI_K12] * w[2]);
-    real c2 = RG_TERM(k[RGI_K12] * w[1]) + RG_TERM(k[RGI_K22] * w[2]);
+    real c1 = rg_dot2(k[RGI_K11], RG_TERM(w[1]), k[RGI_K12], RG_TERM(w[2]));
+    real c2 = rg_dot2(k[RGI_K12], RG_TERM(w[1]), k[RGI_K22], RG_TERM(w[2]));
     st[0] -= RG_TERM(k[RGI_KL] * k[RGI_TS] * rate * w[0]);
     st[1] -= RG_TERM(tb * c1);
     st[2] -= RG_TERM(tb * c2);
@@ -246,7 +246,7 @@ RG_FN void rgi_strains_accept_jvp(rgi_keeping of, const rgi_step *step, int i, r
 {
     for (int c = 0; c < 2; c++) {
         real zt = rgi_past(step, d.z[2 * i + c], d.zp[2 * i + c]);
-        d.zp[2 * i + c] = ds[1 + c] + of.keep * (zt - ds[1 + c]);
+        d.zp[2 * i + c] = rg_fma(of.keep, zt - ds[1 + c], ds[1 + c]);
     }
     for (int c = 0; c < RGI_NS; c++) d.sp[RGI_NS * i + c] = ds[c];
 }
@@ -327,7 +327,7 @@ RG_FN void rgi_strain_jvp(const rgi_rod *rod, int i, const real *dy, real *ds)
     vec3 e = v3_sub(v3_load(p), v3_load(p - 4)), f = v3_sub(v3_load(p + 4), v3_load(p));
     const real *g = rod->g + RGI_NG * i;
     for (int k = 0; k < 3; k++, g += 8)
-        ds[1 + k] = v3_dot(v3_load(g), e) + v3_dot(v3_load(g + 3), f) + g[6] * p[-1] + g[7] * p[3];
+        ds[1 + k] = rg_fma(g[7], p[3], rg_fma(g[6], p[-1], v3_dot(v3_load(g), e) + v3_dot(v3_load(g + 3), f)));
 }
 
 /* y_bar [n][RGI_NU] += scale G^T stress at node i: from the edges and joints around it */
@@ -346,14 +346,14 @@ RG_FN void rgi_strain_node_adj(const rgi_rod *rod, real scale, const real *stres
         real w3 = RG_TERM(scale * w[3]);
         /* joint j between nodes j-1, j, j+1: e and f end and start here */
         for (int c = 0; c < 3; c++) {
-            real de = RG_TERM(w1 * g[c]) + RG_TERM(w2 * g[8 + c]) + RG_TERM(w3 * g[16 + c]);
-            real df = RG_TERM(w1 * g[3 + c]) + RG_TERM(w2 * g[11 + c]) + RG_TERM(w3 * g[19 + c]);
+            real de = rg_dot3(RG_TERM(w1), g[c], RG_TERM(w2), g[8 + c], RG_TERM(w3), g[16 + c]);
+            real df = rg_dot3(RG_TERM(w1), g[3 + c], RG_TERM(w2), g[11 + c], RG_TERM(w3), g[19 + c]);
             if (j == i + 1) p[c] -= RG_TERM(de);
             if (j == i) p[c] += RG_TERM(de) - RG_TERM(df);
             if (j == i - 1) p[c] += RG_TERM(df);
         }
-        if (j == i + 1) p[3] += RG_TERM(w1 * g[6]) + RG_TERM(w2 * g[14]) + RG_TERM(w3 * g[22]);
-        if (j == i) p[3] += RG_TERM(w1 * g[7]) + RG_TERM(w2 * g[15]) + RG_TERM(w3 * g[23]);
+        if (j == i + 1) p[3] += rg_dot3(RG_TERM(w1), g[6], RG_TERM(w2), g[14], RG_TERM(w3), g[22]);
+        if (j == i) p[3] += rg_dot3(RG_TERM(w1), g[7], RG_TERM(w2), g[15], RG_TERM(w3), g[23]);
     }
 }
 

@@ -50,13 +50,13 @@ RG_FN void rgi_turn_backsolve(const rgi_rod *rod, const real *diag, const real *
 {
     for (int j = 0; j < rod->n - 1; j++) {
         real *v = y + RGI_NU * j + 3;
-        if (j > 0) *v -= off[j - 1] * v[-RGI_NU];
+        if (j > 0) *v = rg_fnma(off[j - 1], v[-RGI_NU], *v);
         if (rod->fixed[j] & RGI_FIXED_THETA) *v = rg_set1(0.0);
     }
     for (int j = rod->n - 2; j >= 0; j--) {
         real *v = y + RGI_NU * j + 3;
         *v = *v * diag[j];
-        if (j < rod->n - 2) *v -= off[j] * v[RGI_NU];
+        if (j < rod->n - 2) *v = rg_fnma(off[j], v[RGI_NU], *v);
     }
     y[RGI_NU * rod->n - 1] = rg_set1(0.0);
 }
@@ -100,23 +100,26 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
         const real *q = work->joint + 5 * i, *e = work->trial + 3 * i - 3, *f = e + 3;
         const real *w = rod->w + RGI_NW * i;
         real *p = work->part + 5 * i;
-        real ae = e[0] * q[0] + e[1] * q[1], be = e[0] * q[1] - e[1] * q[0];
-        real af = f[0] * q[2] + f[1] * q[3], bf = f[0] * q[3] - f[1] * q[2];
+        real ae = rg_dot2(e[0], q[0], e[1], q[1]), be = rg_fms(e[0], q[1], e[1] * q[0]);
+        real af = rg_dot2(f[0], q[2], f[1], q[3]), bf = rg_fms(f[0], q[3], f[1] * q[2]);
         real k1 = half * (be + bf), k2 = -half * (ae + af);
         real tau = rgi_turn_twist(rod, work, i);
-        real c1 = w[RGI_S11] * k1 + w[RGI_S12] * k2, c2 = w[RGI_S12] * k1 + w[RGI_S22] * k2;
+        real c1 = rg_dot2(w[RGI_S11], k1, w[RGI_S12], k2), c2 = rg_dot2(w[RGI_S12], k1, w[RGI_S22], k2);
         real ct = w[RGI_ST] * tau;
-        phi += half * (c1 * k1 + c2 * k2 + ct * tau) -
-               (w[RGI_B1] * k1 + w[RGI_B2] * k2 + w[RGI_BT] * tau);
+        const real linear = rg_dot3(w[RGI_B1], k1, w[RGI_B2], k2, w[RGI_BT], tau);
+        phi += rg_fms(half, rg_dot3(c1, k1, c2, k2, ct, tau), linear);
         real s1 = c1 - w[RGI_B1], s2 = c2 - w[RGI_B2], s3 = ct - w[RGI_BT];
         /* stiffness times (a, b): the strains' slopes are -a/2 and -b/2 */
-        real e1 = w[RGI_S11] * ae + w[RGI_S12] * be, e2 = w[RGI_S12] * ae + w[RGI_S22] * be;
-        real f1 = w[RGI_S11] * af + w[RGI_S12] * bf, f2 = w[RGI_S12] * af + w[RGI_S22] * bf;
-        p[0] = -half * (s1 * ae + s2 * be) - s3;
-        p[1] = -half * (s1 * af + s2 * bf) + s3;
-        p[2] = RG_C(0.25) * (e1 * ae + e2 * be) + w[RGI_ST] + half * share * (s2 * ae - s1 * be);
-        p[3] = RG_C(0.25) * (e1 * af + e2 * bf) - w[RGI_ST];
-        p[4] = RG_C(0.25) * (f1 * af + f2 * bf) + w[RGI_ST] + half * share * (s2 * af - s1 * bf);
+        real e1 = rg_dot2(w[RGI_S11], ae, w[RGI_S12], be), e2 = rg_dot2(w[RGI_S12], ae, w[RGI_S22], be);
+        real f1 = rg_dot2(w[RGI_S11], af, w[RGI_S12], bf), f2 = rg_dot2(w[RGI_S12], af, w[RGI_S22], bf);
+        const real quarter = rg_set1(0.25), geometric = half * share;
+        p[0] = rg_fms(-half, rg_dot2(s1, ae, s2, be), s3);
+        p[1] = rg_fma(-half, rg_dot2(s1, af, s2, bf), s3);
+        p[2] = rg_fma(quarter, rg_dot2(e1, ae, e2, be), w[RGI_ST]);
+        p[2] = rg_fma(geometric, rg_fms(s2, ae, s1 * be), p[2]);
+        p[3] = rg_fms(quarter, rg_dot2(e1, af, e2, bf), w[RGI_ST]);
+        p[4] = rg_fma(quarter, rg_dot2(f1, af, f2, bf), w[RGI_ST]);
+        p[4] = rg_fma(geometric, rg_fms(s2, af, s1 * bf), p[4]);
     }
     RG_TEAM_SYNC();
     return rg_team_sum(phi);
@@ -151,8 +154,8 @@ RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask m
         real half = RG_C(0.5) * alpha * rod->dy[RGI_NU * j + 3], u = half * half,
              q = one / (one + u);
         real c = (one - u) * q, s = RG_C(2.0) * half * q;
-        trial[0] = rg_select(move, base[0] * c - base[1] * s, trial[0]);
-        trial[1] = rg_select(move, base[0] * s + base[1] * c, trial[1]);
+        trial[0] = rg_select(move, rg_fms(base[0], c, base[1] * s), trial[0]);
+        trial[1] = rg_select(move, rg_dot2(base[0], s, base[1], c), trial[1]);
         trial[2] = rg_select(move, base[2] + RG_C(2.0) * rg_atan(half), trial[2]);
     }
     RG_TEAM_SYNC();
