@@ -107,7 +107,8 @@ function(rodgrad_cuda_targets variable)
     set(${variable} ${targets} PARENT_SCOPE)
 endfunction()
 
-# rodgrad_cuda_image(<output> <source> <capability> PTX <bool> DEFINITIONS <definition>...): machine code or PTX
+# rodgrad_cuda_image(<output> <source> <capability> PTX <bool> DEFINITIONS <definition>...): machine code or PTX. As on
+# the CPU the source says what is fused (rg_fma), not the compiler.
 function(rodgrad_cuda_image output source capability)
     cmake_parse_arguments(image "" "PTX" "DEFINITIONS" ${ARGN})
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h)
@@ -118,11 +119,11 @@ function(rodgrad_cuda_image output source capability)
         if(image_PTX)
             set(arch compute_${capability})
         endif()
-        set(compile rodgrad_nvrtc ${RODGRAD_NVRTC} ${output} ${source} -arch=${arch} -std=c++17 -default-device
-            -I${PROJECT_SOURCE_DIR}/kernels/cuda ${includes} ${image_DEFINITIONS})
+        set(compile rodgrad_nvrtc ${RODGRAD_NVRTC} ${output} ${source} -arch=${arch} -std=c++17 -fmad=false
+            -default-device -I${PROJECT_SOURCE_DIR}/kernels/cuda ${includes} ${image_DEFINITIONS})
         set(compiler rodgrad_nvrtc ${RODGRAD_NVRTC})
     else()
-        set(compile ${RODGRAD_NVCC} -std=c++17 -O3 ${includes} ${image_DEFINITIONS}
+        set(compile ${RODGRAD_NVCC} -std=c++17 -O3 -fmad=false ${includes} ${image_DEFINITIONS}
             -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas)
         if(RODGRAD_WERROR)
             list(APPEND compile --Werror all-warnings)

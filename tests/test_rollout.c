@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/takes.h"
+#include "cpu/dispatch.h"
 #include "rod/layout.h"
 #include "rodgrad/fit.h"
 #include "rods.h"
@@ -416,50 +417,53 @@ static void rollout_fault_loss_finite(void **state)
     }
 }
 
-/* the same source with other instructions. scalar and sse2 round alike; the others contract
- * multiply-adds, which moves a solution by round-off, and Newton's last increment by its square */
+/* the same source with other instructions: scalar and sse2 round every product and every sum, the others round
+ * some of them once (rg_fma), all the same ones. That moves a solution by round-off, and Newton's last increment by
+ * its square */
 static void rollout_isa_agree(void **state)
 {
     (void)state;
-    static const char *const others[] = {"sse2", "fma", "avx2", "avx512"};
-    group scalar, other;
-    setup_group(&scalar, COUNT);
-    scalar.opts.isa = "scalar";
-    run(&scalar);
-    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+    static const struct {
+        const char *isa;
+        int fused;
+    } isas[] = {{"scalar", 0}, {"sse2", 0}, {"fma", 1}, {"avx2", 1}, {"avx512", 1}};
+    group first[2], other; /* of those that do not fuse, and of those that do */
+    int known[2] = {0, 0};
+    for (size_t k = 0; k < sizeof isas / sizeof *isas; k++) {
+        const int fused = isas[k].fused;
+        group *b = known[fused] ? &other : &first[fused];
         rg_error err = {0};
-        setup_group(&other, COUNT);
-        other.opts.isa = others[k];
-        rg_status status = rg_simulate(other.model, other.recordings, COUNT, &other.opts, other.out,
-                                       other.status, &err);
+        setup_group(b, COUNT);
+        b->opts.isa = isas[k].isa;
+        rg_status status = rg_simulate(b->model, b->recordings, COUNT, &b->opts, b->out, b->status, &err);
         if (status == RG_ERR_UNSUPPORTED) {
-            print_message("%s left out: %s\n", others[k], err.text);
-            clear_group(&other);
+            print_message("%s left out: %s\n", isas[k].isa, err.text);
+            clear_group(b);
             continue;
         }
         assert_int_equal(status, RG_OK);
-        double worst = 0.0;
-        for (size_t i = 0; i < COUNT; i++) {
-            if (k == 0) assert_same(&scalar, i, &other, i);
-            for (size_t c = 0; c < scalar.recordings[i].n_frames * MARKERS * 3; c++) {
-                double e = fabs(scalar.out[i][c] - other.out[i][c]);
-                if (!(e <= worst)) worst = e;
-            }
-        }
-        print_message("%s: %.1e m\n", others[k], worst);
-        if (!(worst <= 1e-11)) fail_msg("%s is %.1e m from scalar", others[k], worst);
-        clear_group(&other);
+        for (size_t i = 0; known[fused] && i < COUNT; i++) assert_same(&first[fused], i, &other, i);
+        if (known[fused]) clear_group(&other);
+        known[fused] = 1;
     }
-    clear_group(&scalar);
+    double worst = 0.0;
+    for (size_t i = 0; known[1] && i < COUNT; i++)
+        for (size_t c = 0; c < first[0].recordings[i].n_frames * MARKERS * 3; c++) {
+            double e = fabs(first[0].out[i][c] - first[1].out[i][c]);
+            if (!(e <= worst)) worst = e;
+        }
+    print_message("fused: %.1e m\n", worst);
+    if (!(worst <= 1e-11)) fail_msg("fused is %.1e m from scalar", worst);
+    for (int fused = 0; fused < 2; fused++)
+        if (known[fused]) clear_group(&first[fused]);
 }
 
-/* tangents do not change the motion, and normal equations do not depend on threads */
-static void rollout_tangents_bitwise(void **state)
+/* tangents do not change the motion, and normal equations do not depend on threads, on any instruction set */
+static void assert_tangents_bitwise(const char *isa)
 {
-    (void)state;
     group b;
     setup_group(&b, COUNT);
-    b.opts.isa = "sse2";
+    b.opts.isa = isa;
     run(&b);
     const rgi_place places[] = {{RG_BEND_STIFFNESS_1, 4, 0, 1.0},
                                 {RG_DRAG, 5, 0, 2.0},
@@ -500,6 +504,13 @@ static void rollout_tangents_bitwise(void **state)
         assert_true(normal[k][0] > 0.0);
     }
     clear_group(&b);
+}
+
+static void rollout_tangents_bitwise(void **state)
+{
+    (void)state;
+    for (int k = 0; rgi_cpu_isas[k]; k++)
+        if (rgi_cpu_find(rgi_cpu_isas[k], RG_REAL_DOUBLE)) assert_tangents_bitwise(rgi_cpu_isas[k]);
 }
 
 /* tangents along the steps of a run without them: the same bits as when they are solved again, and the same

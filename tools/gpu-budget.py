@@ -119,7 +119,7 @@ def source(stepper, real):
 
 
 def nvcc_flags():
-    return ["-std=c++17", "-O3", "-I" + os.path.join(ROOT, "include"), "-I" + os.path.join(ROOT, "kernels")]
+    return ["-std=c++17", "-O3", "-fmad=false", "-I" + os.path.join(ROOT, "include"), "-I" + os.path.join(ROOT, "kernels")]
 
 
 def kernel_of(entry):
