@@ -250,7 +250,7 @@ RG_FN void rgi_tension_begin(rgi_rod *rod)
     RG_TEAM_FOR(i, 0, rod->n)
     {
         const real *w = rod->w + RGI_NW * i;
-        rod->tension[i] = w[RGI_SL] * rod->s[RGI_NS * i] - w[RGI_BL];
+        rod->tension[i] = rg_fms(w[RGI_SL], rod->s[RGI_NS * i], w[RGI_BL]);
     }
     RG_TEAM_SYNC();
 }
@@ -262,8 +262,8 @@ RG_FN void rgi_tension_move(rgi_rod *rod, real alpha, rmask take)
     {
         const real *w = rod->w + RGI_NW * i, *p = rod->dy + RGI_NU * i;
         const real longer = v3_dot(v3_load(rod->t + 4 * i), v3_sub(v3_load(p + 4), v3_load(p)));
-        const real whole = w[RGI_SL] * (rod->sy[RGI_NS * i] + longer) - w[RGI_BL], now = rod->tension[i];
-        rod->tension[i] = rg_select(take, now + alpha * (whole - now), now);
+        const real whole = rg_fms(w[RGI_SL], rod->sy[RGI_NS * i] + longer, w[RGI_BL]), now = rod->tension[i];
+        rod->tension[i] = rg_select(take, rg_fma(alpha, whole - now, now), now);
     }
 }
 
