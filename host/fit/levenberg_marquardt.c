@@ -11,7 +11,8 @@
  *
  * A rod can snap to another shape and its error jump, at a distance from u that the model does not see. One such
  * recording would hold up all others. Where a step would lower the cost without a few recordings that jump, their
- * parts of J^T V J are multiplied (`factors`), so that the next steps leave these recordings where they are. */
+ * parts of J^T V J are multiplied (`factors`), so that this step leaves these recordings where they are; each step
+ * that is taken brings the factors down again. */
 #include <math.h>
 #include <string.h>
 
@@ -80,6 +81,15 @@ static rg_status hold_jumpers(rg_fit *fit, double predicted, int *held, rg_error
     for (size_t i = 0; i < n; i++) fit->factors[i] *= fit->rises[i];
     *held = 1;
     return rgi_algebra_reweigh(fit, fit->rises, err);
+}
+
+/* Recordings that were held are held less at the next point, until they jump again: held for good, they would hide what
+ * they have to gain, and the fit would end there. fit->rises keeps what they were. */
+static void release(rg_fit *fit)
+{
+    const size_t n = rgi_fit_recordings(fit);
+    memcpy(fit->rises, fit->factors, n * sizeof *fit->factors);
+    for (size_t i = 0; i < n; i++) fit->factors[i] = fmax(1.0, fit->factors[i] / factor_rise);
 }
 
 /* A point where the tangents have grown by 10^4 at once is on the way to chaos, or over the edge of
@@ -171,8 +181,10 @@ rg_status rgi_fit_lm_step(rg_fit *fit, int *accepted, rg_error *err)
         *accepted = 1;
         return RG_OK;
     }
+    release(fit);
     RG_TRY(rgi_fit_try(fit, fit->memory, &cost, err));
     if (!usable(fit) || !rgi_fit_better(fit, cost)) {
+        memcpy(fit->factors, fit->rises, rgi_fit_recordings(fit) * sizeof *fit->factors);
         fit->mu = s.mu * mu_apart;
         fit->stuck = fit->mu > mu_most;
         return RG_OK;
