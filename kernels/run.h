@@ -212,6 +212,7 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
         run->rod.fixed = pack->fixed;
         run->rod.coef = RGI_CREALS(pack->coef);
         run->rod.f = run->force;
+        run->rod.normalised = pack->normalised;
         run->carried = run->odd = 0;
         run->step.h = pack->h;
         run->step.bdf2 = 0;

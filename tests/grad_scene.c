@@ -28,7 +28,7 @@ const char *grad_kind_name(int kind)
 
 const char *grad_stepper_name(int stepper)
 {
-    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform", "static"};
+    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform", "static", "implicit BDF2, normalised"};
     return names[stepper];
 }
 
@@ -222,6 +222,8 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     grad_scene *s = empty(&o, rods);
     for (size_t i = 0; i < rods; i++)
         s->models[i] = rods_model(n_markers, refine, clamps, n_clamps, seed + 31 * i);
+    for (size_t i = 0; i < rods && stepper == GRAD_NORMALISED; i++)
+        if (rg_model_set_bend_measure(s->models[i], RG_BEND_NORMALISED, NULL) != RG_OK) fail();
     shape(s);
     seed ^= 0x5ce7e;
     for (size_t i = 0; i < rods; i++) start(s, i, &seed);

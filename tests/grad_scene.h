@@ -33,8 +33,8 @@ typedef enum grad_grip {
     GRAD_GRIPS
 } grad_grip;
 
-/* the steppers and schemes that tests go through */
-enum { GRAD_EULER, GRAD_BDF2, GRAD_DEFORM, GRAD_STEPPERS, GRAD_STATIC = GRAD_STEPPERS };
+/* the steppers and schemes that tests go through; GRAD_NORMALISED: BDF2 of rods of RG_BEND_NORMALISED */
+enum { GRAD_EULER, GRAD_BDF2, GRAD_DEFORM, GRAD_STEPPERS, GRAD_STATIC = GRAD_STEPPERS, GRAD_NORMALISED };
 
 typedef struct grad_scene {
     rg_batch_opts opts;

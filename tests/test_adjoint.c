@@ -19,9 +19,15 @@
 
 static double worse(double a, double b) { return a <= b ? b : a; } /* keeps a NaN in a */
 
+/* those of GRAD_STEPPERS, then GRAD_NORMALISED; from -1 to -1 */
+static int next_stepper(int stepper)
+{
+    return stepper == GRAD_NORMALISED ? -1 : stepper + 1 == GRAD_STEPPERS ? GRAD_NORMALISED : stepper + 1;
+}
+
 static void check_dot(size_t steps, double bar, const char *over)
 {
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+    for (int stepper = next_stepper(-1); stepper >= 0; stepper = next_stepper(stepper)) {
         double worst = 0.0;
         char row[96];
         for (int grip = 0; grip < GRAD_GRIPS; grip++) {
@@ -110,7 +116,7 @@ static void adjoint_taylor_slope(void **state)
 {
     (void)state;
     const uint64_t weights = 5;
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+    for (int stepper = next_stepper(-1); stepper >= 0; stepper = next_stepper(stepper)) {
         double least = INFINITY, most = 0.0, eps[HALVINGS + 1] = {0.0};
         int unmeasured = 0, measured = 0;
         char row[96];
@@ -176,7 +182,7 @@ static void adjoint_gradient_differences(void **state)
 {
     (void)state;
     const uint64_t weights = 8;
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+    for (int stepper = next_stepper(-1); stepper >= 0; stepper = next_stepper(stepper)) {
         double worst = 0.0;
         int worst_kind = GRAD_ALL;
         char row[96];
@@ -224,7 +230,7 @@ static void adjoint_asked_alone_bitwise(void **state)
 {
     (void)state;
     double unequal = 0.0;
-    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
+    for (int stepper = next_stepper(-1); stepper >= 0; stepper = next_stepper(stepper))
         for (int grip = GRAD_ENDS; grip < GRAD_GRIPS; grip++) {
             grad_scene *s =
                 grad_scene_make(stepper, (grad_grip)grip, 5, 13, 2, 0xa5u + (uint64_t)grip);

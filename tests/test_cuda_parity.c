@@ -83,7 +83,7 @@ static void parity_value(void **state)
     (void)state;
     int beyond = 0;
     double worst[WAYS][QUANTITIES] = {{0.0}};
-    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++)
+    for (int stepper = 0; stepper <= GRAD_NORMALISED; stepper++)
         for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
             const shape *p = &shapes[k];
             if (stepper == GRAD_STATIC && p->grip == GRAD_NOWHERE) continue;
@@ -228,7 +228,7 @@ static void parity_failed_rod(void **state)
 {
     enum { RODS = 9, BAD = 4, STEP = 3, FAULTS = 4 };
     (void)state;
-    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++)
+    for (int stepper = 0; stepper <= GRAD_NORMALISED; stepper++)
         for (int fault = 0; fault < FAULTS; fault++)
             for (int which = 0; which < ways(); which++) {
                 grad_scene *s = grad_scene_sized(stepper, GRAD_ENDS, RODS, 6, 1, 6, 1, 0x9fa);
@@ -295,7 +295,7 @@ static void parity_simulate_value(void **state)
         /* of a free marker only the first two frames may be read */
         for (size_t f = 2; f < frames[i]; f++) r[i].positions[3 * (f * MARKERS + 3)] = NAN;
     }
-    for (int stepper = 0; stepper <= GRAD_STATIC; stepper++) {
+    for (int stepper = 0; stepper <= GRAD_NORMALISED; stepper++) {
         rg_rollout_opts o = rg_rollout_opts_default();
         rg_rod_status reference[N], statuses[N];
         o.stepper = stepper == GRAD_DEFORM ? RG_STEPPER_DEFORM : RG_STEPPER_IMPLICIT;

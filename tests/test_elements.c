@@ -10,6 +10,7 @@
  * Errors are relative to an entry's natural size: stiffness times powers of 1/length and 1/chi. */
 #define RGI_REAL_COMPLEX
 #include "joint_between.h"
+#include "rod/normalised.h"
 
 #include <float.h>
 #include <setjmp.h>
@@ -556,6 +557,77 @@ static void elements_hess_fd(void **state)
     }
 }
 
+/* kappa' [2] and tau of a joint that has made whole turns besides, and their gradients */
+static rgi_normaliser normalised_at(const rgi_joint *j, int turns, real s[3], real g[RGI_NG])
+{
+    s[2] = rgi_joint_twist(j) + 2.0 * PI * turns;
+    const rgi_normaliser by = rgi_normaliser_of(j, s[2]);
+    s[0] = by.sigma * j->kappa1;
+    s[1] = by.sigma * j->kappa2;
+    rgi_joint_grad(j, g);
+    rgi_normalise_grad(by, j->kappa1, j->kappa2, g);
+    return by;
+}
+
+/* kb's components along the directors half-way: edge e's, carried to f and turned by half the twist */
+static void elements_normalised_value(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++)
+        for (int turns = -2; turns <= 2; turns++) {
+            config c = config_random(i);
+            rgi_joint j = joint_of(&c);
+            real s[3], g[RGI_NG];
+            (void)normalised_at(&j, turns, s, g);
+            const double half = 0.5 * creal(s[2]), k = 1.0 + creal(v3_norm(j.kb));
+            const vec3 p = v3_transport(j.te, j.tf, j.m1e), q = v3_cross(j.tf, p);
+            const vec3 m1 = v3_axpy(sin(half), q, v3_scale(cos(half), p)), m2 = v3_cross(j.tf, m1);
+            assert_close(creal(s[0]), creal(v3_dot(j.kb, m2)), k, 5e-14, "kappa'1", i);
+            assert_close(creal(s[1]), -creal(v3_dot(j.kb, m1)), k, 5e-14, "kappa'2", i);
+        }
+}
+
+/* gradients of kappa' by complex steps of its values, and the Hessian by complex steps of the potential's gradient */
+static void elements_normalised_complex(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CONFIGS; i++) {
+        const int turns = i % 3 - 1;
+        config c = config_random(i);
+        potential p = potential_random(i);
+        const potential one = {.s1 = 1.0};
+        chart h = chart_at(&c);
+        rgi_joint base = joint_of(&c);
+        real s[3], g[RGI_NG], hess[RGI_NJ], more[RGI_NJ];
+        const rgi_normaliser by = normalised_at(&base, turns, s, g);
+        const real along = p.s1 * s[0] + p.s2 * s[1];
+        rgi_joint_hess(&base, g, p.k11, p.k12, p.k22, p.k33, by.sigma * p.s1, by.sigma * p.s2, p.s3 + by.slope * along,
+                       hess);
+        rgi_normalise_hess(by, g, p.s1, p.s2, along, more);
+        double m[8][8], d[8][8], y[8], wide = creal(by.sigma * by.sigma);
+        for (int k = 0; k < RGI_NJ; k++) hess[k] += more[k];
+        hess_full(hess, m);
+        point(&c, y);
+        for (int k = 0; k < 8; k++) {
+            rgi_joint j = joint_step(&h, &c, k);
+            real z[8], at[3], its[RGI_NG], v[8];
+            for (int r = 0; r < 8; r++) z[r] = r == k ? cplx(y[r], STEP) : y[r];
+            (void)normalised_at(&j, turns, at, its);
+            const double scale = wide * natural(&c, &one, k, 7);
+            for (int e = 0; e < 3; e++)
+                worst_grad = worse(worst_grad, assert_close(creal(g[8 * e + k]), cimag(at[e]) / STEP, scale, TOL,
+                                                            "gradient of kappa'", i));
+            const real d1 = at[0] - s[0], d2 = at[1] - s[1], d3 = at[2] - s[2];
+            const real first[3] = {p.s1 + p.k11 * d1 + p.k12 * d2, p.s2 + p.k12 * d1 + p.k22 * d2, p.s3 + p.k33 * d3};
+            for (int r = 0; r < 8; r++) v[r] = first[0] * its[r] + first[1] * its[8 + r] + first[2] * its[16 + r];
+            v3_store(v, v3_axpy(v[6], transport_turn(h.se, v3_load(z)), v3_load(v)));
+            v3_store(v + 3, v3_axpy(v[7], transport_turn(h.sf, v3_load(z + 3)), v3_load(v + 3)));
+            for (int r = 0; r < 8; r++) d[r][k] = cimag(v[r]) / STEP;
+        }
+        worst_hess = worse(worst_hess, assert_hessian(&c, &p, m, d, TOL * wide, i));
+    }
+}
+
 static int record(void **state)
 {
     (void)state;
@@ -575,7 +647,8 @@ int main(void)
         cmocka_unit_test(elements_helix_value),  cmocka_unit_test(elements_grad_complex),
         cmocka_unit_test(elements_grad_behind),  cmocka_unit_test(elements_hess_complex),
         cmocka_unit_test(elements_hess_dual),    cmocka_unit_test(elements_hess_behind),
-        cmocka_unit_test(elements_hess_fd),
+        cmocka_unit_test(elements_hess_fd),      cmocka_unit_test(elements_normalised_value),
+        cmocka_unit_test(elements_normalised_complex),
     };
     return cmocka_run_group_tests(tests, NULL, record);
 }

@@ -129,7 +129,7 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
             usable[i] &= levels[n].batch.statuses[i].flag == RG_ROD_OK;
     }
     if (status != RG_OK) goto done;
-    if (n > 0) rgc_warn_rods("check", levels[0].batch.statuses, job->used, job->n, &job->opts);
+    if (n > 0) rgc_warn_rods("check", job->file.model, levels[0].batch.statuses, job->used, job->n, &job->opts);
     double unused = 0.0, change[HALVINGS] = {0}, order = NAN;
     size_t rods = 0;
     for (size_t i = 0; i < job->n; i++) rods += usable[i];

@@ -69,6 +69,8 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
 int rgc_number(const char *option, const char *text, double low, double high, double *out);
 /* Three numbers between commas, each of size 1e6 at most: 1, else 0. */
 int rgc_triple(const char *text, double out[3]);
+/* --bend-measure: a sentence and RGC_USAGE where there is none of this name */
+int rgc_bend_measure(const char *command, const char *text, rg_bend_measure *out);
 int rgc_integer(const char *option, const char *text, long low, long high, long *out);
 /* "all" (everything), or bytes with k, M or G behind them, at least 1: into what rg_batch_opts calls a
  * budget */

@@ -111,7 +111,7 @@ static int print_table(const rgc_comparison *job)
 
 static int show(const rgc_comparison *job, const rgc_common *common, const char *model_path)
 {
-    rgc_warn_rods("evaluate", job->batch.statuses, job->recordings, job->n, &job->opts);
+    rgc_warn_rods("evaluate", job->file.model, job->batch.statuses, job->recordings, job->n, &job->opts);
     int code = common->json ? rgc_print_json("evaluate", comparison_json(job, model_path))
                             : print_table(job);
     char text[512];

@@ -30,6 +30,7 @@ static const char usage[] =
 typedef struct arguments {
     rgc_common common;
     const char *start, *tolerance, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
+    const char *measure;
 } arguments;
 
 /* names of all groups and methods, each with ", " behind it */
@@ -111,6 +112,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"tolerance", &a->tolerance, NULL,
          "the fit has converged when its cost falls by less than this share twice in a row (0.003)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
+        {"bend-measure", &a->measure, NULL, "curvature is measured against directors averaged, or normalised (averaged)"},
     };
     int code =
         rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
@@ -134,6 +136,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     }
     if (a->fit && (code = parse_groups(a->fit, opts))) return code;
     if ((code = parse_method(a, opts))) return code;
+    if (a->measure && (code = rgc_bend_measure("fit", a->measure, &opts->bend_measure))) return code;
     if (a->common.stepper == RG_STEPPER_DEFORM) opts->refine = 1; /* as published */
     if (a->common.refine > 0) opts->refine = a->common.refine;
     if (*last - *first < 1)
@@ -204,11 +207,11 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     size_t used = (size_t)snprintf(
         key, room,
         "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
-        "gravity %.17g,%.17g,%.17g newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
+        "measure %d gravity %.17g,%.17g,%.17g newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
         rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
         opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
-        opts->rollout.substeps, opts->rollout.gravity[0], opts->rollout.gravity[1], opts->rollout.gravity[2],
+        opts->rollout.substeps, (int)opts->bend_measure, opts->rollout.gravity[0], opts->rollout.gravity[1], opts->rollout.gravity[2],
         opts->rollout.tolerance_m, opts->tolerance, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
@@ -346,6 +349,8 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
         /* it was simulated so before, unless the call says otherwise */
         if (status == RG_OK) rgc_tell_gravity("fit", &a->common, &start, a->start);
         if (status == RG_OK) opts->rollout = rgc_rollout_opts(&a->common, &start);
+        if (status == RG_OK && a->measure) status = rg_model_set_bend_measure(start.model, opts->bend_measure, &err);
+        if (status == RG_OK) opts->bend_measure = rg_model_bend_measure(start.model);
         if (status == RG_OK)
             status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,
                                          &job.n, &err);

@@ -47,7 +47,7 @@ void rgc_fit_warn(const rgc_fit_job *job)
 {
     rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
     for (size_t i = 0; statuses && i < job->n; i++) (void)rg_fit_recording_l1(job->fit, i, &statuses[i]);
-    if (statuses) rgc_warn_rods("fit", statuses, job->recordings, job->n, &job->opts->rollout);
+    if (statuses) rgc_warn_rods("fit", rg_fit_model(job->fit), statuses, job->recordings, job->n, &job->opts->rollout);
     free(statuses);
 }
 

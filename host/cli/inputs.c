@@ -232,8 +232,8 @@ static excess find_excess(const double *values, double bar, const rg_recording *
     return found;
 }
 
-void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_recording *recordings, size_t n,
-                   const rg_rollout_opts *opts)
+void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_status *statuses,
+                   const rg_recording *recordings, size_t n, const rg_rollout_opts *opts)
 {
     size_t rods = 0, first = 0;
     for (size_t i = n; i-- > 0;)
@@ -248,7 +248,10 @@ void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_
                  rods, n, rgi_plural(n), first, recordings[first].name, statuses[first].unstable);
     double *values = calloc(n, sizeof *values);
     if (!values) return;
-    const double quarter = 0.5 * acos(-1.0), most_twist = 0.5;
+    const double quarter = 0.5 * acos(-1.0), half_turn = 2.0 * quarter;
+    /* twist softens bending by averaged directors only; the other measure fails near half a turn */
+    const int normalised = rg_model_bend_measure(model) == RG_BEND_NORMALISED;
+    const double most_twist = normalised ? 2.5 : 0.5;
     for (size_t i = 0; i < n; i++)
         values[i] = statuses[i].stable_step_s > 0.0 ? recordings[i].dt_s / statuses[i].stable_step_s : 0.0;
     excess over = find_excess(values, 0.0, recordings, n);
@@ -274,8 +277,14 @@ void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_
                  frame_of(&recordings[over.worst], statuses[over.worst].worst_turn_step, opts->substeps));
     for (size_t i = 0; i < n; i++) values[i] = statuses[i].worst_twist_rad;
     over = find_excess(values, most_twist, recordings, n);
-    if (over.rods) {
-        const double half = cos(0.5 * fmin(values[over.worst], 2.0 * quarter));
+    if (over.rods && normalised) {
+        rgc_warn(command,
+                 "a vertex is twisted by more than %g rad in %s: %.2f rad in frame %zu; near half a turn the direction in "
+                 "which the vertex bends is lost; take a finer mesh (fit with a larger --refine).",
+                 most_twist, over.whose, values[over.worst],
+                 frame_of(&recordings[over.worst], statuses[over.worst].worst_twist_step, opts->substeps));
+    } else if (over.rods) {
+        const double half = cos(0.5 * fmin(values[over.worst], half_turn));
         rgc_warn(command,
                  "a vertex is twisted by more than %g rad in %s: %.2f rad in frame %zu, which makes bending there too "
                  "soft by %.0f %%; take a finer mesh (fit with a larger --refine).",

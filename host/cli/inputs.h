@@ -49,8 +49,8 @@ void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char
 /* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable
  * equilibria (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much
  * twist for the mesh. One of each kind at most. */
-void rgc_warn_rods(const char *command, const rg_rod_status *statuses, const rg_recording *recordings, size_t n,
-                   const rg_rollout_opts *opts);
+void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_status *statuses,
+                   const rg_recording *recordings, size_t n, const rg_rollout_opts *opts);
 
 /* Add to a JSON object what every simulating command reports: status, steps, wall_s,
  * rod_steps_per_s, backend, isa, real, scheme, substeps, gravity_m_s2. 0 without memory. */

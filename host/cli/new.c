@@ -35,7 +35,7 @@ typedef struct job {
     rgc_common common;
     rgc_section_args args;
     const char *length_text, *vertices_text, *direction_text, *drive, *seconds_text, *frames_text;
-    const char *stretch_relaxation, *bend_relaxation, *twist_relaxation, *drag;
+    const char *stretch_relaxation, *bend_relaxation, *twist_relaxation, *drag, *measure;
     double length_m, direction[3]; /* a unit vector */
     long markers, frames;
     rgi_model_file file;
@@ -237,6 +237,9 @@ static int make_model(job *j)
     const size_t refine = j->common.refine > 0 ? (size_t)j->common.refine : 1;
     rg_status status = read_clamps(j, clamps, &n, &err);
     if (status == RG_OK) status = rg_model_create((size_t)j->markers, refine, clamps, n, &j->file.model, &err);
+    rg_bend_measure measure = RG_BEND_AVERAGED;
+    if (status == RG_OK && j->measure && rgc_bend_measure("new", j->measure, &measure) != RGC_DONE) return RGC_USAGE;
+    if (status == RG_OK) status = rg_model_set_bend_measure(j->file.model, measure, &err);
     if (status == RG_OK)
         status = rg_model_set_section(j->file.model, &j->args.section, &j->args.material, &err);
     if (status == RG_OK) status = rg_section_measure(&j->args.section, &j->shape, &err);
@@ -344,6 +347,7 @@ int rgc_new(int argc, char **argv)
         {"bend-relaxation", &j.bend_relaxation, NULL, "of bending [s] (0.05)"},
         {"twist-relaxation", &j.twist_relaxation, NULL, "of twist [s] (0.05)"},
         {"drag", &j.drag, NULL, "of the air, per mass [1/s] (0.05)"},
+        {"bend-measure", &j.measure, NULL, "curvature is measured against directors averaged, or normalised (averaged)"},
     };
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &j.common, &first, &last);

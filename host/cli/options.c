@@ -359,6 +359,12 @@ static int parse_stepper(const char *text, int *stepper)
     return RGC_DONE;
 }
 
+int rgc_bend_measure(const char *command, const char *text, rg_bend_measure *out)
+{
+    if (rg_bend_measure_find(text, out)) return RGC_DONE;
+    return rgc_complain(command, RGC_USAGE, "--bend-measure is \"%s\" but must be averaged or normalised.", text);
+}
+
 static int parse_scheme(const char *text, int *scheme)
 {
     rg_scheme found = RG_SCHEME_BE;

@@ -247,18 +247,22 @@ static int check_arguments(const rgc_common *common, int n_positional)
 
 int rgc_plant(int argc, char **argv)
 {
-    const char *seed_text = NULL, *noise_text = NULL;
+    const char *seed_text = NULL, *noise_text = NULL, *measure_text = NULL;
     const rgc_option extra[] = {
         {"seed", &seed_text, NULL, "of all random numbers; 1 by default"},
-        {"noise", &noise_text, NULL, "standard deviation on free markers [m]"}};
+        {"noise", &noise_text, NULL, "standard deviation on free markers [m]"},
+        {"bend-measure", &measure_text, NULL,
+         "curvature is measured against directors averaged, or normalised (the model's, or averaged)"}};
     rgc_common common;
     int first = 0, last = 0;
     long seed = 0;
     double noise = 0.0, started = rgc_seconds();
-    int code = rgc_parse(argc, argv, usage, extra, 2, &common, &first, &last);
+    int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &common, &first, &last);
     if (code != RGC_DONE || common.help) return code;
     code = check_arguments(&common, last - first);
     if (code == RGC_DONE && seed_text) code = rgc_integer("seed", seed_text, 0, LONG_MAX, &seed);
+    rg_bend_measure measure = RG_BEND_AVERAGED;
+    if (code == RGC_DONE && measure_text) code = rgc_bend_measure("plant", measure_text, &measure);
     if (code == RGC_DONE && noise_text) code = rgc_number("noise", noise_text, 0, 1, &noise);
     if (code != RGC_DONE) return code;
     rg_error err = {0};
@@ -267,6 +271,7 @@ int rgc_plant(int argc, char **argv)
     rg_status status = rgc_plant_spec_read(first < last ? argv[first] : NULL, &common, &spec, &err);
     if (seed_text) spec.opts.seed = (uint64_t)seed;
     if (noise_text) spec.opts.noise_m = noise;
+    if (status == RG_OK && measure_text) status = rg_model_set_bend_measure(spec.truth.model, measure, &err);
     if (status == RG_OK) status = check_output(common.output, &err);
     if (status == RG_OK) {
         rgc_catch_signals();

@@ -109,7 +109,7 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
     rgc_catch_signals();
     status = write_output(common->output, model_path, *recordings, batch, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);
-    rgc_warn_rods("simulate", batch->statuses, *recordings, *n, &opts);
+    rgc_warn_rods("simulate", file->model, batch->statuses, *recordings, *n, &opts);
     int code = RGC_DONE;
     if (common->json)
         code = rgc_print_json("simulate", result_json(common->output, *recordings, batch, &opts));

@@ -212,11 +212,12 @@ static const rg_model *listed(const model_list *list, size_t rod)
     return list->models[list->each ? rod : 0];
 }
 
-/* the model has this mesh and these clamps */
+/* the model has this mesh, these clamps and this measure of bending */
 static int fits(const rgi_shape *s, const rg_model *model)
 {
     const int *clamps = NULL, *at = rg_model_marker_vertices(model);
-    if (rg_model_vertices(model) != s->n || rg_model_markers(model) != s->n_markers ||
+    const int normalised = rg_model_bend_measure(model) == RG_BEND_NORMALISED;
+    if (normalised != s->normalised || rg_model_vertices(model) != s->n || rg_model_markers(model) != s->n_markers ||
         rg_model_clamps(model, &clamps) != s->n_fixed_x ||
         memcmp(at, s->marker_vertices, s->n_markers * sizeof *at) != 0)
         return 0;
@@ -242,7 +243,7 @@ static rgi_batch_shape *find_shape(const rg_batch *b, const rg_model *model)
 
 static rg_status add_shape(rg_batch *b, const rg_model *model, rgi_batch_shape **out, rg_error *err)
 {
-    RG_TRY(rgi_rollout_check_held(&b->opts.rollout, model, err));
+    RG_TRY(rgi_rollout_check_model(&b->opts.rollout, model, err));
     rgi_batch_shape *more = realloc(b->shapes, (b->n_shapes + 1) * sizeof *more);
     if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the meshes of a batch");
     b->shapes = more;
@@ -420,7 +421,9 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
                                              "model; rod %zu was given", rod);
     if (!fits(rgi_batch_shape_of(b, rod), model))
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "the model of rod %zu has another mesh or other clamps than the batch has for it", rod);
+                       "the model of rod %zu has another mesh, other clamps or another measure of bending than the batch "
+                       "has for it",
+                       rod);
     RG_TRY(rg_model_check(model, err));
     RG_TRY(rg_model_copy(model, &copy, err));
     rg_model_destroy(&b->models[rod]);

@@ -18,6 +18,7 @@ static const size_t max_vertices = (size_t)1 << 20;
 
 struct rg_model {
     size_t markers, refine, vertices, clamps;
+    rg_bend_measure bend_measure;
     size_t entries[RG_FIELD_COUNT];
     size_t bytes;                   /* of the whole allocation, this struct included */
     double *fields[RG_FIELD_COUNT]; /* into the same allocation, as the next two */
@@ -53,6 +54,29 @@ int rg_field_find(const char *name, rg_field *out)
             *out = (rg_field)f;
             return 1;
         }
+    return 0;
+}
+
+const char *rg_bend_measure_name(rg_bend_measure measure)
+{
+    switch (measure) {
+#define CASE_NAME(value, code, text)                                                               \
+    case value: return text;
+        RG_BEND_MEASURE_LIST(CASE_NAME)
+#undef CASE_NAME
+    }
+    return "unknown";
+}
+
+int rg_bend_measure_find(const char *name, rg_bend_measure *out)
+{
+#define IF_NAMED(value, code, text)                                                                \
+    if (name && strcmp(name, text) == 0) {                                                         \
+        *out = value;                                                                              \
+        return 1;                                                                                  \
+    }
+    RG_BEND_MEASURE_LIST(IF_NAMED)
+#undef IF_NAMED
     return 0;
 }
 
@@ -199,6 +223,18 @@ size_t rg_model_clamps(const rg_model *model, const int **clamps)
 }
 
 const int *rg_model_marker_vertices(const rg_model *model) { return model->marker_vertices; }
+
+rg_bend_measure rg_model_bend_measure(const rg_model *model) { return model->bend_measure; }
+
+rg_status rg_model_set_bend_measure(rg_model *model, rg_bend_measure measure, rg_error *err)
+{
+    if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to set a measure of bending of is NULL.");
+    if (measure != RG_BEND_AVERAGED && measure != RG_BEND_NORMALISED)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "Measure of bending %d is neither RG_BEND_AVERAGED nor RG_BEND_NORMALISED.",
+                       (int)measure);
+    model->bend_measure = measure;
+    return RG_OK;
+}
 
 size_t rg_model_field_entries(const rg_model *model, rg_field field)
 {

@@ -145,6 +145,7 @@ rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err
     if (!s) goto fail;
     s->n = n;
     s->n_markers = markers;
+    s->normalised = rg_model_bend_measure(model) == RG_BEND_NORMALISED;
     s->fixed = calloc(n, 1);
     s->order = calloc(n, sizeof(int));
     s->first = calloc(n, sizeof(int));

@@ -23,7 +23,8 @@
 
 enum { RGI_SUPPORT = 4 }; /* marker vertices that a mesh vertex starts from */
 
-/* which nodes of a model's mesh are prescribed, and where mesh vertices are between marker vertices */
+/* which nodes of a model's mesh are prescribed, where mesh vertices are between marker vertices, and what else the rods
+ * of a pack have in common */
 typedef struct rgi_shape {
     size_t n, n_markers;
     unsigned char *fixed;        /* [n] bits of rod/layout.h */
@@ -36,6 +37,7 @@ typedef struct rgi_shape {
     size_t n_fixed_x, n_fixed_theta;
     int *free_markers;
     size_t n_free;
+    int normalised; /* RG_BEND_NORMALISED */
 } rgi_shape;
 
 rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err);

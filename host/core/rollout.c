@@ -134,8 +134,13 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     return RG_OK;
 }
 
-rg_status rgi_rollout_check_held(const rg_rollout_opts *o, const rg_model *model, rg_error *err)
+rg_status rgi_rollout_check_model(const rg_rollout_opts *o, const rg_model *model, rg_error *err)
 {
+    if (o->stepper == RG_STEPPER_DEFORM && rg_model_bend_measure(model) != RG_BEND_AVERAGED)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the deform stepper measures bending against averaged directors, and the model's bend_measure is "
+                       "\"%s\"; choose the implicit stepper or a model with \"averaged\"",
+                       rg_bend_measure_name(rg_model_bend_measure(model)));
     if (o->scheme != RG_SCHEME_STATIC || rg_model_clamps(model, NULL) > 0) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,
                    "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
@@ -163,6 +168,7 @@ void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, d
     j->deform = o->stepper == RG_STEPPER_DEFORM;
     j->bdf2 = o->scheme == RG_SCHEME_BDF2 && !j->deform;
     j->still = o->scheme == RG_SCHEME_STATIC;
+    j->normalised = s->normalised;
     j->sweeps = o->sweeps;
     j->substeps = o->substeps;
 }

@@ -359,7 +359,7 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no recording to simulate");
     const rgi_cpu *cpu = NULL;
     RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
-    RG_TRY(rgi_rollout_check_held(&opts->rollout, model, err));
+    RG_TRY(rgi_rollout_check_model(&opts->rollout, model, err));
     rgi_takes *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;

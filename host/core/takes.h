@@ -15,8 +15,9 @@
 
 /* the options in range, and the instructions they mean. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
 rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg_error *err);
-/* RG_ERR_ARGUMENT for equilibria of a model that nothing holds */
-rg_status rgi_rollout_check_held(const rg_rollout_opts *opts, const rg_model *model, rg_error *err);
+/* RG_ERR_ARGUMENT for equilibria of a model that nothing holds, and for a measure of bending that the stepper does not
+ * know */
+rg_status rgi_rollout_check_model(const rg_rollout_opts *opts, const rg_model *model, rg_error *err);
 
 /* a pack's shape and scheme; the shape must outlive it */
 void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);

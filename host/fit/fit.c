@@ -318,6 +318,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     } else {
         status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine,
                                  recordings[0].clamps, recordings[0].n_clamps, &f->start, err);
+        if (status == RG_OK) status = rg_model_set_bend_measure(f->start, opts->bend_measure, err);
         if (status == RG_OK) status = start_lengths(f, f->start, err);
         /* logarithms need somewhere to start from */
         if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD)

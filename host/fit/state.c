@@ -40,7 +40,7 @@ static const double same_cost = 1e-6;
 /* of the header's second number, the method: added where a state holds no normal matrix */
 enum { ON_DEVICE = 100 };
 
-enum { FIXED = 22, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 12 };
+enum { FIXED = 23, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 12 };
 
 static int keeps_nothing(const rg_fit *fit)
 {
@@ -61,7 +61,7 @@ static void header(const rg_fit *fit, double *h)
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
-    double fixed[FIXED] = {20261229.0,
+    double fixed[FIXED] = {20261230.0,
                            fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
@@ -82,7 +82,8 @@ static void header(const rg_fit *fit, double *h)
                            fit->opts.tolerance,
                            fit->opts.rollout.gravity[0],
                            fit->opts.rollout.gravity[1],
-                           fit->opts.rollout.gravity[2]};
+                           fit->opts.rollout.gravity[2],
+                           rg_model_bend_measure(fit->start)};
     memcpy(h, fixed, sizeof fixed);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         h[FIXED + 2 * g] = fit->opts.modes[g];

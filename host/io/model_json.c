@@ -92,7 +92,7 @@ static rg_status read_header(const reader *in, json_t *root)
 {
     static const char *const known[] = {"format", "version", "markers",    "refine",
                                         "clamps", "fields",  "simulation", "fit",
-                                        NULL};
+                                        "bend_measure", NULL};
     if (!json_is_object(root))
         return READ_FAIL(in, RG_ERR_FORMAT, "a model file holds one JSON object, this one holds %s",
                          type_text(root));
@@ -299,6 +299,16 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     return RG_OK;
 }
 
+/* averaged where it is not said */
+static rg_status read_bend_measure(const reader *in, const json_t *root, rg_model *model)
+{
+    const json_t *value = json_object_get(root, "bend_measure");
+    rg_bend_measure measure = RG_BEND_AVERAGED;
+    if (value && !rg_bend_measure_find(json_string_value(value), &measure))
+        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"averaged\" or \"normalised\"", "bend_measure");
+    return rg_model_set_bend_measure(model, measure, in->err);
+}
+
 static rg_status read_document(const reader *in, json_t *root, rgi_model_file *out)
 {
     RG_TRY(read_header(in, root));
@@ -307,6 +317,7 @@ static rg_status read_document(const reader *in, json_t *root, rgi_model_file *o
         return READ_FAIL(in, RG_ERR_FORMAT, "\"fit\" is %s but must be an object", type_text(fit));
     RG_TRY(read_simulation(in, root, out));
     RG_TRY(read_topology(in, root, &out->model));
+    RG_TRY(read_bend_measure(in, root, out->model));
     RG_TRY(read_fields(in, root, out->model));
     out->fit = fit ? json_incref(fit) : NULL;
     return RG_OK;
@@ -462,11 +473,13 @@ static json_t *document_json(const rgi_model_file *file)
         json_decref(fields);
         return NULL;
     }
-    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:{s:s, s:s, s:f, s:i, s:i, s:[f, f, f]}, s:o, s:O*}",
+    /* a chain measured as ever is written as ever */
+    const rg_bend_measure measure = rg_model_bend_measure(file->model);
+    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:s*, s:{s:s, s:s, s:f, s:i, s:i, s:[f, f, f]}, s:o, s:O*}",
                      "format", FORMAT_NAME, "version", FORMAT_VERSION,
                      "markers", (json_int_t)rg_model_markers(file->model),
                      "refine", (json_int_t)rg_model_refine(file->model), "clamps", list,
-                     "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
+                     "bend_measure", measure == RG_BEND_AVERAGED ? NULL : rg_bend_measure_name(measure), "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
                      "scheme", rg_scheme_name(file->rollout.scheme),
                      "dt_s", file->dt_s, "substeps", file->rollout.substeps,
                      "sweeps", file->rollout.sweeps, "gravity_m_s2", file->rollout.gravity[0],

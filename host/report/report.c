@@ -148,6 +148,7 @@ static json_t *model_json(const rgi_report_input *input, const char *hash)
            put(object, "path", text(input->model_path)) && put(object, "sha256", text(hash)) &&
            put(object, "markers", count(rg_model_markers(model))) &&
            put(object, "refine", count(rg_model_refine(model))) &&
+           put(object, "bend_measure", text(rg_bend_measure_name(rg_model_bend_measure(model)))) &&
            put(object, "vertices", count(vertices)) &&
            put(object, "length_m", number(vertex_at[vertices - 1])) &&
            put(object, "marker_at_m", json_incref(marker_at)) &&

@@ -102,6 +102,7 @@ typedef struct rg_fit_opts {
     double correlation;   /* N / N_eff */
     int starts;           /* stiffnesses to start the uniform stage from */
     unsigned long long seed; /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
+    rg_bend_measure bend_measure; /* of the model, without a start model (default RG_BEND_AVERAGED) */
 } rg_fit_opts;
 
 rg_fit_opts rg_fit_opts_default(void);

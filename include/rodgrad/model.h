@@ -75,6 +75,25 @@ const rg_field_info *rg_field_describe(rg_field field);
  * Thread-safe. */
 int rg_field_find(const char *name, rg_field *out);
 
+/* Against what a vertex's curvature is measured: the mean of its two edges' directors, which a twist tau of the vertex
+ * shortens by cos(tau/2), so that twist softens bending by cos^2(tau/2) (averaged, the default); or the unit directors
+ * half-way between them (normalised), which twist leaves alone (docs/physics.md, section 2). One for the whole rod. The
+ * deform stepper knows averaged only and refuses models of another measure. */
+#define RG_BEND_MEASURE_LIST(X)                                                                  \
+    X(RG_BEND_AVERAGED, 0, "averaged")                                                           \
+    X(RG_BEND_NORMALISED, 1, "normalised")
+
+typedef enum rg_bend_measure {
+#define RG_BEND_MEASURE_ENUM(name, code, text) name = code,
+    RG_BEND_MEASURE_LIST(RG_BEND_MEASURE_ENUM)
+#undef RG_BEND_MEASURE_ENUM
+} rg_bend_measure;
+
+/* "averaged", "normalised"; "unknown" for anything else. Thread-safe. */
+const char *rg_bend_measure_name(rg_bend_measure measure);
+/* The measure of this name into *out: 1; 0 when there is none, NULL too, and *out stays. Thread-safe. */
+int rg_bend_measure_find(const char *name, rg_bend_measure *out);
+
 typedef struct rg_model rg_model;
 
 /* Make a model for n_markers markers (>= 3) with `refine` (>= 1) edges between markers.
@@ -96,6 +115,10 @@ size_t rg_model_vertices(const rg_model *model);
 size_t rg_model_clamps(const rg_model *model, const int **clamps);
 /* Mesh vertex of marker k: [markers] indices, lives as long as the model. */
 const int *rg_model_marker_vertices(const rg_model *model);
+/* RG_BEND_AVERAGED of a new model. */
+rg_bend_measure rg_model_bend_measure(const rg_model *model);
+/* Fits and batches copy their models: set it before they are made. RG_ERR_ARGUMENT for a measure that there is not. */
+rg_status rg_model_set_bend_measure(rg_model *model, rg_bend_measure measure, rg_error *err);
 
 /* Entries of a field (times its components = doubles). */
 size_t rg_model_field_entries(const rg_model *model, rg_field field);

@@ -46,7 +46,7 @@ typedef struct rgi_pack {
     int rods;                   /* lanes in use; the others repeat the first for no step */
     /* scheme */
     double h, gravity[3], tolerance;
-    int deform, bdf2, still, max_iterations, sweeps;
+    int deform, bdf2, still, normalised, max_iterations, sweeps;
     int substeps;             /* steps of a frame */
     int n_steps;              /* of the longest rod; a multiple of substeps */
     const double *lane_steps; /* [W] steps of each rod; 0 for an empty lane */

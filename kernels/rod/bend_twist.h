@@ -52,13 +52,19 @@ RG_FN rgi_joint rgi_joint_make(const real *e, const real *f, vec3 m1e, vec3 m1f)
     return j;
 }
 
-/* tau, between minus half a turn and half a turn */
-RG_FN real rgi_joint_twist(const rgi_joint *j)
+/* tan(tau/2) */
+RG_FN real rgi_joint_half_tangent(const rgi_joint *j)
 {
     /* P m1e has components (cos, sin) = (P m1e.m1f, -P m1e.m2f) seen from m1f; half-angle form */
     vec3 p = v3_axpy(-v3_dot(j->m1e, j->tf), j->tt, j->m1e);
     real c = v3_dot(p, j->m1f), s = -v3_dot(p, j->m2f);
-    return RG_C(2.0) * rg_atan(s / (RG_C(1.0) + c));
+    return s / (RG_C(1.0) + c);
+}
+
+/* tau, between minus half a turn and half a turn */
+RG_FN real rgi_joint_twist(const rgi_joint *j)
+{
+    return RG_C(2.0) * rg_atan(rgi_joint_half_tangent(j));
 }
 
 /* gradient of kb.(qe+qf)/2 with value k: writes d/de, d/df */

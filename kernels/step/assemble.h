@@ -10,6 +10,7 @@
 
 #include "../rod/bend_twist.h"
 #include "../rod/layout.h"
+#include "../rod/normalised.h"
 #include "../rod/stretch.h"
 #include "ldlt.h"
 
@@ -29,6 +30,7 @@ typedef struct rgi_rod {
     real *a;                    /* [n] inertia [N/m] */
     real *c;                    /* [n][3] where inertia would take the vertex [m]; static: its load [N] */
     int still;                  /* static */
+    int normalised;             /* bending against normalised directors (rod/normalised.h): s, sy and g are of kappa' */
     real *y, *y1;               /* [n][3] trial positions and directors */
     real *base, *base1;         /* [n][3] the last accepted trial */
     real *sy;                   /* [n][RGI_NS] strains of the trial */
@@ -119,9 +121,14 @@ RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
     RG_TEAM_FOR(i, 1, rod->n - 1)
     {
         rgi_joint j = rgi_rod_joint(rod, m1, i);
-        rod->sy[RGI_NS * i + 1] = j.kappa1;
-        rod->sy[RGI_NS * i + 2] = j.kappa2;
-        rod->sy[RGI_NS * i + 3] = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
+        real *sy = rod->sy + RGI_NS * i;
+        sy[1] = j.kappa1;
+        sy[2] = j.kappa2;
+        sy[3] = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
+        if (!rod->normalised) continue;
+        const real sigma = rgi_normaliser_of(&j, sy[3]).sigma;
+        sy[1] = sigma * j.kappa1;
+        sy[2] = sigma * j.kappa2;
     }
     RG_TEAM_SYNC();
 }
@@ -134,6 +141,9 @@ RG_FN void rgi_strain_gradients(rgi_rod *rod, const real *x, const real *m1)
     {
         rgi_joint j = rgi_rod_joint(rod, m1, i);
         rgi_joint_grad(&j, rod->g + RGI_NG * i);
+        if (!rod->normalised) continue;
+        const rgi_normaliser by = rgi_normaliser_of(&j, rgi_twist_branch(rod, i, rgi_joint_twist(&j)));
+        rgi_normalise_grad(by, j.kappa1, j.kappa2, rod->g + RGI_NG * i);
     }
     RG_TEAM_SYNC();
 }
@@ -206,11 +216,8 @@ RG_FN void rgi_mask_node(rgi_rod *rod, int k)
     }
 }
 
-/* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess, prescribed unknowns like the others.
- * share: 1 for the exact Hessian, 0 (by lane) to leave out the geometric part of joints and compressed
- * edges, which makes it positive definite. add: to its diagonal [N/m], times length^2 for an angle. mixed: edges'
- * geometric part is of rod->tension. */
-RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
+/* what vertices and edges have of rgi_assemble_all */
+RG_DISSOLVED real rgi_assemble_edges(rgi_rod *rod, real share, real add, int mixed)
 {
     const real zero = rg_set1(0.0);
     real phi = zero;
@@ -268,6 +275,12 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
         }
         RG_TEAM_SYNC();
     }
+    return phi;
+}
+
+/* the joints' on top of phi */
+RG_DISSOLVED real rgi_assemble_joints(rgi_rod *rod, real share, real phi, int normalised)
+{
     RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
         RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
@@ -279,24 +292,60 @@ RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
             rgi_joint j = rgi_rod_joint(rod, rod->y1, i);
             const real tau = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
             rgi_joint_grad(&j, g);
-            real c1 = rg_dot2(w[RGI_S11], j.kappa1, w[RGI_S12], j.kappa2);
-            real c2 = rg_dot2(w[RGI_S12], j.kappa1, w[RGI_S22], j.kappa2);
+            real kappa1 = j.kappa1, kappa2 = j.kappa2;
+            rgi_normaliser by = {kappa1, kappa2}; /* any values */
+            if (normalised) {
+                by = rgi_normaliser_of(&j, tau);
+                rgi_normalise_grad(by, j.kappa1, j.kappa2, g);
+                kappa1 = by.sigma * j.kappa1;
+                kappa2 = by.sigma * j.kappa2;
+            }
+            real c1 = rg_dot2(w[RGI_S11], kappa1, w[RGI_S12], kappa2);
+            real c2 = rg_dot2(w[RGI_S12], kappa1, w[RGI_S22], kappa2);
             real ct = w[RGI_ST] * tau;
-            const real linear = rg_dot3(w[RGI_B1], j.kappa1, w[RGI_B2], j.kappa2, w[RGI_BT], tau);
-            phi += rg_fms(rg_set1(0.5), rg_dot3(c1, j.kappa1, c2, j.kappa2, ct, tau), linear);
+            const real linear = rg_dot3(w[RGI_B1], kappa1, w[RGI_B2], kappa2, w[RGI_BT], tau);
+            phi += rg_fms(rg_set1(0.5), rg_dot3(c1, kappa1, c2, kappa2, ct, tau), linear);
             real s1 = c1 - w[RGI_B1], s2 = c2 - w[RGI_B2], s3 = ct - w[RGI_BT];
             real d[8], h[RGI_NJ];
             for (int q = 0; q < 8; q++) d[q] = rg_dot3(s1, g[q], s2, g[8 + q], s3, g[16 + q]);
             rgi_scatter_gradient(rod->grad, i, d);
-            rgi_joint_hess(&j, g, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST], share * s1,
-                           share * s2, share * s3, h);
+            real geometric1 = share * s1, geometric2 = share * s2, geometric3 = share * s3;
+            if (normalised) {
+                const real along = geometric1 * kappa1 + geometric2 * kappa2;
+                rgi_normalise_hess(by, g, geometric1, geometric2, along, h);
+                rgi_scatter_hessian(rod->hess, i, h);
+                geometric1 = by.sigma * geometric1;
+                geometric2 = by.sigma * geometric2;
+                geometric3 = geometric3 + by.slope * along;
+            }
+            rgi_joint_hess(&j, g, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST], geometric1, geometric2, geometric3, h);
             rgi_scatter_hessian(rod->hess, i, h);
-            sy[1] = j.kappa1;
-            sy[2] = j.kappa2;
+            sy[1] = kappa1;
+            sy[2] = kappa2;
             sy[3] = tau;
         }
         RG_TEAM_SYNC();
     }
+    return phi;
+}
+RG_APART real rgi_assemble_joints_normalised(rgi_rod *rod, real share, real phi)
+{
+    return rgi_assemble_joints(rod, share, phi, 1);
+}
+
+/* Phi at the trial (rod->y, rod->y1); writes sy, t, g, grad, hess, prescribed unknowns like the others.
+ * share: 1 for the exact Hessian, 0 (by lane) to leave out the geometric part of joints and compressed
+ * edges, which makes it positive definite. add: to its diagonal [N/m], times length^2 for an angle. mixed: edges'
+ * geometric part is of rod->tension. */
+RG_FN real rgi_assemble_all(rgi_rod *rod, real share, real add, int mixed)
+{
+    real phi = rgi_assemble_edges(rod, share, add, mixed);
+#if defined(__CUDACC__)
+    phi = rgi_assemble_joints(rod, share, phi, rod->normalised); /* once in the code */
+#else
+    if (rod->normalised) phi = rgi_assemble_joints_normalised(rod, share, phi);
+    else phi = rgi_assemble_joints(rod, share, phi, 0);
+#endif
     return rg_team_sum(phi);
 }
 
