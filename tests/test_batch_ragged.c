@@ -36,6 +36,7 @@ static const rod runs[] = {{FEW, 0},  {FEW, 1},  {FEW, 2},  {FEW, 3},  {FEW, 4},
                            {LONG, 1}, {LONG, 0}, {FEW, 18}, {MANY_MARKERS, 1}, {FEW, 19}};
 
 static rg_real real;
+static int unlike; /* every other rod of a shape is of RG_BEND_NORMALISED */
 
 /* what goes into a batch and comes out */
 typedef struct result {
@@ -213,7 +214,8 @@ static void open_wide(grad_scene *s, const bench *b)
 {
     const rg_model *models[sizeof runs / sizeof *runs];
     rg_error err = {0};
-    for (size_t i = 0; i < s->rods; i++) models[i] = b->narrow[b->rods[i].shape]->models[0];
+    for (size_t i = 0; i < s->rods; i++)
+        models[i] = b->narrow[b->rods[i].shape]->models[unlike ? b->rods[i].index % 2 : 0];
     if (rg_batch_create_ragged(models, s->rods, &s->opts, &s->batch, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < s->rods; i++)
         if (rg_batch_set_model(s->batch, i, s->models[i], &err) != RG_OK) fail_msg("%s", err.text);
@@ -227,6 +229,8 @@ static bench make(int stepper, size_t budget, const rod *rods, size_t n)
     for (int k = 0; k < SHAPES; k++) {
         grad_scene *s = grad_scene_sized(stepper, shapes[k].grip, shapes[k].rods, FRAMES, SUBSTEPS,
                                          shapes[k].markers, shapes[k].refine, 0x1a6 + (uint64_t)k);
+        for (size_t i = 0; i < s->rods && unlike; i += 2)
+            if (rg_model_set_bend_measure(s->models[i], RG_BEND_NORMALISED, NULL) != RG_OK) fail();
         s->opts.budget_bytes = budget;
         s->opts.rollout.context = backend;
         s->opts.rollout.real = real;
@@ -312,6 +316,11 @@ static void batch_ragged_det(void **state)
         check(stepper, RG_STORE_ALL, mixed, sizeof mixed / sizeof *mixed);
         check(stepper, 0, runs, sizeof runs / sizeof *runs);
     }
+    /* rods that differ in their measure of bending alone */
+    unlike = 1;
+    check(GRAD_BDF2, 0, mixed, sizeof mixed / sizeof *mixed);
+    check(GRAD_BDF2, 0, runs, sizeof runs / sizeof *runs);
+    unlike = 0;
 }
 
 /* meshes and clamps of rods; directors carried along clamps */
@@ -380,6 +389,11 @@ static void batch_ragged_err(void **state)
     assert_int_equal(rg_batch_set_model(b.wide->batch, 2, b.wide->models[0], &err), RG_ERR_SHAPE);
     assert_non_null(strstr(err.text, "rod 2"));
     assert_int_equal(rg_batch_set_model(b.wide->batch, n, b.wide->models[0], &err), RG_ERR_ARGUMENT);
+    /* of its mesh and another measure */
+    assert_int_equal(rg_model_set_bend_measure(b.wide->models[0], RG_BEND_NORMALISED, &err), RG_OK);
+    assert_int_equal(rg_batch_set_model(b.wide->batch, 0, b.wide->models[0], &err), RG_ERR_SHAPE);
+    assert_non_null(strstr(err.text, "measure of bending"));
+    assert_int_equal(rg_model_set_bend_measure(b.wide->models[0], RG_BEND_AVERAGED, &err), RG_OK);
     const rg_batch_inputs in = grad_inputs(b.wide);
     grad_outputs out = grad_outputs_zero(b.wide);
     double cost = 0.0;

@@ -752,6 +752,12 @@ static void fit_resume_err(void **state)
     assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
     rg_fit_destroy(&second);
     other = o;
+    other.bend_measure = RG_BEND_NORMALISED;
+    second = fits_create(r, 2, NULL, &other);
+    assert_int_equal(rg_model_bend_measure(rg_fit_model(second)), RG_BEND_NORMALISED);
+    assert_int_equal(rg_fit_resume(second, saved, count, &err), RG_ERR_VALUE);
+    rg_fit_destroy(&second);
+    other = o;
     other.rollout.isa = "scalar";
     o.rollout.isa = NULL;
     second = fits_create(r, 2, NULL, &other);

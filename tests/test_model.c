@@ -214,6 +214,33 @@ static void model_create_err(void **state)
     assert_int_equal(rg_model_create(5, 1, NULL, 0, NULL, NULL), RG_ERR_ARGUMENT);
 }
 
+static void model_bend_measure(void **state)
+{
+    (void)state;
+    rg_model *model = make_rope(1), *copy = NULL;
+    rg_error err = {0};
+    rg_bend_measure found = RG_BEND_AVERAGED;
+    assert_int_equal(rg_model_bend_measure(model), RG_BEND_AVERAGED);
+    assert_int_equal(rg_model_set_bend_measure(model, RG_BEND_NORMALISED, &err), RG_OK);
+    assert_int_equal(rg_model_set_bend_measure(model, (rg_bend_measure)2, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_model_set_bend_measure(NULL, RG_BEND_AVERAGED, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_model_copy(model, &copy, &err), RG_OK);
+    assert_int_equal(rg_model_bend_measure(copy), RG_BEND_NORMALISED);
+    assert_true(rg_bend_measure_find("normalised", &found) && found == RG_BEND_NORMALISED);
+    assert_false(rg_bend_measure_find("mean", &found) || rg_bend_measure_find(NULL, &found));
+    assert_int_equal(found, RG_BEND_NORMALISED);
+    assert_string_equal(rg_bend_measure_name(RG_BEND_AVERAGED), "averaged");
+    assert_string_equal(rg_bend_measure_name((rg_bend_measure)2), "unknown");
+    /* the deform stepper has a formula of its own */
+    rg_batch_opts opts = rg_batch_opts_default();
+    opts.rollout.stepper = RG_STEPPER_DEFORM;
+    rg_batch *batch = NULL;
+    assert_int_equal(rg_batch_create(model, 1, &opts, &batch, &err), RG_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "\"normalised\""));
+    rg_model_destroy(&copy);
+    rg_model_destroy(&model);
+}
+
 static void expect_value_error(rg_model *model, rg_field field, size_t index, double bad)
 {
     rg_error err = {0};
@@ -299,7 +326,7 @@ int main(void)
         cmocka_unit_test(model_fields_have_distinct_names),
         cmocka_unit_test(model_copy_is_deep),
         cmocka_unit_test(model_create_err),
-        cmocka_unit_test(model_check_err),
+        cmocka_unit_test(model_bend_measure), cmocka_unit_test(model_check_err),
         cmocka_unit_test(status_text_is_fixed),
         cmocka_unit_test(status_error_holds_one_line),
         cmocka_unit_test(recording_clear_accepts_nothing),

@@ -63,6 +63,36 @@ static char *saved_text(const rgi_model_file *file)
     return text;
 }
 
+/* written where it is not averaged, read where it is there */
+static void model_json_bend_measure(void **state)
+{
+    (void)state;
+    rgi_model_file file = make_file(), back;
+    rg_error err = {0};
+    char *text = saved_text(&file);
+    assert_null(strstr(text, "bend_measure"));
+    free(text);
+    assert_int_equal(rg_model_set_bend_measure(file.model, RG_BEND_NORMALISED, &err), RG_OK);
+    text = saved_text(&file);
+    assert_int_equal(rgi_model_file_parse(text, strlen(text), "m", &back, &err), RG_OK);
+    assert_int_equal(rg_model_bend_measure(back.model), RG_BEND_NORMALISED);
+    rgi_model_file_clear(&back);
+    static const struct {
+        const char *to;
+        rg_status status;
+    } edits[] = {{"\"averaged\"", RG_OK}, {"\"mean\"", RG_ERR_VALUE}, {"1", RG_ERR_VALUE}, {"null", RG_ERR_VALUE}};
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        char *other = edited(text, "\"normalised\"", edits[i].to);
+        assert_int_equal(rgi_model_file_parse(other, strlen(other), "m", &back, &err), edits[i].status);
+        if (edits[i].status == RG_OK) assert_int_equal(rg_model_bend_measure(back.model), RG_BEND_AVERAGED);
+        else assert_non_null(strstr(err.text, "\"bend_measure\" must be \"averaged\" or \"normalised\""));
+        rgi_model_file_clear(&back);
+        free(other);
+    }
+    free(text);
+    rgi_model_file_clear(&file);
+}
+
 static void model_json_round_trip_is_exact(void **state)
 {
     (void)state;
@@ -327,7 +357,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_json_round_trip_is_exact),
+        cmocka_unit_test(model_json_bend_measure), cmocka_unit_test(model_json_round_trip_is_exact),
         cmocka_unit_test(model_json_uniform_field_is_one_number),
         cmocka_unit_test(model_json_err_names_the_member),
         cmocka_unit_test(model_json_err_truncated_anywhere),

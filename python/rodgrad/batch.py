@@ -37,7 +37,7 @@ class _Handle:
 
 
 def _choice(option: str, name: str) -> int:
-    """the library's number for the stepper, scheme or real of this name"""
+    """the library's number for the stepper, scheme, real or measure of bending of this name"""
     number = c_int()
     if not getattr(c.lib, f"rg_{option}_find")(str(name).encode(), byref(number)):
         count, text = 0, getattr(c.lib, f"rg_{option}_name")
@@ -125,20 +125,33 @@ class Model:
 
     `fields[name]` is the library's own storage, [entries] or [entries, components]; write through it, or assign
     a number or an array of its shape to it. `FIELDS` lists names, units and where each lives. The storage lives
-    as long as any view of it.
+    as long as any view of it. `bend_measure`: "averaged" or "normalised" (rg_bend_measure); batches copy it when they
+    are made.
     """
 
-    def __init__(self, n_markers: int, refine: int = 1, clamps: Sequence[int] = ()) -> None:
+    def __init__(self, n_markers: int, refine: int = 1, clamps: Sequence[int] = (),
+                 bend_measure: str | None = None) -> None:
         clamps = [c.integer(f"clamps[{i}]", k) for i, k in enumerate(clamps)]
         n_markers, refine = c.integer("n_markers", n_markers), c.integer("refine", refine)
         pointer = c_void_p()
         c.call("rg_model_create", n_markers, refine, (c_int * len(clamps))(*clamps), len(clamps), byref(pointer))
         self._handle = _Handle(pointer, "rg_model_destroy")
+        if bend_measure is not None:
+            self.bend_measure = bend_measure
         self.markers = c.lib.rg_model_markers(pointer)
         self.vertices = c.lib.rg_model_vertices(pointer)
         self.clamps = tuple(clamps)
         self.marker_vertices = np.array(c.lib.rg_model_marker_vertices(pointer)[: self.markers])
         self._fields = Fields({field.name: self._view(i, field.components) for i, field in enumerate(FIELDS)})
+
+    @property
+    def bend_measure(self) -> str:
+        """Against which directors curvature is measured."""
+        return c.lib.rg_bend_measure_name(c.lib.rg_model_bend_measure(self._handle.pointer)).decode()
+
+    @bend_measure.setter
+    def bend_measure(self, name: str) -> None:
+        c.call("rg_model_set_bend_measure", self._handle.pointer, _choice("bend_measure", name))
 
     @property
     def fields(self) -> Fields:

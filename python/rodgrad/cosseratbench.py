@@ -108,10 +108,10 @@ class _Strand:
             if rail:
                 self.rails.append((last - 2, last - 2, last - 1))
 
-    def model(self, drag: float) -> Model:
+    def model(self, drag: float, bend_measure: str | None) -> Model:
         spec, material = self.spec, self.spec.material
         clamps = sorted(v for vertices, _, _ in self.driven for v in vertices)
-        model = Model(len(self.x), 1, clamps)
+        model = Model(len(self.x), 1, clamps, bend_measure)
         fields = model.fields
         bending = material.youngs_modulus * spec.second_moment_of_area
         torsion = material.shear_modulus * 2.0 * spec.second_moment_of_area
@@ -165,16 +165,18 @@ class _Strand:
 
 
 class RodgradSolver:
-    """The adapter. `time_step_scale` multiplies the step that it would choose."""
+    """The adapter. `time_step_scale` multiplies the step that it would choose; `bend_measure` is that of the models,
+    None for the library's default."""
 
     name = "rodgrad"
     backend_version = __version__
     capabilities = frozenset({Capability.STRETCH})
 
-    def __init__(self, time_step_scale: float = 1.0) -> None:
+    def __init__(self, time_step_scale: float = 1.0, bend_measure: str | None = None) -> None:
         if not time_step_scale > 0.0:
             raise ValueError(f"time_step_scale is {time_step_scale}; it must be positive")
         self.time_step_scale = time_step_scale
+        self.bend_measure = bend_measure
 
     def _numerics(self, scenario: Scenario, n_frames: int) -> _Numerics:
         frame = scenario.duration / (n_frames - 1)
@@ -217,7 +219,7 @@ class RodgradSolver:
             clamp_m[r, :, : directors.shape[1]] = directors
             force[r, :, : len(strand.x)] = strand.loads()
         loaded = any(rod.loads for rod in scenario.rods)
-        models = [s.model(chosen.drag) for s in strands]
+        models = [s.model(chosen.drag, self.bend_measure) for s in strands]
         with Batch(models, n_frames=n_frames - 1, dt=scenario.duration / (n_frames - 1),
                    substeps=chosen.substeps, gravity=scenario.gravity, scheme=chosen.scheme,
                    adjoint=False) as batch:

@@ -79,6 +79,20 @@ class Values(unittest.TestCase):
             shape = (sizes[field.location],) + ((field.components,) if field.components > 1 else ())
             self.assertEqual(model.fields[field.name].shape, shape)
 
+    def test_bend_measure(self):
+        model, inputs = cantilever()
+        self.assertEqual(model.bend_measure, "averaged")
+        averaged, _ = make(model).forward(**inputs)
+        model.bend_measure = "normalised"
+        self.assertEqual(model.bend_measure, "normalised")
+        normalised, _ = make(model).forward(**inputs)
+        self.assertFalse(np.array_equal(averaged["x"], normalised["x"]))
+        self.assertEqual(Model(4, bend_measure="normalised").bend_measure, "normalised")
+        with self.assertRaisesRegex(RodgradError, "it can be 'averaged', 'normalised'"):
+            model.bend_measure = "mean"
+        with self.assertRaisesRegex(RodgradError, "deform stepper measures bending against averaged directors"):
+            make(model, stepper="deform")
+
     def test_fields_write_through(self):
         model, inputs = cantilever()
         view = model.fields["bend_stiffness_1"]
