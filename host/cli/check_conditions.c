@@ -130,7 +130,7 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
         good     ? "condition number of the Hessian of the first step of %.80s, positions only"
         : saddle ? "the first step of %.80s ends at a saddle: the rod is unstable there, and a real one would leave it"
                  : "the Hessian of the first step of %.80s is close to singular: the rod is ill-conditioned; look for "
-                   "soft or massless parts beside stiff ones",
+                   "soft or massless parts next to stiff ones",
         job->used[rod].name);
 done:
     free(list);

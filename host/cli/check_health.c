@@ -179,9 +179,9 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
         rgc_check_add(job, "growth", worst, bar, worst <= bar,
                       worst <= bar
                           ? "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
-                            "gradient is good over some %.2g s, and it lasts %.2g s"
+                            "gradient is good over about %.2g s, and it lasts %.2g s"
                           : "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
-                            "gradient is good over some %.2g s, but it lasts %.2g s; cut it into "
+                            "gradient is good over about %.2g s, but it lasts %.2g s; cut it into "
                             "shorter recordings, or use multiple shooting (rg_batch_shooting) or "
                             "truncation (window; biased)",
                       job->used[rod].name, rates[0], rates[1], reach, job->whole_s[rod]);

@@ -1,6 +1,6 @@
 /* cli/check_round_off.c: what round-off is to blame for (check.h).
  *
- * Derivatives are those of a solved step, so Newton's method goes on to round-off here, whatever
+ * Derivatives are those of a solved step, so Newton's method solves steps to round-off here, whatever
  * tolerance the rollouts are for. And a problem can be so conditioned that round-off is large: a
  * copy of it whose inputs differ in their last bits says how large. Every rounding of its run is
  * another one, so that its outputs and derivatives differ from the problem's by about their own
@@ -38,8 +38,8 @@ rg_status rgc_check_solve(rgc_check_job *job, rg_error *err)
     rg_batch *exact = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.budget_bytes = job->budget;
-    /* A tolerance far below round-off lets no step end on what its increments foretell, which stiff rods do not keep
-     * to: they end with one below 1e-14 m. Where round-off is larger than that, more has to do. */
+    /* With a tolerance far below round-off no step ends because of what its increments foretell, which is no bound:
+     * steps end with an increment below 1e-14 m. Where round-off is larger than that, more has to do. */
     for (*tolerance = 1e-24; *tolerance < asked; *tolerance = fmax(100.0 * *tolerance, 1e-14)) {
         size_t count = 0;
         RG_TRY(rgc_check_go_on(err));

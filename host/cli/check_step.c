@@ -177,7 +177,7 @@ rg_status rgc_check_stability(rgc_check_job *job, rg_error *err)
     else
         rgc_check_add(
             job, "stability", step, limit, good,
-            "bending waves bound the step at %.3g ms (estimate for a straight rod, some 10 %% "
+            "bending waves bound the step at %.3g ms (estimate for a straight rod, about 10 %% "
             "on the safe side), it is %.3g ms: %s --substeps %.0f%s",
             1e3 * limit, 1e3 * step, good ? "good down to" : "take", substeps,
             substeps > RG_MOST_SUBSTEPS ? ", which is more than the most, 1000: use the implicit stepper" : "");
