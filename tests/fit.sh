@@ -194,6 +194,17 @@ expect 2 "learning-rate" "$program" fit "$@" -o m.json --method adam --learning-
 # a fit goes on from a model, on that model's mesh
 expect 0 "status ok" "$program" fit "$@" -o again.json --start whole.json --iterations 2
 expect 2 "refine" "$program" fit "$@" -o m.json --start whole.json --refine 3
+# the measure of bending: said by the option, else by the start; the deform stepper knows one
+expect 2 "averaged or normalised" "$program" fit "$@" -o m.json --bend-measure mean
+grep -q bend_measure whole.json && complain "averaged directors are written"
+expect 0 "status ok" "$program" fit "$@" -o normal.json --bend-measure normalised --iterations 2 --starts 1
+expect 0 "status ok" "$program" fit "$@" -o normal2.json --start normal.json --iterations 2
+for model in normal normal2; do
+    grep -q '"bend_measure": "normalised"' $model.json || complain "$model.json has no measure of bending"
+done
+expect 0 "status ok" "$program" fit "$@" -o m.json --start normal.json --bend-measure averaged --iterations 2
+grep -q bend_measure m.json && complain "--bend-measure does not win over the start"
+expect 2 "averaged directors" "$program" fit "$@" -o m.json --stepper deform --bend-measure normalised
 
 [ "$failures" -eq 0 ] && echo "all passed ($runs runs of the interrupted fit)"
 exit "$((failures > 0))"

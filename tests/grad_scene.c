@@ -28,7 +28,8 @@ const char *grad_kind_name(int kind)
 
 const char *grad_stepper_name(int stepper)
 {
-    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform", "static", "implicit BDF2, normalised"};
+    static const char *const names[] = {"implicit BE", "implicit BDF2", "deform", "static",
+                                        "implicit BDF2, normalised"};
     return names[stepper];
 }
 

@@ -70,7 +70,10 @@ if not near(sag, theory, float(sys.argv[2])): sys.exit("%g, theory %g" % (sag, t
 
 # ---- what is written ----
 
+made circle --radius 0.001 --length 0.5 --bend-measure normalised
+says 'o["bend_measure"] == "normalised"'
 made circle --radius 0.001 --length 0.5
+says '"bend_measure" not in o'
 says 'o["markers"] == 21 and o["refine"] == 1 and o["clamps"] == [0, 1, 19, 20] and "fit" not in o'
 says 'near(sum([fields["rest_length"]] * 20), 0.5) and near(fields["bend_stiffness_1"], E * math.pi / 4 * 1e-12)'
 says 'near(fields["mass_per_length"], rho * math.pi * 1e-6) and fields["marker_mass"] == 0'

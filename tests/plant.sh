@@ -41,7 +41,8 @@ must plant spec.json --seed 6 -o c
 must simulate c/truth.json --drive c/eval/000.h5 -o c.npy
 cmp -s a.npy c.npy && complain "another seed plants the same"
 # the command line wins over the spec, the spec over its model
-must plant spec.json -o d --scheme be --substeps 2 --dt 0.02 --refine 1 --noise 0.001
+must plant spec.json -o d --scheme be --substeps 2 --dt 0.02 --refine 1 --noise 0.001 --bend-measure normalised
+grep -q '"bend_measure": "normalised"' d/truth.json || complain "--bend-measure did not reach the truth"
 grep -q '"scheme": "be", "dt_s": 0.02, "substeps": 2' d/truth.json ||
     grep -q '"substeps": 2' d/truth.json || complain "options did not reach the truth"
 grep -q '"noise_m": 0.001' d/spec.json || complain "--noise did not reach the spec"
@@ -58,6 +59,7 @@ refuse 2 "nowhere" plant -o nowhere/x
 refuse 2 "none.json" plant none.json -o x
 refuse 2 "seed" plant -o x --seed 1.5
 refuse 2 "noise" plant -o x --noise -1
+refuse 2 "averaged or normalised" plant -o x --bend-measure 1
 refuse 2 "clamp" plant -o x --clamp 0,1
 refuse 2 "1 edge between" plant spec.json -o x --refine 7
 for line in \

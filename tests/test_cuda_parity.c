@@ -87,6 +87,8 @@ static void parity_value(void **state)
         for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
             const shape *p = &shapes[k];
             if (stepper == GRAD_STATIC && p->grip == GRAD_NOWHERE) continue;
+            /* a single free joint: its twist does not know its bending, and the gradient by twist stiffness is zero */
+            if (stepper == GRAD_NORMALISED && p->grip == GRAD_POINT) continue;
             /* the explicit stepper resolves the waves of whole intervals only */
             grad_scene *s = grad_scene_sized(stepper, p->grip, p->rods, p->frames, p->substeps, p->markers,
                                              stepper == GRAD_DEFORM ? 1 : p->refine, 0x9a0 + k);

@@ -112,7 +112,8 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"tolerance", &a->tolerance, NULL,
          "the fit has converged when its cost falls by less than this share twice in a row (0.003)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
-        {"bend-measure", &a->measure, NULL, "curvature is measured against directors averaged, or normalised (averaged)"},
+        {"bend-measure", &a->measure, NULL,
+         "curvature is measured against directors averaged, or normalised (averaged)"},
     };
     int code =
         rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
@@ -211,8 +212,8 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
         rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
         opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
-        opts->rollout.substeps, (int)opts->bend_measure, opts->rollout.gravity[0], opts->rollout.gravity[1], opts->rollout.gravity[2],
-        opts->rollout.tolerance_m, opts->tolerance, opts->seed,
+        opts->rollout.substeps, (int)opts->bend_measure, opts->rollout.gravity[0], opts->rollout.gravity[1],
+        opts->rollout.gravity[2], opts->rollout.tolerance_m, opts->tolerance, opts->seed,
         import->axes ? import->axes : "-", import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);

@@ -279,8 +279,8 @@ void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_stat
     over = find_excess(values, most_twist, recordings, n);
     if (over.rods && normalised) {
         rgc_warn(command,
-                 "a vertex is twisted by more than %g rad in %s: %.2f rad in frame %zu; near half a turn the direction in "
-                 "which the vertex bends is lost; take a finer mesh (fit with a larger --refine).",
+                 "a vertex is twisted by more than %g rad in %s: %.2f rad in frame %zu; near half a turn the "
+                 "direction in which the vertex bends is lost; take a finer mesh (fit with a larger --refine).",
                  most_twist, over.whose, values[over.worst],
                  frame_of(&recordings[over.worst], statuses[over.worst].worst_twist_step, opts->substeps));
     } else if (over.rods) {

@@ -347,7 +347,8 @@ int rgc_new(int argc, char **argv)
         {"bend-relaxation", &j.bend_relaxation, NULL, "of bending [s] (0.05)"},
         {"twist-relaxation", &j.twist_relaxation, NULL, "of twist [s] (0.05)"},
         {"drag", &j.drag, NULL, "of the air, per mass [1/s] (0.05)"},
-        {"bend-measure", &j.measure, NULL, "curvature is measured against directors averaged, or normalised (averaged)"},
+        {"bend-measure", &j.measure, NULL,
+         "curvature is measured against directors averaged, or normalised (averaged)"},
     };
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &j.common, &first, &last);

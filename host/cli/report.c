@@ -99,7 +99,8 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     int code = RGC_DONE;
     if (status == RG_OK && json_is_false(json_object_get(job->file.fit, "intervals_hold")))
         rgc_warn("report", "the intervals of the parameters in %s do not hold, by what its fit says of itself.", model_path);
-    if (status == RG_OK) rgc_warn_rods("report", job->file.model, job->batch.statuses, job->recordings, job->n, &job->opts);
+    if (status == RG_OK)
+        rgc_warn_rods("report", job->file.model, job->batch.statuses, job->recordings, job->n, &job->opts);
     if (status != RG_OK) code = rgc_fail("report", &err);
     else if (common->json)
         code = rgc_print_json("report", result_json(common, job, data, truth, bytes));

@@ -421,8 +421,8 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
                                              "model; rod %zu was given", rod);
     if (!fits(rgi_batch_shape_of(b, rod), model))
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "the model of rod %zu has another mesh, other clamps or another measure of bending than the batch "
-                       "has for it",
+                       "the model of rod %zu has another mesh, other clamps or another measure of bending than the "
+                       "batch has for it",
                        rod);
     RG_TRY(rg_model_check(model, err));
     RG_TRY(rg_model_copy(model, &copy, err));

@@ -230,8 +230,8 @@ rg_status rg_model_set_bend_measure(rg_model *model, rg_bend_measure measure, rg
 {
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to set a measure of bending of is NULL.");
     if (measure != RG_BEND_AVERAGED && measure != RG_BEND_NORMALISED)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "Measure of bending %d is neither RG_BEND_AVERAGED nor RG_BEND_NORMALISED.",
-                       (int)measure);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "Measure of bending %d is neither RG_BEND_AVERAGED nor RG_BEND_NORMALISED.", (int)measure);
     model->bend_measure = measure;
     return RG_OK;
 }

@@ -138,8 +138,8 @@ rg_status rgi_rollout_check_model(const rg_rollout_opts *o, const rg_model *mode
 {
     if (o->stepper == RG_STEPPER_DEFORM && rg_model_bend_measure(model) != RG_BEND_AVERAGED)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "the deform stepper measures bending against averaged directors, and the model's bend_measure is "
-                       "\"%s\"; choose the implicit stepper or a model with \"averaged\"",
+                       "the deform stepper measures bending against averaged directors, and the model's bend_measure "
+                       "is \"%s\"; choose the implicit stepper or a model with \"averaged\"",
                        rg_bend_measure_name(rg_model_bend_measure(model)));
     if (o->scheme != RG_SCHEME_STATIC || rg_model_clamps(model, NULL) > 0) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,

@@ -39,8 +39,8 @@ int rg_scheme_find(const char *name, rg_scheme *out);
 
 /* implicit (default): every step minimises an incremental potential. deform: DEFORM's algorithm, with
  * quasi-static twist, explicit forces and projection of the lengths; it uses no scheme, stretch stiffness
- * or stretch relaxation, and is stable only while the step resolves the bending waves (docs/physics.md,
- * section 6). */
+ * or stretch relaxation, takes models of RG_BEND_AVERAGED only, and is stable only while the step
+ * resolves the bending waves (docs/physics.md, section 6). */
 #define RG_STEPPER_LIST(X)                                                                       \
     X(RG_STEPPER_IMPLICIT, 0, "implicit")                                                        \
     X(RG_STEPPER_DEFORM, 1, "deform")
@@ -130,8 +130,8 @@ typedef struct rg_rod_status {
     int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
                          direction), or -1 */
     /* Where a rod that did not fail may be wrong (docs/physics.md, section 9): */
-    double worst_twist_rad; /* largest twist of a vertex [rad]. Bending is too soft by the square of cos(twist/2): by
-                             * 6 % at 0.5 */
+    double worst_twist_rad; /* largest twist of a vertex [rad]. With RG_BEND_AVERAGED bending is too soft by the square
+                             * of cos(twist/2): by 6 % at 0.5 */
     double worst_turn_rad;  /* largest rotation of a gripped edge's material frame in one step, or between two frames of
                              * a recording [rad], pi at most: a rotation by more looks like one by less, the other way
                              * round. Beyond pi/2 it is in doubt */

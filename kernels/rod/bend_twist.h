@@ -53,7 +53,7 @@ RG_FN rgi_joint rgi_joint_make(const real *e, const real *f, vec3 m1e, vec3 m1f)
 }
 
 /* tan(tau/2) */
-RG_FN real rgi_joint_half_tangent(const rgi_joint *j)
+RG_DISSOLVED real rgi_joint_half_tangent(const rgi_joint *j)
 {
     /* P m1e has components (cos, sin) = (P m1e.m1f, -P m1e.m2f) seen from m1f; half-angle form */
     vec3 p = v3_axpy(-v3_dot(j->m1e, j->tf), j->tt, j->m1e);

@@ -1,13 +1,14 @@
 /* rod/normalised.h: bending against normalised directors (RG_BEND_NORMALISED; docs/physics.md, section 2).
  *
- * kb is perpendicular to both tangents, so that the parallel transport te -> tf keeps it. Let its components along m1, m2
- * of edge f be |kb| (cos alpha, sin alpha); along those of edge e, which the twist tau turns, |kb| (cos, sin)(alpha + tau).
- * Their means, of which kappa1 and kappa2 of bend_twist.h are, are cos(tau/2) |kb| (cos, sin)(alpha + tau/2): the twist
- * shortens the averaged directors by cos(tau/2). Against the directors half-way, of unit length,
+ * kb is perpendicular to both tangents, so that the parallel transport te -> tf keeps it. Let its components along
+ * m1, m2 of edge f be |kb| (cos alpha, sin alpha). Along those of edge e, which are the twist tau behind, they are
+ * |kb| (cos, sin)(alpha + tau). The means, kappa2 (but for its sign) and kappa1 of bend_twist.h, are
+ * cos(tau/2) |kb| (cos, sin)(alpha + tau/2): averaged directors are shorter by cos(tau/2). Against the directors half-way,
+ * of unit length,
  *   kappa'_i = sigma kappa_i,  sigma = 1/cos(tau/2),  kappa'_1^2 + kappa'_2^2 = |kb|^2.
- * With u = tan(tau/2): sigma = +-sqrt(1 + u^2), sigma_tau = sigma u/2, sigma_tau_tau = sigma (1 + 2u^2)/4. tau is the twist
- * with its whole turns, so that kappa' stays continuous where it passes half a turn: after an odd number of them
- * sigma is negative. At half a turn kappa' is 0 times infinity, and takes its value on either side.
+ * With u = tan(tau/2): sigma = +-sqrt(1 + u^2), sigma_tau = sigma u/2, sigma_tau_tau = sigma (1 + 2u^2)/4. tau is the
+ * twist with its whole turns, so that kappa' stays continuous where it passes half a turn: after an odd number of them
+ * sigma is negative. At half a turn itself kappa' is 0 times infinity.
  *
  * Gradients and Hessians, with g the gradients of kappa_i and t that of tau (bend_twist.h):
  *   g'_i = sigma (g_i + (u/2) kappa_i t)
@@ -46,8 +47,8 @@ RG_FN void rgi_normalise_grad(rgi_normaliser by, real kappa1, real kappa2, real 
     }
 }
 
-/* h [RGI_NJ] as rgi_joint_hess has it: v t^T + t v^T. g: the gradients of kappa'; s1, s2: derivatives of the potential in
- * kappa', times the share of the geometric part; k = s1 kappa'_1 + s2 kappa'_2 */
+/* h [RGI_NJ] as rgi_joint_hess has it: v t^T + t v^T. g: the gradients of kappa'; s1, s2: derivatives of the potential
+ * in kappa', times the share of the geometric part; k = s1 kappa'_1 + s2 kappa'_2 */
 RG_FN void rgi_normalise_hess(rgi_normaliser by, const real *g, real s1, real s2, real k, real *h)
 {
     const real *t = g + 16, eighth = RG_C(0.125) * k;

@@ -338,7 +338,7 @@ RG_FN void rgi_step_linearise(rgi_rod *rod, real *full)
 
 /* is a joint folded (chi below 1e-4: edges within 0.8 degrees of anti-parallel), or did a twist change by
  * so nearly half a turn (179.3 degrees) in one step that its direction is a guess? And the largest twist of a vertex
- * [rad], whose averaged directors are too short by cos(twist/2). */
+ * [rad], whose averaged directors are too short by cos(twist/2) (rod/normalised.h). */
 RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
 {
     rmask folded = rg_false(), wrapped = rg_false();

@@ -119,14 +119,15 @@ class _Sized(ctypes.Structure):
 
 
 _ints, _status = POINTER(POINTER(c_int)), c_int
+_CHOICES = ("stepper", "scheme", "real", "bend_measure")
 # name: (result, arguments)
 _FUNCTIONS = {
     "rg_version": (c_char_p, []),
     "rg_field_describe": (POINTER(FieldInfo), [c_int]),
     "rg_field_find": (c_int, [c_char_p, POINTER(c_int)]),
     "rg_rod_flag_text": (c_char_p, [c_int]),
-    **{f"rg_{option}_find": (c_int, [c_char_p, POINTER(c_int)]) for option in ("stepper", "scheme", "real", "bend_measure")},
-    **{f"rg_{option}_name": (c_char_p, [c_int]) for option in ("stepper", "scheme", "real", "bend_measure")},
+    **{f"rg_{option}_find": (c_int, [c_char_p, POINTER(c_int)]) for option in _CHOICES},
+    **{f"rg_{option}_name": (c_char_p, [c_int]) for option in _CHOICES},
     "rg_directors_along": (_status, [c_void_p, c_size_t, c_void_p, c_void_p, POINTER(Error)]),
     "rg_model_create": (_status, [c_size_t, c_size_t, POINTER(c_int), c_size_t, POINTER(c_void_p),
                                   POINTER(Error)]),
