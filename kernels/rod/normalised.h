@@ -3,8 +3,8 @@
  * kb is perpendicular to both tangents, so that the parallel transport te -> tf keeps it. Let its components along
  * m1, m2 of edge f be |kb| (cos alpha, sin alpha). Along those of edge e, which are the twist tau behind, they are
  * |kb| (cos, sin)(alpha + tau). The means, kappa2 (but for its sign) and kappa1 of bend_twist.h, are
- * cos(tau/2) |kb| (cos, sin)(alpha + tau/2): averaged directors are shorter by cos(tau/2). Against the directors half-way,
- * of unit length,
+ * cos(tau/2) |kb| (cos, sin)(alpha + tau/2): averaged directors are shorter by cos(tau/2). Against the directors
+ * half-way, of unit length,
  *   kappa'_i = sigma kappa_i,  sigma = 1/cos(tau/2),  kappa'_1^2 + kappa'_2^2 = |kb|^2.
  * With u = tan(tau/2): sigma = +-sqrt(1 + u^2), sigma_tau = sigma u/2, sigma_tau_tau = sigma (1 + 2u^2)/4. tau is the
  * twist with its whole turns, so that kappa' stays continuous where it passes half a turn: after an odd number of them
