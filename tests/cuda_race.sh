@@ -49,6 +49,7 @@ step/implicit.h:rgi_stress_prepare:1 covered by its neighbours
 step/implicit.h:rgi_move:2 covered by its neighbours
 step/implicit.h:rgi_step_predict:2 covered by its neighbours
 step/implicit.h:rgi_newton_increment:1 covered by its neighbours
+step/implicit.h:rgi_tension_begin:1 covered by its neighbours
 step/implicit.h:rgi_step_solve:1 covered by its neighbours
 step/turn.h:rgi_turn_assemble:1 needed where the exact matrix is indefinite: no rod here gets there
 step/turn.h:rgi_turn_matrix:2 covered by its neighbours

@@ -86,7 +86,7 @@ completes "fit " "fi"
 completes "section simulate " s
 completes "--help --version " --
 completes "--start --starts --stepper " fit --st
-completes "--bend-relaxation " new circle --radius 0.001 --be
+completes "--bend-measure --bend-relaxation " new circle --radius 0.001 --be
 completes "--drive " simulate model.json --dr
 completes "" simulate model
 completes "" simulate model.json --drive hold
