@@ -61,7 +61,7 @@ step/turn.h:rgi_turn_solve:3 covered by its neighbours'
 barriers() {
     (cd "$kernels" && awk '
         FNR == 1 { name = "?" }
-        /^(RG_FN|static) / && match($0, /rgi?_[a-z0-9_]+\(/) {
+        /^(RG_FN|RG_DISSOLVED|RG_APART|static) / && match($0, /rgi?_[a-z0-9_]+\(/) {
             name = substr($0, RSTART, RLENGTH - 1)
         }
         /^ *#/ { next }
