@@ -96,7 +96,10 @@ class Case:
             axis.tick_params(labelsize=6)
             axis.grid(lw=0.3, alpha=0.5)
             if len(series) <= 24:
-                axis.legend(fontsize=5.5, frameon=False)
+                # a long legend stands next to its panel, not on its points
+                long = len(axis.get_legend_handles_labels()[0]) > 6
+                axis.legend(fontsize=5.5, frameon=False,
+                            **({"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if long else {}))
         figure.tight_layout()
         path = folder / f"{self.file}.svg"
         figure.savefig(path, metadata={"Date": None, "Creator": None})
