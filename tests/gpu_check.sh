@@ -265,7 +265,7 @@ made_up() {
     says m.out 'test cuda_parity: forward_double' 'test batch_carry: no end within' '^- test batch_ragged' \
         'rope12 implicit float forward 65536 rods: no end within' 'rope25 implicit float forward 16384 rods: ended by signal 11' \
         'out of memory for the "recordings"' 'MISSED: half of the binding' 'met: 5e7' \
-        'rope12 implicit float forward  *16384  *60  *60  *55 %' 'SM 1755 to 1755' 'highest clock .MHz. 1980' \
+        'rope12 implicit float forward  *16384  *60  *60  *54 %' 'SM 1755 to 1755' 'highest clock .MHz. 1980' \
         'run, implicit  *223  *12.19  *41  *1.3e+07' 'barrier 2.7, wait 1.2' \
         'gradient  *8192  *2  *12.5  *60  *30' 'met: 20 times JAX, deform, float, gradient, 8192 rods (30 times)' \
         'racecheck of implicit: RACECHECK SUMMARY: 1 hazard' '^- memcheck of implicit' 'planted, cuda, float .*0.0005' \
