@@ -83,8 +83,8 @@ typedef struct rg_rollout_opts {
     rg_scheme scheme;
     int substeps;        /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
     double tolerance_m;  /* Largest error that Newton leaves in positions at the end of a step [m] (default 1e-8). It stops at an
-                          * increment below this, or where quadratic convergence foretells a tenth of this for the next
-                          * one. No strict bound: of violent single steps of random rods one in several hundred leaves
+                          * increment below this, or where the last increments, converging quadratically, predict a next one
+                          * below a tenth of it. No strict bound: of violent single steps of random rods one in several hundred leaves
                           * more, within a hundred times (docs/physics.md, section 3). */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                             a long way, takes 25 times as many */

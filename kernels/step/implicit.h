@@ -23,7 +23,7 @@
  * Gradient and solution are the same, convergence is quadratic, and large moves need a few iterations instead of
  * hundreds. The potential climbs on the way: every trial is taken, and no edge turns by more than half a radian at
  * once. Where that has not led to the solution, iterations with the tension itself and a search along the increment
- * take turns with it; these foretell nothing.
+ * take turns with it; what the next move would be is not foretold from these.
  *
  * Static: the limit H -> infinity without momentum, Phi = E(s) - sum (m g + f).x with 1/H = 0 and o = 0, so that
  * only the velocity, (x - x_n)/h, knows the step's length. Nothing but E makes the Hessian then, which need not be
@@ -219,7 +219,7 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
     return rg_team_max(largest);
 }
 
-/* static: what is first added to an indefinite Hessian [N/m], small beside the softest joint's stiffness */
+/* static: what is first added to an indefinite Hessian [N/m], small against the softest joint's stiffness */
 RG_FN real rgi_static_least(const rgi_rod *rod)
 {
     real most = rg_set1(0.0); /* inverse of a stiffness */
