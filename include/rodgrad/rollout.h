@@ -82,10 +82,11 @@ typedef struct rg_rollout_opts {
     int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
     int substeps;        /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
-    double tolerance_m;  /* Largest error that Newton leaves in positions at the end of a step [m] (default 1e-8). It stops at an
-                          * increment below this, or where the last increments, converging quadratically, predict a next one
-                          * below a tenth of it. No strict bound: of violent single steps of random rods one in several hundred leaves
-                          * more, within a hundred times (docs/physics.md, section 3). */
+    double tolerance_m;  /* Largest error that Newton leaves in positions at the end of a step [m] (default 1e-8).
+                          * It stops at an increment below this, or where the last increments, converging
+                          * quadratically, predict a next one below a tenth of it. No strict bound: of violent
+                          * single steps of random rods one in several hundred leaves more, within a hundred
+                          * times (docs/physics.md, section 3). */
     int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                             a long way, takes 25 times as many */
     double gravity[3];   /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
