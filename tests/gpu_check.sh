@@ -74,7 +74,7 @@ mkdir stubs
 script stubs/ldconfig 'exit 0'
 script stubs/nvidia-smi '
 case $* in
-*"-lms"*) while :; do echo "1755, 640.10, 61"; sleep 0.2; done ;;
+*"-lms"*) while :; do echo "1755, 640.10, 61"; sleep 0.01; done ;;
 *=name,driver_version,*) echo "NVIDIA H100, 560.35.03, 9.0, 81559, 4, 0, 345, 2619, 1980, 2619, 1980, 0x1, 71.2, 700.0, 31, Enabled, Disabled, Enabled, Default, P0" ;;
 *=driver_version*) echo "${DRIVER:-560.35.03}" ;;
 *=clocks.max.sm*) echo 1980 ;;
