@@ -35,25 +35,13 @@ static void require(rg_status status, const rg_error *err)
     if (status != RG_OK) fail_msg("%s", err->text);
 }
 
-/* directors along x [v][3], transported from one across the first edge */
+/* directors along x [v][3], from one across the first edge */
 static void directors(double (*x)[3], size_t v, double (*m)[3])
 {
-    double d[3] = {0.0, 0.0, 0.0};
-    for (size_t i = 0; i + 1 < v; i++) {
-        double t[3], length = 0.0, along = 0.0, size = 0.0;
-        for (int k = 0; k < 3; k++) {
-            t[k] = x[i + 1][k] - x[i][k];
-            length += t[k] * t[k];
-        }
-        for (int k = 0; k < 3; k++) t[k] /= sqrt(length);
-        if (i == 0) d[fabs(t[1]) < 0.9 ? 1 : 2] = 1.0;
-        for (int k = 0; k < 3; k++) along += d[k] * t[k];
-        for (int k = 0; k < 3; k++) {
-            d[k] -= along * t[k];
-            size += d[k] * d[k];
-        }
-        for (int k = 0; k < 3; k++) m[i][k] = d[k] /= sqrt(size);
-    }
+    static const double y[3] = {0.0, 1.0, 0.0}, z[3] = {0.0, 0.0, 1.0};
+    const double d[3] = {x[1][0] - x[0][0], x[1][1] - x[0][1], x[1][2] - x[0][2]};
+    rg_error err = {0};
+    require(rg_directors_along(x[0], v, fabs(d[1]) < 0.9 * norm(d) ? y : z, m[0], &err), &err);
 }
 
 typedef struct rod {
