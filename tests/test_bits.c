@@ -5,7 +5,7 @@
  * add nothing but take places in packs. Of a gradient of a real recording: the budget. Where a compiler contracts
  * products and sums, a step that is run again may differ from its first run in the last bit of a velocity, which
  * shows once in some hundred frames: the made scenes are too short for that, that recording is not. It is read from
- * $RODGRAD_RECORDINGS, else ../shared/recordings beside the sources. */
+ * $RODGRAD_RECORDINGS, else ../shared/recordings next to the sources. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -156,7 +156,7 @@ static double spin(const motion *of, int f)
     return sum;
 }
 
-/* a thrown rod that turns about its middle goes on turning at that rate, and falls all the same */
+/* a thrown rod that turns about its middle keeps turning at that rate, and falls all the same */
 static void free_turn(void **state)
 {
     static const double g[3] = {0.0, 0.0, -9.81};
