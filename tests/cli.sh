@@ -213,6 +213,18 @@ warn "0 (good.csv) and 2 (link.csv) hold the same motion" import good.csv other.
 warn "0 (good.csv) and 1 (good.csv) hold the same motion" report model.json good.csv kept.h5 -o new.html --json
 warn "0 (good.csv) and 1 (good.csv) hold the same motion" fit good.csv good.csv -o new.json --iterations 1 --starts 0
 warn "training recordings 0 (good.csv) and 1" evaluate model.json other.csv --train good.csv good.csv --json
+
+# a rod that starts straight does not tell its roll, which matters from two recordings on
+awk 'BEGIN {
+    for (f = 0; f < 30; f++) {
+        for (m = 0; m < 5; m++) printf "%s%g,0,%g", m ? "," : "", 0.245 * m, 0.001 * f
+        print ""
+    }
+}' >straight.csv
+warn "1 of 2 recordings start straight (first of them: straight.csv)" \
+    fit good.csv straight.csv -o new.json --iterations 1 --starts 0 --json
+"$program" fit straight.csv -o new.json --iterations 1 --starts 0 2>&1 | grep "start straight" &&
+    complain "a single recording cannot contradict itself"
 quiet evaluate model.json good.csv other.csv --train good.csv
 rm -f new.h5 new.html new.json link.csv
 

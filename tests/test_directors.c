@@ -90,6 +90,27 @@ static void directors_default(void **state)
     assert_true(fabs(m[1] - 1.0) < 1e-14 && fabs(m[3] + 1.0) < 1e-14);
 }
 
+/* A rope that hangs from a gripper and bends a little to one side: the default director is in the plane of its bend,
+ * and turns with it, down to 0.01 rad between its first chord and the line through its ends. */
+static void directors_turn(void **state)
+{
+    (void)state;
+    static const double bends[] = {0.25, 0.021, 0.0101, 0.0099}; /* [rad] */
+    rg_error err = {0};
+    double m[6];
+    for (int k = 0; k < 4; k++)
+        for (int turn = 0; turn < 8; turn++) {
+            const double to[2] = {cos(0.3 + turn), sin(0.3 + turn)}, aside = 2.0 * tan(bends[k]);
+            const double x[9] = {0, 0, 0, 0, 0, -1, aside * to[0], aside * to[1], -2};
+            assert_int_equal(rg_directors_along(x, 3, NULL, m, &err), RG_OK);
+            /* of rounding in the angle between two vectors */
+            if (k < 3)
+                assert_true(fabs(m[0] - to[0]) < 1e-12 && fabs(m[1] - to[1]) < 1e-12);
+            else
+                assert_true(m[0] == 1.0 && m[1] == 0.0);
+        }
+}
+
 static void directors_err(void **state)
 {
     (void)state;
@@ -169,6 +190,7 @@ static void clamp_in_mid_edge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(directors_transported), cmocka_unit_test(directors_default),
+                                       cmocka_unit_test(directors_turn),
                                        cmocka_unit_test(directors_err), cmocka_unit_test(clamp_in_mid_edge)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

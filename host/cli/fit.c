@@ -362,6 +362,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
     }
     job.recordings = recordings;
     if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
+    if (status == RG_OK) rgc_warn_straight("fit", recordings, job.n);
     if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit &&
         strstr(a->fit, "stretch_") &&
         (opts->modes[RG_GROUP_STRETCH] != RG_HELD || opts->modes[RG_GROUP_STRETCH_TIME] != RG_HELD))

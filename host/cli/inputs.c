@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/context.h"
+#include "core/motion.h"
 #include "core/words.h"
 
 /* the model's clamps as import options: those of the far end count from there, so that a recording
@@ -94,6 +95,19 @@ void rgc_warn_twice(const char *command, const char *kind, const rg_recording *r
     if (copies > 1) snprintf(more, sizeof more, " (%zu of %zu are such copies)", copies, n);
     rgc_warn(command, "%srecordings %zu (%s) and %zu (%s) hold the same motion%s, which counts twice; leave one out.",
              kind, first, recordings[first].name, second, recordings[second].name, more);
+}
+
+void rgc_warn_straight(const char *command, const rg_recording *recordings, size_t n)
+{
+    size_t straight = 0, first = 0;
+    for (size_t i = 0; i < n; i++)
+        if (rgi_motion_starts_straight(&recordings[i]) && straight++ == 0) first = i;
+    if (n < 2 || straight == 0) return;
+    rgc_warn(command,
+             "%zu of %zu recordings start straight (first of them: %s), so that nothing tells how their rod is rolled; "
+             "directors start from the world's axes. If a gripper was rolled about the rod between recordings, "
+             "they contradict each other in natural curvature and unequal bending stiffnesses.",
+             straight, n, recordings[first].name);
 }
 
 static rg_status check_fits(const rg_recording *recording, const rg_model *model,

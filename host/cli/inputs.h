@@ -27,6 +27,9 @@ int rgc_check_suffix(const char *command, const char *output, const char *first,
  * "training ". */
 void rgc_warn_twice(const char *command, const char *kind, const rg_recording *recordings, size_t n);
 
+/* A warning where some of n > 1 recordings start straight: nothing tells the roll of their rods then. */
+void rgc_warn_straight(const char *command, const rg_recording *recordings, size_t n);
+
 /* What a batch of simulated recordings took and came to. */
 typedef struct rgc_batch {
     double **predicted;      /* [n][n_frames_i][n_markers][3]; owned */

@@ -12,13 +12,19 @@ static double norm(const double *u) { return sqrt(u[0] * u[0] + u[1] * u[1] + u[
 
 static double dot(const double *u, const double *v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
 
-/* where nothing is asked for: towards the last vertex; of a straight curve upwards, of a vertical one along x */
-static void choose(const double *x, size_t n, const double *t, double *m)
+int rgi_director_chosen(const double *x, size_t n, const double *t, double *m)
 {
     static const double vertical[3] = {0.0, 0.0, 1.0}, x_axis[3] = {1.0, 0.0, 0.0};
+    const double least = 0.01; /* [rad] noise of 0.2 mm turns a chord of 50 mm by 0.006 */
     double across[3];
-    const int apart = rgi_unit_between(x, x + 3 * (n - 1), across) && fabs(dot(across, t)) < 0.999;
-    memcpy(m, apart ? across : fabs(t[2]) < 0.98 ? vertical : x_axis, 3 * sizeof *m);
+    if (rgi_unit_between(x, x + 3 * (n - 1), across)) {
+        const double along = dot(across, t);
+        const double aside[3] = {across[0] - along * t[0], across[1] - along * t[1], across[2] - along * t[2]};
+        memcpy(m, across, sizeof across);
+        if (norm(aside) > least) return 1;
+    }
+    memcpy(m, fabs(t[2]) < 0.98 ? vertical : x_axis, sizeof across);
+    return 0;
 }
 
 rg_status rg_directors_along(const double *positions, size_t n_vertices, const double *first, double *directors,
@@ -47,7 +53,7 @@ rg_status rg_directors_along(const double *positions, size_t n_vertices, const d
                            first[0], first[1], first[2]);
         for (int c = 0; c < 3; c++) m[c] = first[c] / size;
     } else {
-        choose(positions, n_vertices, t, m);
+        rgi_director_chosen(positions, n_vertices, t, m);
     }
     rgi_transport(t, t, m); /* makes it a unit vector across the edge */
     memcpy(directors, m, sizeof m);

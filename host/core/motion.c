@@ -204,6 +204,13 @@ fail:
 
 double rgi_motion_gap(const rg_recording *r, size_t f) { return r->lost ? 1.0 + r->lost[f] : 1.0; }
 
+int rgi_motion_starts_straight(const rg_recording *r)
+{
+    double chord[3], first[3];
+    return rgi_unit_between(r->driving, r->driving + 3, chord) &&
+           !rgi_director_chosen(r->driving, r->n_markers, chord, first);
+}
+
 /* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in
  * space */
 static rg_status frame_directors(const rg_recording *r, size_t frame, const double *chords_before,
@@ -233,13 +240,7 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
             memcpy(m, m - 3, 3 * sizeof *m);
             rgi_transport(t - 3, t, m);
         } else {
-            const double *last = x + 3 * (r->n_markers - 1);
-            /* a straight rod has no plane of its own; one that hangs straight down needs the x axis
-             */
-            const double vertical[3] = {0.0, 0.0, 1.0}, x_axis[3] = {1.0, 0.0, 0.0};
-            double across[3];
-            int apart = rgi_unit_between(x, last, across) && fabs(dot(across, t)) < 0.999;
-            memcpy(m, apart ? across : fabs(t[2]) < 0.98 ? vertical : x_axis, 3 * sizeof *m);
+            rgi_director_chosen(x, r->n_markers, t, m);
             perpendicular(t, m);
         }
     }

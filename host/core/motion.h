@@ -2,7 +2,7 @@
  * drive.
  *
  * Directors. The grippers' roll is not recorded. In frame 0 the first marker interval's director is
- * the direction from the first to the last marker (where that is along the interval's chord, the
+ * the direction from the first to the last marker (where that is within 0.01 rad of the interval's chord, the
  * vertical, or x) made perpendicular to the chord, which turns with the whole scene; it is carried
  * along the chords by parallel transport, so that the start holds no twist, and each interval's
  * director then goes through time by parallel transport along its chord. Edges of the mesh take
@@ -51,6 +51,10 @@ double rgi_motion_weight(const rgi_shape *shape, const double *weights, size_t v
 /* vertices [from, end) hold all that start from a marker */
 void rgi_motion_reach(const rgi_shape *shape, size_t marker, size_t *from, size_t *end);
 
+/* Is a recording's first frame too straight for a plane of its own, so that directors start from the world's axes?
+ * (of a marker that is not finite: no) */
+int rgi_motion_starts_straight(const rg_recording *recording);
+
 /* frame intervals that passed between frame f - 1 and f */
 double rgi_motion_gap(const rg_recording *recording, size_t f);
 
@@ -73,6 +77,12 @@ size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, do
 
 /* t: unit vector from a to b; 0 when they coincide. Not a unit vector where their distance overflows. */
 int rgi_unit_between(const double *a, const double *b, double *t);
+
+/* A direction m[3] that the first director of a curve x[n][3] is made of where nothing is asked for; t: its first unit
+ * tangent. 1: the direction to the last vertex, so that the director lies in the curve's own plane and turns with the
+ * scene; 0: the curve is within 0.01 rad of its first chord and has no plane, m is the vertical, or x of a vertical
+ * rod. */
+int rgi_director_chosen(const double *x, size_t n, const double *t, double *m);
 /* parallel transport of the director u from s to t; a reversal picks any rotation that reverses */
 void rgi_transport(const double *s, const double *t, double *u);
 
