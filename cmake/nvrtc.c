@@ -68,7 +68,8 @@ static int write_file(const char *path, const char *bytes, size_t size)
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"stddef.h", "math.h"};
-    static const char *const headers[] = {"typedef decltype(sizeof 0) size_t;\ntypedef decltype((char *)0 - (char *)0) ptrdiff_t;\n", ""};
+    static const char *const headers[] = {
+        "typedef decltype(sizeof 0) size_t;\ntypedef decltype((char *)0 - (char *)0) ptrdiff_t;\n", ""};
     program kernels = NULL;
     size_t size = 0;
     if (argc < 4) {

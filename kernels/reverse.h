@@ -25,15 +25,13 @@ RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, i
         if (pack->free_markers[m] != k) continue;
         const vec3 to = rgi_load3(pack->recorded, 3 * (row + (size_t)m));
         const real used = rgi_load(pack->weight, row + (size_t)m);
-        const size_t at_jvp =
-            3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers + (size_t)k);
+        const size_t at_jvp = 3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers + (size_t)k);
         real jvp[3] = {zero, zero, zero};
         for (int c = 0; pack->bar == RGI_BAR_NORMAL && c < 3; c++)
             jvp[c] = rgi_load(pack->markers_jvp, at_jvp + (size_t)c);
         const real *offset = RGI_CREALS(pack->offset) + 2 * k;
         int i = pack->marker_vertices[k];
-        vec3 at = v3_add(v3_load(run->rod.y + 3 * i),
-                         rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
+        vec3 at = v3_add(v3_load(run->rod.y + 3 * i), rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
         const real off[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
         for (int c = 0; c < 3; c++) {
             real w = used / rg_max(rg_abs(off[c]), rg_set1(pack->floor));
@@ -49,25 +47,22 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
 {
     const int n = pack->n, rods = pack->rods;
     real *offset_bar = pack->want_coef ? RGI_REALS(pack->offset_bar) : 0;
-    RG_TEAM_FOR(i, 0, pack->x_bar.data ? 3 * n : 0)
-        d.x[i] += RG_TERM(rgi_get(&pack->x_bar, rods, f, i));
-    RG_TEAM_FOR(i, 0, pack->v_bar.data ? 3 * n : 0)
-        d.v[i] += RG_TERM(rgi_get(&pack->v_bar, rods, f, i));
-    RG_TEAM_FOR(i, 0, pack->turn_bar.data ? n - 1 : 0)
-        d.theta[i] += RG_TERM(rgi_get(&pack->turn_bar, rods, f, i));
+    RG_TEAM_FOR(i, 0, pack->x_bar.data ? 3 * n : 0) d.x[i] += RG_TERM(rgi_get(&pack->x_bar, rods, f, i));
+    RG_TEAM_FOR(i, 0, pack->v_bar.data ? 3 * n : 0) d.v[i] += RG_TERM(rgi_get(&pack->v_bar, rods, f, i));
+    RG_TEAM_FOR(i, 0, pack->turn_bar.data ? n - 1 : 0) d.theta[i] += RG_TERM(rgi_get(&pack->turn_bar, rods, f, i));
     RG_TEAM_SYNC();
     if (pack->bar == RGI_BAR_GIVEN && !pack->markers_bar.data) return;
     rgi_edges(&run->rod, run->rod.y);
     /* one lane: markers of neighbouring vertices share edges */
-    RG_TEAM_ONE for (int k = 0; k < pack->n_markers; k++)
-    {
+    RG_TEAM_ONE
+    for (int k = 0; k < pack->n_markers; k++) {
         int i = pack->marker_vertices[k];
         vec3 r = rgi_reverse_marker(run, pack, f, k);
         d.x[3 * i] += RG_TERM(r.x);
         d.x[3 * i + 1] += RG_TERM(r.y);
         d.x[3 * i + 2] += RG_TERM(r.z);
-        rgi_marker_arm_adj(&run->rod, run->rod.y1, i, RGI_CREALS(pack->offset) + 2 * k, r, d.x,
-                           d.theta, offset_bar ? offset_bar + 2 * k : run->spare_offset);
+        rgi_marker_arm_adj(&run->rod, run->rod.y1, i, RGI_CREALS(pack->offset) + 2 * k, r, d.x, d.theta,
+                           offset_bar ? offset_bar + 2 * k : run->spare_offset);
     }
     RG_TEAM_SYNC();
 }
@@ -79,8 +74,7 @@ RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
     if (!pack->growth.data || s % pack->growth_every != 0) return;
     rgi_tangent d = rgi_tangent_at(run->bar, pack->n, 0);
     real sum = rg_set1(0.0), rate = rg_set1(1.0 / (pack->h * pack->substeps));
-    RG_TEAM_FOR(i, 0, 3 * pack->n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * pack->n) {
         real x = d.x[i] + d.xp[i], v = rate * (d.v[i] + d.vp[i]);
         sum += x * x + v * v;
     }
@@ -110,8 +104,8 @@ RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
 }
 
 /* step s backwards; the states before, at its begin and at its end */
-RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const real *before,
-                            const real *now, const real *after)
+RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const real *before, const real *now,
+                            const real *after)
 {
     const int n = pack->n;
     rgi_rod *rod = &run->rod;
@@ -144,15 +138,12 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
     }
     RG_TEAM_FOR(k, 0, pack->drive_x_bar.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++)
-            rgi_put(&pack->drive_x_bar, pack->rods, s, 3 * k + c,
-                    RG_TERM(run->din_y[RGI_NU * pack->fixed_x[k] + c]));
+            rgi_put(&pack->drive_x_bar, pack->rods, s, 3 * k + c, RG_TERM(run->din_y[RGI_NU * pack->fixed_x[k] + c]));
     RG_TEAM_FOR(k, 0, pack->drive_turn_bar.data ? pack->n_fixed_theta : 0)
-        rgi_put(&pack->drive_turn_bar, pack->rods, s, k,
-                RG_TERM(run->din_y[RGI_NU * pack->fixed_theta[k] + 3]));
+        rgi_put(&pack->drive_turn_bar, pack->rods, s, k, RG_TERM(run->din_y[RGI_NU * pack->fixed_theta[k] + 3]));
     rgi_put_many(&pack->force_bar, pack->rods, s, 3 * n, run->din_f);
     rgi_reverse_watch(run, pack, s);
-    RG_TEAM_FOR(i, 0, pack->window > 0 && s > 0 && s % pack->window == 0 ? RGI_NT * n : 0)
-        run->bar[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->window > 0 && s > 0 && s % pack->window == 0 ? RGI_NT * n : 0) run->bar[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
 }
 
@@ -166,19 +157,16 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
     if (!pack->want_start) return;
     rgi_run_start(run, pack);
     rgi_strain_gradients(&run->rod, run->rod.x, run->rod.m1);
-    RG_TEAM_FOR(i, 0, n)
-    {
-        for (int c = 0; c < RGI_NS; c++)
-            run->stress[RGI_NS * i + c] = RG_TERM(d.s[RGI_NS * i + c]);
-        for (int c = 0; c < 2; c++)
-            run->stress[RGI_NS * i + 1 + c] += RG_TERM(d.z[2 * i + c]);
+    RG_TEAM_FOR(i, 0, n) {
+        for (int c = 0; c < RGI_NS; c++) run->stress[RGI_NS * i + c] = RG_TERM(d.s[RGI_NS * i + c]);
+        for (int c = 0; c < 2; c++) run->stress[RGI_NS * i + 1 + c] += RG_TERM(d.z[2 * i + c]);
         for (int c = 0; c < 3; c++) run->dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]);
         run->dy[RGI_NU * i + 3] = i < n - 1 ? RG_TERM(d.theta[i]) : zero;
     }
     RG_TEAM_SYNC();
     rgi_strain_adj(&run->rod, rg_set1(1.0), run->stress, run->dy);
-    RG_TEAM_ONE for (int i = 0; pack->chord && i < n - 1; i++)
-    {
+    RG_TEAM_ONE
+    for (int i = 0; pack->chord && i < n - 1; i++) {
         if (run->rod.fixed[i] & RGI_FIXED_THETA) continue;
         vec3 turn = rgi_run_chord_turn(run, pack, i);
         const real by[3] = {turn.x, turn.y, turn.z};
@@ -188,8 +176,7 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
         }
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         for (int c = 0; c < 3; c++) {
             RGI_REALS(pack->x0_bar)[3 * i + c] = RG_TERM(run->dy[RGI_NU * i + c]);
             RGI_REALS(pack->v0_bar)[3 * i + c] = RG_TERM(d.v[3 * i + c]);
@@ -200,12 +187,11 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
 
 /* run steps begin ... end - 1 again from the checkpoint (before, now); keep checkpoints of pieces of
  * `length` steps, or with length 0 every state, in `to` */
-RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int end, int length,
-                             const real *before, const real *now, real *to)
+RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int end, int length, const real *before,
+                             const real *now, real *to)
 {
     const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
-    RG_TEAM_FOR(i, 0, length == 0 ? (int)size : 0)
-    {
+    RG_TEAM_FOR(i, 0, length == 0 ? (int)size : 0) {
         to[i] = before[i];
         to[(int)size + i] = now[i];
     }
@@ -237,15 +223,13 @@ RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
     rgi_run_init(run, pack, fast);
     storage[0] = RGI_REALS(pack->kept);
     storage[1] = RGI_REALS(pack->pool);
-    for (int k = 2; k < levels; k++)
-        storage[k] = storage[k - 1] + (size_t)rgi_plan_states(plan, k - 1) * size;
+    for (int k = 2; k < levels; k++) storage[k] = storage[k - 1] + (size_t)rgi_plan_states(plan, k - 1) * size;
     for (int k = 0; k < levels; k++) begins[k] = k == 0 ? 0 : -1;
     RG_TEAM_FOR(i, 0, RGI_NT * n) run->bar[i] = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, 2) run->spare_offset[i] = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, 3) RGI_REALS(pack->adjoint_status)[i] = rg_set1(i == 2 ? -1.0 : 0.0);
     RG_TEAM_FOR(i, 0, pack->want_coef ? RGI_NC * n : 0) RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, pack->want_coef ? 2 * pack->n_markers : 0)
-        RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->want_coef ? 2 * pack->n_markers : 0) RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int end = pack->n_steps; end > 0;) {
         int begin = 0, stop = pack->n_steps;
@@ -257,8 +241,8 @@ RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
             begin += piece * plan->length[k];
             if (plan->length[k] < stop - begin) stop = begin + plan->length[k];
             if (begins[k] == begin) continue;
-            rgi_reverse_again(run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from,
-                              from + size, storage[k]);
+            rgi_reverse_again(run, pack, begin, stop, k == levels - 1 ? 0 : plan->length[k + 1], from, from + size,
+                              storage[k]);
             begins[k] = begin;
             for (int deeper = k + 1; deeper < levels; deeper++) begins[deeper] = -1;
         }

@@ -35,8 +35,7 @@ RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
 {
     const int n_free = pack->n_free, p = pack->n_directions;
     const real *residual = run->residual, *root = residual + 3 * n_free, zero = rg_set1(0.0);
-    RG_TEAM_FOR(e, 0, (p + 1) * n_free)
-    {
+    RG_TEAM_FOR(e, 0, (p + 1) * n_free) {
         const int q = e / n_free, k = e % n_free;
         double *to = pack->rows + q * pack->rows_apart + at + 3 * k;
         real j[3] = {zero, zero, zero};
@@ -87,15 +86,13 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     const real floor_ = rg_set1(pack->floor), zero = rg_set1(0.0);
     const real inner_share = rgi_load(pack->share, 0), outer_share = rgi_load(pack->share, 1);
     real *residual = run->residual, *root = residual + rows, sum[4] = {zero, zero, zero, zero};
-    RG_TEAM_FOR(k, 0, pack->n_free)
-    {
+    RG_TEAM_FOR(k, 0, pack->n_free) {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
         const real *offset = RGI_CREALS(pack->offset) + 2 * m;
         const size_t row = (size_t)f * (size_t)pack->n_free + (size_t)k;
         const vec3 to = rgi_load3(pack->recorded, 3 * row);
         real used = rgi_load(pack->weight, row);
-        vec3 at = v3_add(v3_load(rod->x + 3 * i),
-                         rgi_marker_arm(rod, rod->m1, i, offset[0], offset[1]));
+        vec3 at = v3_add(v3_load(rod->x + 3 * i), rgi_marker_arm(rod, rod->m1, i, offset[0], offset[1]));
         const real r[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
         for (int c = 0; c < 3; c++) {
             real size = rg_abs(r[c]), inner = RG_C(0.5) * size * size / floor_;
@@ -124,11 +121,9 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     for (int k = 0; k < pack->n_free; k++) {
         const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, pack->free_markers[k]);
         RG_TEAM_FOR(q, 0, p)
-            v3_store(run->jac + q * apart + at + 3 * k,
-                     rgi_run_marker_jvp(run, pack, &arms, q, pack->free_markers[k]));
+            v3_store(run->jac + q * apart + at + 3 * k, rgi_run_marker_jvp(run, pack, &arms, q, pack->free_markers[k]));
     }
-    RG_TEAM_FOR(q, 0, p)
-    {
+    RG_TEAM_FOR(q, 0, p) {
         real *j = run->jac + q * apart + at, along = zero;
         for (int r = 0; r < rows; r++) {
             const real moved = rg_select(run->alive, j[r], zero);
@@ -147,8 +142,7 @@ RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_pack *pack, int k)
 {
     const real *offset = RGI_CREALS(pack->offset) + 2 * k;
     int i = pack->marker_vertices[k];
-    return v3_add(v3_load(run->rod.x + 3 * i),
-                  rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
+    return v3_add(v3_load(run->rod.x + 3 * i), rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
 }
 
 RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
@@ -160,22 +154,19 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
     rgi_put_many(&pack->out_x, rods, f, 3 * n, rod->x);
     rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
-    RG_TEAM_FOR(k, 0, pack->markers || pack->out_markers.data ? pack->n_markers : 0)
-    {
+    RG_TEAM_FOR(k, 0, pack->markers || pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
         for (int c = 0; c < 3; c++) {
             if (pack->out_markers.data) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
             if (pack->markers)
-                rgi_store(pack->markers, 3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c,
-                          at[c]);
+                rgi_store(pack->markers, 3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c, at[c]);
         }
     }
     if (pack->markers_jvp)
         RG_TEAM_FOR(q, 0, pack->n_directions)
             for (int k = 0; k < pack->n_markers; k++) {
-                size_t at = ((size_t)f * (size_t)pack->n_directions + (size_t)q) *
-                                (size_t)pack->n_markers + (size_t)k;
+                size_t at = ((size_t)f * (size_t)pack->n_directions + (size_t)q) * (size_t)pack->n_markers + (size_t)k;
                 const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
                 const vec3 moved = rgi_run_marker_jvp(run, pack, &arms, q, k);
                 rgi_store(pack->markers_jvp, 3 * at, moved.x);
@@ -187,8 +178,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
-        RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0)
-        {
+        RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0) {
             real at[3];
             const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
             v3_store(at, rgi_run_marker_jvp(run, pack, &arms, 0, k));
@@ -220,8 +210,7 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
     alive = rg_and(alive, rg_not(hit));
     if (!status || !rg_any(hit)) return alive;
     real node = rgi_step_locate(&run->rod, flag);
-    for (int i = run->rod.n - 2; flag == 5 && i >= 0; i--)
-        node = rg_select(rgi_run_unstable(run, i), rg_set1(i), node);
+    for (int i = run->rod.n - 2; flag == 5 && i >= 0; i--) node = rg_select(rgi_run_unstable(run, i), rg_set1(i), node);
     RG_TEAM_ONE
     {
         status[0] = rg_select(hit, rg_set1(flag), status[0]);
@@ -238,8 +227,7 @@ RG_APART real rgi_run_turn(const rgi_run *run, const rgi_pack *pack)
 {
     const rgi_rod *rod = &run->rod;
     real most = rg_set1(0.0);
-    RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
-    {
+    RG_TEAM_FOR(k, 0, pack->n_fixed_theta) {
         const int i = pack->fixed_theta[k];
         const vec3 e = v3_sub(v3_load(rod->x + 3 * i + 3), v3_load(rod->x + 3 * i)), m = v3_load(rod->m1 + 3 * i);
         const vec3 to = v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)), n = v3_load(rod->y1 + 3 * i);
@@ -264,8 +252,7 @@ RG_FN void rgi_run_trace(const rgi_run *run, const rgi_pack *pack, int s)
 {
     const int n = pack->n;
     real *to = RGI_REALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * n) {
         to[i] = run->rod.y[i];
         to[3 * n + i] = run->rod.y1[i];
     }
@@ -304,10 +291,8 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
         }
         rgi_step_predict(&run->rod, &run->step);
         out = rgi_step_solve(&run->rod, &run->step, alive);
-        if (linearise)
-            rgi_step_linearise(&run->rod, run->full);
-        else
-            rgi_strains(&run->rod, run->rod.y, run->rod.y1);
+        if (linearise) rgi_step_linearise(&run->rod, run->full);
+        else rgi_strains(&run->rod, run->rod.y, run->rod.y1);
     }
     rgi_step_inspect(&run->rod, &out);
     if (status) {
@@ -320,8 +305,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
     alive = rgi_run_flag(run, alive, status, out.folded, 3, s);
     alive = rgi_run_flag(run, alive, status, out.wrapped, 4, s);
     rmask unstable = rg_false();
-    RG_TEAM_FOR(i, 0, RGI_DEFORM(pack) ? pack->n - 1 : 0)
-    {
+    RG_TEAM_FOR(i, 0, RGI_DEFORM(pack) ? pack->n - 1 : 0) {
         /* grippers may hold an edge longer than it is */
         if ((rod->fixed[i] & rod->fixed[i + 1]) & RGI_FIXED_X) continue;
         unstable = rg_or(unstable, rgi_run_unstable(run, i));
@@ -344,10 +328,8 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
 RG_FN void rgi_run_accept(rgi_run *run, const rgi_pack *pack)
 {
     (void)pack;
-    if (RGI_DEFORM(pack))
-        rgi_deform_accept(&run->rod, &run->step, run->alive);
-    else
-        rgi_step_accept(&run->rod, &run->step, run->alive);
+    if (RGI_DEFORM(pack)) rgi_deform_accept(&run->rod, &run->step, run->alive);
+    else rgi_step_accept(&run->rod, &run->step, run->alive);
 }
 
 /* what the forward run keeps of the state that step s ends with (s = -1: the start) */
@@ -383,8 +365,8 @@ RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_pack *pack, int q)
 }
 
 /* `count` directions, a constant, from q on through the step; in: of direction 0 */
-RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, const int count,
-                              rgi_input_tangent in, real *scratch)
+RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, const int count, rgi_input_tangent in,
+                              real *scratch)
 {
     const rgi_input_tangent none = {0, 0};
     rgi_course courses[RGI_BESIDE];

@@ -42,10 +42,7 @@ RG_FN real rgi_load(const double *p, size_t k) { return RGI_CREALS(p)[k]; }
 RG_FN void rgi_store(double *p, size_t k, real value) { RGI_REALS(p)[k] = value; }
 RG_FN void rgi_add(double *p, size_t k, real value) { RGI_REALS(p)[k] += value; }
 #endif
-RG_FN vec3 rgi_load3(const double *p, size_t k)
-{
-    return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2));
-}
+RG_FN vec3 rgi_load3(const double *p, size_t k) { return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2)); }
 
 /* Frames whose rows, about so many, wait until the normal matrix, larger than a cache, takes them all at once */
 enum { RGI_NORMAL_ROWS = 108 };
@@ -64,18 +61,18 @@ typedef struct rgi_run {
     rgi_step step;
     rgi_deform deform;
     rmask alive;
-    int carried;          /* the lanes that take the first step go on from the last run's end */
-    real *force;          /* [n][3] */
-    real *full;           /* [n][RGI_NH], or NULL */
-    real *din_y, *din_f;  /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
-    real *tangents;       /* [directions][n][RGI_NT] */
-    int odd;              /* of them (rgi_tangent_at) */
-    real *bar;            /* [n][RGI_NT] cotangent of the state */
-    real *stress, *dy;    /* [n][4] scratch of one direction */
-    real *side;           /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
-    real *jac;            /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
-    real *residual;       /* [2][3 n_free]: weight times residual, sqrt(weight) */
-    real *spare_offset;   /* [2] */
+    int carried;         /* the lanes that take the first step go on from the last run's end */
+    real *force;         /* [n][3] */
+    real *full;          /* [n][RGI_NH], or NULL */
+    real *din_y, *din_f; /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
+    real *tangents;      /* [directions][n][RGI_NT] */
+    int odd;             /* of them (rgi_tangent_at) */
+    real *bar;           /* [n][RGI_NT] cotangent of the state */
+    real *stress, *dy;   /* [n][4] scratch of one direction */
+    real *side;          /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
+    real *jac;           /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
+    real *residual;      /* [2][3 n_free]: weight times residual, sqrt(weight) */
+    real *spare_offset;  /* [2] */
 } rgi_run;
 
 /* item of a series, lane by lane; lanes not in use repeat the first */
@@ -98,8 +95,7 @@ RG_FN void rgi_put_many(const rgi_series *a, int rods, int step, int count, cons
 
 RG_FN int rgi_run_needs_full(const rgi_pack *pack)
 {
-    return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data ||
-           pack->drive_turn_bar.data;
+    return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data || pack->drive_turn_bar.data;
 }
 
 /* reals that a step works on: what a GPU keeps on its multiprocessor */
@@ -191,8 +187,7 @@ RG_FN void rgi_run_set_alive(rgi_run *run, rmask alive)
 /* the trial is where a step ended: positions and directors [n][3] */
 RG_FN void rgi_run_set_trial(rgi_run *run, const real *y, const real *y1)
 {
-    RG_TEAM_FOR(i, 0, 3 * run->rod.n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * run->rod.n) {
         run->rod.y[i] = y[i];
         run->rod.y1[i] = y1[i];
     }
@@ -242,8 +237,7 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
 {
     rgi_rod *rod = &run->rod;
     const int n = pack->n;
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * n) {
         rod->x[i] = rod->xp[i] = rod->y[i] = rod->base[i] = rgi_load(pack->x0, (size_t)i);
         rod->v[i] = rod->vp[i] = rgi_load(pack->v0, (size_t)i);
         rod->m1[i] = rod->y1[i] = rod->base1[i] = rgi_load(pack->m0, (size_t)i);
@@ -251,19 +245,15 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
     RG_TEAM_FOR(i, 0, 4 * n) rod->sy[i] = rod->s[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     rgi_strains(rod, rod->x, rod->m1);
-    RG_TEAM_FOR(i, 0, n)
-    {
-        for (int k = 0; k < RGI_NS; k++)
-            rod->s[RGI_NS * i + k] = rod->sp[RGI_NS * i + k] = rod->sy[RGI_NS * i + k];
-        for (int k = 0; k < 2; k++)
-            rod->z[2 * i + k] = rod->zp[2 * i + k] = rod->sy[RGI_NS * i + 1 + k];
+    RG_TEAM_FOR(i, 0, n) {
+        for (int k = 0; k < RGI_NS; k++) rod->s[RGI_NS * i + k] = rod->sp[RGI_NS * i + k] = rod->sy[RGI_NS * i + k];
+        for (int k = 0; k < 2; k++) rod->z[2 * i + k] = rod->zp[2 * i + k] = rod->sy[RGI_NS * i + 1 + k];
     }
     RG_TEAM_FOR(i, 0, n * RGI_NT * pack->n_directions) run->tangents[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     if (pack->n_directions == 0 || !pack->dx0) return;
     rgi_strain_gradients(rod, rod->x, rod->m1);
-    RG_TEAM_FOR(q, 0, pack->n_directions)
-    {
+    RG_TEAM_FOR(q, 0, pack->n_directions) {
         real *dy = rgi_run_side(run);
         rgi_tangent d = rgi_run_tangent(run, q);
         const size_t first = (size_t)q * 3u * (size_t)n;
@@ -275,12 +265,10 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
             for (int k = 0; k < 3; k++) dy[RGI_NU * i + k] = d.x[3 * i + k];
             dy[RGI_NU * i + 3] = rg_set1(0.0);
             if (i == n - 1) continue;
-            if (pack->dturn0)
-                dy[RGI_NU * i + 3] = rgi_load(pack->dturn0, (size_t)q * (size_t)n + (size_t)i);
+            if (pack->dturn0) dy[RGI_NU * i + 3] = rgi_load(pack->dturn0, (size_t)q * (size_t)n + (size_t)i);
             if (!pack->chord || (rod->fixed[i] & RGI_FIXED_THETA)) continue;
             vec3 turn = rgi_run_chord_turn(run, pack, i);
-            dy[RGI_NU * i + 3] +=
-                v3_dot(turn, v3_sub(v3_load(d.x + 3 * i + 3), v3_load(d.x + 3 * i)));
+            dy[RGI_NU * i + 3] += v3_dot(turn, v3_sub(v3_load(d.x + 3 * i + 3), v3_load(d.x + 3 * i)));
         }
         for (int i = 0; i < n; i++) {
             real ds[RGI_NS] = {rg_set1(0.0), rg_set1(0.0), rg_set1(0.0), rg_set1(0.0)};
@@ -301,10 +289,8 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_pack *pack, int s)
             run->rod.y[3 * pack->fixed_x[k] + c] = rgi_get(&pack->drive_x, pack->rods, s, 3 * k + c);
     RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
         for (int c = 0; c < 3; c++)
-            run->rod.y1[3 * pack->fixed_theta[k] + c] =
-                rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(i, 0, run->force ? 3 * pack->n : 0)
-        run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
+            run->rod.y1[3 * pack->fixed_theta[k] + c] = rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
+    RG_TEAM_FOR(i, 0, run->force ? 3 * pack->n : 0) run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
     RG_TEAM_SYNC();
 }
 
@@ -314,12 +300,10 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, in
     rgi_input_tangent in = {0, 0};
     RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++)
-            run->din_y[RGI_NU * pack->fixed_x[k] + c] =
-                rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
+            run->din_y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
     RG_TEAM_FOR(k, 0, pack->ddrive_turn.data ? pack->n_fixed_theta : 0)
         run->din_y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->ddrive_turn, pack->rods, s, k);
-    RG_TEAM_FOR(i, 0, pack->dforce.data ? 3 * pack->n : 0)
-        run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
+    RG_TEAM_FOR(i, 0, pack->dforce.data ? 3 * pack->n : 0) run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;
@@ -327,12 +311,11 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, in
 }
 
 /* a state's arrays into p [RGI_STATE n + 1], with the directors and `alive` of now */
-RG_FN void rgi_state_write(const rgi_run *run, const real *x, const real *v, const real *strains,
-                           const real *z, real *p)
+RG_FN void rgi_state_write(const rgi_run *run, const real *x, const real *v, const real *strains, const real *z,
+                           real *p)
 {
     const int n = run->rod.n;
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * n) {
         p[i] = x[i];
         p[3 * n + i] = v[i];
         p[6 * n + i] = run->rod.m1[i];
@@ -353,18 +336,14 @@ RG_FN void rgi_state_save_before(const rgi_run *run, real *p)
     rgi_state_write(run, run->rod.xp, run->rod.vp, run->rod.sp, run->rod.zp, p);
 }
 
-RG_FN rmask rgi_state_alive(const real *p, int n)
-{
-    return rg_lt(rg_set1(0.5), p[RGI_STATE * n]);
-}
+RG_FN rmask rgi_state_alive(const real *p, int n) { return rg_lt(rg_set1(0.5), p[RGI_STATE * n]); }
 
 /* the state `now` with `before` behind it, in these lanes */
 RG_FN void rgi_state_load_lanes(rgi_run *run, const real *before, const real *now, rmask lanes)
 {
     rgi_rod *rod = &run->rod;
     const int n = rod->n;
-    RG_TEAM_FOR(i, 0, 3 * n)
-    {
+    RG_TEAM_FOR(i, 0, 3 * n) {
         rod->x[i] = rg_select(lanes, now[i], rod->x[i]);
         rod->v[i] = rg_select(lanes, now[3 * n + i], rod->v[i]);
         rod->m1[i] = rg_select(lanes, now[6 * n + i], rod->m1[i]);
@@ -372,13 +351,11 @@ RG_FN void rgi_state_load_lanes(rgi_run *run, const real *before, const real *no
         rod->xp[i] = rg_select(lanes, before[i], rod->xp[i]);
         rod->vp[i] = rg_select(lanes, before[3 * n + i], rod->vp[i]);
     }
-    RG_TEAM_FOR(i, 0, 4 * n)
-    {
+    RG_TEAM_FOR(i, 0, 4 * n) {
         rod->s[i] = rg_select(lanes, now[9 * n + i], rod->s[i]);
         rod->sp[i] = rg_select(lanes, before[9 * n + i], rod->sp[i]);
     }
-    RG_TEAM_FOR(i, 0, 2 * n)
-    {
+    RG_TEAM_FOR(i, 0, 2 * n) {
         rod->z[i] = rg_select(lanes, now[13 * n + i], rod->z[i]);
         rod->zp[i] = rg_select(lanes, before[13 * n + i], rod->zp[i]);
     }

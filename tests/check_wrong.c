@@ -37,8 +37,7 @@ rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, co
         scaled[i] = (1.0 + too_large_by("RODGRAD_WRONG_TANGENT")) * tangents->fields[RG_BEND_STIFFNESS_1][i];
     if (tangents->fields[RG_BEND_STIFFNESS_1]) wrong.fields[RG_BEND_STIFFNESS_1] = scaled;
     if (getenv("RODGRAD_WRONG_SILENT")) wrong.v0 = NULL;
-    const rg_status status =
-        __real_rg_batch_jvp(batch, inputs, &wrong, outputs, tangent_outputs, statuses, err);
+    const rg_status status = __real_rg_batch_jvp(batch, inputs, &wrong, outputs, tangent_outputs, statuses, err);
     free(scaled);
     return status;
 }

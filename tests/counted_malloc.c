@@ -25,8 +25,8 @@ void __wrap_free(void *p);
 static int refused(void)
 {
     counted.calls++;
-    return counted.refuse && (counted.calls == counted.refuse ||
-                              (counted.refuse_rest && counted.calls > counted.refuse));
+    return counted.refuse &&
+           (counted.calls == counted.refuse || (counted.refuse_rest && counted.calls > counted.refuse));
 }
 
 static void *count(void *p)
@@ -38,10 +38,7 @@ static void *count(void *p)
 
 void *__wrap_malloc(size_t size) { return refused() ? NULL : count(__real_malloc(size)); }
 
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return refused() ? NULL : count(__real_calloc(n, size));
-}
+void *__wrap_calloc(size_t n, size_t size) { return refused() ? NULL : count(__real_calloc(n, size)); }
 
 void *__wrap_realloc(void *p, size_t size)
 {

@@ -102,8 +102,7 @@ static void transport_exactly(const double *a, const double *b, const double *u,
     normalise(r, out);
 }
 
-void oracle_transport(const oracle_switches *sw, const double *a, const double *b, const double *u,
-                      double *out)
+void oracle_transport(const oracle_switches *sw, const double *a, const double *b, const double *u, double *out)
 {
     double w[3], r[3];
     if (sw->exact_frames) {
@@ -129,8 +128,8 @@ static void second(const double *e, const double *u, double *v)
 }
 
 /* u, v of every edge, untwisted from the first */
-static void space_frame(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                        const double *near_u, double (*u)[3], double (*v)[3])
+static void space_frame(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], const double *near_u,
+                        double (*u)[3], double (*v)[3])
 {
     double e[3];
     copy(near_u, u[0]);
@@ -150,8 +149,7 @@ static void space_frame(const oracle_rod *rod, const oracle_switches *sw, double
 }
 
 /* (-dkb/dx)^T c for the three vertices of a corner; with current lengths d depends on them too */
-static void corner_force(const oracle_switches *sw, const corner *q, const double *c,
-                         double (*force)[3])
+static void corner_force(const oracle_switches *sw, const corner *q, const double *c, double (*force)[3])
 {
     double before[3], after[3], de[3], df[3];
     cross(q->f, c, before);
@@ -172,8 +170,8 @@ static void corner_force(const oracle_switches *sw, const corner *q, const doubl
     }
 }
 
-void oracle_evaluate(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                     double (*m1)[3], double (*m2)[3], const double *tau, oracle_elastic *out)
+void oracle_evaluate(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], double (*m1)[3], double (*m2)[3],
+                     const double *tau, oracle_elastic *out)
 {
     memset(out, 0, sizeof *out);
     for (int k = 1; k < rod->n - 1; k++) {
@@ -199,8 +197,7 @@ void oracle_evaluate(const oracle_rod *rod, const oracle_switches *sw, double (*
                 /* dw/dtheta = -J w, and once more -w */
                 out->turn[k - 1 + j] -= s[j][a] * jw[j][a];
                 out->diag[k - 1 + j] += share * b[j][a] * jw[j][a] * jw[j][a] - s[j][a] * w[j][a];
-                if (j == 1 && sw->mean_curvature)
-                    out->off[k] += 0.5 * b[j][a] * jw[0][a] * jw[1][a];
+                if (j == 1 && sw->mean_curvature) out->off[k] += 0.5 * b[j][a] * jw[0][a] * jw[1][a];
             }
             add(s[j][0], m2[k - 1 + j], c);
             add(-s[j][1], m1[k - 1 + j], c);
@@ -229,8 +226,8 @@ typedef struct directors {
     double m1[ORACLE_VERTICES][3], m2[ORACLE_VERTICES][3], tau[ORACLE_VERTICES];
 } directors;
 
-static directors directors_make(const oracle_rod *rod, const oracle_switches *sw,
-                                const reference *ref, const double *theta)
+static directors directors_make(const oracle_rod *rod, const oracle_switches *sw, const reference *ref,
+                                const double *theta)
 {
     const double turn = 2.0 * acos(-1.0);
     directors m;
@@ -249,8 +246,7 @@ static directors directors_make(const oracle_rod *rod, const oracle_switches *sw
 
 /* Newton direction of the angles: H + shift I = L D L^T, shift raised until D > 0. Returns 0 where
  * there is none. */
-static int newton_direction(const oracle_rod *rod, const reference *ref, const oracle_elastic *el,
-                            double *step)
+static int newton_direction(const oracle_rod *rod, const reference *ref, const oracle_elastic *el, double *step)
 {
     int edges = rod->n - 1;
     double d[ORACLE_VERTICES], l[ORACLE_VERTICES], shift = 0.0, scale = largest(el->diag, edges);
@@ -264,16 +260,14 @@ static int newton_direction(const oracle_rod *rod, const reference *ref, const o
             positive = d[j] > 1e-12 * scale || ref->held[j];
         }
     }
-    for (int j = 0; j < edges; j++)
-        step[j] = (ref->held[j] ? 0.0 : -el->grad[j]) - (j > 0 ? l[j] * step[j - 1] : 0.0);
-    for (int j = edges - 1; j >= 0; j--)
-        step[j] = step[j] / d[j] - (j + 1 < edges ? l[j + 1] * step[j + 1] : 0.0);
+    for (int j = 0; j < edges; j++) step[j] = (ref->held[j] ? 0.0 : -el->grad[j]) - (j > 0 ? l[j] * step[j - 1] : 0.0);
+    for (int j = edges - 1; j >= 0; j--) step[j] = step[j] / d[j] - (j + 1 < edges ? l[j + 1] * step[j + 1] : 0.0);
     return 1;
 }
 
 /* Angles of the edges that are not held, from where they are to a minimum of the energy. */
-static int solve_twist(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                       const reference *ref, double *theta)
+static int solve_twist(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], const reference *ref,
+                       double *theta)
 {
     double step[ORACLE_VERTICES], trial[ORACLE_VERTICES];
     oracle_elastic el, next;
@@ -301,8 +295,8 @@ static int solve_twist(const oracle_rod *rod, const oracle_switches *sw, double 
 }
 
 /* bending force plus the moments' share: turns hN = kb/(2 l) at k-1, hP = -kb/(2 l) at k+1 */
-static void force_of(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                     const oracle_elastic *el, const double *moment, double (*force)[3])
+static void force_of(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], const oracle_elastic *el,
+                     const double *moment, double (*force)[3])
 {
     memcpy(force, el->bend_force, (size_t)rod->n * sizeof *force);
     for (int k = 1; k < rod->n - 1; k++) {
@@ -314,8 +308,8 @@ static void force_of(const oracle_rod *rod, const oracle_switches *sw, double (*
     }
 }
 
-int oracle_force(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state,
-                 double (*force)[3], double *energy, double (*m1)[3])
+int oracle_force(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state, double (*force)[3],
+                 double *energy, double (*m1)[3])
 {
     int last = rod->n - 2, iterations = 0;
     reference ref;
@@ -325,8 +319,7 @@ int oracle_force(const oracle_rod *rod, const oracle_switches *sw, oracle_state 
     ref.held[last] = sw->far != ORACLE_FAR_FREE;
     if (!sw->twist_solved)
         for (int j = 0; j < last; j++) state->theta[j] = 0.0;
-    if (sw->far == ORACLE_FAR_BISHOP || (sw->far == ORACLE_FAR_FREE && !sw->twist_solved))
-        state->theta[last] = 0.0;
+    if (sw->far == ORACLE_FAR_BISHOP || (sw->far == ORACLE_FAR_FREE && !sw->twist_solved)) state->theta[last] = 0.0;
     if (sw->far == ORACLE_FAR_HELD) {
         double a = atan2(dot(state->far_u, ref.v[last]), dot(state->far_u, ref.u[last]));
         double turn = 2.0 * acos(-1.0);
@@ -377,16 +370,15 @@ static void project(const oracle_rod *rod, const oracle_switches *sw, double (*y
 }
 
 /* from x to y under the elastic force, explicitly, then the clamps, then the projection */
-static void advance(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                    double (*v)[3], double (*force)[3], double (*commanded)[3], double (*y)[3])
+static void advance(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], double (*v)[3],
+                    double (*force)[3], double (*commanded)[3], double (*y)[3])
 {
     for (int i = 0; i < rod->n; i++) {
         double size = norm(force[i]), cut = 1.0;
         if (!sw->uncapped && size >= FORCE_CAP) cut = FORCE_CAP / size;
         for (int c = 0; c < 3; c++) {
             double f = cut * force[i][c] + rod->mass[i] * rod->gravity[c];
-            y[i][c] = rod->fixed[i] ? commanded[i][c]
-                                    : x[i][c] + rod->dt * (v[i][c] + rod->dt * f / rod->mass[i]);
+            y[i][c] = rod->fixed[i] ? commanded[i][c] : x[i][c] + rod->dt * (v[i][c] + rod->dt * f / rod->mass[i]);
         }
     }
     project(rod, sw, y);
@@ -394,8 +386,7 @@ static void advance(const oracle_rod *rod, const oracle_switches *sw, double (*x
         for (int c = 0; c < 3; c++) v[i][c] = (y[i][c] - x[i][c]) / rod->dt;
 }
 
-int oracle_step(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state,
-                double (*commanded)[3])
+int oracle_step(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state, double (*commanded)[3])
 {
     double force[ORACLE_VERTICES][3], y[ORACLE_VERTICES][3], a[3], b[3], energy;
     int last = rod->n - 2, iterations = oracle_force(rod, sw, state, force, &energy, NULL);
@@ -411,8 +402,7 @@ int oracle_step(const oracle_rod *rod, const oracle_switches *sw, oracle_state *
 }
 
 /* signed angle about f from the transported director of e to that of f */
-static double signed_twist(const double *e, const double *f, const double *me, const double *mf,
-                           const double *m2f)
+static double signed_twist(const double *e, const double *f, const double *me, const double *mf, const double *m2f)
 {
     double p[3];
     transport_exactly(e, f, me, p);
@@ -460,8 +450,7 @@ int oracle_run(const oracle_problem *p, const oracle_track *track)
         for (int j = 0; j < p->n - 1; j++) {
             edge(x, j, e[j % 2]);
             second(e[j % 2], ref.u[j], ref.v[j]);
-            if (j > 0)
-                ref.tau[j] = signed_twist(e[1 - j % 2], e[j % 2], ref.u[j - 1], ref.u[j], ref.v[j]);
+            if (j > 0) ref.tau[j] = signed_twist(e[1 - j % 2], e[j % 2], ref.u[j - 1], ref.u[j], ref.v[j]);
         }
         memset(theta, 0, sizeof theta);
         int iterations = solve_twist(&rod, sw, x, &ref, theta);

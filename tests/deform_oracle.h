@@ -55,32 +55,30 @@ typedef struct oracle_state {
 /* at given directors m1, m2 and twists: the energy and its first and second derivatives */
 typedef struct oracle_elastic {
     double energy;
-    double bend_force[ORACLE_VERTICES][3]; /* -dE/dx at fixed directors and twists [N] */
-    double turn[ORACLE_VERTICES];          /* bending part of dE/dtheta of edge j [N m] */
-    double moment[ORACLE_VERTICES];        /* dE/dtau of vertex k */
-    double grad[ORACLE_VERTICES];          /* dE/dtheta */
+    double bend_force[ORACLE_VERTICES][3];              /* -dE/dx at fixed directors and twists [N] */
+    double turn[ORACLE_VERTICES];                       /* bending part of dE/dtheta of edge j [N m] */
+    double moment[ORACLE_VERTICES];                     /* dE/dtau of vertex k */
+    double grad[ORACLE_VERTICES];                       /* dE/dtheta */
     double diag[ORACLE_VERTICES], off[ORACLE_VERTICES]; /* d2E/dtheta2; off[k]: edges k-1 and k */
 } oracle_elastic;
 
-void oracle_evaluate(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3],
-                     double (*m1)[3], double (*m2)[3], const double *tau, oracle_elastic *out);
+void oracle_evaluate(const oracle_rod *rod, const oracle_switches *sw, double (*x)[3], double (*m1)[3], double (*m2)[3],
+                     const double *tau, oracle_elastic *out);
 
 /* Force at state->x on every vertex [N], neither capped nor zeroed at clamps, and the energy; the
  * directors go to m1 where it is not NULL, their angles to state->theta. Returns the Newton
  * iterations of the twist, -1 if they did not converge. */
-int oracle_force(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state,
-                 double (*force)[3], double *energy, double (*m1)[3]);
+int oracle_force(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state, double (*force)[3],
+                 double *energy, double (*m1)[3]);
 
 /* Frames of a start: near_u given, far_u untwisted from it, theta 0. */
 void oracle_start(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state);
 
 /* One step: commanded [n][3], entries of free vertices ignored. Returns as oracle_force. */
-int oracle_step(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state,
-                double (*commanded)[3]);
+int oracle_step(const oracle_rod *rod, const oracle_switches *sw, oracle_state *state, double (*commanded)[3]);
 
 /* u carried along with an edge that moves from a to b, as the switches say. */
-void oracle_transport(const oracle_switches *sw, const double *a, const double *b, const double *u,
-                      double *out);
+void oracle_transport(const oracle_switches *sw, const double *a, const double *b, const double *u, double *out);
 
 /* Every switch on, on plain arrays, with any vertices clamped and a director per edge carried in
  * time by parallel transport: another road to the states that oracle_step reaches.

@@ -30,10 +30,10 @@ typedef struct probe_job {
 #define PROBE_OUT(n) ((n) * (4 * 3 + 2 * 4 + 2 * 2 + 3) + 3)
 #define PROBE_D(n, steps) ((n) * (RGI_NT + RGI_NC + 7 * (steps)))
 
-#define PROBE_DECLARE(probe, scalar)                                                               \
-    int probe(lanes)(void);                                                                        \
-    void probe(run)(const probe_job *job, const scalar *in, scalar *out, const scalar *din,        \
-                    scalar *dout, const scalar *bar, scalar *bar_in)
+#define PROBE_DECLARE(probe, scalar)                                                                                   \
+    int probe(lanes)(void);                                                                                            \
+    void probe(run)(const probe_job *job, const scalar *in, scalar *out, const scalar *din, scalar *dout,              \
+                    const scalar *bar, scalar *bar_in)
 
 #ifdef PROBE
 PROBE_DECLARE(PROBE, rg_scalar);
@@ -145,8 +145,8 @@ static void probe_state(rgi_rod *rod, real *copy, int load)
 }
 
 /* every coefficient is an entry */
-static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar *din, int s,
-                          rgi_tangent d, real *stress, real *dy)
+static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar *din, int s, rgi_tangent d,
+                          real *stress, real *dy)
 {
     const int n = job->n, size = PROBE_D(n, job->steps), at = n * (RGI_NT + RGI_NC + 7 * s);
     rgi_entry entries[PROBE_NODES * RGI_NC + 1];
@@ -167,8 +167,8 @@ static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar 
     rgi_deform_jvp(&b->rod, &b->step, &b->work, b->alive, course, in, stress, dy);
 }
 
-void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const rg_scalar *din,
-                rg_scalar *dout, const rg_scalar *bar, rg_scalar *bar_in)
+void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const rg_scalar *din, rg_scalar *dout,
+                const rg_scalar *bar, rg_scalar *bar_in)
 {
     const int n = job->n, whole = PROBE_OUT(n) - 3, size_d = PROBE_D(n, job->steps);
     probe_bench b;

@@ -14,18 +14,9 @@ typedef struct dvec {
     dual c[3];
 } dvec;
 
-static inline dual du(double v)
-{
-    return (dual){v, 0.0, 0.0, 0.0};
-}
-static inline dual du_add(dual x, dual y)
-{
-    return (dual){x.v + y.v, x.a + y.a, x.b + y.b, x.ab + y.ab};
-}
-static inline dual du_scale(double s, dual x)
-{
-    return (dual){s * x.v, s * x.a, s * x.b, s * x.ab};
-}
+static inline dual du(double v) { return (dual){v, 0.0, 0.0, 0.0}; }
+static inline dual du_add(dual x, dual y) { return (dual){x.v + y.v, x.a + y.a, x.b + y.b, x.ab + y.ab}; }
+static inline dual du_scale(double s, dual x) { return (dual){s * x.v, s * x.a, s * x.b, s * x.ab}; }
 static inline dual du_mul(dual x, dual y)
 {
     return (dual){x.v * y.v, x.v * y.a + x.a * y.v, x.v * y.b + x.b * y.v,
@@ -51,14 +42,10 @@ static inline dual du_atan2(dual s, dual c)
     double r = 1.0 / (s.v * s.v + c.v * c.v), fs = c.v * r, fc = -s.v * r;
     double fss = -2.0 * s.v * c.v * r * r, fsc = (s.v * s.v - c.v * c.v) * r * r;
     return (dual){atan2(s.v, c.v), fs * s.a + fc * c.a, fs * s.b + fc * c.b,
-                  fs * s.ab + fc * c.ab + fss * (s.a * s.b - c.a * c.b) +
-                      fsc * (s.a * c.b + c.a * s.b)};
+                  fs * s.ab + fc * c.ab + fss * (s.a * s.b - c.a * c.b) + fsc * (s.a * c.b + c.a * s.b)};
 }
 
-static inline dvec dv(const double *p)
-{
-    return (dvec){{du(p[0]), du(p[1]), du(p[2])}};
-}
+static inline dvec dv(const double *p) { return (dvec){{du(p[0]), du(p[1]), du(p[2])}}; }
 static inline dvec dv_add(dvec x, dvec y)
 {
     return (dvec){{du_add(x.c[0], y.c[0]), du_add(x.c[1], y.c[1]), du_add(x.c[2], y.c[2])}};
@@ -80,10 +67,7 @@ static inline dvec dv_cross(dvec x, dvec y)
     }
     return r;
 }
-static inline dvec dv_unit(dvec x)
-{
-    return dv_scale(du_inverse_sqrt(dv_dot(x, x)), x);
-}
+static inline dvec dv_unit(dvec x) { return dv_scale(du_inverse_sqrt(dv_dot(x, x)), x); }
 /* R u, R = I + [b]x + [b]x^2 / (1 + c) with b = s x t, c = s.t: the rotation taking s to t */
 static inline dvec dv_rotate_to(dvec s, dvec t, dvec u)
 {

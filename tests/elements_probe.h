@@ -13,10 +13,10 @@
 
 enum { PROBE_IN = 19, PROBE_OUT = 3 + RGI_NG + RGI_NJ, PROBE_NODES = 40 };
 
-#define PROBE_DECLARE(probe)                                                                       \
-    int probe(lanes)(void);                                                                        \
-    void probe(atan)(const double *u, double *r);                                                  \
-    void probe(joint)(const double *in, double *out);                                              \
+#define PROBE_DECLARE(probe)                                                                                           \
+    int probe(lanes)(void);                                                                                            \
+    void probe(atan)(const double *u, double *r);                                                                      \
+    void probe(joint)(const double *in, double *out);                                                                  \
     void probe(ldlt)(rgi_schedule plan, double *blocks, double *y, int *indefinite)
 
 #ifdef PROBE

@@ -4,8 +4,7 @@
 
 #include "rodgrad/fit.h"
 
-static inline rg_fit *fits_create(const rg_recording *r, size_t n, const rg_model *start,
-                                  const rg_fit_opts *o)
+static inline rg_fit *fits_create(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
 {
     rg_fit *fit = NULL;
     rg_error err = {0};

@@ -47,8 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(file.dt_s > 0 && file.rollout.substeps > 0, "a bad setting was accepted");
     } else {
         require(file.model == NULL && file.fit == NULL, "a refused file left something behind");
-        require(err.status == status && err.text[0] != '\0' && !strchr(err.text, '\n'),
-                "a refusal without a sentence");
+        require(err.status == status && err.text[0] != '\0' && !strchr(err.text, '\n'), "a refusal without a sentence");
     }
     rgi_model_file_clear(&file);
     check_printing(text, size);

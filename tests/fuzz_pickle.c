@@ -37,7 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* one cut a run keeps the fuzzer fast; which one depends on the input alone */
     size_t cut = (size_t)data[size / 2] * size / 256;
-    require(rgi_pickle_parse(data, cut, "fuzz.pkl", &motion, &err) != RG_OK,
-            "a cut file was accepted");
+    require(rgi_pickle_parse(data, cut, "fuzz.pkl", &motion, &err) != RG_OK, "a cut file was accepted");
     return 0;
 }

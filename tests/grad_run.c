@@ -13,8 +13,7 @@
 
 static size_t of_frame(const grad_scene *s, int part)
 {
-    const size_t sizes[5] = {3 * s->vertices, 3 * s->vertices, 3 * s->vertices - 3, s->vertices - 1,
-                             3 * s->markers};
+    const size_t sizes[5] = {3 * s->vertices, 3 * s->vertices, 3 * s->vertices - 3, s->vertices - 1, 3 * s->markers};
     return sizes[part];
 }
 
@@ -53,8 +52,8 @@ static void all_well(const grad_scene *s, const rg_rod_status *statuses)
 {
     for (size_t i = 0; i < s->rods; i++)
         if (statuses[i].flag != RG_ROD_OK)
-            fail_msg("rod %zu: %s in step %d, vertex %d", i, rg_rod_flag_text(statuses[i].flag),
-                     statuses[i].step, statuses[i].vertex);
+            fail_msg("rod %zu: %s in step %d, vertex %d", i, rg_rod_flag_text(statuses[i].flag), statuses[i].step,
+                     statuses[i].vertex);
 }
 
 void grad_forward(grad_scene *s, const grad_outputs *out)
@@ -108,8 +107,7 @@ void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs 
     rg_error err = {0};
     assert_non_null(statuses);
     if (!s->batch) grad_scene_open(s);
-    if (rg_batch_jvp(s->batch, &in, &t, &none, &to, statuses, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rg_batch_jvp(s->batch, &in, &t, &none, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
     all_well(s, statuses);
     free(statuses);
 }
@@ -124,8 +122,8 @@ void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, 
     if (rg_batch_adjoint(s->batch, &c, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < s->rods; i++)
         if (statuses[i].flag != RG_ROD_OK || statuses[i].step != -1 || statuses[i].vertex != -1)
-            fail_msg("adjoint of rod %zu: flag %d in step %d, vertex %d", i, (int)statuses[i].flag,
-                     statuses[i].step, statuses[i].vertex);
+            fail_msg("adjoint of rod %zu: flag %d in step %d, vertex %d", i, (int)statuses[i].flag, statuses[i].step,
+                     statuses[i].vertex);
     free(statuses);
 }
 
@@ -167,13 +165,12 @@ void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs 
         }
 }
 
-double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind,
-                       size_t rod, double *size)
+double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind, size_t rod,
+                       double *size)
 {
     double sum = 0.0, squares = 0.0;
     for (int k = 0; k < GRAD_KINDS; k++)
-        for (size_t i = rod * s->count[k];
-             (kind == k || kind == GRAD_ALL) && i < (rod + 1) * s->count[k]; i++) {
+        for (size_t i = rod * s->count[k]; (kind == k || kind == GRAD_ALL) && i < (rod + 1) * s->count[k]; i++) {
             double p = a->of[k][i] * b->of[k][i];
             sum += p;
             squares += p * p;
@@ -182,8 +179,7 @@ double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vec
     return sum;
 }
 
-double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b,
-                        size_t rod, double *size)
+double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod, double *size)
 {
     double sum = 0.0, squares = 0.0;
     for (int part = 0; part < 5; part++) {
@@ -198,8 +194,7 @@ double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_o
     return sum;
 }
 
-void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
-                      size_t k)
+void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b, size_t k)
 {
     for (int kind = 0; kind < GRAD_KINDS; kind++) {
         const size_t n = s->count[kind];
@@ -207,8 +202,7 @@ void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const
     }
 }
 
-void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b,
-                       size_t k)
+void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k)
 {
     for (int part = 0; part < 5; part++) {
         const size_t n = of_frame(s, part) * s->opts.n_frames;
@@ -224,18 +218,15 @@ static size_t differ(const double *a, const double *b, size_t n)
     return sum;
 }
 
-size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
-                          size_t k)
+size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b, size_t k)
 {
     size_t sum = 0;
     for (int kind = 0; kind < GRAD_KINDS; kind++)
-        sum += differ(a->of[kind] + i * s->count[kind], b->of[kind] + k * s->count[kind],
-                      s->count[kind]);
+        sum += differ(a->of[kind] + i * s->count[kind], b->of[kind] + k * s->count[kind], s->count[kind]);
     return sum;
 }
 
-size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i,
-                           const grad_outputs *b, size_t k)
+size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k)
 {
     size_t sum = 0;
     for (int part = 0; part < 5; part++) {

@@ -16,14 +16,12 @@ typedef struct grad_block {
     double *data;
 } grad_block;
 
-static const char *const kind_names[GRAD_FIELD] = {"x0",      "v0",         "turn0",
-                                                   "clamp_x", "clamp_turn", "force"};
+static const char *const kind_names[GRAD_FIELD] = {"x0", "v0", "turn0", "clamp_x", "clamp_turn", "force"};
 
 const char *grad_kind_name(int kind)
 {
     if (kind == GRAD_ALL) return "all together";
-    return kind < GRAD_FIELD ? kind_names[kind]
-                             : rg_field_describe((rg_field)(kind - GRAD_FIELD))->name;
+    return kind < GRAD_FIELD ? kind_names[kind] : rg_field_describe((rg_field)(kind - GRAD_FIELD))->name;
 }
 
 const char *grad_stepper_name(int stepper)
@@ -67,9 +65,8 @@ void grad_scene_free(grad_scene *s)
 
 static size_t clamps_of(grad_grip grip, int n, int *clamps)
 {
-    const int lists[GRAD_GRIPS][5] = {
-        {0, 1, n - 2, n - 1, -1},         {0, 1, -1}, {n / 2, -1}, {n / 3, n / 3 + 1, -1},
-        {0, n / 2, n / 2 + 1, n - 1, -1}, {-1}};
+    const int lists[GRAD_GRIPS][5] = {{0, 1, n - 2, n - 1, -1},         {0, 1, -1}, {n / 2, -1}, {n / 3, n / 3 + 1, -1},
+                                      {0, n / 2, n / 2 + 1, n - 1, -1}, {-1}};
     size_t count = 0;
     for (; lists[grip][count] >= 0; count++) clamps[count] = lists[grip][count];
     return count;
@@ -154,8 +151,7 @@ static void drive(grad_scene *s, size_t rod, uint64_t *seed)
             carry(t, u, 0.8 * h * turning * cos(3.0 * h * (double)k),
                   k ? m - 3 * d : s->m0 + 3 * ((n - 1) * rod + edge), m);
         }
-    for (size_t i = 0; i < 3 * n * steps; i++)
-        s->force[3 * n * steps * rod + i] = 0.01 * random_signed(seed);
+    for (size_t i = 0; i < 3 * n * steps; i++) s->force[3 * n * steps * rod + i] = 0.01 * random_signed(seed);
 }
 
 /* shapes and counts from the first model; arrays for all that goes in */
@@ -178,12 +174,11 @@ static void shape(grad_scene *s)
     s->held_at = held_at;
     rg_batch_destroy(&probe);
     const size_t n = s->vertices, row = s->steps;
-    const size_t counts[GRAD_FIELD] = {3 * n,         3 * n,      n - 1, 3 * row * s->clamped,
-                                       row * s->held, 3 * row * n};
+    const size_t counts[GRAD_FIELD] = {3 * n, 3 * n, n - 1, 3 * row * s->clamped, row * s->held, 3 * row * n};
     memcpy(s->count, counts, sizeof counts);
     for (int f = 0; f < RG_FIELD_COUNT; f++)
-        s->count[GRAD_FIELD + f] = rg_model_field_entries(s->models[0], (rg_field)f) *
-                                   (size_t)rg_field_describe((rg_field)f)->components;
+        s->count[GRAD_FIELD + f] =
+            rg_model_field_entries(s->models[0], (rg_field)f) * (size_t)rg_field_describe((rg_field)f)->components;
     s->x0 = grad_alloc(s, 3 * n * s->rods);
     s->v0 = grad_alloc(s, 3 * n * s->rods);
     s->m0 = grad_alloc(s, 3 * (n - 1) * s->rods);
@@ -203,8 +198,8 @@ static grad_scene *empty(const rg_batch_opts *opts, size_t rods)
     return s;
 }
 
-grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps,
-                             size_t n_markers, size_t refine, uint64_t seed)
+grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps, size_t n_markers,
+                             size_t refine, uint64_t seed)
 {
     rg_batch_opts o = rg_batch_opts_default();
     int clamps[5];
@@ -221,8 +216,7 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     o.dt_s = stepper == GRAD_DEFORM ? 0.0015 * substeps : 0.01;
     o.n_frames = frames;
     grad_scene *s = empty(&o, rods);
-    for (size_t i = 0; i < rods; i++)
-        s->models[i] = rods_model(n_markers, refine, clamps, n_clamps, seed + 31 * i);
+    for (size_t i = 0; i < rods; i++) s->models[i] = rods_model(n_markers, refine, clamps, n_clamps, seed + 31 * i);
     for (size_t i = 0; i < rods && stepper == GRAD_NORMALISED; i++)
         if (rg_model_set_bend_measure(s->models[i], RG_BEND_NORMALISED, NULL) != RG_OK) fail();
     shape(s);
@@ -232,8 +226,7 @@ grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t fr
     return s;
 }
 
-grad_scene *grad_scene_make(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps,
-                            uint64_t seed)
+grad_scene *grad_scene_make(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps, uint64_t seed)
 {
     return grad_scene_sized(stepper, grip, rods, frames, substeps, 9, 1, seed);
 }
@@ -242,8 +235,7 @@ void grad_scene_open(grad_scene *s)
 {
     rg_error err = {0};
     rg_batch_destroy(&s->batch);
-    if (rg_batch_create(s->models[0], s->rods, &s->opts, &s->batch, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rg_batch_create(s->models[0], s->rods, &s->opts, &s->batch, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < s->rods; i++)
         if (rg_batch_set_model(s->batch, i, s->models[i], &err) != RG_OK) fail_msg("%s", err.text);
 }
@@ -266,19 +258,16 @@ grad_scene *grad_scene_pick(const grad_scene *s, const size_t *rods, size_t n)
                {r->force, s->force, s->count[GRAD_FORCE]}};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         for (size_t i = 0; i < n; i++)
-            memcpy(all[k].to + i * all[k].count, all[k].from + rods[i] * all[k].count,
-                   all[k].count * sizeof(double));
+            memcpy(all[k].to + i * all[k].count, all[k].from + rods[i] * all[k].count, all[k].count * sizeof(double));
     return r;
 }
 
 /* one rod of r, moved from rod `from` of s */
-static void move(grad_scene *r, size_t rod, const grad_scene *s, size_t from, const grad_vector *d,
-                 int kind, double by)
+static void move(grad_scene *r, size_t rod, const grad_scene *s, size_t from, const grad_vector *d, int kind, double by)
 {
     const size_t n = s->vertices, c = s->clamped;
     double *plain[GRAD_KINDS] = {r->x0, r->v0, NULL, r->clamp_x, NULL, r->force};
-    for (int f = 0; f < RG_FIELD_COUNT; f++)
-        plain[GRAD_FIELD + f] = rg_model_field_data(r->models[rod], (rg_field)f);
+    for (int f = 0; f < RG_FIELD_COUNT; f++) plain[GRAD_FIELD + f] = rg_model_field_data(r->models[rod], (rg_field)f);
     for (int k = 0; k < GRAD_KINDS; k++) {
         if (!plain[k] || (kind != GRAD_ALL && kind != k)) continue;
         double *to = plain[k] + (k < GRAD_FIELD ? rod * s->count[k] : 0);
@@ -288,8 +277,7 @@ static void move(grad_scene *r, size_t rod, const grad_scene *s, size_t from, co
         double t[3], u[3], m[3], *to = r->m0 + 3 * ((n - 1) * rod + i), turn = 0.0;
         tangent(s->x0 + 3 * (n * from + i), s->x0 + 3 * (n * from + i + 1), t);
         tangent(r->x0 + 3 * (n * rod + i), r->x0 + 3 * (n * rod + i + 1), u);
-        if (kind == GRAD_ALL || kind == GRAD_TURN0)
-            turn = by * d->of[GRAD_TURN0][(n - 1) * from + i];
+        if (kind == GRAD_ALL || kind == GRAD_TURN0) turn = by * d->of[GRAD_TURN0][(n - 1) * from + i];
         carry(t, u, turn, to, m);
         memcpy(to, m, sizeof m);
     }
@@ -309,16 +297,14 @@ static void move(grad_scene *r, size_t rod, const grad_scene *s, size_t from, co
     }
 }
 
-grad_scene *grad_scene_moved(const grad_scene *s, const grad_vector *d, int kind, const double *by,
-                             size_t copies)
+grad_scene *grad_scene_moved(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies)
 {
     size_t *rods = malloc(copies * s->rods * sizeof *rods);
     assert_non_null(rods);
     for (size_t i = 0; i < copies * s->rods; i++) rods[i] = i % s->rods;
     grad_scene *r = grad_scene_pick(s, rods, copies * s->rods);
     free(rods);
-    for (size_t i = 0; i < copies * s->rods; i++)
-        move(r, i, s, i % s->rods, d, kind, by[i / s->rods]);
+    for (size_t i = 0; i < copies * s->rods; i++) move(r, i, s, i % s->rods, d, kind, by[i / s->rods]);
     return r;
 }
 
@@ -337,8 +323,7 @@ grad_vector grad_vector_random(grad_scene *s, uint64_t seed)
         double size = 0.0;
         if (k < GRAD_FIELD) size = sizes[k];
         for (size_t i = 0; k >= GRAD_FIELD && i < s->count[k]; i++)
-            size =
-                fmax(size, 0.2 * fabs(rg_model_field(s->models[0], (rg_field)(k - GRAD_FIELD))[i]));
+            size = fmax(size, 0.2 * fabs(rg_model_field(s->models[0], (rg_field)(k - GRAD_FIELD))[i]));
         /* lengths decide about the most: a fifth would tear the rod */
         if (k == GRAD_FIELD + RG_REST_LENGTH) size *= 0.1;
         for (size_t i = 0; i < s->rods * s->count[k]; i++) v.of[k][i] = size * random_signed(&seed);

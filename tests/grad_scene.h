@@ -63,17 +63,15 @@ const char *grad_grip_name(grad_grip grip);
 
 /* tolerances of round-off, one thread, two levels of checkpoints; change opts, then grad_scene_open
  */
-grad_scene *grad_scene_make(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps,
-                            uint64_t seed);
+grad_scene *grad_scene_make(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps, uint64_t seed);
 /* likewise, of n_markers markers with `refine` edges between them (9 and 1 in grad_scene_make) */
-grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps,
-                             size_t n_markers, size_t refine, uint64_t seed);
+grad_scene *grad_scene_sized(int stepper, grad_grip grip, size_t rods, size_t frames, int substeps, size_t n_markers,
+                             size_t refine, uint64_t seed);
 void grad_scene_free(grad_scene *s);
 /* the batch, made or made anew as opts say, with every rod's model */
 void grad_scene_open(grad_scene *s);
 /* scene of `copies` times the rods: copy j is s moved by by[j] along d in one kind, or GRAD_ALL */
-grad_scene *grad_scene_moved(const grad_scene *s, const grad_vector *d, int kind, const double *by,
-                             size_t copies);
+grad_scene *grad_scene_moved(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies);
 /* rods [n] of s alone, by their numbers */
 grad_scene *grad_scene_pick(const grad_scene *s, const size_t *rods, size_t n);
 
@@ -102,24 +100,19 @@ void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs 
 
 /* sum over kinds (one, or GRAD_ALL) of the products of two vectors, of one rod; *size: their root
  * sum of squares, the product's usual size */
-double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind,
-                       size_t rod, double *size);
-double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b,
-                        size_t rod, double *size);
+double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vector *b, int kind, size_t rod,
+                       double *size);
+double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod, double *size);
 
 /* <J v, w> = <v, J^T w> in every kind; the difference over the products' size: the larger of the
  * sum and of its usual size, the root of the sum of squares */
 double grad_dot_products(grad_scene *s, uint64_t seed, int *kind_of_worst);
 
 /* rod i of a into rod k of b, whose scenes have rods of one shape */
-void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
-                      size_t k);
-void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b,
-                       size_t k);
+void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b, size_t k);
+void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k);
 /* bytes that differ: of rod i of a and rod k of b */
-size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b,
-                          size_t k);
-size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i,
-                           const grad_outputs *b, size_t k);
+size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, const grad_vector *b, size_t k);
+size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k);
 
 #endif

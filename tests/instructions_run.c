@@ -38,15 +38,13 @@ int main(int argc, char **argv)
     int mode = 0;
     if (argc != 6) return complain("it takes STEPPER MODE PARAMETERS REAL ISA.");
     while (mode < RGC_MODES && strcmp(rgc_mode_names[mode], argv[2]) != 0) mode++;
-    if (mode == RGC_MODES || !rg_stepper_find(argv[1], &setting.rollout.stepper) ||
-        !rg_real_find(argv[4], &real))
+    if (mode == RGC_MODES || !rg_stepper_find(argv[1], &setting.rollout.stepper) || !rg_real_find(argv[4], &real))
         return complain("no such stepper, mode or real.");
     setting.rollout.isa = argv[5];
     const size_t parameters = strtoul(argv[3], NULL, 10);
-    rg_status status = rgc_scene_substeps(setting.scene, setting.rollout.stepper, setting.frame_s,
-                                          &setting.rollout.substeps, &err);
-    if (status == RG_OK)
-        status = rgc_work_create(&setting, &arrays, (rgc_mode)mode, parameters, real, 1, &work, &err);
+    rg_status status =
+        rgc_scene_substeps(setting.scene, setting.rollout.stepper, setting.frame_s, &setting.rollout.substeps, &err);
+    if (status == RG_OK) status = rgc_work_create(&setting, &arrays, (rgc_mode)mode, parameters, real, 1, &work, &err);
     if (status == RG_OK) status = rgc_work_run(&work, &err);
     if (status == RG_OK) status = instructions_counted(&work, &err);
     if (status != RG_OK) {

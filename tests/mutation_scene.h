@@ -39,9 +39,8 @@ enum {
 };
 
 static const char *const mutation_names[MUTATION_KINDS] = {
-    "KL", "L",  "TS", "K11", "K12",   "K22",     "KB1",        "KB2",
-    "TB", "RM", "LM", "KT",  "TBAR",  "TT",      "M",          "C",
-    "O1", "O2", "x0", "v0",  "turn0", "drive x", "drive turn", "force"};
+    "KL",   "L",  "TS", "K11", "K12", "K22", "KB1", "KB2", "TB",    "RM",      "LM",         "KT",
+    "TBAR", "TT", "M",  "C",   "O1",  "O2",  "x0",  "v0",  "turn0", "drive x", "drive turn", "force"};
 
 enum mutation_grip { MUTATION_ENDS, MUTATION_ONE_END, MUTATION_MIDDLE, MUTATION_NOWHERE };
 
@@ -63,10 +62,7 @@ typedef struct mutation_scene {
     double force[MUTATION_STEPS * 3 * MUTATION_NODES];
 } mutation_scene;
 
-static inline double mutation_between(uint64_t *seed, double a, double b)
-{
-    return a + (b - a) * random_uniform(seed);
-}
+static inline double mutation_between(uint64_t *seed, double a, double b) { return a + (b - a) * random_uniform(seed); }
 
 /* r = u carried from the unit vector s to t */
 static inline void mutation_transport(const double *s, const double *t, const double *u, double *r)
@@ -155,16 +151,13 @@ static inline void mutation_drive(mutation_scene *s, uint64_t *seed)
     double now[3 * MUTATION_NODES], m[3 * MUTATION_NODES], way[3 * MUTATION_NODES];
     memcpy(now, s->x0, sizeof now);
     memcpy(m, s->m0, sizeof m);
-    for (int i = 0; i < 3 * s->n; i++)
-        way[i] = mutation_between(seed, -0.2, 0.2) + (2 * i < 3 * s->n ? 0.3 : -0.3);
+    for (int i = 0; i < 3 * s->n; i++) way[i] = mutation_between(seed, -0.2, 0.2) + (2 * i < 3 * s->n ? 0.3 : -0.3);
     for (int step = 0; step < s->steps; step++) {
         double last[3 * MUTATION_NODES];
         memcpy(last, now, sizeof last);
-        for (int i = 0; i < 3 * s->n; i++)
-            now[i] += s->h * (way[i] + mutation_between(seed, -0.2, 0.2));
+        for (int i = 0; i < 3 * s->n; i++) now[i] += s->h * (way[i] + mutation_between(seed, -0.2, 0.2));
         for (int k = 0; k < s->n_fixed_x; k++)
-            memcpy(s->drive_x + 3 * (step * s->n_fixed_x + k), now + 3 * s->fixed_x[k],
-                   3 * sizeof(double));
+            memcpy(s->drive_x + 3 * (step * s->n_fixed_x + k), now + 3 * s->fixed_x[k], 3 * sizeof(double));
         for (int k = 0; k < s->n_fixed_theta; k++) {
             double a[3], b[3], moved[3], *at = m + 3 * s->fixed_theta[k];
             mutation_tangent(last + 3 * s->fixed_theta[k], a);
@@ -173,14 +166,12 @@ static inline void mutation_drive(mutation_scene *s, uint64_t *seed)
             rotate(b, 8.0 * s->h * random_signed(seed), moved, at);
             memcpy(s->drive_m + 3 * (step * s->n_fixed_theta + k), at, 3 * sizeof(double));
         }
-        for (int i = 0; i < 3 * s->n; i++)
-            s->force[3 * s->n * step + i] = mutation_between(seed, -0.03, 0.03);
+        for (int i = 0; i < 3 * s->n; i++) s->force[3 * s->n * step + i] = mutation_between(seed, -0.03, 0.03);
     }
 }
 
-static inline mutation_scene mutation_scene_make(int n, enum mutation_grip grip, int deform,
-                                                 int scheme, int chord, int steps, int substeps,
-                                                 uint64_t seed)
+static inline mutation_scene mutation_scene_make(int n, enum mutation_grip grip, int deform, int scheme, int chord,
+                                                 int steps, int substeps, uint64_t seed)
 {
     mutation_scene s;
     memset(&s, 0, sizeof s);
@@ -210,10 +201,7 @@ static inline mutation_scene mutation_scene_make(int n, enum mutation_grip grip,
 }
 
 static inline int mutation_frames(const mutation_scene *s) { return s->steps / s->substeps; }
-static inline int mutation_frame_size(const mutation_scene *s)
-{
-    return 7 * s->n - 1 + 3 * s->n_markers;
-}
+static inline int mutation_frame_size(const mutation_scene *s) { return 7 * s->n - 1 + 3 * s->n_markers; }
 
 /* where each kind of input begins in the flat vector; its end is the next one's begin */
 static inline void mutation_places(const mutation_scene *s, int *begin)
@@ -235,9 +223,9 @@ static inline void mutation_places(const mutation_scene *s, int *begin)
  * own */
 static inline double mutation_natural(int kind)
 {
-    static const double size[MUTATION_KINDS] = {
-        500.0, 0.05,  0.01,  0.004, 0.001, 0.004, 0.3,  0.3, 0.005, 0.5,  20.0, 0.004,
-        0.3,   0.005, 0.003, 1.0,   0.01,  0.01,  0.01, 0.5, 0.3,   0.01, 0.3,  0.02};
+    static const double size[MUTATION_KINDS] = {500.0, 0.05, 0.01, 0.004, 0.001, 0.004, 0.3,   0.3,
+                                                0.005, 0.5,  20.0, 0.004, 0.3,   0.005, 0.003, 1.0,
+                                                0.01,  0.01, 0.01, 0.5,   0.3,   0.01,  0.3,   0.02};
     return size[kind];
 }
 
@@ -270,10 +258,7 @@ static inline void mutation_cotangent(const mutation_scene *s, uint64_t *seed, d
     const int n = s->n, size = mutation_frame_size(s);
     for (int f = 0; f < mutation_frames(s); f++)
         for (int i = 0; i < size; i++)
-            w[f * size + i] = random_signed(seed) * (i < 3 * n       ? 1.0
-                                                     : i < 6 * n     ? 0.01
-                                                     : i < 7 * n - 1 ? 0.05
-                                                                     : 1.0);
+            w[f * size + i] = random_signed(seed) * (i < 3 * n ? 1.0 : i < 6 * n ? 0.01 : i < 7 * n - 1 ? 0.05 : 1.0);
 }
 
 static inline rgi_series mutation_series(const void *data, int items)
@@ -324,8 +309,7 @@ typedef struct mutation_bench {
     rgi_pack_entry entries[MUTATION_NODES * (RGI_NC + 2)];
     double values[MUTATION_NODES * (RGI_NC + 2)], steps, status[RGI_STATUS], adjoint_status[3];
     double dx0[3 * MUTATION_NODES], dv0[3 * MUTATION_NODES], dturn0[MUTATION_NODES];
-    double ddrive_x[MUTATION_STEPS * 3 * MUTATION_NODES],
-        ddrive_turn[MUTATION_STEPS * MUTATION_NODES];
+    double ddrive_x[MUTATION_STEPS * 3 * MUTATION_NODES], ddrive_turn[MUTATION_STEPS * MUTATION_NODES];
     double dforce[MUTATION_STEPS * 3 * MUTATION_NODES];
     double out[MUTATION_OUT], dout[MUTATION_OUT], bar[MUTATION_OUT], m[MUTATION_OUT];
     double jvp[MUTATION_STEPS * 3 * MUTATION_NODES], recorded[MUTATION_STEPS * 3 * MUTATION_NODES];
@@ -425,8 +409,7 @@ static inline void mutation_bench_make(mutation_bench *b, const mutation_scene *
 
 /* the rollout along the direction v: outputs, and what becomes of v in dout; returns the rod's flag
  */
-static inline int mutation_forward(mutation_bench *b, void (*run)(const rgi_pack *),
-                                   const double *v)
+static inline int mutation_forward(mutation_bench *b, void (*run)(const rgi_pack *), const double *v)
 {
     const mutation_scene *s = b->s;
     const int n = s->n;
@@ -438,8 +421,7 @@ static inline int mutation_forward(mutation_bench *b, void (*run)(const rgi_pack
         for (int c = 0; c < 2; c++) b->values[n * RGI_NC + 2 * k + c] = v[at[MUTATION_O1 + c] + k];
     double *to[] = {b->dx0, b->dv0, b->dturn0, b->ddrive_x, b->ddrive_turn, b->dforce};
     for (int q = 0; q < 6; q++)
-        for (int i = at[MUTATION_X0 + q]; i < at[MUTATION_X0 + q + 1]; i++)
-            to[q][i - at[MUTATION_X0 + q]] = v[i];
+        for (int i = at[MUTATION_X0 + q]; i < at[MUTATION_X0 + q + 1]; i++) to[q][i - at[MUTATION_X0 + q]] = v[i];
     b->normal[0] = b->gradients[0] = 0.0;
     for (int i = 0; i < 4; i++) b->loss[i] = 0.0;
     run(&b->pack);
@@ -447,8 +429,7 @@ static inline int mutation_forward(mutation_bench *b, void (*run)(const rgi_pack
 }
 
 /* the rollout backwards from b->bar, or what the scene has for it; the gradient g [MUTATION_IN] */
-static inline void mutation_backward(mutation_bench *b, void (*reverse)(const rgi_pack *),
-                                     double *g)
+static inline void mutation_backward(mutation_bench *b, void (*reverse)(const rgi_pack *), double *g)
 {
     const mutation_scene *s = b->s;
     const int n = s->n;
@@ -459,11 +440,9 @@ static inline void mutation_backward(mutation_bench *b, void (*reverse)(const rg
         for (int q = 0; q < RGI_NC; q++) g[at[q] + i] = b->coef_bar[RGI_NC * i + q];
     for (int k = 0; k < s->n_markers; k++)
         for (int c = 0; c < 2; c++) g[at[MUTATION_O1 + c] + k] = b->offset_bar[2 * k + c];
-    const double *from[] = {b->x0_bar,      b->v0_bar,         b->turn0_bar,
-                            b->drive_x_bar, b->drive_turn_bar, b->force_bar};
+    const double *from[] = {b->x0_bar, b->v0_bar, b->turn0_bar, b->drive_x_bar, b->drive_turn_bar, b->force_bar};
     for (int q = 0; q < 6; q++)
-        for (int i = at[MUTATION_X0 + q]; i < at[MUTATION_X0 + q + 1]; i++)
-            g[i] = from[q][i - at[MUTATION_X0 + q]];
+        for (int i = at[MUTATION_X0 + q]; i < at[MUTATION_X0 + q + 1]; i++) g[i] = from[q][i - at[MUTATION_X0 + q]];
 }
 
 #endif

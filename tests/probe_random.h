@@ -13,19 +13,10 @@ static inline double random_uniform(uint64_t *seed)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
-static inline double random_signed(uint64_t *seed)
-{
-    return 2.0 * random_uniform(seed) - 1.0;
-}
+static inline double random_signed(uint64_t *seed) { return 2.0 * random_uniform(seed) - 1.0; }
 
-static inline double dot(const double *a, const double *b)
-{
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-static inline double norm(const double *a)
-{
-    return sqrt(dot(a, a));
-}
+static inline double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+static inline double norm(const double *a) { return sqrt(dot(a, a)); }
 static inline void cross(const double *a, const double *b, double *r)
 {
     r[0] = a[1] * b[2] - a[2] * b[1];

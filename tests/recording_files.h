@@ -60,18 +60,18 @@ static inline bytes make_pickle(int protocol, size_t frames, size_t markers)
 {
     bytes body = {0}, b = {0};
     unsigned memo = 0;
-#define REMEMBER()                                                                                 \
-    do {                                                                                           \
-        if (protocol >= 4) {                                                                       \
-            bytes_byte(&body, 0x94);                                                               \
-        } else if (memo < 256) {                                                                   \
-            bytes_byte(&body, 'q');                                                                \
-            bytes_byte(&body, (int)memo++);                                                        \
-        } else {                                                                                   \
-            bytes_byte(&body, 'r');                                                                \
-            for (int i_ = 0; i_ < 4; i_++) bytes_byte(&body, (int)(memo >> (8 * i_) & 0xff));      \
-            memo++;                                                                                \
-        }                                                                                          \
+#define REMEMBER()                                                                                                     \
+    do {                                                                                                               \
+        if (protocol >= 4) {                                                                                           \
+            bytes_byte(&body, 0x94);                                                                                   \
+        } else if (memo < 256) {                                                                                       \
+            bytes_byte(&body, 'q');                                                                                    \
+            bytes_byte(&body, (int)memo++);                                                                            \
+        } else {                                                                                                       \
+            bytes_byte(&body, 'r');                                                                                    \
+            for (int i_ = 0; i_ < 4; i_++) bytes_byte(&body, (int)(memo >> (8 * i_) & 0xff));                          \
+            memo++;                                                                                                    \
+        }                                                                                                              \
     } while (0)
     bytes_byte(&body, ']');
     REMEMBER();

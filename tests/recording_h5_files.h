@@ -65,8 +65,7 @@ static inline h5_numbers h5_make_numbers(void)
     for (size_t i = 0; i < H5_FRAMES * H5_MARKERS * 3; i++)
         n.positions[i] = made_coordinate(i / (H5_MARKERS * 3), i / 3 % H5_MARKERS, i % 3);
     for (size_t i = 0; i < H5_FRAMES * H5_CLAMPS * 3; i++)
-        n.driving[i] =
-            made_coordinate(i / (H5_CLAMPS * 3), (size_t)n.clamps[i / 3 % H5_CLAMPS], i % 3);
+        n.driving[i] = made_coordinate(i / (H5_CLAMPS * 3), (size_t)n.clamps[i / 3 % H5_CLAMPS], i % 3);
     return n;
 }
 

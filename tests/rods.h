@@ -11,15 +11,12 @@
 
 #define RODS_SPACING 0.06 /* between markers [m] */
 
-static inline double rods_between(uint64_t *seed, double a, double b)
-{
-    return a + (b - a) * random_uniform(seed);
-}
+static inline double rods_between(uint64_t *seed, double a, double b) { return a + (b - a) * random_uniform(seed); }
 
 /* A hanging row of markers whose ends sway, each seed in its own way; everything trusted. The name
  * and the clamps are copied: rg_recording_clear releases it. */
-static inline rg_recording rods_recording(size_t markers, size_t frames, const int *clamps,
-                                          size_t n_clamps, uint64_t seed)
+static inline rg_recording rods_recording(size_t markers, size_t frames, const int *clamps, size_t n_clamps,
+                                          uint64_t seed)
 {
     static const char name[] = "made";
     rg_recording r;
@@ -45,8 +42,7 @@ static inline rg_recording rods_recording(size_t markers, size_t frames, const i
             double t = r.dt_s * (double)f, s = (double)k;
             x[0] = RODS_SPACING * s + 0.02 * sin((3.0 + p[0]) * t + p[1]);
             x[1] = 0.02 * sin((4.0 + p[2]) * t + 0.3 * s + p[3]);
-            x[2] = 1.0 - 0.004 * s * ((double)markers - 1.0 - s) +
-                   0.02 * sin((5.0 + p[4]) * t + 0.2 * s + p[5]);
+            x[2] = 1.0 - 0.004 * s * ((double)markers - 1.0 - s) + 0.02 * sin((5.0 + p[4]) * t + 0.2 * s + p[5]);
         }
     memcpy(r.driving, r.positions, frames * markers * 3 * sizeof *r.driving);
     return r;
@@ -60,8 +56,7 @@ static inline void rods_fill(rg_model *model, rg_field field, uint64_t *seed, do
 }
 
 /* a soft rod on which every field acts, uneven along its length; lengths fit rods_recording */
-static inline rg_model *rods_model(size_t markers, size_t refine, const int *clamps,
-                                   size_t n_clamps, uint64_t seed)
+static inline rg_model *rods_model(size_t markers, size_t refine, const int *clamps, size_t n_clamps, uint64_t seed)
 {
     rg_model *m = NULL;
     if (rg_model_create(markers, refine, clamps, n_clamps, &m, NULL) != RG_OK) abort();
@@ -74,8 +69,7 @@ static inline rg_model *rods_model(size_t markers, size_t refine, const int *cla
     rods_fill(m, RG_MARKER_MASS, &seed, 0.001, 0.003);
     rods_fill(m, RG_MARKER_OFFSET, &seed, -0.005, 0.005);
     for (size_t k = 0; k < n_clamps; k++)
-        for (int c = 0; c < 2; c++)
-            rg_model_field_data(m, RG_MARKER_OFFSET)[2 * clamps[k] + c] = 0.0;
+        for (int c = 0; c < 2; c++) rg_model_field_data(m, RG_MARKER_OFFSET)[2 * clamps[k] + c] = 0.0;
     rods_fill(m, RG_STRETCH_STIFFNESS, &seed, 20.0, 60.0);
     rods_fill(m, RG_BEND_STIFFNESS_1, &seed, 0.8e-3, 1.5e-3);
     rods_fill(m, RG_BEND_STIFFNESS_2, &seed, 0.8e-3, 1.5e-3);

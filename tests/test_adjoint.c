@@ -33,12 +33,12 @@ static void check_dot(size_t steps, double bar, const char *over)
         for (int grip = 0; grip < GRAD_GRIPS; grip++) {
             const int substeps = steps > 1 ? 2 : 1;
             int kind = GRAD_ALL;
-            grad_scene *s = grad_scene_sized(stepper, (grad_grip)grip, 3, steps / (size_t)substeps,
-                                             substeps, 9, stepper == GRAD_BDF2 && grip % 2 ? 2 : 1,
-                                             0xd07u + (uint64_t)(10 * stepper + grip));
+            grad_scene *s =
+                grad_scene_sized(stepper, (grad_grip)grip, 3, steps / (size_t)substeps, substeps, 9,
+                                 stepper == GRAD_BDF2 && grip % 2 ? 2 : 1, 0xd07u + (uint64_t)(10 * stepper + grip));
             double err = grad_dot_products(s, 77u + (uint64_t)grip, &kind);
-            print_message("%s, %zu steps, held at %s: %.1e (%s)\n", grad_stepper_name(stepper),
-                          steps, grad_grip_name((grad_grip)grip), err, grad_kind_name(kind));
+            print_message("%s, %zu steps, held at %s: %.1e (%s)\n", grad_stepper_name(stepper), steps,
+                          grad_grip_name((grad_grip)grip), err, grad_kind_name(kind));
             worst = worse(worst, err);
             grad_scene_free(s);
         }
@@ -62,8 +62,8 @@ static void adjoint_rollout_dot(void **state)
 }
 
 /* losses of copies of s, moved by by[k] along d: loss [copies][rods] */
-static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by,
-                 size_t copies, uint64_t weights, double *loss)
+static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies, uint64_t weights,
+                 double *loss)
 {
     grad_scene *moved = grad_scene_moved(s, d, kind, by, copies);
     grad_outputs out = grad_outputs_zero(moved), all = grad_outputs_zero(moved);
@@ -76,8 +76,7 @@ static void line(const grad_scene *s, const grad_vector *d, int kind, const doub
     const double *const from[4] = {w.x, w.v, w.turn, w.markers};
     for (int part = 0; part < 4; part++)
         for (size_t k = 0; k < copies; k++)
-            memcpy(to[part] + k * rods * frames * rows[part], from[part],
-                   rods * frames * rows[part] * sizeof(double));
+            memcpy(to[part] + k * rods * frames * rows[part], from[part], rods * frames * rows[part] * sizeof(double));
     moved->opts.adjoint = 0;
     grad_forward(moved, &out);
     grad_loss(moved, &out, &all, loss, NULL);
@@ -122,8 +121,8 @@ static void adjoint_taylor_slope(void **state)
         char row[96];
         for (int k = 0; k < HALVINGS; k++) eps[k + 1] = ldexp(0.25, -k);
         for (int grip = GRAD_ENDS; grip < GRAD_GRIPS; grip += 2) {
-            grad_scene *s = grad_scene_make(stepper, (grad_grip)grip, RODS, 50, 2,
-                                            0x7a1u + (uint64_t)(10 * stepper + grip));
+            grad_scene *s =
+                grad_scene_make(stepper, (grad_grip)grip, RODS, 50, 2, 0x7a1u + (uint64_t)(10 * stepper + grip));
             double loss[(HALVINGS + 1) * RODS], there[RODS];
             grad_vector g = gradient(s, weights, there);
             grad_vector d = grad_vector_random(s, 3u + (uint64_t)grip);
@@ -147,29 +146,25 @@ static void adjoint_taylor_slope(void **state)
                         if (!isnan(without) && kind == GRAD_ALL) fail_msg("no slope of all inputs");
                         for (int k = 0; k < HALVINGS; k++)
                             if (!(rest[k] <= fmax(100.0 * noise, 0.2 * eps[k + 1] * zeroed[k])))
-                                fail_msg("%s: remainder %.1e of %.1e", grad_kind_name(kind),
-                                         rest[k], zeroed[k]);
+                                fail_msg("%s: remainder %.1e of %.1e", grad_kind_name(kind), rest[k], zeroed[k]);
                         continue;
                     }
                     measured++;
                     if (!(slope >= 1.9))
-                        print_message("%s, held at %s, rod %zu, %s: slope %.3f\n",
-                                      grad_stepper_name(stepper), grad_grip_name((grad_grip)grip),
-                                      i, grad_kind_name(kind), slope);
+                        print_message("%s, held at %s, rod %zu, %s: slope %.3f\n", grad_stepper_name(stepper),
+                                      grad_grip_name((grad_grip)grip), i, grad_kind_name(kind), slope);
                     if (!(slope >= least)) least = slope;
                     /* where the first order leads at all, it alone is left with the gradient zeroed
                      */
-                    if (fabs(along) * eps[4] > 10.0 * rest[3])
-                        most = worse(most, fabs(without - 1.0));
+                    if (fabs(along) * eps[4] > 10.0 * rest[3]) most = worse(most, fabs(without - 1.0));
                 }
             }
             grad_scene_free(s);
         }
         snprintf(row, sizeof row, "100-step rollout, %s", grad_stepper_name(stepper));
-        print_message(
-            "%s: slope at least %.3f, with the gradient zeroed 1 to %.3f; %d measured, %d "
-            "without a remainder\n",
-            row, least, most, measured, unmeasured);
+        print_message("%s: slope at least %.3f, with the gradient zeroed 1 to %.3f; %d measured, %d "
+                      "without a remainder\n",
+                      row, least, most, measured, unmeasured);
         grad_record("Taylor slope", row, least, 1.9, GRAD_AT_LEAST);
         grad_record("Taylor slope with the gradient zeroed, from 1", row, most, 0.2, GRAD_AT_MOST);
         if (!(least >= 1.9)) fail_msg("%s: slope %.3f", row, least);
@@ -187,8 +182,8 @@ static void adjoint_gradient_differences(void **state)
         int worst_kind = GRAD_ALL;
         char row[96];
         for (int grip = 0; grip < GRAD_GRIPS; grip++) {
-            grad_scene *s = grad_scene_make(stepper, (grad_grip)grip, RODS, 20, 2,
-                                            0xcd1u + (uint64_t)(10 * stepper + grip));
+            grad_scene *s =
+                grad_scene_make(stepper, (grad_grip)grip, RODS, 20, 2, 0xcd1u + (uint64_t)(10 * stepper + grip));
             /* eighth order over 1/50 of a direction: the error, 50^-8, hides below round-off times
              * 50 */
             const double h = 0.02, by[8] = {h, -h, 2 * h, -2 * h, 3 * h, -3 * h, 4 * h, -4 * h};
@@ -202,8 +197,7 @@ static void adjoint_gradient_differences(void **state)
                 for (size_t i = 0; i < RODS; i++) {
                     double size, mine = grad_vector_dot(s, &d, &g, kind, i, &size), sum = 0.0;
                     for (size_t k = 0; k < 4; k++)
-                        sum +=
-                            take[k] * (loss[2 * k * RODS + i] - loss[(2 * k + 1) * RODS + i]) / h;
+                        sum += take[k] * (loss[2 * k * RODS + i] - loss[(2 * k + 1) * RODS + i]) / h;
                     /* round-off of the loss over h: what changes it by less is held against that */
                     double scale = fmax(fmax(fabs(mine), size), 2e-4 * (1.0 + fabs(there[i])));
                     double err = fabs(mine - sum) / scale;
@@ -213,8 +207,8 @@ static void adjoint_gradient_differences(void **state)
                     }
                     if (!(err <= 1e-7))
                         fail_msg("%s, held at %s, rod %zu: along %s %.12g, differences say %.12g",
-                                 grad_stepper_name(stepper), grad_grip_name((grad_grip)grip), i,
-                                 grad_kind_name(kind), mine, sum);
+                                 grad_stepper_name(stepper), grad_grip_name((grad_grip)grip), i, grad_kind_name(kind),
+                                 mine, sum);
                 }
             }
             grad_scene_free(s);
@@ -232,22 +226,19 @@ static void adjoint_asked_alone_bitwise(void **state)
     double unequal = 0.0;
     for (int stepper = next_stepper(-1); stepper >= 0; stepper = next_stepper(stepper))
         for (int grip = GRAD_ENDS; grip < GRAD_GRIPS; grip++) {
-            grad_scene *s =
-                grad_scene_make(stepper, (grad_grip)grip, 5, 13, 2, 0xa5u + (uint64_t)grip);
+            grad_scene *s = grad_scene_make(stepper, (grad_grip)grip, 5, 13, 2, 0xa5u + (uint64_t)grip);
             grad_outputs bar = grad_outputs_random(s, 4);
             grad_vector all = grad_vector_zero(s), one = grad_vector_zero(s);
             grad_forward(s, NULL);
             grad_adjoint(s, &bar, &all, GRAD_ALL);
             for (int kind = 0; kind < GRAD_KINDS; kind++) grad_adjoint(s, &bar, &one, kind);
-            for (size_t i = 0; i < s->rods; i++)
-                unequal += (double)grad_vector_differ(s, &all, i, &one, i);
+            for (size_t i = 0; i < s->rods; i++) unequal += (double)grad_vector_differ(s, &all, i, &one, i);
             /* asked for in reverse, and after a tangent instead of a plain run */
             grad_vector d = grad_vector_random(s, 6), late = grad_vector_zero(s);
             grad_outputs d_out = grad_outputs_zero(s);
             grad_jvp(s, &d, GRAD_ALL, &d_out);
             for (int kind = GRAD_KINDS - 1; kind >= 0; kind--) grad_adjoint(s, &bar, &late, kind);
-            for (size_t i = 0; i < s->rods; i++)
-                unequal += (double)grad_vector_differ(s, &all, i, &late, i);
+            for (size_t i = 0; i < s->rods; i++) unequal += (double)grad_vector_differ(s, &all, i, &late, i);
             grad_scene_free(s);
         }
     grad_record_bitwise("gradients asked for one by one", "all kinds, every stepper", unequal);

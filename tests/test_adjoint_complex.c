@@ -73,9 +73,8 @@ static void drive_directors(const mutation_scene *s, const real *drive_x, const 
             }
         for (int k = 0; k < s->n_fixed_theta; k++) {
             const int i = s->fixed_theta[k], at = step * s->n_fixed_theta + k;
-            v3_store(m + 3 * at,
-                     rgi_director_move(tangent_was(was + 3 * i), tangent_of(now + 3 * i), turn[at],
-                                       vec(s->drive_m + 3 * at)));
+            v3_store(m + 3 * at, rgi_director_move(tangent_was(was + 3 * i), tangent_of(now + 3 * i), turn[at],
+                                                   vec(s->drive_m + 3 * at)));
         }
     }
 }
@@ -132,11 +131,9 @@ static real functional(const trial *t, int which, real by)
     if (creal(status[0]) != 0.0) fail_msg("flag %g in step %g", creal(status[0]), creal(status[1]));
     for (int f = 0; f < frames; f++) {
         const double *w = t->bench.bar + f * size, *b = t->across + 3 * (n - 1) * f;
-        for (int i = 0; i < 3 * n; i++)
-            sum += w[i] * x[3 * n * f + i] + w[3 * n + i] * v[3 * n * f + i];
+        for (int i = 0; i < 3 * n; i++) sum += w[i] * x[3 * n * f + i] + w[3 * n + i] * v[3 * n * f + i];
         for (int i = 0; i < 3 * n - 3; i++) sum += w[6 * n + i / 3] * b[i] * m[(3 * n - 3) * f + i];
-        for (int i = 0; i < 3 * s->n_markers; i++)
-            sum += w[7 * n - 1 + i] * markers[3 * s->n_markers * f + i];
+        for (int i = 0; i < 3 * s->n_markers; i++) sum += w[7 * n - 1 + i] * markers[3 * s->n_markers * f + i];
     }
     return sum;
 }
@@ -178,8 +175,7 @@ static void release(trial *t)
 
 /* every input of a scene; the worst error of each kind into worst: of complex steps, of differences
  */
-static void check(const char *name, mutation_scene scene, uint64_t seed,
-                  double worst[2][MUTATION_KINDS])
+static void check(const char *name, mutation_scene scene, uint64_t seed, double worst[2][MUTATION_KINDS])
 {
     trial *t = make_trial(scene, seed);
     int at[MUTATION_KINDS + 1];
@@ -203,21 +199,20 @@ static void check(const char *name, mutation_scene scene, uint64_t seed,
             if (!(err <= worst[0][q])) worst[0][q] = err;
             /* the bar of the design: steps solved to round-off, times their condition number */
             if (!(err <= 1e-10))
-                fail_msg("%s: d/d %s[%d] is %.17g, complex step %.17g", name, mutation_names[q],
-                         i - at[q], mine, theirs);
+                fail_msg("%s: d/d %s[%d] is %.17g, complex step %.17g", name, mutation_names[q], i - at[q], mine,
+                         theirs);
             /* fourth order: its error falls with h^4 to 2e-9 here, round-off with 1/h to 2e-9 */
             const double h = 5e-4 * mutation_natural(q);
-            const double difference =
-                creal(8.0 * (functional(t, i, h) - functional(t, i, -h)) -
-                      (functional(t, i, 2.0 * h) - functional(t, i, -2.0 * h))) /
-                (12.0 * h);
+            const double difference = creal(8.0 * (functional(t, i, h) - functional(t, i, -h)) -
+                                            (functional(t, i, 2.0 * h) - functional(t, i, -2.0 * h))) /
+                                      (12.0 * h);
             /* what a kind of input does to the functional; little is lost in its round-off */
             const double effect = size * mutation_natural(q);
             err = fabs(mine - difference) * mutation_natural(q) / fmax(effect, 1e-3);
             if (!(err <= worst[1][q])) worst[1][q] = err;
             if (!(err <= 1e-7))
-                fail_msg("%s: d/d %s[%d] is %.17g, differences %.17g", name, mutation_names[q],
-                         i - at[q], mine, difference);
+                fail_msg("%s: d/d %s[%d] is %.17g, differences %.17g", name, mutation_names[q], i - at[q], mine,
+                         difference);
         }
     }
     release(t);
@@ -228,14 +223,12 @@ static void check_scheme(const char *what, int deform, int scheme, int steps)
     double worst[2][MUTATION_KINDS] = {{0.0}};
     /* without inertia nothing keeps a free rod in its place */
     for (int grip = MUTATION_ENDS; grip <= (scheme == 2 ? MUTATION_MIDDLE : MUTATION_NOWHERE); grip++) {
-        const uint64_t seed =
-            0xc0de + 16u * (unsigned)grip + (unsigned)(4 * deform + 2 * scheme + steps);
+        const uint64_t seed = 0xc0de + 16u * (unsigned)grip + (unsigned)(4 * deform + 2 * scheme + steps);
         const int n = 7 + (grip + steps) % 3, chord = (grip + steps) % 2;
         char name[64];
         snprintf(name, sizeof name, "%s, %d steps, grip %d", what, steps, grip);
-        check(name,
-              mutation_scene_make(n, (enum mutation_grip)grip, deform, scheme, chord, steps, 1, seed),
-              seed + 1, worst);
+        check(name, mutation_scene_make(n, (enum mutation_grip)grip, deform, scheme, chord, steps, 1, seed), seed + 1,
+              worst);
     }
     double most[2] = {0.0, 0.0};
     int kind[2] = {0, 0};
@@ -249,8 +242,8 @@ static void check_scheme(const char *what, int deform, int scheme, int steps)
     snprintf(over, sizeof over, "adjoint, %s, %d-step rollout", what, steps);
     grad_record("complex step", over, most[0], 1e-10, GRAD_AT_MOST);
     grad_record("central differences", over, most[1], 1e-7, GRAD_AT_MOST);
-    print_message("%s, %d steps: complex step %.1e (%s), central differences %.1e (%s)\n", what,
-                  steps, most[0], mutation_names[kind[0]], most[1], mutation_names[kind[1]]);
+    print_message("%s, %d steps: complex step %.1e (%s), central differences %.1e (%s)\n", what, steps, most[0],
+                  mutation_names[kind[0]], most[1], mutation_names[kind[1]]);
 }
 
 static void adjoint_complex_euler(void **state)

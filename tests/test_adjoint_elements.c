@@ -56,15 +56,14 @@ static element *make_element(int number)
     element *e = calloc(1, sizeof *e);
     assert_non_null(e);
     e->seed = 0xe1eu + (unsigned)number;
-    e->scene = mutation_scene_make(7 + number % 3, (enum mutation_grip)(number % 4), number % 2,
-                                   number % 4 == 0, number % 3 == 0, MUTATION_STEPS, 1, e->seed);
+    e->scene = mutation_scene_make(7 + number % 3, (enum mutation_grip)(number % 4), number % 2, number % 4 == 0,
+                                   number % 3 == 0, MUTATION_STEPS, 1, e->seed);
     mutation_bench_make(&e->bench, &e->scene, workspace);
     int flag = mutation_forward(&e->bench, rgi_run_all, none);
     if (flag) fail_msg("scene %d: flag %d", number, flag);
     const size_t size = (size_t)RGI_STATE * (size_t)e->scene.n + 1;
     rgi_run_init(&e->run, &e->bench.pack, NULL);
-    rgi_state_load(&e->run, e->bench.pack.kept + STEP * size,
-                   e->bench.pack.kept + (STEP + 1) * size);
+    rgi_state_load(&e->run, e->bench.pack.kept + STEP * size, e->bench.pack.kept + (STEP + 1) * size);
     rgi_run_step(&e->run, &e->bench.pack, STEP, 1, NULL);
     return e;
 }
@@ -112,8 +111,7 @@ static double marker(element *e)
         left(&s, arm.x, r[0]);
         left(&s, arm.y, r[1]);
         left(&s, arm.z, r[2]);
-        rgi_marker_arm_adj(rod, rod->y1, i, offset, v3(r[0], r[1], r[2]), x_bar, theta_bar,
-                           offset_bar);
+        rgi_marker_arm_adj(rod, rod->y1, i, offset, v3(r[0], r[1], r[2]), x_bar, theta_bar, offset_bar);
         for (int k = 0; k < 3 * n; k++) right(&s, dx[k], x_bar[k]);
         for (int k = 0; k < n; k++) right(&s, theta[k], theta_bar[k]);
         for (int k = 0; k < 2; k++) right(&s, by[k], offset_bar[k]);
@@ -157,10 +155,8 @@ static double history(element *e)
         rgi_history_jvp(rgi_keeping_of(&e->run.rod, step, i), step, i, d, moved);
         for (int c = 0; c < RGI_NS; c++) left(&s, moved[c], w[c]);
         rgi_history_adj(&e->run.rod, step, i, w, st, zt);
-        for (int c = 0; c < RGI_NS; c++)
-            right(&s, rgi_past(step, d.s[RGI_NS * i + c], d.sp[RGI_NS * i + c]), st[c]);
-        for (int c = 0; c < 2; c++)
-            right(&s, rgi_past(step, d.z[2 * i + c], d.zp[2 * i + c]), zt[c]);
+        for (int c = 0; c < RGI_NS; c++) right(&s, rgi_past(step, d.s[RGI_NS * i + c], d.sp[RGI_NS * i + c]), st[c]);
+        for (int c = 0; c < 2; c++) right(&s, rgi_past(step, d.z[2 * i + c], d.zp[2 * i + c]), zt[c]);
         worst = fmax(worst, error_of(s));
     }
     return worst;
@@ -178,8 +174,7 @@ static double projection(element *e)
     fill(e, share_bar, n);
     for (int i = 0; i < n; i++) rgi_projection_shares_jvp(rod, share, i, dm[i], dshare);
     for (int k = 0; k + 1 < n; k++) left(&masses, dshare[k], share_bar[k]);
-    for (int i = 0; i < n; i++)
-        right(&masses, dm[i], rgi_projection_shares_adj(rod, share, i, share_bar));
+    for (int i = 0; i < n; i++) right(&masses, dm[i], rgi_projection_shares_adj(rod, share, i, share_bar));
 
     double dy[RGI_NU * N], out[RGI_NU * N], bar[RGI_NU * N], dlength[N], length_bar[N] = {0.0};
     double back[RGI_NU * N];
@@ -233,8 +228,7 @@ static void adjoint_elements_dot(void **state)
         if (!(worst <= 1e-13)) fail_msg("%s: dot products differ by %.1e", parts[k].name, worst);
         if (!(worst <= most)) most = worst;
     }
-    grad_record("dot product", "elements: strains, arms, coefficients, past, projection", most,
-                1e-13, GRAD_AT_MOST);
+    grad_record("dot product", "elements: strains, arms, coefficients, past, projection", most, 1e-13, GRAD_AT_MOST);
 }
 
 int main(void)

@@ -59,8 +59,7 @@ static size_t others_differ(const grad_scene *s, const result *a, const result *
     size_t sum = 0;
     for (size_t i = 0; i < RODS; i++) {
         if (i == BAD) continue;
-        sum += grad_outputs_differ(s, &a->out, i, &b->out, i) +
-               grad_outputs_differ(s, &a->d_out, i, &b->d_out, i) +
+        sum += grad_outputs_differ(s, &a->out, i, &b->out, i) + grad_outputs_differ(s, &a->d_out, i, &b->d_out, i) +
                grad_vector_differ(s, &a->g, i, &b->g, i);
         sum += memcmp(&a->status[i], &b->status[i], sizeof a->status[i]) != 0;
         sum += memcmp(&a->back[i], &b->back[i], sizeof a->back[i]) != 0;
@@ -79,8 +78,7 @@ static size_t not_finite(const double *at, size_t n)
 static size_t rod_not_finite(const grad_scene *s, const result *r, size_t rod)
 {
     const size_t n = s->vertices, f = s->opts.n_frames;
-    size_t sum = not_finite(r->out.x + rod * f * 3 * n, f * 3 * n) +
-                 not_finite(r->out.v + rod * f * 3 * n, f * 3 * n) +
+    size_t sum = not_finite(r->out.x + rod * f * 3 * n, f * 3 * n) + not_finite(r->out.v + rod * f * 3 * n, f * 3 * n) +
                  not_finite(r->out.m + rod * f * 3 * (n - 1), f * 3 * (n - 1)) +
                  not_finite(r->out.markers + rod * f * 3 * s->markers, f * 3 * s->markers) +
                  not_finite(r->d_out.x + rod * f * 3 * n, f * 3 * n) +
@@ -106,9 +104,8 @@ enum fault {
     FAULTS
 };
 static const char *const fault_names[FAULTS] = {
-    "force NaN",           "force infinite",       "force of 1e300 N", "clamped position NaN",
-    "director NaN",        "velocity NaN",         "starts folded",    "starts all but folded",
-    "clamps pulled apart", "clamped vertices meet"};
+    "force NaN",    "force infinite", "force of 1e300 N",      "clamped position NaN", "director NaN",
+    "velocity NaN", "starts folded",  "starts all but folded", "clamps pulled apart",  "clamped vertices meet"};
 
 static void inject(grad_scene *s, enum fault fault)
 {
@@ -158,28 +155,24 @@ static void check_status(const grad_scene *s, int stepper, enum fault fault, con
     const int first = fault == NAN_VELOCITY || folded ? 0 : STEP;
     /* the implicit stepper may stretch a rod that is torn, and it is well then */
     if (fault == TORN && stepper != GRAD_DEFORM && status->flag == RG_ROD_OK) return;
-    if (status->flag == RG_ROD_OK)
-        fail_msg("%s, %s: not noticed", grad_stepper_name(stepper), name);
+    if (status->flag == RG_ROD_OK) fail_msg("%s, %s: not noticed", grad_stepper_name(stepper), name);
     if (status->step != first && !(fault == TORN && status->step > first))
         fail_msg("%s, %s: step %d, not %d", grad_stepper_name(stepper), name, status->step, first);
     if (status->vertex < 0 || status->vertex >= (int)s->vertices)
         fail_msg("%s, %s: vertex %d", grad_stepper_name(stepper), name, status->vertex);
     if (fault <= NAN_VELOCITY) assert_int_equal(status->flag, RG_ROD_NONFINITE);
     if (stepper != GRAD_DEFORM && fault <= HUGE_FORCE) assert_int_equal(status->vertex, 4);
-    if (stepper == GRAD_DEFORM && fault == NEARLY_FOLDED)
-        assert_int_equal(status->flag, RG_ROD_FOLDED);
+    if (stepper == GRAD_DEFORM && fault == NEARLY_FOLDED) assert_int_equal(status->flag, RG_ROD_FOLDED);
     if (stepper == GRAD_DEFORM && fault == TORN) assert_int_equal(status->flag, RG_ROD_UNSTABLE);
     /* outputs are the state that the rod stays in: a velocity that was given as NaN among it. The
      * start's own gradient has no value at a fold. */
     const size_t bad = rod_not_finite(s, r, BAD), velocity = fault == NAN_VELOCITY ? FRAMES : 0;
     if (bad != velocity && fault != FOLDED)
-        fail_msg("%s, %s: %zu numbers of the bad rod are not finite", grad_stepper_name(stepper),
-                 name, bad);
+        fail_msg("%s, %s: %zu numbers of the bad rod are not finite", grad_stepper_name(stepper), name, bad);
 }
 
 /* frames before the failure are those of the rod that is well; from then on nothing moves */
-static void check_frozen(const grad_scene *s, int stepper, enum fault fault, const result *r,
-                         const result *well)
+static void check_frozen(const grad_scene *s, int stepper, enum fault fault, const result *r, const result *well)
 {
     const rg_rod_status *status = &r->status[BAD];
     const size_t n = s->vertices, failed = (size_t)(status->step / SUBSTEPS), row = 3 * n;
@@ -188,18 +181,15 @@ static void check_frozen(const grad_scene *s, int stepper, enum fault fault, con
         const double *now = r->out.x + (BAD * FRAMES + f) * row;
         if (f < failed && fault <= NAN_CLAMP_DIRECTOR &&
             memcmp(now, well->out.x + (BAD * FRAMES + f) * row, row * sizeof *now))
-            fail_msg("%s, %s: frame %zu changed", grad_stepper_name(stepper), fault_names[fault],
-                     f);
+            fail_msg("%s, %s: frame %zu changed", grad_stepper_name(stepper), fault_names[fault], f);
         if (f > failed && memcmp(now, now - row, row * sizeof *now))
-            fail_msg("%s, %s: moved in frame %zu", grad_stepper_name(stepper), fault_names[fault],
-                     f);
+            fail_msg("%s, %s: moved in frame %zu", grad_stepper_name(stepper), fault_names[fault], f);
     }
     /* inputs after the failure have no effect, and so no gradient */
     for (size_t k = (size_t)status->step + 1; k < STEPS; k++)
         for (size_t i = 0; i < row; i++)
             if (r->g.of[GRAD_FORCE][(BAD * STEPS + k) * row + i] != 0.0)
-                fail_msg("%s, %s: a force in step %zu acts", grad_stepper_name(stepper),
-                         fault_names[fault], k);
+                fail_msg("%s, %s: a force in step %zu acts", grad_stepper_name(stepper), fault_names[fault], k);
 }
 
 static void faults_contained(void **state)
@@ -225,13 +215,12 @@ static void faults_contained(void **state)
                 grad_scene_open(ill);
                 run(ill, &d, &bar, r);
                 if (k == 0)
-                    print_message("%s, %s: %s, step %d, vertex %d\n", grad_stepper_name(stepper),
-                                  fault_names[fault], rg_rod_flag_text(r->status[BAD].flag),
-                                  r->status[BAD].step, r->status[BAD].vertex);
+                    print_message("%s, %s: %s, step %d, vertex %d\n", grad_stepper_name(stepper), fault_names[fault],
+                                  rg_rod_flag_text(r->status[BAD].flag), r->status[BAD].step, r->status[BAD].vertex);
                 size_t differ = others_differ(s, well, r);
                 if (differ)
-                    print_message("%s, %s: %zu bytes of the neighbours differ\n",
-                                  grad_stepper_name(stepper), fault_names[fault], differ);
+                    print_message("%s, %s: %zu bytes of the neighbours differ\n", grad_stepper_name(stepper),
+                                  fault_names[fault], differ);
                 unequal += (double)differ;
                 check_status(ill, stepper, (enum fault)fault, r);
                 check_frozen(ill, stepper, (enum fault)fault, r, well);
@@ -262,15 +251,12 @@ static void faults_gradient_until_then(void **state)
             /* the first steps are alike, with the same inputs */
             memcpy(brief->x0 + i * 3 * n, s->x0 + i * 3 * n, 3 * n * sizeof(double));
             memcpy(brief->v0 + i * 3 * n, s->v0 + i * 3 * n, 3 * n * sizeof(double));
-            memcpy(brief->m0 + i * 3 * (n - 1), s->m0 + i * 3 * (n - 1),
-                   3 * (n - 1) * sizeof(double));
-            memcpy(brief->clamp_x + i * failed * 3 * s->clamped,
-                   s->clamp_x + i * STEPS * 3 * s->clamped,
+            memcpy(brief->m0 + i * 3 * (n - 1), s->m0 + i * 3 * (n - 1), 3 * (n - 1) * sizeof(double));
+            memcpy(brief->clamp_x + i * failed * 3 * s->clamped, s->clamp_x + i * STEPS * 3 * s->clamped,
                    failed * 3 * s->clamped * sizeof(double));
             memcpy(brief->clamp_m + i * failed * 3 * s->held, s->clamp_m + i * STEPS * 3 * s->held,
                    failed * 3 * s->held * sizeof(double));
-            memcpy(brief->force + i * failed * 3 * n, s->force + i * STEPS * 3 * n,
-                   failed * 3 * n * sizeof(double));
+            memcpy(brief->force + i * failed * 3 * n, s->force + i * STEPS * 3 * n, failed * 3 * n * sizeof(double));
             const struct {
                 double *to;
                 const double *from;
@@ -314,14 +300,12 @@ static void faults_gradient_until_then(void **state)
             if (!(apart / size <= worst)) worst = apart / size;
             /* the same sums in another order */
             if (!(apart <= 1e-11 * size))
-                fail_msg("%s: %s differs by %.1e", grad_stepper_name(stepper), grad_kind_name(kind),
-                         apart / size);
+                fail_msg("%s: %s differs by %.1e", grad_stepper_name(stepper), grad_kind_name(kind), apart / size);
         }
         grad_scene_free(brief);
         grad_scene_free(s);
     }
-    grad_record("gradient until a rod's failure", "rollout that ends there", worst, 1e-11,
-                GRAD_AT_MOST);
+    grad_record("gradient until a rod's failure", "rollout that ends there", worst, 1e-11, GRAD_AT_MOST);
 }
 
 /* a cotangent that is no number: rod, step and vertex are named, the neighbours do not notice */
@@ -337,10 +321,8 @@ static void faults_cotangent(void **state)
             grad_outputs bar = grad_outputs_random(s, 3);
             result *well = make_result(s), *r = make_result(s);
             const size_t frame = BAD * FRAMES + FRAME, n = s->vertices;
-            double *const at[] = {bar.x + 3 * (frame * n + VERTEX),
-                                  bar.v + 3 * (frame * n + VERTEX),
-                                  bar.turn + frame * (n - 1) + VERTEX,
-                                  bar.markers + 3 * (frame * s->markers + VERTEX)};
+            double *const at[] = {bar.x + 3 * (frame * n + VERTEX), bar.v + 3 * (frame * n + VERTEX),
+                                  bar.turn + frame * (n - 1) + VERTEX, bar.markers + 3 * (frame * s->markers + VERTEX)};
             grad_scene_open(s);
             run(s, &d, &bar, well);
             *at[part] = part == 1 ? INFINITY : NAN;
@@ -351,8 +333,8 @@ static void faults_cotangent(void **state)
             /* step by step it spreads to every vertex that solves with this one */
             if (r->back[BAD].step != FRAME * SUBSTEPS + SUBSTEPS - 1 || r->back[BAD].vertex < 0 ||
                 r->back[BAD].vertex > VERTEX)
-                fail_msg("%s: named step %d, vertex %d", grad_stepper_name(stepper),
-                         r->back[BAD].step, r->back[BAD].vertex);
+                fail_msg("%s: named step %d, vertex %d", grad_stepper_name(stepper), r->back[BAD].step,
+                         r->back[BAD].vertex);
             free(well);
             free(r);
             grad_scene_free(s);

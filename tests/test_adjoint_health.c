@@ -105,8 +105,7 @@ static void health_growth_value(void **state)
 }
 
 /* bytes that differ in the inputs of step `step` */
-static size_t step_differs(const grad_scene *s, const grad_vector *a, const grad_vector *b,
-                           size_t rod, size_t step)
+static size_t step_differs(const grad_scene *s, const grad_vector *a, const grad_vector *b, size_t rod, size_t step)
 {
     static const int kinds[] = {GRAD_CLAMP_X, GRAD_CLAMP_TURN, GRAD_FORCE};
     size_t sum = 0;
@@ -163,21 +162,18 @@ static void health_window_exact_within(void **state)
                 grad_adjoint(s, &bar, &cut, GRAD_ALL);
                 for (size_t i = 0; i < s->rods; i++) {
                     for (size_t step = 0; step < STEPS; step++)
-                        unequal +=
-                            (double)step_differs(s, &cut, step < first ? &none : &whole, i, step);
+                        unequal += (double)step_differs(s, &cut, step < first ? &none : &whole, i, step);
                     for (int kind = GRAD_X0; kind <= GRAD_TURN0; kind++)
                         for (size_t k = i * s->count[kind]; k < (i + 1) * s->count[kind]; k++)
                             unequal += cut.of[kind][k] != (first > 0 ? 0.0 : whole.of[kind][k]);
                 }
                 if (unequal != 0.0)
-                    fail_msg("%s, window %zu: %g numbers differ", grad_stepper_name(stepper),
-                             windows[w], unequal);
+                    fail_msg("%s, window %zu: %g numbers differ", grad_stepper_name(stepper), windows[w], unequal);
             }
         }
         grad_scene_free(s);
     }
-    grad_record_bitwise("truncated window", "within the window as untruncated, zero before",
-                        unequal);
+    grad_record_bitwise("truncated window", "within the window as untruncated, zero before", unequal);
 }
 
 /* what truncation costs when every frame counts: stated, and smaller with a longer window here,
@@ -204,14 +200,12 @@ static void health_window_bias(void **state)
             grad_forward(s, NULL);
             grad_adjoint(s, &bar, &cut, GRAD_ALL);
             for (int k = 0; k < 3; k++) sum += bias[k] = part(s, &cut, &whole, kinds[k]);
-            print_message(
-                "%s, windows of %zu of %zu steps: |g_trunc - g|/|g| = %.2g (clamp_x), %.2g "
-                "(force), %.2g (bend_stiffness_1)\n",
-                grad_stepper_name(stepper), windows[w], s->steps, bias[0], bias[1], bias[2]);
+            print_message("%s, windows of %zu of %zu steps: |g_trunc - g|/|g| = %.2g (clamp_x), %.2g "
+                          "(force), %.2g (bend_stiffness_1)\n",
+                          grad_stepper_name(stepper), windows[w], s->steps, bias[0], bias[1], bias[2]);
             snprintf(row, sizeof row, "windows of %zu of %zu steps, %s", windows[w], s->steps,
                      grad_stepper_name(stepper));
-            grad_record("bias of truncation, of clamp_x's gradient", row, bias[0], 0.0,
-                        GRAD_STATED);
+            grad_record("bias of truncation, of clamp_x's gradient", row, bias[0], 0.0, GRAD_STATED);
             assert_true(sum > 0.0 && sum < before);
             before = sum;
         }
@@ -222,8 +216,7 @@ static void health_window_bias(void **state)
 enum { SEGMENTS = 3 };
 
 /* a loss of all segments and the penalty of their gaps */
-static double shooting_cost(grad_scene *s, const grad_outputs *w, double weight, double time_s,
-                            const grad_vector *g)
+static double shooting_cost(grad_scene *s, const grad_outputs *w, double weight, double time_s, const grad_vector *g)
 {
     grad_outputs out = grad_outputs_zero(s), bar = grad_outputs_zero(s);
     double *loss = grad_alloc(s, s->rods), cost = 0.0;
@@ -234,9 +227,7 @@ static double shooting_cost(grad_scene *s, const grad_outputs *w, double weight,
     grad_forward(s, &out);
     grad_loss(s, &out, w, loss, &bar);
     for (size_t i = 0; i < s->rods; i++) cost += loss[i];
-    ok(rg_batch_shooting(s->batch, &in, out.x, out.v, weight, time_s, &cost, bar.x, bar.v, x_bar,
-                         v_bar, &err),
-       &err);
+    ok(rg_batch_shooting(s->batch, &in, out.x, out.v, weight, time_s, &cost, bar.x, bar.v, x_bar, v_bar, &err), &err);
     if (!g) return cost;
     grad_adjoint(s, &bar, g, GRAD_ALL);
     for (size_t i = 0; i < s->rods * s->count[GRAD_X0]; i++) {
@@ -276,13 +267,12 @@ static void health_shooting_differences(void **state)
             double err = fabs(mine - sum) / scale;
             if (!(err <= worst)) worst = err;
             if (!(err <= 1e-7))
-                fail_msg("%s: along %s %.12g, differences say %.12g", grad_stepper_name(stepper),
-                         grad_kind_name(kind), mine, sum);
+                fail_msg("%s: along %s %.12g, differences say %.12g", grad_stepper_name(stepper), grad_kind_name(kind),
+                         mine, sum);
         }
         grad_scene_free(s);
     }
-    grad_record("central differences", "multiple shooting, all steppers", worst, 1e-7,
-                GRAD_AT_MOST);
+    grad_record("central differences", "multiple shooting, all steppers", worst, 1e-7, GRAD_AT_MOST);
 }
 
 /* rod k of `parts` becomes segment k of s: inputs, and starts from where s was then */
@@ -303,11 +293,9 @@ static grad_scene *cut(grad_scene *s, const grad_outputs *out, size_t segments)
         double *to;
         const double *from;
         size_t row;
-    } series[] = {{r->clamp_x, s->clamp_x, 3 * s->clamped},
-                  {r->clamp_m, s->clamp_m, 3 * s->held},
-                  {r->force, s->force, 3 * n}};
-    for (int k = 0; k < 3; k++)
-        memcpy(series[k].to, series[k].from, segments * rows * series[k].row * sizeof(double));
+    } series[] = {
+        {r->clamp_x, s->clamp_x, 3 * s->clamped}, {r->clamp_m, s->clamp_m, 3 * s->held}, {r->force, s->force, 3 * n}};
+    for (int k = 0; k < 3; k++) memcpy(series[k].to, series[k].from, segments * rows * series[k].row * sizeof(double));
     for (size_t i = 1; i < segments; i++) {
         const size_t at = i * frames - 1;
         memcpy(r->x0 + i * 3 * n, out->x + at * 3 * n, 3 * n * sizeof(double));
@@ -331,8 +319,7 @@ static void health_shooting_chain(void **state)
     for (int k = 0; k < 2; k++) {
         grad_scene *s = grad_scene_make(steppers[k], GRAD_ENDS, 1, FRAMES, 2, 0xc4a1);
         for (size_t f = 0; f < (steppers[k] == GRAD_DEFORM ? 3 : 1); f++)
-            for (size_t i = 0; i < s->vertices; i++)
-                rg_model_field_data(s->models[0], absent[f])[i] = 0.0;
+            for (size_t i = 0; i < s->vertices; i++) rg_model_field_data(s->models[0], absent[f])[i] = 0.0;
         grad_outputs out = grad_outputs_zero(s), bar = grad_outputs_random(s, 2);
         grad_vector whole = grad_vector_zero(s), chained = grad_vector_zero(s);
         grad_forward(s, &out);
@@ -352,9 +339,7 @@ static void health_shooting_chain(void **state)
         rg_batch_inputs in = grad_inputs(r);
         rg_error err = {0};
         grad_outputs gap = grad_outputs_zero(r);
-        ok(rg_batch_shooting(r->batch, &in, seen.x, seen.v, 1.0, 0.01, &cost, gap.x, gap.v, x_bar,
-                             v_bar, &err),
-           &err);
+        ok(rg_batch_shooting(r->batch, &in, seen.x, seen.v, 1.0, 0.01, &cost, gap.x, gap.v, x_bar, v_bar, &err), &err);
         if (!(cost >= 0.0 && cost <= 1e-24)) fail_msg("gaps of a cut rollout cost %g", cost);
         /* last segment first; its start's gradient is what the one before ends with */
         for (size_t i = SEGMENTS; i-- > 0;) {
@@ -379,20 +364,18 @@ static void health_shooting_chain(void **state)
             if (field == RG_BEND_MEMORY || field == RG_BEND_MEMORY_TIME) continue;
             if (k == 1 && (field == RG_BEND_RELAXATION || field == RG_TWIST_RELAXATION)) continue;
             /* of no effect in this stepper */
-            if (k == 1 && (field == RG_STRETCH_RELAXATION || field == RG_STRETCH_STIFFNESS))
-                continue;
+            if (k == 1 && (field == RG_STRETCH_RELAXATION || field == RG_STRETCH_STIFFNESS)) continue;
             double e = part(s, &chained, &whole, kind);
             if (!(e <= worst)) worst = e;
             if (!(e <= 1e-10))
-                fail_msg("%s: chained gradient of %s is %.1e off", grad_stepper_name(steppers[k]),
-                         grad_kind_name(kind), e);
+                fail_msg("%s: chained gradient of %s is %.1e off", grad_stepper_name(steppers[k]), grad_kind_name(kind),
+                         e);
         }
         grad_scene_free(r);
         grad_scene_free(s);
     }
     print_message("chained segments against one rollout: %.1e\n", worst);
-    grad_record("chained segments = one rollout", "multiple shooting without gaps", worst, 1e-10,
-                GRAD_AT_MOST);
+    grad_record("chained segments = one rollout", "multiple shooting without gaps", worst, 1e-10, GRAD_AT_MOST);
 }
 
 static void health_shooting_err(void **state)
@@ -404,15 +387,11 @@ static void health_shooting_err(void **state)
     rg_batch_inputs in = grad_inputs(s);
     rg_error err = {0};
     grad_forward(s, &out);
-    assert_int_equal(
-        rg_batch_shooting(s->batch, &in, out.x, out.v, -1.0, 1.0, &cost, a, a, a, a, &err),
-        RG_ERR_ARGUMENT);
-    assert_int_equal(
-        rg_batch_shooting(s->batch, &in, out.x, out.v, 1.0, NAN, &cost, a, a, a, a, &err),
-        RG_ERR_ARGUMENT);
-    assert_int_equal(
-        rg_batch_shooting(s->batch, &in, NULL, out.v, 1.0, 1.0, &cost, a, a, a, a, &err),
-        RG_ERR_ARGUMENT);
+    assert_int_equal(rg_batch_shooting(s->batch, &in, out.x, out.v, -1.0, 1.0, &cost, a, a, a, a, &err),
+                     RG_ERR_ARGUMENT);
+    assert_int_equal(rg_batch_shooting(s->batch, &in, out.x, out.v, 1.0, NAN, &cost, a, a, a, a, &err),
+                     RG_ERR_ARGUMENT);
+    assert_int_equal(rg_batch_shooting(s->batch, &in, NULL, out.v, 1.0, 1.0, &cost, a, a, a, a, &err), RG_ERR_ARGUMENT);
     assert_true(cost == 0.0);
     grad_scene_free(s);
 }

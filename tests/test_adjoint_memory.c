@@ -31,8 +31,8 @@
 
 static size_t long_steps = 2000;
 
-static void all_of(grad_scene *s, const grad_vector *d, const grad_outputs *out,
-                   const grad_outputs *d_out, const grad_outputs *bar, const grad_vector *g)
+static void all_of(grad_scene *s, const grad_vector *d, const grad_outputs *out, const grad_outputs *d_out,
+                   const grad_outputs *bar, const grad_vector *g)
 {
     rg_batch_inputs in = grad_inputs(s);
     rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
@@ -60,9 +60,8 @@ static void memory_as_described(void **state)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
             for (int threads = 1; threads <= 2; threads++)
                 for (size_t b = 0; b < (adjoint ? 3 : 1); b++) {
-                    grad_scene *s =
-                        grad_scene_sized(b ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, sizes[k].rods,
-                                         sizes[k].frames, 1, 13, 1, 0x3e3);
+                    grad_scene *s = grad_scene_sized(b ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, sizes[k].rods,
+                                                     sizes[k].frames, 1, 13, 1, 0x3e3);
                     grad_vector d = grad_vector_random(s, 1), g = grad_vector_zero(s);
                     grad_outputs bar = grad_outputs_random(s, 2), out = grad_outputs_zero(s);
                     grad_outputs d_out = grad_outputs_zero(s);
@@ -95,8 +94,8 @@ static void memory_as_described(void **state)
                     grad_scene_free(s);
                 }
     print_message("described and allocated differ by %.2f %%\n", 100.0 * worst);
-    grad_record("peak of memory against the plan", "batches of 1 to 64 rods, 5 to 500 steps", worst,
-                0.05, GRAD_AT_MOST);
+    grad_record("peak of memory against the plan", "batches of 1 to 64 rods, 5 to 500 steps", worst, 0.05,
+                GRAD_AT_MOST);
 }
 
 /* the k-th allocation fails, for every k, alone and with all that follow */
@@ -106,13 +105,11 @@ static void memory_refused(void **state)
     size_t worst = 0;
     for (int rest = 0; rest < 2; rest++)
         for (int adjoint = 0; adjoint < 2; adjoint++) {
-            grad_scene *s =
-                grad_scene_make(adjoint ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, 11, 5, 2, 4);
+            grad_scene *s = grad_scene_make(adjoint ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, 11, 5, 2, 4);
             const size_t before = counted.live;
             size_t k = 0;
             for (rg_status status = RG_ERR_MEMORY; status != RG_OK;) {
-                rg_batch *batch =
-                    (rg_batch *)(uintptr_t)s; /* not null, so that it is seen to become so */
+                rg_batch *batch = (rg_batch *)(uintptr_t)s; /* not null, so that it is seen to become so */
                 rg_error err = {0};
                 s->opts.adjoint = adjoint;
                 k++;
@@ -189,13 +186,11 @@ static void memory_of_long_rollout(void **state)
     (void)state;
     for (int stepper = GRAD_BDF2; stepper <= GRAD_DEFORM; stepper++) {
         /* one output in ten steps; clamps and their gradients at every step */
-        grad_scene *s =
-            grad_scene_sized(stepper, GRAD_ENDS, 64, long_steps / 10, 10, 13, 1, 0x20000);
+        grad_scene *s = grad_scene_sized(stepper, GRAD_ENDS, 64, long_steps / 10, 10, 13, 1, 0x20000);
         grad_vector g = grad_vector_zero(s);
         grad_outputs bar = grad_outputs_random(s, 2), out = grad_outputs_zero(s);
         /* touched, so that the machine has given it */
-        for (int kind = 0; kind < GRAD_KINDS; kind++)
-            memset(g.of[kind], 1, s->rods * s->count[kind] * sizeof(double));
+        for (int kind = 0; kind < GRAD_KINDS; kind++) memset(g.of[kind], 1, s->rods * s->count[kind] * sizeof(double));
         memset(out.x, 1, s->rods * s->opts.n_frames * 3 * s->vertices * sizeof(double));
         memset(out.v, 1, s->rods * s->opts.n_frames * 3 * s->vertices * sizeof(double));
         memset(out.m, 1, s->rods * s->opts.n_frames * 3 * (s->vertices - 1) * sizeof(double));
@@ -213,12 +208,11 @@ static void memory_of_long_rollout(void **state)
         grad_adjoint(s, &bar, &g, GRAD_ALL);
         const double peak = (double)(counted.peak - before) / 1e6;
         const double grown = (status_kb("VmHWM:") - resident) * 1024.0 / 1e6;
-        print_message("%s: %s; allocated %.1f MB, the process grew by %.1f MB\n",
-                      grad_stepper_name(stepper), text, peak, grown);
-        snprintf(row, sizeof row, "64 rods, 13 vertices, %zu steps, %s", long_steps,
-                 grad_stepper_name(stepper));
-        grad_record("memory beside inputs and outputs [MB]", row,
-                    SANITIZED ? peak : fmax(peak, grown), 100.0, GRAD_AT_MOST);
+        print_message("%s: %s; allocated %.1f MB, the process grew by %.1f MB\n", grad_stepper_name(stepper), text,
+                      peak, grown);
+        snprintf(row, sizeof row, "64 rods, 13 vertices, %zu steps, %s", long_steps, grad_stepper_name(stepper));
+        grad_record("memory beside inputs and outputs [MB]", row, SANITIZED ? peak : fmax(peak, grown), 100.0,
+                    GRAD_AT_MOST);
         if (!(peak <= 100.0)) fail_msg("%.1f MB", peak);
         if (!SANITIZED && !(grown <= 100.0)) fail_msg("the process grew by %.1f MB", grown);
         for (int kind = 0; kind < GRAD_KINDS; kind++)

@@ -20,8 +20,7 @@
 static const struct {
     const char *isa;
     rg_real real;
-} ways[] = {{"scalar", RG_REAL_DOUBLE}, {NULL, RG_REAL_DOUBLE},
-            {"scalar", RG_REAL_FLOAT},  {NULL, RG_REAL_FLOAT}};
+} ways[] = {{"scalar", RG_REAL_DOUBLE}, {NULL, RG_REAL_DOUBLE}, {"scalar", RG_REAL_FLOAT}, {NULL, RG_REAL_FLOAT}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static void use_way(grad_scene *s, size_t way)
@@ -52,8 +51,7 @@ static void run(grad_scene *s, const grad_vector *d, const grad_outputs *bar, co
 
 static size_t differing(const grad_scene *s, const result *a, size_t i, const result *b, size_t k)
 {
-    return grad_outputs_differ(s, &a->out, i, &b->out, k) +
-           grad_outputs_differ(s, &a->d_out, i, &b->d_out, k) +
+    return grad_outputs_differ(s, &a->out, i, &b->out, k) + grad_outputs_differ(s, &a->d_out, i, &b->d_out, k) +
            grad_vector_differ(s, &a->g, i, &b->g, k);
 }
 
@@ -92,8 +90,8 @@ static void plan_budgets_bitwise(void **state)
     int plans = 0, deepest = 0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
         for (size_t f = 0; f < sizeof frames / sizeof *frames; f++) {
-            grad_scene *s = grad_scene_make(stepper, f % 2 ? GRAD_ENDS : GRAD_POINT, 9, frames[f],
-                                            1, 0x91a + frames[f]);
+            grad_scene *s =
+                grad_scene_make(stepper, f % 2 ? GRAD_ENDS : GRAD_POINT, 9, frames[f], 1, 0x91a + frames[f]);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result all = make_result(s), other = make_result(s);
@@ -123,18 +121,16 @@ static void plan_budgets_bitwise(void **state)
                 run(s, &d, &bar, &other);
                 plans++;
                 if (levels > deepest) deepest = levels;
-                for (size_t i = 0; i < s->rods; i++)
-                    unequal += (double)differing(s, &all, i, &other, i);
+                for (size_t i = 0; i < s->rods; i++) unequal += (double)differing(s, &all, i, &other, i);
                 if (unequal != 0.0)
-                    fail_msg("%s, %zu steps, %zu bytes (%d levels): other bits",
-                             grad_stepper_name(stepper), frames[f], budget, levels);
+                    fail_msg("%s, %zu steps, %zu bytes (%d levels): other bits", grad_stepper_name(stepper), frames[f],
+                             budget, levels);
             }
             grad_scene_free(s);
         }
     print_message("%d plans of up to %d levels\n", plans, deepest);
     assert_true(deepest >= 5);
-    grad_record_bitwise("checkpointed = stored adjoint",
-                        "every plan within a budget, 1 to 509 steps", unequal);
+    grad_record_bitwise("checkpointed = stored adjoint", "every plan within a budget, 1 to 509 steps", unequal);
 }
 
 /* enough steps for the default's two levels to leave a ragged last piece of a ragged length */
@@ -164,8 +160,7 @@ static void plan_default_bitwise(void **state)
             for (size_t i = 0; i < s->rods; i++) unequal += (double)differing(s, &all, i, &two, i);
             grad_scene_free(s);
         }
-    grad_record_bitwise("checkpointed = stored adjoint", "default of two levels, 211 to 633 steps",
-                        unequal);
+    grad_record_bitwise("checkpointed = stored adjoint", "default of two levels, 211 to 633 steps", unequal);
     assert_true(unequal == 0.0);
 }
 
@@ -184,8 +179,7 @@ static void plan_threads_bitwise(void **state)
             for (int threads = 2; threads <= 7; threads += 5) {
                 s->opts.rollout.threads = threads;
                 run(s, &d, &bar, &many);
-                for (size_t i = 0; i < s->rods; i++)
-                    unequal += (double)differing(s, &one, i, &many, i);
+                for (size_t i = 0; i < s->rods; i++) unequal += (double)differing(s, &one, i, &many, i);
             }
             grad_scene_free(s);
         }
@@ -202,8 +196,7 @@ static void plan_position_bitwise(void **state)
     double unequal = 0.0;
     for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
         for (int k = 0; k < WAYS; k++) {
-            grad_scene *s =
-                grad_scene_make(stepper, k % 2 ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
+            grad_scene *s = grad_scene_make(stepper, k % 2 ? GRAD_MIDDLE : GRAD_ENDS, RODS, 13, 2, 0x905);
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result all = make_result(s);
@@ -222,8 +215,7 @@ static void plan_position_bitwise(void **state)
                     grad_outputs_copy(s, &bar, picked[i], &bar_t, i);
                 }
                 run(t, &d_t, &bar_t, &some);
-                for (size_t i = 0; i < n; i++)
-                    unequal += (double)differing(s, &all, picked[i], &some, i);
+                for (size_t i = 0; i < n; i++) unequal += (double)differing(s, &all, picked[i], &some, i);
                 grad_scene_free(t);
             }
             grad_scene_free(s);
@@ -281,9 +273,7 @@ static void plan_isa_agree(void **state)
     print_message("gradients of the instruction sets differ by %.1e\n", most);
     grad_record_bitwise("scalar = sse2, fma = avx2 = avx512", "states, tangents, gradients", unequal);
     /* round-off of 34 steps, each solved with the condition number of its Hessian */
-    if (measured)
-        grad_record("scalar against avx2, avx512", "gradients of 34 steps", most, 1e-9,
-                    GRAD_AT_MOST);
+    if (measured) grad_record("scalar against avx2, avx512", "gradients of 34 steps", most, 1e-9, GRAD_AT_MOST);
     else grad_skip("scalar against avx2, avx512", "gradients of 34 steps", "no such processor");
     assert_true(unequal == 0.0);
     if (!(most <= 1e-9)) fail_msg("gradients of two instruction sets differ by %.1e", most);

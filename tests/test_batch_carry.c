@@ -146,8 +146,7 @@ static void batch_carry_reset(void **state)
         for (int k = 0; k < 3; k++)
             for (size_t i = 0; i < RODS; i++)
                 if (mask[i])
-                    memcpy((double *)(uintptr_t)to[k] + i * rows[k], by[k] + i * rows[k],
-                           rows[k] * sizeof(double));
+                    memcpy((double *)(uintptr_t)to[k] + i * rows[k], by[k] + i * rows[k], rows[k] * sizeof(double));
         in.x0 = other->x0;
         in.v0 = other->v0;
         in.m0 = other->m0;
@@ -348,8 +347,8 @@ static int has(const char *name)
     rg_batch_opts o = rg_batch_opts_default();
     rg_error err = {0};
     o.rollout.isa = name;
-    const int found = rg_model_create(3, 1, NULL, 0, &model, &err) == RG_OK &&
-                      rg_batch_create(model, 1, &o, &batch, &err) == RG_OK;
+    const int found =
+        rg_model_create(3, 1, NULL, 0, &model, &err) == RG_OK && rg_batch_create(model, 1, &o, &batch, &err) == RG_OK;
     rg_batch_destroy(&batch);
     rg_model_destroy(&model);
     return found;

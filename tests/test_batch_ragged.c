@@ -30,9 +30,9 @@ typedef struct rod {
 
 static const rod mixed[] = {{FEW, 0}, {FEW, 1}, {LONG, 0}, {MANY_MARKERS, 0}, {FEW, 2}};
 /* more than the lanes of any pack, cut by others */
-static const rod runs[] = {{FEW, 0},  {FEW, 1},  {FEW, 2},  {FEW, 3},  {FEW, 4},          {FEW, 5},
-                           {FEW, 6},  {FEW, 7},  {FEW, 8},  {FEW, 9},  {FEW, 10},         {FEW, 11},
-                           {FEW, 12}, {FEW, 13}, {FEW, 14}, {FEW, 15}, {FEW, 16},         {FEW, 17},
+static const rod runs[] = {{FEW, 0},  {FEW, 1},  {FEW, 2},  {FEW, 3},          {FEW, 4},  {FEW, 5},
+                           {FEW, 6},  {FEW, 7},  {FEW, 8},  {FEW, 9},          {FEW, 10}, {FEW, 11},
+                           {FEW, 12}, {FEW, 13}, {FEW, 14}, {FEW, 15},         {FEW, 16}, {FEW, 17},
                            {LONG, 1}, {LONG, 0}, {FEW, 18}, {MANY_MARKERS, 1}, {FEW, 19}};
 
 static rg_real real;
@@ -101,21 +101,18 @@ _Static_assert(ARRAYS == GRAD_KINDS + 7, "every array has a size");
 static size_t rows_of(int array)
 {
     if (array >= OUT_X) return FRAMES;
-    const int of_steps = array == GRAD_CLAMP_X || array == GRAD_CLAMP_TURN || array == GRAD_FORCE ||
-                         array == CLAMP_M;
+    const int of_steps = array == GRAD_CLAMP_X || array == GRAD_CLAMP_TURN || array == GRAD_FORCE || array == CLAMP_M;
     return of_steps ? STEPS : 1;
 }
 
 /* rod `from` of a narrow scene into rod `to` of a wide one */
-static void widen(const grad_scene *narrow, const double *a, size_t from, const grad_scene *wide,
-                  double *b, size_t to, int array)
+static void widen(const grad_scene *narrow, const double *a, size_t from, const grad_scene *wide, double *b, size_t to,
+                  int array)
 {
     size_t own[ARRAYS], all[ARRAYS];
     const size_t n = counts(narrow, own)[array], room = counts(wide, all)[array];
     for (size_t row = 0; row < rows_of(array); row++)
-        if (n)
-            memcpy(b + (to * rows_of(array) + row) * room, a + (from * rows_of(array) + row) * n,
-                   n * sizeof *a);
+        if (n) memcpy(b + (to * rows_of(array) + row) * room, a + (from * rows_of(array) + row) * n, n * sizeof *a);
 }
 
 enum { POISON = 0xfb }; /* a NaN of these bytes */
@@ -128,8 +125,8 @@ static int poisoned(const double *a, size_t n)
     return 1;
 }
 
-static void check_rod(const grad_scene *alone, const double *a, const grad_scene *wide, const double *b,
-                      size_t to, int array, const char *what)
+static void check_rod(const grad_scene *alone, const double *a, const grad_scene *wide, const double *b, size_t to,
+                      int array, const char *what)
 {
     size_t own[ARRAYS], all[ARRAYS];
     const size_t n = counts(alone, own)[array], room = counts(wide, all)[array];
@@ -154,8 +151,7 @@ static void poison_outputs(const grad_scene *s, const grad_outputs *o)
     double *parts[5];
     size_t all[ARRAYS];
     for (int k = 0; k < 5; k++)
-        memset(outputs_of(o, parts)[k], POISON,
-               s->rods * FRAMES * counts(s, all)[OUT_X + k] * sizeof(double));
+        memset(outputs_of(o, parts)[k], POISON, s->rods * FRAMES * counts(s, all)[OUT_X + k] * sizeof(double));
 }
 
 static void poison_vector(const grad_scene *s, const grad_vector *v)
@@ -227,8 +223,8 @@ static bench make(int stepper, size_t budget, const rod *rods, size_t n)
     memset(&b, 0, sizeof b);
     b.rods = rods;
     for (int k = 0; k < SHAPES; k++) {
-        grad_scene *s = grad_scene_sized(stepper, shapes[k].grip, shapes[k].rods, FRAMES, SUBSTEPS,
-                                         shapes[k].markers, shapes[k].refine, 0x1a6 + (uint64_t)k);
+        grad_scene *s = grad_scene_sized(stepper, shapes[k].grip, shapes[k].rods, FRAMES, SUBSTEPS, shapes[k].markers,
+                                         shapes[k].refine, 0x1a6 + (uint64_t)k);
         for (size_t i = 0; i < s->rods && unlike; i += 2)
             if (rg_model_set_bend_measure(s->models[i], RG_BEND_NORMALISED, NULL) != RG_OK) fail();
         s->opts.budget_bytes = budget;
@@ -335,8 +331,7 @@ static void batch_ragged_value(void **state)
     rg_error err = {0};
     memset(clamp_m, POISON, count * sizeof *clamp_m);
     const grad_scene *w = b.wide;
-    if (rg_batch_carry_directors(w->batch, w->m0, w->x0, w->clamp_x, clamp_m, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rg_batch_carry_directors(w->batch, w->m0, w->x0, w->clamp_x, clamp_m, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < n; i++) {
         const int *at = NULL;
         grad_scene *s = grad_scene_pick(b.narrow[mixed[i].shape], &mixed[i].index, 1);
@@ -347,8 +342,7 @@ static void batch_ragged_value(void **state)
         assert_int_equal(rg_batch_rod_clamped_edges(b.wide->batch, i, &at), s->held);
         if (s->held) assert_memory_equal(at, s->held_at, s->held * sizeof *at);
         double *own = grad_alloc(s, 3 * s->held * STEPS);
-        if (rg_batch_carry_directors(s->batch, s->m0, s->x0, s->clamp_x, own, &err) != RG_OK)
-            fail_msg("%s", err.text);
+        if (rg_batch_carry_directors(s->batch, s->m0, s->x0, s->clamp_x, own, &err) != RG_OK) fail_msg("%s", err.text);
         check_rod(s, own, b.wide, clamp_m, i, CLAMP_M, "clamp_m");
         grad_scene_free(s);
     }
@@ -397,8 +391,8 @@ static void batch_ragged_err(void **state)
     const rg_batch_inputs in = grad_inputs(b.wide);
     grad_outputs out = grad_outputs_zero(b.wide);
     double cost = 0.0;
-    assert_int_equal(rg_batch_shooting(b.wide->batch, &in, out.x, out.v, 1.0, 1.0, &cost, out.x, out.v,
-                                       b.wide->x0, b.wide->v0, &err),
+    assert_int_equal(rg_batch_shooting(b.wide->batch, &in, out.x, out.v, 1.0, 1.0, &cost, out.x, out.v, b.wide->x0,
+                                       b.wide->v0, &err),
                      RG_ERR_ARGUMENT);
     assert_non_null(strstr(err.text, "rod 2"));
     /* a bad start is named by its rod; what lies behind its rows is not looked at */

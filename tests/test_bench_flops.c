@@ -71,9 +71,7 @@ static void start(const point *at, size_t frames, job *j)
     o->sweeps = at->sweeps;
     o->tolerance_m = at->tolerance_m;
     o->isa = "scalar";
-    must(rgc_work_create(&j->setting, &j->arrays, at->mode, at->parameters, RG_REAL_DOUBLE, 1, &j->work,
-                         &err),
-         &err);
+    must(rgc_work_create(&j->setting, &j->arrays, at->mode, at->parameters, RG_REAL_DOUBLE, 1, &j->work, &err), &err);
     const double before = bench_operations();
     must(rgc_work_run(&j->work, &err), &err);
     j->flops = bench_operations() - before;
@@ -136,7 +134,12 @@ static void make_row(rg_stepper stepper, rgc_mode mode, double *out)
     int rows = 0;
     for (int i = 0; i < 3 * 3 * 2 * 2 * 3; i++) {
         const int few = mode != RGC_TANGENT, one = stepper == RG_STEPPER_IMPLICIT;
-        point at = {stepper, mode, (size_t)(i % 3), some[i / 36], i / 9 % 2 ? 3 : 1, i / 18 % 2 ? 10 : 4,
+        point at = {stepper,
+                    mode,
+                    (size_t)(i % 3),
+                    some[i / 36],
+                    i / 9 % 2 ? 3 : 1,
+                    i / 18 % 2 ? 10 : 4,
                     tolerances[i / 3 % 3]};
         if ((few && i / 36 > 0) || (one && i / 18 % 2)) continue;
         count c = measure(&at, 3 / (size_t)at.substeps, 6 / (size_t)at.substeps);
@@ -172,6 +175,7 @@ static int update(const char *path)
                   " * (bench_flops.h). Of adjoint the reverse run alone. */\n"
                   "#ifndef RGC_BENCH_FLOPS_TABLE_H\n"
                   "#define RGC_BENCH_FLOPS_TABLE_H\n\n"
+                  "/* clang-format off */\n"
                   "static const double rgc_flops_table[][RGC_MODES][RGC_FLOPS_TERMS][2] = {\n");
     for (int stepper = 0; stepper < 2; stepper++) {
         fprintf(file, "    {\n        /* %s */\n", rg_stepper_name((rg_stepper)stepper));
@@ -185,7 +189,7 @@ static int update(const char *path)
         }
         fprintf(file, "    },\n");
     }
-    fprintf(file, "};\n\n#endif\n");
+    fprintf(file, "};\n/* clang-format on */\n\n#endif\n");
     if (ferror(file) | fclose(file)) {
         perror(path);
         return 1;
@@ -204,8 +208,7 @@ static void compare(const point *at, size_t few, size_t many)
     printf("%-8s %-7s %-8s %3zu parameters, %d substeps, %d sweeps: %.0f, said %.0f (%+.2f %%)\n",
            rg_stepper_name(at->stepper), rgc_mode_names[at->mode], rgc_scenes[at->scene].name, at->parameters,
            at->substeps, at->sweeps, c.flops, c.said, 100.0 * (c.said - c.flops) / c.flops);
-    if (!(error <= 0.02))
-        fail_msg("counts changed; run test_bench_flops --update host/cli/bench_flops_table.h");
+    if (!(error <= 0.02)) fail_msg("counts changed; run test_bench_flops --update host/cli/bench_flops_table.h");
 }
 
 static void bench_flops_counted(void **state)

@@ -20,10 +20,7 @@
 #define STEP 1e-150
 
 /* a + i b; CMPLX is missing from some C17 compilers' headers */
-static real cplx(double a, double b)
-{
-    return a + b * I;
-}
+static real cplx(double a, double b) { return a + b * I; }
 
 static void assert_close(double a, double b, double scale, double tol, const char *what, int i)
 {
@@ -80,8 +77,7 @@ static void complex_step_ldlt(void **state)
         const double *p = da + RGI_NH * k;
         for (int r = 0; r < 4; r++)
             for (int c = 0; c < 4; c++)
-                rhs[4 * k + r] -= p[r > c ? r * (r + 1) / 2 + c : c * (c + 1) / 2 + r] *
-                                  creal(y[4 * k + c]);
+                rhs[4 * k + r] -= p[r > c ? r * (r + 1) / 2 + c : c * (c + 1) / 2 + r] * creal(y[4 * k + c]);
         for (int r = 0; r < 7; r++) {
             int node = r < 4 ? first[k] : second[k], row = r < 4 ? r : r - 4;
             for (int c = 0; node >= 0 && c < 4; c++) {
@@ -92,8 +88,7 @@ static void complex_step_ldlt(void **state)
     }
     rgi_ldlt_factor(plan, plain);
     rgi_ldlt_solve(plan, plain, rhs);
-    for (int i = 0; i < 4 * N; i++)
-        assert_close(cimag(y[i]) / STEP, creal(rhs[i]), 1.0, 1e-14, "unknown", i);
+    for (int i = 0; i < 4 * N; i++) assert_close(cimag(y[i]) / STEP, creal(rhs[i]), 1.0, 1e-14, "unknown", i);
 }
 
 int main(void)

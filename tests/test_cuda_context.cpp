@@ -70,8 +70,8 @@ typedef struct derivatives {
 
 static derivatives make(grad_scene *s)
 {
-    derivatives r = {grad_vector_random(s, 2), grad_vector_zero(s), grad_outputs_zero(s),
-                     grad_outputs_zero(s), grad_outputs_random(s, 3)};
+    derivatives r = {grad_vector_random(s, 2), grad_vector_zero(s), grad_outputs_zero(s), grad_outputs_zero(s),
+                     grad_outputs_random(s, 3)};
     return r;
 }
 
@@ -404,8 +404,7 @@ static void context_steps_allocate_nothing(void **state)
     s->opts.memory = RG_MEMORY_DEVICE;
     grad_scene_open(s);
     double *x0 = device_copy(s->x0, s->rods * 3 * n), *v0 = device_copy(s->v0, s->rods * 3 * n);
-    double *m0 = device_copy(s->m0, s->rods * 3 * (n - 1)),
-           *force = device_copy(s->force, s->rods * s->steps * 3 * n);
+    double *m0 = device_copy(s->m0, s->rods * 3 * (n - 1)), *force = device_copy(s->force, s->rods * s->steps * 3 * n);
     double *clamp_x = device_copy(s->clamp_x, s->rods * s->count[GRAD_CLAMP_X]);
     double *clamp_m = device_copy(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]);
     double *x = device_copy(r.out.x, all * 3 * n), *bar = device_copy(r.bar.x, all * 3 * n);
@@ -434,16 +433,15 @@ static void context_steps_allocate_nothing(void **state)
     assert_int_equal(cudaSetDevice(0), cudaSuccess);
     wrong = in;
     wrong.clamp_x = far;
-    check_error(rg_batch_forward(s->batch, &wrong, &out, nullptr, &err), RG_ERR_ARGUMENT, &err,
-                "another GPU");
+    check_error(rg_batch_forward(s->batch, &wrong, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "another GPU");
     rg_batch_outputs wrong_out = out;
     wrong_out.x = r.out.x;
     check_error(rg_batch_forward(s->batch, &in, &wrong_out, nullptr, &err), RG_ERR_ARGUMENT, &err, "x is in");
     assert_int_equal(rg_batch_forward(s->batch, &in, &out, nullptr, &err), RG_OK);
     rg_batch_gradients wrong_gradients = gradients;
     wrong_gradients.fields[RG_DRAG] = r.g.of[GRAD_FIELD + RG_DRAG];
-    check_error(rg_batch_adjoint(s->batch, &cotangents, &wrong_gradients, nullptr, &err), RG_ERR_ARGUMENT,
-                &err, "drag");
+    check_error(rg_batch_adjoint(s->batch, &cotangents, &wrong_gradients, nullptr, &err), RG_ERR_ARGUMENT, &err,
+                "drag");
     assert_int_equal(rg_batch_adjoint(s->batch, &cotangents, &gradients, nullptr, &err), RG_OK);
     /* and the other way round */
     s->opts.memory = RG_MEMORY_HOST;
@@ -451,13 +449,11 @@ static void context_steps_allocate_nothing(void **state)
     rg_batch_inputs host = grad_inputs(s);
     host.m0 = m0;
     check_error(rg_batch_forward(s->batch, &host, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "m0");
-    check_error(rg_batch_forward(s->batch, &host, &out, nullptr, &err), RG_ERR_ARGUMENT, &err,
-                "RG_MEMORY_DEVICE");
+    check_error(rg_batch_forward(s->batch, &host, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "RG_MEMORY_DEVICE");
     host = grad_inputs(s);
     check_error(rg_batch_forward(s->batch, &host, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "x is in");
     run_all(s, &r);
-    for (double *p : {x0, v0, m0, force, clamp_x, clamp_m, x, bar, g, far})
-        assert_int_equal(cudaFree(p), cudaSuccess);
+    for (double *p : {x0, v0, m0, force, clamp_x, clamp_m, x, bar, g, far}) assert_int_equal(cudaFree(p), cudaSuccess);
     grad_scene_free(s);
     check_usable(context);
     rg_context_destroy(&context);

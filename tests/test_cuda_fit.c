@@ -180,11 +180,10 @@ static void fit_float_value(void **state)
     (void)state;
     if (!gpu) skip();
     planted at = plant();
-    const course reference = run(&at, RG_METHOD_LM, REFERENCE, 60),
-                 now = run(&at, RG_METHOD_LM, GPU_FLOAT, 60);
+    const course reference = run(&at, RG_METHOD_LM, REFERENCE, 60), now = run(&at, RG_METHOD_LM, GPU_FLOAT, 60);
     const double off = distance(&now, &reference, &others);
-    print_message("lm, float: %.1e standard deviations, the rest within %.1e; %d iterations, %d\n", off,
-                  others, now.iterations, reference.iterations);
+    print_message("lm, float: %.1e standard deviations, the rest within %.1e; %d iterations, %d\n", off, others,
+                  now.iterations, reference.iterations);
     if (!(off <= 0.33)) fail();
     clear(&at);
 }
@@ -349,11 +348,8 @@ static void fit_part_resumed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fit_part_resumed),
-        cmocka_unit_test(fit_methods_value),
-        cmocka_unit_test(fit_float_value),
-        cmocka_unit_test(fit_resumed_bitwise),
-        cmocka_unit_test(fit_allocator_value),
+        cmocka_unit_test(fit_part_resumed),    cmocka_unit_test(fit_methods_value),   cmocka_unit_test(fit_float_value),
+        cmocka_unit_test(fit_resumed_bitwise), cmocka_unit_test(fit_allocator_value),
     };
     gpu = gpu_context();
     int failed = cmocka_run_group_tests_name("cuda_fit", tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* test_cuda_headers.cpp: what kernels/cuda/driver.h and libraries.h say of NVIDIA's libraries, against the headers of the
- * toolkit that is installed: the same arguments in the same order, of the same size and kind, and the same numbers.
+/* test_cuda_headers.cpp: what kernels/cuda/driver.h and libraries.h say of NVIDIA's libraries, against the headers of
+ * the toolkit that is installed: the same arguments in the same order, of the same size and kind, and the same numbers.
  * Everything is checked by the compiler. */
 #include <cublas_v2.h>
 #include <cuda.h>
@@ -18,7 +18,8 @@ template <typename T> constexpr int kind()
     return std::is_pointer_v<T> ? -1 : (int)sizeof(T);
 }
 
-template <typename Ours, typename Theirs> struct same : std::false_type {};
+template <typename Ours, typename Theirs> struct same : std::false_type {
+};
 template <typename R, typename... A, typename S, typename... B> struct same<R (*)(A...), S (*)(B...)> {
     static constexpr bool compare()
     {
@@ -29,9 +30,9 @@ template <typename R, typename... A, typename S, typename... B> struct same<R (*
 };
 
 /* a symbol's type; a name that the header has as a macro for a later version stands for that one */
-#define CHECK_DRIVER(member, symbol, arguments)                                                                      \
+#define CHECK_DRIVER(member, symbol, arguments)                                                                        \
     static_assert(same<decltype(rgi_driver::member), decltype(&symbol)>::value, #symbol " has other arguments");
-#define CHECK_LIBRARY(member, symbol, returned, arguments)                                                           \
+#define CHECK_LIBRARY(member, symbol, returned, arguments)                                                             \
     static_assert(same<decltype(rgi_libraries::member), decltype(&symbol)>::value, #symbol " has other arguments");
 RGI_DRIVER_LIST(CHECK_DRIVER)
 RGI_CUBLAS_LIST(CHECK_LIBRARY)

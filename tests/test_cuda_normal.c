@@ -249,8 +249,7 @@ typedef struct results {
 
 static rgi_normal_spread spread_into(results *out, double weight, int whole)
 {
-    rgi_normal_spread s = {
-        .weight = weight, .ratio = 0.6, .small_sample = 1.25, .whole = whole, .prior = priors};
+    rgi_normal_spread s = {.weight = weight, .ratio = 0.6, .small_sample = 1.25, .whole = whole, .prior = priors};
     s.variance = out->variance;
     s.resolution = out->resolution;
     s.singular = out->singular;
@@ -305,16 +304,14 @@ static void expect_uncertainty(const made *m, const rgi_normal_spread *s, result
             double g[7] = {0};
             for (size_t c = b; c < (s->whole ? m->blocks : b + 1); c++)
                 for (size_t i = 0; i < 7; i++) g[i] += m->shares[(c * m->rods + r) * 7 + i];
-            for (size_t i = 0; i < 49; i++)
-                meat[i] += s->weight * s->weight * s->small_sample * g[i / 7] * g[i % 7];
+            for (size_t i = 0; i < 49; i++) meat[i] += s->weight * s->weight * s->small_sample * g[i / 7] * g[i % 7];
         }
     for (size_t i = 0; i < 7; i++) meat[i * 8] += 1.0 / (priors[i] * priors[i]);
     form(m, s->weight * s->ratio, 0.0, a);
     invert(a);
     for (size_t e = 0; e < 49; e++) {
         covariance[e] = 0.0;
-        for (size_t i = 0; i < 49; i++)
-            covariance[e] += a[e / 7 * 7 + i / 7] * meat[i] * a[i % 7 * 7 + e % 7];
+        for (size_t i = 0; i < 49; i++) covariance[e] += a[e / 7 * 7 + i / 7] * meat[i] * a[i % 7 * 7 + e % 7];
     }
     for (size_t i = 0; i < 7; i++) out->variance[i] = covariance[i * 8];
     for (size_t e = 0; e < 49; e++)
@@ -398,8 +395,7 @@ static void *count_in(void *user, size_t bytes)
     counter *c = user;
     void *memory = NULL;
     c->calls++;
-    if (c->left-- <= 0 || rgi_device_allocate(c->device, bytes, "a test", &memory, NULL) != RG_OK)
-        return NULL;
+    if (c->left-- <= 0 || rgi_device_allocate(c->device, bytes, "a test", &memory, NULL) != RG_OK) return NULL;
     c->bytes += bytes;
     return memory;
 }
@@ -435,8 +431,7 @@ static void normal_takes_memory_at_create_alone(void **state)
     assert_int_equal(c.bytes, 0);
     for (int left = 0; left < calls; left++) {
         c.left = left;
-        assert_int_equal(rgi_normal_create(device, 7, m.rods, m.rows, m.blocks, &normal, &err),
-                         RG_ERR_MEMORY);
+        assert_int_equal(rgi_normal_create(device, 7, m.rods, m.rows, m.blocks, &normal, &err), RG_ERR_MEMORY);
         assert_null(normal);
         assert_int_equal(c.bytes, 0);
     }

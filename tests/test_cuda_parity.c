@@ -24,8 +24,7 @@ static int ways(void) { return gpu ? WAYS : GPU_DOUBLE; }
 /* ---- what is compared, and how closely ---- */
 
 enum { POSITIONS, VELOCITIES, DIRECTORS, TANGENTS, GRADIENTS, QUANTITIES };
-static const char *const quantity_names[QUANTITIES] = {"positions", "velocities", "directors", "tangents",
-                                                       "gradients"};
+static const char *const quantity_names[QUANTITIES] = {"positions", "velocities", "directors", "tangents", "gradients"};
 
 /* Relative to a rod's largest number of its kind, for each step. Double: the rounding of what a Newton step
  * solves, 2e-16 over a reciprocal condition of 1e-3, twice over. Float has 6e-8 where double has 1e-16.
@@ -38,11 +37,8 @@ static const char *const quantity_names[QUANTITIES] = {"positions", "velocities"
  * 2.6e-2 of gradients). */
 enum { LONG = 20, SOFT = 30 };
 static const double bars[WAYS][QUANTITIES] = {
-    {0.0, 0.0, 0.0, 0.0, 0.0},
-    {1e-12, 1e-12, 1e-12, 1e-12, 3e-12},
-    {2e-6, 2e-4, 1e-4, 4e-4, 2e-3},
-    {1e-12, 1e-12, 1e-12, 1e-12, 3e-12},
-    {2e-6, 2e-4, 1e-4, 4e-4, 2e-3},
+    {0.0, 0.0, 0.0, 0.0, 0.0},           {1e-12, 1e-12, 1e-12, 1e-12, 3e-12}, {2e-6, 2e-4, 1e-4, 4e-4, 2e-3},
+    {1e-12, 1e-12, 1e-12, 1e-12, 3e-12}, {2e-6, 2e-4, 1e-4, 4e-4, 2e-3},
 };
 
 static void compare(const grad_scene *s, const result *a, const result *b, double worst[QUANTITIES])
@@ -108,9 +104,8 @@ static void parity_value(void **state)
                     larger(&worst[which][q], each);
                     if (each <= bars[which][q]) continue;
                     beyond++;
-                    print_error("%s, %s, %zu vertices: %s differ by %.2g of their size a step\n",
-                                way_names[which], grad_stepper_name(stepper), s->vertices, quantity_names[q],
-                                each);
+                    print_error("%s, %s, %zu vertices: %s differ by %.2g of their size a step\n", way_names[which],
+                                grad_stepper_name(stepper), s->vertices, quantity_names[q], each);
                 }
                 /* the shim's double does what the reference does, in the same order */
                 for (size_t i = 0; ON_SHIM && which == GPU_DOUBLE && i < s->rods; i++)
@@ -120,8 +115,8 @@ static void parity_value(void **state)
         }
     for (int which = PACKS; which < ways(); which++)
         for (int q = 0; q < QUANTITIES; q++)
-            print_message("%s, %s: %.2g of their size a step (at most %.2g)\n", way_names[which],
-                          quantity_names[q], worst[which][q], bars[which][q]);
+            print_message("%s, %s: %.2g of their size a step (at most %.2g)\n", way_names[which], quantity_names[q],
+                          worst[which][q], bars[which][q]);
     assert_int_equal(beyond, 0);
 }
 
@@ -132,8 +127,8 @@ static void parity_teams_value(void **state)
     static const struct {
         int stepper, team;
         way which;
-    } kinds[] = {{GRAD_BDF2, 4, GPU_DOUBLE},   {GRAD_BDF2, 16, GPU_DOUBLE}, {GRAD_BDF2, 32, GPU_DOUBLE},
-                 {GRAD_EULER, 32, GPU_DOUBLE}, {GRAD_BDF2, 4, GPU_FLOAT},   {GRAD_BDF2, 16, GPU_FLOAT},
+    } kinds[] = {{GRAD_BDF2, 4, GPU_DOUBLE},   {GRAD_BDF2, 16, GPU_DOUBLE},  {GRAD_BDF2, 32, GPU_DOUBLE},
+                 {GRAD_EULER, 32, GPU_DOUBLE}, {GRAD_BDF2, 4, GPU_FLOAT},    {GRAD_BDF2, 16, GPU_FLOAT},
                  {GRAD_BDF2, 32, GPU_FLOAT},   {GRAD_DEFORM, 16, GPU_DOUBLE}};
     const char *folder = getenv("RODGRAD_TEST_KERNELS");
     const size_t count = sizeof kinds / sizeof *kinds - (ON_SHIM ? 0 : 1);
@@ -164,8 +159,8 @@ static void parity_teams_value(void **state)
             for (int q = 0; q < QUANTITIES; q++)
                 if (!(worst[q] / (double)s->steps <= bars[kinds[k].which][q]))
                     fail_msg("%s, %s, %zu vertices, %d threads: %s differ by %.2g of their size a step",
-                             way_names[kinds[k].which], grad_stepper_name(kinds[k].stepper), s->vertices,
-                             kinds[k].team, quantity_names[q], worst[q] / (double)s->steps);
+                             way_names[kinds[k].which], grad_stepper_name(kinds[k].stepper), s->vertices, kinds[k].team,
+                             quantity_names[q], worst[q] / (double)s->steps);
             grad_scene_free(s);
         }
     grad_scene *s = grad_scene_sized(GRAD_BDF2, GRAD_ENDS, 1, 1, 1, 5, 1, 0x7eb);
@@ -195,8 +190,7 @@ static void parity_growth_value(void **state)
             grad_scene *s = grad_scene_sized(stepper, GRAD_ENDS, 3, 5, 2, 6, 1, 0x960);
             grad_outputs bar = grad_outputs_random(s, 3);
             double *growth[2] = {grad_alloc(s, 3 * 6), grad_alloc(s, 3 * 6)};
-            double *x0[2] = {grad_alloc(s, s->rods * s->count[GRAD_X0]),
-                             grad_alloc(s, s->rods * s->count[GRAD_X0])};
+            double *x0[2] = {grad_alloc(s, s->rods * s->count[GRAD_X0]), grad_alloc(s, s->rods * s->count[GRAD_X0])};
             s->opts.window = window;
             for (int which = 0; which < ways(); which++) {
                 const rg_batch_inputs in = grad_inputs(s);
@@ -217,8 +211,7 @@ static void parity_growth_value(void **state)
                 double off = relative(growth[1], growth[0], 3 * 6);
                 larger(&off, relative(x0[1], x0[0], s->rods * s->count[GRAD_X0]));
                 if (!(off <= close[which]))
-                    fail_msg("%s, %s, window %zu: %.2g", way_names[which], grad_stepper_name(stepper), window,
-                             off);
+                    fail_msg("%s, %s, window %zu: %.2g", way_names[which], grad_stepper_name(stepper), window, off);
             }
             assert_true(growth[0][0] > 0.0);
             grad_scene_free(s);
@@ -261,16 +254,15 @@ static void parity_failed_rod(void **state)
                 const size_t row = 6 * 3 * s->vertices;
                 double off = relative(now.out.x + BAD * row, reference.out.x + BAD * row, row);
                 if (!(off <= 6.0 * bars[which][POSITIONS]))
-                    fail_msg("%s, %s, fault %d: %.2g", way_names[which], grad_stepper_name(stepper), fault,
-                             off);
+                    fail_msg("%s, %s, fault %d: %.2g", way_names[which], grad_stepper_name(stepper), fault, off);
                 grad_scene_free(s);
             }
 }
 
 /* ---- recordings ---- */
 
-static void simulate(const rg_model *model, const rg_recording *r, size_t n, rg_rollout_opts o, way which,
-                     double **out, rg_rod_status *statuses)
+static void simulate(const rg_model *model, const rg_recording *r, size_t n, rg_rollout_opts o, way which, double **out,
+                     rg_rod_status *statuses)
 {
     rg_error err = {0};
     way_options(&o, which, gpu);
@@ -337,10 +329,8 @@ static void parity_simulate_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parity_value),
-        cmocka_unit_test(parity_teams_value),
-        cmocka_unit_test(parity_growth_value),
-        cmocka_unit_test(parity_failed_rod),
+        cmocka_unit_test(parity_value),          cmocka_unit_test(parity_teams_value),
+        cmocka_unit_test(parity_growth_value),   cmocka_unit_test(parity_failed_rod),
         cmocka_unit_test(parity_simulate_value),
     };
     gpu = gpu_context();

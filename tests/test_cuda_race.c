@@ -124,8 +124,7 @@ static void takes(int stepper, rg_context *gpu, size_t n_clamps)
     rgi_direction directions[DIRECTIONS];
     rgi_takes_opts o;
     rg_error err = {0};
-    for (size_t i = 0; i < RODS; i++)
-        recordings[i] = rods_recording(MARKERS, STEPS + 2, clamps, n_clamps, 0x52 + i);
+    for (size_t i = 0; i < RODS; i++) recordings[i] = rods_recording(MARKERS, STEPS + 2, clamps, n_clamps, 0x52 + i);
     for (size_t q = 0; q < DIRECTIONS; q++) {
         static const rg_field fields[] = {RG_BEND_STIFFNESS_1, RG_DRAG, RG_REST_LENGTH, RG_MARKER_OFFSET,
                                           RG_MARKER_MASS};

@@ -23,8 +23,7 @@ static void all_equal(const grad_scene *s, const result *a, const result *b, con
 {
     for (size_t i = 0; i < s->rods; i++)
         if (results_differ(s, a, i, b, i) != 0)
-            fail_msg("%s, %s: rod %zu of %zu has other bits", what, rg_real_name(s->opts.rollout.real), i,
-                     s->rods);
+            fail_msg("%s, %s: rod %zu of %zu has other bits", what, rg_real_name(s->opts.rollout.real), i, s->rods);
 }
 
 /* ---- threads and blocks ---- */
@@ -212,12 +211,11 @@ static void rollout_device_memory_bitwise(void **state)
             const rg_batch_outputs out = {COPY(there.out.x, all * 3 * n), COPY(there.out.v, all * 3 * n),
                                           COPY(there.out.m, all * 3 * (n - 1)),
                                           COPY(there.out.markers, all * 3 * s->markers)};
-            const rg_batch_tangent_outputs d_out = {
-                COPY(there.d_out.x, all * 3 * n), COPY(there.d_out.v, all * 3 * n),
-                COPY(there.d_out.turn, all * (n - 1)), COPY(there.d_out.markers, all * 3 * s->markers)};
+            const rg_batch_tangent_outputs d_out = {COPY(there.d_out.x, all * 3 * n), COPY(there.d_out.v, all * 3 * n),
+                                                    COPY(there.d_out.turn, all * (n - 1)),
+                                                    COPY(there.d_out.markers, all * 3 * s->markers)};
             const rg_batch_cotangents b = {COPY(bar.x, all * 3 * n), COPY(bar.v, all * 3 * n),
-                                           COPY(bar.turn, all * (n - 1)),
-                                           COPY(bar.markers, all * 3 * s->markers)};
+                                           COPY(bar.turn, all * (n - 1)), COPY(bar.markers, all * 3 * s->markers)};
 #undef COPY
             grad_vector d_there, g_there;
             for (int k = 0; k < GRAD_KINDS; k++) {
@@ -240,11 +238,9 @@ static void rollout_device_memory_bitwise(void **state)
 /* ---- a run that goes on ---- */
 
 /* frames [begin, begin + n) of arrays [rods][frames][row] */
-static void cut(double *to, const double *from, size_t rods, size_t frames, size_t begin, size_t n,
-                size_t row)
+static void cut(double *to, const double *from, size_t rods, size_t frames, size_t begin, size_t n, size_t row)
 {
-    for (size_t i = 0; i < rods; i++)
-        memcpy(to + i * n * row, from + (i * frames + begin) * row, n * row * sizeof *to);
+    for (size_t i = 0; i < rods; i++) memcpy(to + i * n * row, from + (i * frames + begin) * row, n * row * sizeof *to);
 }
 
 /* two runs of three frames are one of six; rod 1, reset, starts once more in the third */
@@ -266,10 +262,8 @@ static void rollout_carry_on_bitwise(void **state)
             s->opts.n_frames = HALF;
             s->opts.carry_on = 1;
             grad_scene_open(s);
-            double *clamp_x = grad_alloc(s, RODS * steps * 3 * s->clamped),
-                   *x = grad_alloc(s, RODS * HALF * row);
-            double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held),
-                   *force = grad_alloc(s, RODS * steps * row);
+            double *clamp_x = grad_alloc(s, RODS * steps * 3 * s->clamped), *x = grad_alloc(s, RODS * HALF * row);
+            double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
             const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force};
             const rg_batch_outputs out = {x, NULL, NULL, NULL};
@@ -285,11 +279,9 @@ static void rollout_carry_on_bitwise(void **state)
                 if (run == 2 && rg_batch_reset(s->batch, mask, &err) != RG_OK) fail_msg("%s", err.text);
                 if (rg_batch_forward(s->batch, &in, &out, NULL, &err) != RG_OK) fail_msg("%s", err.text);
                 for (size_t i = 0; i < RODS; i++) {
-                    const int same =
-                        memcmp(x + i * HALF * row, part + i * HALF * row, HALF * row * sizeof *x) == 0;
+                    const int same = memcmp(x + i * HALF * row, part + i * HALF * row, HALF * row * sizeof *x) == 0;
                     if (same != (run < 2 || i == 1))
-                        fail_msg("%s, %s, run %zu: rod %zu", way_names[which], grad_stepper_name(stepper),
-                                 run, i);
+                        fail_msg("%s, %s, run %zu: rod %zu", way_names[which], grad_stepper_name(stepper), run, i);
                 }
             }
             grad_scene_free(s);

@@ -18,8 +18,7 @@ enum { ON_SHIM = 0 };
 #endif
 
 typedef enum way { REFERENCE, PACKS, PACKS_FLOAT, GPU_DOUBLE, GPU_FLOAT, WAYS } way;
-static const char *const way_names[WAYS] = {"one rod at a time", "packs", "packs, float", "GPU, double",
-                                            "GPU, float"};
+static const char *const way_names[WAYS] = {"one rod at a time", "packs", "packs, float", "GPU, double", "GPU, float"};
 
 /* how a way runs rollouts */
 static inline void way_options(rg_rollout_opts *o, way which, rg_context *gpu)
@@ -47,8 +46,8 @@ static inline result make_result(grad_scene *s)
 }
 
 /* tangents, states and gradients by a batch made anew */
-static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad_vector *d,
-                           const grad_outputs *bar, const result *r)
+static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad_vector *d, const grad_outputs *bar,
+                           const result *r)
 {
     const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers};
@@ -68,8 +67,8 @@ static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad
 /* bytes that differ between rod i of a and rod k of b, statuses among them */
 static inline size_t results_differ(const grad_scene *s, const result *a, size_t i, const result *b, size_t k)
 {
-    return grad_outputs_differ(s, &a->out, i, &b->out, k) +
-           grad_outputs_differ(s, &a->d_out, i, &b->d_out, k) + grad_vector_differ(s, &a->g, i, &b->g, k) +
+    return grad_outputs_differ(s, &a->out, i, &b->out, k) + grad_outputs_differ(s, &a->d_out, i, &b->d_out, k) +
+           grad_vector_differ(s, &a->g, i, &b->g, k) +
            (memcmp(&a->status[i], &b->status[k], sizeof a->status[i]) != 0) +
            (memcmp(&a->d_status[i], &b->d_status[k], sizeof a->d_status[i]) != 0) +
            (memcmp(&a->back[i], &b->back[k], sizeof a->back[i]) != 0);

@@ -83,8 +83,7 @@ static void deform_oracle_force_fd(void **state)
     double worst[2] = {0.0, 0.0};
     for (int i = 0; i < 96; i++) {
         uint64_t seed = 7 + (uint64_t)(i / 48);
-        oracle_switches sw = {
-            i & 1, (oracle_far)(i / 16 % 3), i >> 1 & 1, i >> 2 & 1, i >> 3 & 1, 0, 0, 0};
+        oracle_switches sw = {i & 1, (oracle_far)(i / 16 % 3), i >> 1 & 1, i >> 2 & 1, i >> 3 & 1, 0, 0, 0};
         oracle_rod rod;
         oracle_state s;
         made_rod(&seed, &sw, &rod, &s);
@@ -93,8 +92,7 @@ static void deform_oracle_force_fd(void **state)
         /* differences: h^2 of an edge 1e-10, round-off of E 1e-16 / h; rest lengths: the stretch */
         assert_true(error <= (sw.current_lengths ? 1e-8 : 0.05));
     }
-    print_message("force against differences of E: %.1e with current, %.1e with rest lengths\n",
-                  worst[1], worst[0]);
+    print_message("force against differences of E: %.1e with current, %.1e with rest lengths\n", worst[1], worst[0]);
 }
 
 typedef struct probe {
@@ -102,8 +100,7 @@ typedef struct probe {
 } probe;
 
 /* every director turned by its angle */
-static oracle_elastic elastic_at(const oracle_rod *rod, const oracle_switches *sw, const probe *p,
-                                 const double *theta)
+static oracle_elastic elastic_at(const oracle_rod *rod, const oracle_switches *sw, const probe *p, const double *theta)
 {
     probe q = *p;
     oracle_elastic el;
@@ -144,8 +141,7 @@ static void deform_oracle_elastic_fd(void **state)
             a.x[j / 3][j % 3] -= h;
             b.x[j / 3][j % 3] += h;
             double slope =
-                (elastic_at(&rod, &sw, &b, zero).energy - elastic_at(&rod, &sw, &a, zero).energy) /
-                (2.0 * h);
+                (elastic_at(&rod, &sw, &b, zero).energy - elastic_at(&rod, &sw, &a, zero).energy) / (2.0 * h);
             /* forces are of order 100 here */
             worst = fmax(worst, fabs(slope + el.bend_force[j / 3][j % 3]) / 100.0);
             assert_true(fabs(slope + el.bend_force[j / 3][j % 3]) <= 1e-5);
@@ -154,12 +150,10 @@ static void deform_oracle_elastic_fd(void **state)
             double minus[MADE] = {0}, plus[MADE] = {0};
             minus[j] = -h;
             plus[j] = h;
-            oracle_elastic a = elastic_at(&rod, &sw, &p, minus),
-                           b = elastic_at(&rod, &sw, &p, plus);
+            oracle_elastic a = elastic_at(&rod, &sw, &p, minus), b = elastic_at(&rod, &sw, &p, plus);
             assert_true(fabs((b.energy - a.energy) / (2.0 * h) - el.grad[j]) <= 1e-7);
             assert_true(fabs((b.grad[j] - a.grad[j]) / (2.0 * h) - el.diag[j]) <= 1e-7);
-            if (j > 0)
-                assert_true(fabs((b.grad[j - 1] - a.grad[j - 1]) / (2.0 * h) - el.off[j]) <= 1e-7);
+            if (j > 0) assert_true(fabs((b.grad[j - 1] - a.grad[j - 1]) / (2.0 * h) - el.off[j]) <= 1e-7);
         }
     }
     print_message("force at fixed directors against differences: %.1e\n", worst);

@@ -35,9 +35,9 @@ PROBE_DECLARE(MUTANT, double);
 
 enum grip { BOTH_ENDS, ONE_END, MIDDLE, NOWHERE, GRIPS };
 enum { D_X = RGI_NC, D_V, D_TURN, D_S, D_Z, D_DRIVE, D_DRIVE_TURN, D_FORCE, DIRECTIONS };
-static const char *const names[DIRECTIONS] = {
-    "KL",   "L",  "TS", "K11", "K12", "K22", "KB1",  "KB2", "TB", "RM",    "LM",         "KT",
-    "TBAR", "TT", "M",  "C",   "x",   "v",   "turn", "s",   "z",  "drive", "drive turn", "force"};
+static const char *const names[DIRECTIONS] = {"KL", "L",  "TS",   "K11", "K12",  "K22",   "KB1",        "KB2",
+                                              "TB", "RM", "LM",   "KT",  "TBAR", "TT",    "M",          "C",
+                                              "x",  "v",  "turn", "s",   "z",    "drive", "drive turn", "force"};
 
 enum { MOST_IN = PROBE_IN(PROBE_NODES, PROBE_STEPS), MOST_OUT = PROBE_OUT(PROBE_NODES) };
 enum { MOST_D = PROBE_D(PROBE_NODES, PROBE_STEPS), MOST_T = PROBE_NODES * RGI_NT };
@@ -57,10 +57,7 @@ enum { IN_COEF, IN_X, IN_V, IN_M1, IN_S, IN_Z };
 static int in_step(int n, int s) { return n * (RGI_NC + PROBE_STATE + 9 * s); }
 static int d_step(int n, int s) { return n * (RGI_NT + RGI_NC + 7 * s); }
 
-static double between(uint64_t *seed, double a, double b)
-{
-    return a + (b - a) * random_uniform(seed);
-}
+static double between(uint64_t *seed, double a, double b) { return a + (b - a) * random_uniform(seed); }
 
 static void make_grip(probe_job *job, enum grip grip)
 {
@@ -124,8 +121,7 @@ static void make_state(scene *s, uint64_t *seed)
         rotate(t, between(seed, -0.6, 0.6), turned, m);
     }
     for (int i = 0; i < 3 * n; i++) v[i] = between(seed, -0.5, 0.5);
-    for (int i = 0; i < 4 * n; i++)
-        strain[i] = i % 4 ? between(seed, -0.6, 0.6) : s->in[RGI_NC * (i / 4) + RGI_L];
+    for (int i = 0; i < 4 * n; i++) strain[i] = i % 4 ? between(seed, -0.6, 0.6) : s->in[RGI_NC * (i / 4) + RGI_L];
     for (int i = 0; i < 2 * n; i++) z[i] = between(seed, -0.6, 0.6);
 }
 
@@ -152,11 +148,9 @@ static void make_drive(scene *s, uint64_t *seed)
             for (int d = 0; d < 3; d++) y[3 * i + d] = y1[3 * i + d] = NAN;
             if (s->job.fixed[i] & RGI_FIXED_X) {
                 rotate(axis[e], 4.0 * time, arm, y + 3 * i);
-                for (int d = 0; d < 3; d++)
-                    y[3 * i + d] += x[e ? 3 * n - 3 + d : d] + time * speed[e][d];
+                for (int d = 0; d < 3; d++) y[3 * i + d] += x[e ? 3 * n - 3 + d : d] + time * speed[e][d];
             }
-            if (i < n - 1 && (s->job.fixed[i] & RGI_FIXED_THETA))
-                rotate(axis[e], 4.0 * time, m1 + 3 * i, y1 + 3 * i);
+            if (i < n - 1 && (s->job.fixed[i] & RGI_FIXED_THETA)) rotate(axis[e], 4.0 * time, m1 + 3 * i, y1 + 3 * i);
         }
         /* a pair in the middle counts to the far end */
         for (int i = 0; i + 1 < n; i++)
@@ -207,12 +201,10 @@ static void make_direction(const scene *s, int kind, double *d, uint64_t *seed)
             d[n * places[q - D_X][0] + k] = scales[q - D_X] * random_signed(seed);
         for (int step = 0; q >= D_DRIVE && step < s->job.steps; step++)
             for (int i = 0; i < n; i++) {
-                double *y = d + d_step(n, step) + RGI_NU * i,
-                       *f = d + d_step(n, step) + 4 * n + 3 * i;
+                double *y = d + d_step(n, step) + RGI_NU * i, *f = d + d_step(n, step) + 4 * n + 3 * i;
                 for (int c = 0; c < 3; c++) {
                     if (q == D_FORCE) f[c] = 0.02 * random_signed(seed);
-                    if (q == D_DRIVE && (s->job.fixed[i] & RGI_FIXED_X))
-                        y[c] = 0.01 * random_signed(seed);
+                    if (q == D_DRIVE && (s->job.fixed[i] & RGI_FIXED_X)) y[c] = 0.01 * random_signed(seed);
                 }
                 if (q == D_DRIVE_TURN && i < n - 1 && (s->job.fixed[i] & RGI_FIXED_THETA))
                     y[3] = 0.3 * random_signed(seed);
@@ -222,10 +214,7 @@ static void make_direction(const scene *s, int kind, double *d, uint64_t *seed)
     d[25 * n - 1] = 0.0;
 }
 
-static vec3 tangent_of(const real *x, int i)
-{
-    return v3_unit(v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i)));
-}
+static vec3 tangent_of(const real *x, int i) { return v3_unit(v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i))); }
 
 /* the scene's input with `by` of a direction added: directors carried along and turned */
 static void perturb(const scene *s, const double *d, real by, real *in)
@@ -237,13 +226,11 @@ static void perturb(const scene *s, const double *d, real by, real *in)
     for (int i = 0; i < 3 * n; i++) was[i] = in[in_of(n, IN_X) + i];
     for (int i = 0; i < n * RGI_NC; i++) in[i] += by * d[n * RGI_NT + i];
     for (int p = 0; p < 4; p++)
-        for (int i = 0; i < counts[p] * n; i++)
-            in[in_of(n, parts[p][0]) + i] += by * d[n * parts[p][1] + i];
+        for (int i = 0; i < counts[p] * n; i++) in[in_of(n, parts[p][0]) + i] += by * d[n * parts[p][1] + i];
     const real *x = in + in_of(n, IN_X);
     for (int i = 0; i + 1 < n; i++) {
         real *m = in + in_of(n, IN_M1) + 3 * i;
-        v3_store(m, rgi_director_move(tangent_of(was, i), tangent_of(x, i), by * d[24 * n + i],
-                                      v3_load(m)));
+        v3_store(m, rgi_director_move(tangent_of(was, i), tangent_of(x, i), by * d[24 * n + i], v3_load(m)));
     }
     for (int step = 0; step < s->job.steps; step++) {
         const double *dy = d + d_step(n, step);
@@ -255,9 +242,8 @@ static void perturb(const scene *s, const double *d, real by, real *in)
         }
         for (int i = 0; i + 1 < n; i++)
             if (s->job.fixed[i] & RGI_FIXED_THETA)
-                v3_store(y1 + 3 * i,
-                         rgi_director_move(tangent_of(was, i), tangent_of(y, i),
-                                           by * dy[RGI_NU * i + 3], v3_load(y1 + 3 * i)));
+                v3_store(y1 + 3 * i, rgi_director_move(tangent_of(was, i), tangent_of(y, i), by * dy[RGI_NU * i + 3],
+                                                       v3_load(y1 + 3 * i)));
     }
 }
 
@@ -317,8 +303,7 @@ static void check_tangents(const scene *s, const char *what, double *worst, uint
         double err = difference(mine, theirs, n);
         if (!(err <= worst[q])) worst[q] = err;
         /* a step solved to round-off, times its condition number */
-        if (!(err <= 1e-10))
-            fail_msg("%s: tangent along %s is %.1e from the complex step", what, names[q], err);
+        if (!(err <= 1e-10)) fail_msg("%s: tangent along %s is %.1e from the complex step", what, names[q], err);
     }
 }
 
@@ -397,18 +382,17 @@ static void deform_adjoint_dot(void **state)
     uint64_t seed = 99;
     for (int number = 0; number < 32; number++) {
         int round = number % 8 == 7;
-        scene *s = make_scene(7 + number % 3, (enum grip)(number % GRIPS), round,
-                              number / GRIPS % 2 ? 3 : 1, 0xd07u + (unsigned)number);
+        scene *s = make_scene(7 + number % 3, (enum grip)(number % GRIPS), round, number / GRIPS % 2 ? 3 : 1,
+                              0xd07u + (unsigned)number);
         for (int kind = -1; kind < DIRECTIONS; kind++) {
             double err = dot_error(s, kind, 0, &seed, &size);
             if (!(err <= worst)) worst = err;
             /* round-off of sums of some thousand terms */
             if (!(err <= 1e-12))
-                fail_msg("scene %d, %s: dot products differ by %.1e", number,
-                         kind < 0 ? "all" : names[kind], err);
+                fail_msg("scene %d, %s: dot products differ by %.1e", number, kind < 0 ? "all" : names[kind], err);
             /* stretch has no stress here, and a rod not held no drive; the rest counts */
-            if (kind != RGI_KL && kind != RGI_TS && kind != D_DRIVE && kind != D_DRIVE_TURN &&
-                kind != D_TURN && !round && size == 0.0)
+            if (kind != RGI_KL && kind != RGI_TS && kind != D_DRIVE && kind != D_DRIVE_TURN && kind != D_TURN &&
+                !round && size == 0.0)
                 fail_msg("scene %d: %s changes nothing", number, names[kind < 0 ? 0 : kind]);
         }
         free(s);
@@ -428,8 +412,8 @@ static void deform_adjoint_terms(void **state)
         uint64_t seed = 5;
         mutant_term = term;
         for (int number = 0; number < 6 && !caught; number++) {
-            scene *s = make_scene(8, number >= 4 ? NOWHERE : (enum grip)number, number == 4, 1,
-                                  0x3a7u + (unsigned)number);
+            scene *s =
+                make_scene(8, number >= 4 ? NOWHERE : (enum grip)number, number == 4, 1, 0x3a7u + (unsigned)number);
             s->job.dead[0] = number == 5; /* what stands still has terms of its own */
             for (int kind = 0; kind < DIRECTIONS && !caught; kind++)
                 caught = !(dot_error(s, kind, 1, &seed, &size) <= 1e-10);
@@ -497,8 +481,7 @@ static void deform_projection_momentum(void **state)
                 if (!(err <= 1e-13 * size + least)) fail_msg("momentum changes by %.1e", err);
                 size = 0.0;
                 err = momentum_of(m, at, moves, &size);
-                if (!(err <= 1e-13 * size + least))
-                    fail_msg("angular momentum changes by %.1e of %.1e", err, size);
+                if (!(err <= 1e-13 * size + least)) fail_msg("angular momentum changes by %.1e of %.1e", err, size);
             }
         for (int i = 0; i + 1 < n; i++) {
             double e[3], rest = creal(b.coef[RGI_NC * i + RGI_L]);
@@ -507,10 +490,8 @@ static void deform_projection_momentum(void **state)
             for (int c = 0; c < 3; c++) e[c] = creal(y[3 * i + 3 + c] - y[3 * i + c]);
             off[1] += fabs(norm(e) - rest);
         }
-        if (!(off[1] <= 0.3 * off[0]))
-            fail_msg("lengths are off by %g, were by %g", off[1], off[0]);
-        for (int i = 0; i < 3 * n; i++)
-            drift[i % 3] -= creal(b.coef[RGI_NC * (i / 3) + RGI_M] * whole[i]);
+        if (!(off[1] <= 0.3 * off[0])) fail_msg("lengths are off by %g, were by %g", off[1], off[0]);
+        for (int i = 0; i < 3 * n; i++) drift[i % 3] -= creal(b.coef[RGI_NC * (i / 3) + RGI_M] * whole[i]);
         rgi_project(&b.rod, 10, b.work.share, whole, b.work.past);
         for (int i = 0; i < 3 * n; i++) {
             double part = creal(b.coef[RGI_NC * (i / 3) + RGI_M] * whole[i]);
@@ -537,12 +518,10 @@ static double potential(const rgi_rod *rod, const double *by)
     }
     for (int i = 1; i + 1 < rod->n; i++) {
         const real *x = rod->x + 3 * i, *w = rod->w + RGI_NW * i;
-        rgi_joint j =
-            joint_between(v3_sub(v3_load(x), v3_load(x - 3)), v3_sub(v3_load(x + 3), v3_load(x)),
-                           v3_load(m + 3 * i - 3), v3_load(m + 3 * i));
+        rgi_joint j = joint_between(v3_sub(v3_load(x), v3_load(x - 3)), v3_sub(v3_load(x + 3), v3_load(x)),
+                                    v3_load(m + 3 * i - 3), v3_load(m + 3 * i));
         real k = j.kappa1, l = j.kappa2, t = rgi_twist_branch(rod, i, rgi_joint_twist(&j));
-        sum += creal(0.5 * (w[RGI_S11] * k * k + 2.0 * w[RGI_S12] * k * l + w[RGI_S22] * l * l +
-                            w[RGI_ST] * t * t) -
+        sum += creal(0.5 * (w[RGI_S11] * k * k + 2.0 * w[RGI_S12] * k * l + w[RGI_S22] * l * l + w[RGI_ST] * t * t) -
                      w[RGI_B1] * k - w[RGI_B2] * l - w[RGI_BT] * t);
     }
     return sum;
@@ -556,8 +535,8 @@ static void deform_twist_minimal(void **state)
     uint64_t seed = 8;
     double worst = 0.0, iterations = 0.0;
     for (int number = 0; number < 40; number++) {
-        scene *s = make_scene(7 + number % 3, (enum grip)(number % GRIPS), number % 5 == 0, 1,
-                              0x3141u + (unsigned)number);
+        scene *s =
+            make_scene(7 + number % 3, (enum grip)(number % GRIPS), number % 5 == 0, 1, 0x3141u + (unsigned)number);
         probe_bench b;
         real in[MOST_IN];
         double none[PROBE_NODES] = {0.0}, by[PROBE_NODES] = {0.0};
@@ -578,12 +557,9 @@ static void deform_twist_minimal(void **state)
         }
         for (int trial = 0; trial < 200; trial++) {
             for (int i = 0; i + 1 < rod->n; i++)
-                by[i] = rod->fixed[i] & RGI_FIXED_THETA
-                            ? 0.0
-                            : (trial % 2 ? 0.3 : 1e-3) * random_signed(&seed);
+                by[i] = rod->fixed[i] & RGI_FIXED_THETA ? 0.0 : (trial % 2 ? 0.3 : 1e-3) * random_signed(&seed);
             double there = potential(rod, by);
-            if (!(there >= least - 1e-17))
-                fail_msg("rod %d: %.17g, and near it %.17g", number, least, there);
+            if (!(there >= least - 1e-17)) fail_msg("rod %d: %.17g, and near it %.17g", number, least, there);
         }
         free(b.memory);
         free(s);
@@ -623,16 +599,12 @@ static void deform_plane(void **state)
         memcpy(s->in + in_of(n, IN_Z), out + 20 * n, (size_t)(2 * n) * sizeof *out);
     }
     /* every product with a component across the plane is zero */
-    for (int i = 0; i < n; i++)
-        assert_true(out[3 * i + 1] == 0.0 && out[12 * n + 4 * i + 3] == 0.0);
+    for (int i = 0; i < n; i++) assert_true(out[3 * i + 1] == 0.0 && out[12 * n + 4 * i + 3] == 0.0);
     assert_true(out[3 * n - 1] < -0.05);
     free(s);
 }
 
-static int same(const double *a, const double *b, int n)
-{
-    return memcmp(a, b, (size_t)n * sizeof *a) == 0;
-}
+static int same(const double *a, const double *b, int n) { return memcmp(a, b, (size_t)n * sizeof *a) == 0; }
 
 /* Each lane of a pack is a rod alone, to the bit, whatever its neighbour holds; a lane that takes
  * no step hands its state, tangent and cotangent through. */
@@ -643,15 +615,14 @@ static void deform_lanes_independent(void **state)
     assert_int_equal(pack2_lanes(), 2);
     for (int number = 0; number < 16; number++) {
         const int n = 7 + number % 3, steps = number % 2 ? 3 : 1, hurt = number / 4 % 4;
-        const int in = PROBE_IN(n, steps), out = PROBE_OUT(n), d = PROBE_D(n, steps),
-                  t = n * RGI_NT;
+        const int in = PROBE_IN(n, steps), out = PROBE_OUT(n), d = PROBE_D(n, steps), t = n * RGI_NT;
         double ins[2][MOST_IN], ds[2][MOST_D], bars[2][MOST_T], two_in[2 * MOST_IN];
         double two_d[2 * MOST_D], two_bar[2 * MOST_T], two_out[2 * MOST_OUT], two_jd[2 * MOST_T];
         double two_back[2 * MOST_D], one_out[MOST_OUT], one_jd[MOST_T], one_back[MOST_D];
         probe_job job;
         for (int l = 0; l < 2; l++) {
-            scene *s = make_scene(n, (enum grip)(number % GRIPS), 0, steps,
-                                  0x1a4eu + 2u * (unsigned)number + (unsigned)l);
+            scene *s =
+                make_scene(n, (enum grip)(number % GRIPS), 0, steps, 0x1a4eu + 2u * (unsigned)number + (unsigned)l);
             memcpy(ins[l], s->in, sizeof s->in);
             make_direction(s, -1, ds[l], &seed);
             for (int i = 0; i < t; i++) bars[l][i] = random_signed(&seed);
@@ -679,8 +650,7 @@ static void deform_lanes_independent(void **state)
             /* found out at the first step already */
             job.steps = 1;
             for (int l = 0; l < 2; l++)
-                memcpy(two_in + l * PROBE_IN(n, 1), ins[l],
-                       (size_t)PROBE_IN(n, 1) * sizeof(double));
+                memcpy(two_in + l * PROBE_IN(n, 1), ins[l], (size_t)PROBE_IN(n, 1) * sizeof(double));
             pack2_run(&job, two_in, two_out, NULL, NULL, NULL, NULL);
             assert_true(two_out[out - 2] == 1.0 && two_out[2 * out - 2] == 0.0);
             continue;

@@ -104,10 +104,8 @@ static void directors_turn(void **state)
             const double x[9] = {0, 0, 0, 0, 0, -1, aside * to[0], aside * to[1], -2};
             assert_int_equal(rg_directors_along(x, 3, NULL, m, &err), RG_OK);
             /* of rounding in the angle between two vectors */
-            if (k < 3)
-                assert_true(fabs(m[0] - to[0]) < 1e-12 && fabs(m[1] - to[1]) < 1e-12);
-            else
-                assert_true(m[0] == 1.0 && m[1] == 0.0);
+            if (k < 3) assert_true(fabs(m[0] - to[0]) < 1e-12 && fabs(m[1] - to[1]) < 1e-12);
+            else assert_true(m[0] == 1.0 && m[1] == 0.0);
         }
 }
 
@@ -115,8 +113,8 @@ static void directors_err(void **state)
 {
     (void)state;
     const double x[] = {0, 0, 0, 1, 0, 0, 2, 0, 0}, along[] = {-2, 0, 0}, zero[] = {0, 0, 0},
-                 same[] = {0, 0, 0, 1, 0, 0, 1, 0, 0}, gap[] = {0, 0, 0, NAN, 0, 0, 2, 0, 0},
-                 nearly[] = {1, 1e-7, 0}, lost[] = {NAN, 1, 0};
+                 same[] = {0, 0, 0, 1, 0, 0, 1, 0, 0}, gap[] = {0, 0, 0, NAN, 0, 0, 2, 0, 0}, nearly[] = {1, 1e-7, 0},
+                 lost[] = {NAN, 1, 0};
     double m[6] = {7, 7, 7, 7, 7, 7};
     rg_error err = {0};
     assert_int_equal(rg_directors_along(NULL, 3, NULL, m, &err), RG_ERR_ARGUMENT);
@@ -190,7 +188,7 @@ static void clamp_in_mid_edge(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(directors_transported), cmocka_unit_test(directors_default),
-                                       cmocka_unit_test(directors_turn),
-                                       cmocka_unit_test(directors_err), cmocka_unit_test(clamp_in_mid_edge)};
+                                       cmocka_unit_test(directors_turn), cmocka_unit_test(directors_err),
+                                       cmocka_unit_test(clamp_in_mid_edge)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

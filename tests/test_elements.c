@@ -72,9 +72,8 @@ static config config_random(int i)
 static potential potential_random(int i)
 {
     uint64_t seed = 0xb0de0000u + (uint64_t)i;
-    potential p = {random_signed(&seed), random_signed(&seed), random_signed(&seed),
-                   random_signed(&seed), random_signed(&seed), random_signed(&seed),
-                   random_signed(&seed)};
+    potential p = {random_signed(&seed), random_signed(&seed), random_signed(&seed), random_signed(&seed),
+                   random_signed(&seed), random_signed(&seed), random_signed(&seed)};
     /* alone in turn, so that no term hides behind another; then all together */
     double *v = &p.k11;
     if (i / (BENDS * TWISTS) == 1)
@@ -121,15 +120,9 @@ static void point(const config *c, double y[8])
 }
 
 /* a + i b; CMPLX is missing from some C17 compilers' headers */
-static real cplx(double a, double b)
-{
-    return a + b * I;
-}
+static real cplx(double a, double b) { return a + b * I; }
 
-static vec3 vec(const double *p)
-{
-    return v3(p[0], p[1], p[2]);
-}
+static vec3 vec(const double *p) { return v3(p[0], p[1], p[2]); }
 
 /* director at tangent t of an edge with source s and director m there */
 static vec3 carried(const double *s, const double *m, vec3 edge, real theta)
@@ -144,10 +137,7 @@ static rgi_joint joint_at(const chart *h, const real *y)
     return joint_between(e, f, carried(h->se, h->m1e, e, y[6]), carried(h->sf, h->m1f, f, y[7]));
 }
 
-static rgi_joint joint_of(const config *c)
-{
-    return joint_between(vec(c->e), vec(c->f), vec(c->m1e), vec(c->m1f));
-}
+static rgi_joint joint_of(const config *c) { return joint_between(vec(c->e), vec(c->f), vec(c->m1e), vec(c->m1f)); }
 
 static rgi_joint joint_step(const chart *h, const config *c, int i)
 {
@@ -159,10 +149,10 @@ static rgi_joint joint_step(const chart *h, const config *c, int i)
 }
 
 /* first derivatives of the potential at strains that are s away from the base's */
-static void potential_first(const potential *p, const rgi_joint *at, const rgi_joint *base,
-                            real v[3])
+static void potential_first(const potential *p, const rgi_joint *at, const rgi_joint *base, real v[3])
 {
-    real d1 = at->kappa1 - base->kappa1, d2 = at->kappa2 - base->kappa2, d3 = rgi_joint_twist(at) - rgi_joint_twist(base);
+    real d1 = at->kappa1 - base->kappa1, d2 = at->kappa2 - base->kappa2,
+         d3 = rgi_joint_twist(at) - rgi_joint_twist(base);
     v[0] = p->s1 + p->k11 * d1 + p->k12 * d2;
     v[1] = p->s2 + p->k12 * d1 + p->k22 * d2;
     v[2] = p->s3 + p->k33 * d3;
@@ -213,16 +203,15 @@ static double worst_grad, worst_hess, worst_fd;
 
 static double worse(double a, double b) { return a <= b ? b : a; } /* keeps a NaN in a */
 
-static double assert_hessian(const config *c, const potential *p, double a[8][8], double b[8][8],
-                             double tol, int i)
+static double assert_hessian(const config *c, const potential *p, double a[8][8], double b[8][8], double tol, int i)
 {
     double worst = 0.0;
     for (int r = 0; r < 8; r++)
         for (int s = 0; s < 8; s++) {
             double err = fabs(a[r][s] - b[r][s]) / natural(c, p, r, s);
             if (!(err <= tol))
-                fail_msg("configuration %d, entry (%d, %d): %.15g and %.15g differ by %.1e", i, r,
-                         s, a[r][s], b[r][s], err);
+                fail_msg("configuration %d, entry (%d, %d): %.15g and %.15g differ by %.1e", i, r, s, a[r][s], b[r][s],
+                         err);
             worst = worse(worst, err);
         }
     return worst;
@@ -305,8 +294,7 @@ static rgi_joint helix_joint(double r, double b, double n, int i)
         m[k][1] = -sin(a);
         m[k][2] = 0.0;
     }
-    return joint_between(v3_sub(vec(x[1]), vec(x[0])), v3_sub(vec(x[2]), vec(x[1])), vec(m[0]),
-                          vec(m[1]));
+    return joint_between(v3_sub(vec(x[1]), vec(x[0])), v3_sub(vec(x[2]), vec(x[1])), vec(m[0]), vec(m[1]));
 }
 
 /* m1 is Frenet's normal: kappa1 per length tends to the curvature, tau to torsion, at order 2 */
@@ -372,8 +360,7 @@ static vec3 transport_turn(const double *s, vec3 edge)
 }
 
 /* gradient of the potential in chart h, at joint j over the edges e, f */
-static void gradient_in(const chart *h, vec3 e, vec3 f, const rgi_joint *j, const real v[3],
-                        real y[8])
+static void gradient_in(const chart *h, vec3 e, vec3 f, const rgi_joint *j, const real v[3], real y[8])
 {
     real g[RGI_NG];
     rgi_joint_grad(j, g);
@@ -430,8 +417,7 @@ static void elements_hess_complex(void **state)
             rgi_joint_grad(&j, at);
             for (int r = 0; r < 8; r++) {
                 d[r][k] = cimag(g[r]) / STEP;
-                moving[r][k] =
-                    cimag(v[0] * at[r] + v[1] * at[8 + r] + v[2] * at[16 + r]) / STEP;
+                moving[r][k] = cimag(v[0] * at[r] + v[1] * at[8 + r] + v[2] * at[16 + r]) / STEP;
             }
         }
         worst_hess = worse(worst_hess, assert_hessian(&c, &p, m, d, TOL, i));
@@ -465,9 +451,9 @@ static void hess_dual(const chart *h, const config *c, const potential *p, doubl
             dvec me = dv_turn(te, z[6], dv_rotate_to(dv(h->se), te, dv(h->m1e)));
             dvec mf = dv_turn(tf, z[7], dv_rotate_to(dv(h->sf), tf, dv(h->m1f)));
             dual_strains(e, f, me, mf, d);
-            m[r][s] = p->s1 * d[0].ab + p->s2 * d[1].ab + p->s3 * d[2].ab +
-                      p->k11 * d[0].a * d[0].b + p->k12 * (d[0].a * d[1].b + d[1].a * d[0].b) +
-                      p->k22 * d[1].a * d[1].b + p->k33 * d[2].a * d[2].b;
+            m[r][s] = p->s1 * d[0].ab + p->s2 * d[1].ab + p->s3 * d[2].ab + p->k11 * d[0].a * d[0].b +
+                      p->k12 * (d[0].a * d[1].b + d[1].a * d[0].b) + p->k22 * d[1].a * d[1].b +
+                      p->k33 * d[2].a * d[2].b;
         }
 }
 
@@ -543,12 +529,12 @@ static void elements_hess_fd(void **state)
                 for (int side = 0; side < 2; side++) {
                     real z[8], v[3];
                     for (int l = 0; l < 8; l++)
-                        z[l] = cplx(y[l] + (l == k ? (side ? step : -step) : 0.0),
-                                     l == r ? STEP : 0.0);
+                        z[l] = cplx(y[l] + (l == k ? (side ? step : -step) : 0.0), l == r ? STEP : 0.0);
                     rgi_joint j = joint_at(&h, z);
                     potential_first(&p, &j, &base, v);
                     w[side] = (cimag(j.kappa1) * creal(v[0]) + cimag(j.kappa2) * creal(v[1]) +
-                               cimag(rgi_joint_twist(&j)) * creal(v[2])) / STEP;
+                               cimag(rgi_joint_twist(&j)) * creal(v[2])) /
+                              STEP;
                 }
                 d[r][k] = (w[1] - w[0]) / (2.0 * step);
             }
@@ -631,11 +617,9 @@ static void elements_normalised_complex(void **state)
 static int record(void **state)
 {
     (void)state;
-    grad_record("complex step", "element: gradients of a joint's strains", worst_grad, TOL,
-                GRAD_AT_MOST);
+    grad_record("complex step", "element: gradients of a joint's strains", worst_grad, TOL, GRAD_AT_MOST);
     /* the element's is symmetric by its storage, the complex step's is not */
-    grad_record("Hessian symmetric, equal to complex step of the gradient", "element", worst_hess, TOL,
-                GRAD_AT_MOST);
+    grad_record("Hessian symmetric, equal to complex step of the gradient", "element", worst_hess, TOL, GRAD_AT_MOST);
     grad_record("central differences", "element: Hessian of a joint", worst_fd, 1e-7, GRAD_AT_MOST);
     return 0;
 }
@@ -643,11 +627,16 @@ static int record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elements_strain_value), cmocka_unit_test(elements_strain_rigid),
-        cmocka_unit_test(elements_helix_value),  cmocka_unit_test(elements_grad_complex),
-        cmocka_unit_test(elements_grad_behind),  cmocka_unit_test(elements_hess_complex),
-        cmocka_unit_test(elements_hess_dual),    cmocka_unit_test(elements_hess_behind),
-        cmocka_unit_test(elements_hess_fd),      cmocka_unit_test(elements_normalised_value),
+        cmocka_unit_test(elements_strain_value),
+        cmocka_unit_test(elements_strain_rigid),
+        cmocka_unit_test(elements_helix_value),
+        cmocka_unit_test(elements_grad_complex),
+        cmocka_unit_test(elements_grad_behind),
+        cmocka_unit_test(elements_hess_complex),
+        cmocka_unit_test(elements_hess_dual),
+        cmocka_unit_test(elements_hess_behind),
+        cmocka_unit_test(elements_hess_fd),
+        cmocka_unit_test(elements_normalised_value),
         cmocka_unit_test(elements_normalised_complex),
     };
     return cmocka_run_group_tests(tests, NULL, record);

@@ -49,13 +49,11 @@ static void plant(const rg_model *truth, rg_recording *r, size_t n, size_t frame
         rg_rod_status status;
         rg_error err = {0};
         assert_non_null(out);
-        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK)
-            fail_msg("%s", err.text);
+        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
         assert_int_equal(status.flag, RG_ROD_OK);
         for (size_t f = 2; f < frames; f++)
             for (size_t k = 6; k < 15; k++)
-                r[i].positions[f * MARKERS * 3 + k] =
-                    out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
+                r[i].positions[f * MARKERS * 3 + k] = out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
         memcpy(r[i].driving, r[i].positions, frames * MARKERS * 3 * sizeof *out);
         free(out);
     }
@@ -99,8 +97,7 @@ static rg_fit_progress finish(rg_fit *fit)
         before = p;
         p = fits_step(fit);
         assert_int_equal(p.iteration, i + 1);
-        if (!isfinite(p.cost) || !isfinite(p.train_l1_m))
-            fail_msg("iteration %d: cost %g", i, p.cost);
+        if (!isfinite(p.cost) || !isfinite(p.train_l1_m)) fail_msg("iteration %d: cost %g", i, p.cost);
         if (i > 0 && p.stage == before.stage && before.cost > 0.0 && !(p.cost <= before.cost))
             fail_msg("iteration %d: cost rose from %.10g to %.10g", i, before.cost, p.cost);
         if (rg_model_check(rg_fit_model(fit), &err) != RG_OK) fail_msg("%s", err.text);
@@ -126,12 +123,10 @@ static void fit_recovers_planted(void **state)
     /* uniform noise of +-n has a mean of n/2; frames 0 and 1 add their own share of error */
     if (!(p.train_l1_m <= 1.2 * noise)) fail_msg("trained to %.2e m", p.train_l1_m);
     const rg_model *m = rg_fit_model(fit);
-    double bend = 0.0, drag = rg_model_field(m, RG_DRAG)[3],
-           time = rg_model_field(m, RG_BEND_RELAXATION)[3];
-    for (int i = 1; i + 1 < MARKERS; i++)
-        bend += log(rg_model_field(m, RG_BEND_STIFFNESS_1)[i]) / (MARKERS - 2);
-    print_message("trained to %.2e m; bend %.3e (6e-4), relaxation %.4f (0.03), drag %.3f (0.3)\n",
-                  p.train_l1_m, exp(bend), time, drag);
+    double bend = 0.0, drag = rg_model_field(m, RG_DRAG)[3], time = rg_model_field(m, RG_BEND_RELAXATION)[3];
+    for (int i = 1; i + 1 < MARKERS; i++) bend += log(rg_model_field(m, RG_BEND_STIFFNESS_1)[i]) / (MARKERS - 2);
+    print_message("trained to %.2e m; bend %.3e (6e-4), relaxation %.4f (0.03), drag %.3f (0.3)\n", p.train_l1_m,
+                  exp(bend), time, drag);
     /* half of the truth's scale on either side: the prior and the noise leave that much */
     assert_true(fabs(bend - log(6e-4)) <= 0.5);
     assert_true(fabs(log(time / 0.03)) <= 0.7);
@@ -189,8 +184,7 @@ static void fit_reports_its_best(void **state)
         }
         sum /= RECORDINGS * 18 * 9;
         if (sum != p.train_l1_m)
-            fail_msg("iteration %d: l1 %.17g, the model's is %.17g", p.iteration, p.train_l1_m,
-                     sum);
+            fail_msg("iteration %d: l1 %.17g, the model's is %.17g", p.iteration, p.train_l1_m, sum);
     }
     assert_true(rejected > 0);
     rg_fit_destroy(&fit);
@@ -254,10 +248,8 @@ static void fit_start_model(void **state)
     assert_true(p.cost < first);
     const rg_model *m = rg_fit_model(fit);
     for (int i = 1; i + 1 < MARKERS; i++) {
-        double now =
-            rg_model_field(m, RG_BEND_STIFFNESS_1)[i] / rg_model_field(m, RG_BEND_STIFFNESS_2)[i];
-        double coupling =
-            rg_model_field(m, RG_BEND_COUPLING)[i] / rg_model_field(m, RG_BEND_STIFFNESS_2)[i];
+        double now = rg_model_field(m, RG_BEND_STIFFNESS_1)[i] / rg_model_field(m, RG_BEND_STIFFNESS_2)[i];
+        double coupling = rg_model_field(m, RG_BEND_COUPLING)[i] / rg_model_field(m, RG_BEND_STIFFNESS_2)[i];
         /* a few roundings, however many iterations */
         assert_true(fabs(now / (b1[i] / b2[i]) - 1.0) <= 2e-15);
         assert_true(fabs(coupling / (b12[i] / b2[i]) - 1.0) <= 2e-15);
@@ -289,8 +281,8 @@ static void fit_one_group(void **state)
     clear(r, 2);
 }
 
-static void refused(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o,
-                    rg_status expected, const char *word)
+static void refused(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o, rg_status expected,
+                    const char *word)
 {
     rg_fit *fit = (rg_fit *)(uintptr_t)1;
     rg_error err = {0};
@@ -457,14 +449,11 @@ static void fit_parameters_value(void **state)
             assert_true(fabs(c[i * n + k]) <= 1.0 + 1e-6);
         }
         /* independent noise: the truth is within a few deviations of what the data fixes */
-        const double is = ps[i].group == RG_GROUP_BEND
-                              ? 6e-4
-                              : (ps[i].group == RG_GROUP_LENGTH ? RODS_SPACING : 0.03);
-        int known = ps[i].group == RG_GROUP_BEND || ps[i].group == RG_GROUP_LENGTH ||
-                    ps[i].group == RG_GROUP_BEND_TIME;
+        const double is = ps[i].group == RG_GROUP_BEND ? 6e-4 : (ps[i].group == RG_GROUP_LENGTH ? RODS_SPACING : 0.03);
+        int known = ps[i].group == RG_GROUP_BEND || ps[i].group == RG_GROUP_LENGTH || ps[i].group == RG_GROUP_BEND_TIME;
         if (known && ps[i].resolution > 0.9 && !(fabs(ps[i].value - is) <= 5.0 * ps[i].std))
-            fail_msg("%s, element %d: %.4g +- %.2g, planted %.4g", rg_group_name(ps[i].group),
-                     ps[i].element, ps[i].value, ps[i].std, is);
+            fail_msg("%s, element %d: %.4g +- %.2g, planted %.4g", rg_group_name(ps[i].group), ps[i].element,
+                     ps[i].value, ps[i].std, is);
     }
     rg_fit_destroy(&fit);
     rg_fit_destroy(&quiet);
@@ -487,17 +476,13 @@ static double *state_of(const rg_fit *fit, size_t *count)
 static void assert_same_model(const rg_model *a, const rg_model *b, int k)
 {
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
-        size_t n = rg_model_field_entries(a, (rg_field)f) *
-                   (size_t)rg_field_describe((rg_field)f)->components;
-        if (memcmp(rg_model_field(a, (rg_field)f), rg_model_field(b, (rg_field)f),
-                   n * sizeof(double)))
-            fail_msg("interrupted after step %d: %s differs", k,
-                     rg_field_describe((rg_field)f)->name);
+        size_t n = rg_model_field_entries(a, (rg_field)f) * (size_t)rg_field_describe((rg_field)f)->components;
+        if (memcmp(rg_model_field(a, (rg_field)f), rg_model_field(b, (rg_field)f), n * sizeof(double)))
+            fail_msg("interrupted after step %d: %s differs", k, rg_field_describe((rg_field)f)->name);
     }
 }
 
-static void check_resume(const rg_recording *r, size_t n, const rg_model *start,
-                         const rg_fit_opts *o)
+static void check_resume(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
 {
     enum { MOST = 60 };
     rg_fit_progress whole[MOST];
@@ -527,12 +512,11 @@ static void check_resume(const rg_recording *r, size_t n, const rg_model *start,
         assert_memory_equal(state, back, count * sizeof *state);
         for (int i = k; i < steps; i++) {
             rg_fit_progress p = fits_step(half);
-            if (p.cost != whole[i].cost || p.train_l1_m != whole[i].train_l1_m ||
-                p.stage != whole[i].stage || p.iteration != whole[i].iteration ||
-                p.accepted != whole[i].accepted || p.done != whole[i].done ||
+            if (p.cost != whole[i].cost || p.train_l1_m != whole[i].train_l1_m || p.stage != whole[i].stage ||
+                p.iteration != whole[i].iteration || p.accepted != whole[i].accepted || p.done != whole[i].done ||
                 p.failed_rods != whole[i].failed_rods)
-                fail_msg("interrupted after step %d: step %d has cost %.17g, not %.17g", k, i + 1,
-                         p.cost, whole[i].cost);
+                fail_msg("interrupted after step %d: step %d has cost %.17g, not %.17g", k, i + 1, p.cost,
+                         whole[i].cost);
         }
         assert_same_model(rg_fit_model(fit), rg_fit_model(half), k);
         for (size_t i = 0; i < n; i++) {
@@ -733,8 +717,7 @@ static void fit_resume_err(void **state)
     other = o;
     other.modes[RG_GROUP_STRETCH] = RG_ALONG;
     rg_fit *second = fits_create(r, 2, NULL, &other);
-    if (rg_fit_resume(second, saved, count, &err) == RG_OK)
-        fail_msg("another fit's state was taken");
+    if (rg_fit_resume(second, saved, count, &err) == RG_OK) fail_msg("another fit's state was taken");
     rg_fit_destroy(&second);
     other = o;
     other.rollout.real = RG_REAL_FLOAT;
@@ -804,12 +787,12 @@ static void fit_resume_err(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fit_recovers_planted), cmocka_unit_test(fit_reports_its_best),
-        cmocka_unit_test(fit_little_data),      cmocka_unit_test(fit_start_model),
-        cmocka_unit_test(fit_one_group),        cmocka_unit_test(fit_bad_input_err),
-        cmocka_unit_test(fit_bad_recording),    cmocka_unit_test(fit_resume_bitwise),
-        cmocka_unit_test(fit_resume_err),       cmocka_unit_test(fit_anisotropy_bounds),
-        cmocka_unit_test(fit_parameters_value), cmocka_unit_test(fit_ended_anywhere),
+        cmocka_unit_test(fit_recovers_planted),  cmocka_unit_test(fit_reports_its_best),
+        cmocka_unit_test(fit_little_data),       cmocka_unit_test(fit_start_model),
+        cmocka_unit_test(fit_one_group),         cmocka_unit_test(fit_bad_input_err),
+        cmocka_unit_test(fit_bad_recording),     cmocka_unit_test(fit_resume_bitwise),
+        cmocka_unit_test(fit_resume_err),        cmocka_unit_test(fit_anisotropy_bounds),
+        cmocka_unit_test(fit_parameters_value),  cmocka_unit_test(fit_ended_anywhere),
         cmocka_unit_test(fit_says_how_it_ended), cmocka_unit_test(fit_one_bad_among_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

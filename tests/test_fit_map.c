@@ -17,8 +17,7 @@
 
 enum { MARKERS = 6, FRAMES = 8, RECORDINGS = 3, COORDINATES = (FRAMES - 2) * MARKERS * 3 };
 
-static const int grip_both[] = {0, 1, 4, 5}, grip_one[] = {0, 1}, grip_middle[] = {2, 3},
-                 grip_point[] = {3};
+static const int grip_both[] = {0, 1, 4, 5}, grip_one[] = {0, 1}, grip_middle[] = {2, 3}, grip_point[] = {3};
 static const struct grip {
     const int *clamps;
     size_t n;
@@ -52,13 +51,12 @@ static void simulate(const rg_model *model, const rg_recording *r, size_t n, dou
     ok(rg_simulate(model, r, n, &o, out, status, &err), &err);
     for (size_t i = 0; i < n; i++)
         if (status[i].flag != RG_ROD_OK)
-            fail_msg("recording %zu: %s in step %d", i, rg_rod_flag_text(status[i].flag),
-                     status[i].step);
+            fail_msg("recording %zu: %s in step %d", i, rg_rod_flag_text(status[i].flag), status[i].step);
 }
 
 /* fourth-order differences of the markers along parameter q, step h */
-static void differences(rgi_parameters *ps, double *u, const rg_model *at, const rg_recording *r,
-                        size_t q, double h, double *out)
+static void differences(rgi_parameters *ps, double *u, const rg_model *at, const rg_recording *r, size_t q, double h,
+                        double *out)
 {
     static const double steps[4] = {1.0, -1.0, 2.0, -2.0}, weights[4] = {8.0, -8.0, -1.0, 1.0};
     double markers[FRAMES * MARKERS * 3], *place[1] = {markers}, was = u[q];
@@ -70,15 +68,13 @@ static void differences(rgi_parameters *ps, double *u, const rg_model *at, const
         rgi_parameters_apply(ps, u, model);
         simulate(model, r, 1, place);
         rg_model_destroy(&model);
-        for (int i = 0; i < COORDINATES; i++)
-            out[i] += weights[k] * markers[2 * MARKERS * 3 + i] / (12.0 * h);
+        for (int i = 0; i < COORDINATES; i++) out[i] += weights[k] * markers[2 * MARKERS * 3 + i] / (12.0 * h);
     }
     u[q] = was;
 }
 
 /* one group in one mode: returns the worst error, relative to the parameter's own effect */
-static double check_group(rg_group group, rg_group_mode mode, size_t refine,
-                          const struct grip *grip)
+static double check_group(rg_group group, rg_group_mode mode, size_t refine, const struct grip *grip)
 {
     rg_group_mode modes[RG_GROUP_COUNT] = {RG_HELD};
     double priors[RG_GROUP_COUNT], *u = NULL, worst = 0.0, largest = 0.0;
@@ -124,8 +120,8 @@ static double check_group(rg_group group, rg_group_mode mode, size_t refine,
         if (!(e <= 1e-7))
             fail_msg("%s, mode %d, refine %zu, grip %td, parameter %zu (element %d, component %d): "
                      "derivative %.3e m off by %.1e",
-                     rg_group_name(group), (int)mode, refine, grip - grips, q, ps.list[q].element,
-                     ps.list[q].component, sizes[q], e);
+                     rg_group_name(group), (int)mode, refine, grip - grips, q, ps.list[q].element, ps.list[q].component,
+                     sizes[q], e);
     }
     rgi_takes_destroy(&batch);
     rgi_parameters_clear(&ps);
@@ -148,8 +144,7 @@ static void fit_map_groups_fd(void **state)
         print_message("%-20s %.1e\n", rg_group_name((rg_group)g), worst);
         most = worst <= most ? most : worst;
     }
-    grad_record("central differences", "markers by a fit's parameters, every group", most, 1e-7,
-                GRAD_AT_MOST);
+    grad_record("central differences", "markers by a fit's parameters, every group", most, 1e-7, GRAD_AT_MOST);
 }
 
 /* all groups along the rod, three recordings of different lengths with masked and lost markers */
@@ -179,8 +174,7 @@ static problem make_problem(size_t refine)
         uint64_t seed = 90u + (unsigned)i;
         /* measured: noise on both sides of the loss's floor */
         for (size_t f = 2; f < r->n_frames; f++)
-            for (size_t k = 6; k < 3 * MARKERS; k++)
-                r->positions[f * 3 * MARKERS + k] += 0.004 * random_signed(&seed);
+            for (size_t k = 6; k < 3 * MARKERS; k++) r->positions[f * 3 * MARKERS + k] += 0.004 * random_signed(&seed);
     }
     p.recordings[1].valid[3 * MARKERS + 4] = 0;
     p.recordings[1].valid[4 * MARKERS + 2] = 0;
@@ -219,8 +213,7 @@ static rgi_takes *roll_out(const problem *p, const char *isa)
 static void close_to(double a, double b, double scale, const char *what, size_t i, size_t k)
 {
     /* sums of a few hundred terms in another order */
-    if (!(fabs(a - b) <= 1e-12 * scale))
-        fail_msg("%s (%zu, %zu): %.15g is not %.15g", what, i, k, a, b);
+    if (!(fabs(a - b) <= 1e-12 * scale)) fail_msg("%s (%zu, %zu): %.15g is not %.15g", what, i, k, a, b);
 }
 
 static void check_normal(const problem *p, const char *isa)
@@ -256,8 +249,7 @@ static void check_normal(const problem *p, const char *isa)
                         block[a] += w * e * ja;
                         whole[a] += w * e * ja;
                         expected_gradient[a] += w * e * ja;
-                        for (size_t b = 0; b < n; b++)
-                            expected[a * n + b] += w * ja * jac[b * COORDINATES + at];
+                        for (size_t b = 0; b < n; b++) expected[a * n + b] += w * ja * jac[b * COORDINATES + at];
                     }
                 }
             }
@@ -353,8 +345,7 @@ static void fit_map_gradient_fd(void **state)
         double theirs = (8.0 * (loss[0] - loss[1]) - (loss[2] - loss[3])) / (12.0 * h);
         /* residuals that cross the floor within the step bend the loss's second derivative: h */
         if (!(fabs(mine - theirs) <= 1e-7 * size))
-            fail_msg("trial %d: %.10g along the direction, differences say %.10g", trial, mine,
-                     theirs);
+            fail_msg("trial %d: %.10g along the direction, differences say %.10g", trial, mine, theirs);
     }
     free(normal);
     free(gradient);
@@ -379,8 +370,7 @@ static void fit_map_bounds_sound(void **state)
     ok(rgi_parameters_create(model, modes, priors, &ps, &u, &err), &err);
     for (int corner = 0; corner < 200; corner++) {
         for (size_t i = 0; i < ps.n; i++)
-            u[i] = (corner < 2 ? corner : random_signed(&seed) < 0.0) ? ps.list[i].low
-                                                                      : ps.list[i].high;
+            u[i] = (corner < 2 ? corner : random_signed(&seed) < 0.0) ? ps.list[i].low : ps.list[i].high;
         rgi_parameters_apply(&ps, u, model);
         ok(rg_model_check(model, &err), &err);
     }

@@ -54,13 +54,11 @@ static void plant(const rg_model *truth, rg_recording *r, size_t n, size_t frame
         rg_rod_status status;
         rg_error err = {0};
         r[i] = rods_recording(MARKERS, frames, clamps, 4, 300 + i);
-        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK)
-            fail_msg("%s", err.text);
+        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
         assert_int_equal(status.flag, RG_ROD_OK);
         for (size_t f = 2; f < frames; f++)
             for (size_t k = 6; k < 15; k++)
-                r[i].positions[f * MARKERS * 3 + k] =
-                    out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
+                r[i].positions[f * MARKERS * 3 + k] = out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
         memcpy(r[i].driving, r[i].positions, frames * MARKERS * 3 * sizeof *out);
     }
     free(out);
@@ -95,10 +93,8 @@ static rg_fit_progress finish(rg_fit *fit)
         before = p;
         p = fits_step(fit);
         assert_int_equal(p.iteration, before.iteration + 1);
-        if (before.iteration > 0 && p.stage == before.stage && before.cost > 0.0 &&
-            !(p.cost <= before.cost))
-            fail_msg("iteration %d: cost rose from %.10g to %.10g", p.iteration, before.cost,
-                     p.cost);
+        if (before.iteration > 0 && p.stage == before.stage && before.cost > 0.0 && !(p.cost <= before.cost))
+            fail_msg("iteration %d: cost rose from %.10g to %.10g", p.iteration, before.cost, p.cost);
         if (rg_model_check(rg_fit_model(fit), &err) != RG_OK) fail_msg("%s", err.text);
     } while (!p.done && p.iteration < 20000);
     assert_true(p.done);
@@ -163,10 +159,9 @@ static void methods_same_optimum(void **state)
             apart = fmax(apart, fabs(ps[i].std / best[i].std - 1.0));
             assert_true(isfinite(ps[i].value) && isfinite(ps[i].std));
         }
-        print_message(
-            "%-16s %5d iterations, cost %.10g (%+.1e), largest distance %.1e and difference "
-            "of deviations %.1e\n",
-            name, p.iteration, p.cost, p.cost / lowest - 1.0, worst, apart);
+        print_message("%-16s %5d iterations, cost %.10g (%+.1e), largest distance %.1e and difference "
+                      "of deviations %.1e\n",
+                      name, p.iteration, p.cost, p.cost / lowest - 1.0, worst, apart);
         if (!(fabs(p.cost / lowest - 1.0) <= bars[m].cost)) fail_msg("%s: cost %g", name, p.cost);
         if (!(worst <= bars[m].deviations)) fail_msg("%s: %g deviations off", name, worst);
         /* deviations vary with the parameters, by some 1 in 1 deviation of them */
@@ -184,8 +179,8 @@ static void methods_same_optimum(void **state)
 static void methods_float(void **state)
 {
     enum { DOUBLE, FLOAT, REALS };
-    static const double bars[RG_METHOD_COUNT] = {[RG_METHOD_LM] = 0.05, [RG_METHOD_GAUSS_NEWTON_CG] = 0.05,
-                                                 [RG_METHOD_LBFGS] = 1.0, [RG_METHOD_ADAM] = 0.05};
+    static const double bars[RG_METHOD_COUNT] = {
+        [RG_METHOD_LM] = 0.05, [RG_METHOD_GAUSS_NEWTON_CG] = 0.05, [RG_METHOD_LBFGS] = 1.0, [RG_METHOD_ADAM] = 0.05};
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_model(1), *start = make_model(0);
@@ -233,8 +228,8 @@ static void methods_stages(void **state)
         rg_fit_progress p = finish(fit);
         assert_int_equal(p.n_stages, 4);
         assert_int_equal(p.failed_rods, 0);
-        print_message("%-16s %5d iterations, trained to %.5g mm\n",
-                      rg_fit_method_name((rg_fit_method)m), p.iteration, 1e3 * p.train_l1_m);
+        print_message("%-16s %5d iterations, trained to %.5g mm\n", rg_fit_method_name((rg_fit_method)m), p.iteration,
+                      1e3 * p.train_l1_m);
         if (m == RG_METHOD_LM) l1 = p.train_l1_m;
         /* weights differ a little with where the last stage began, and so do optima */
         if (!(fabs(p.train_l1_m / l1 - 1.0) <= 5e-3)) fail_msg("trained to %g m", p.train_l1_m);
@@ -275,8 +270,8 @@ static void methods_bounds(void **state)
         }
         size_t n = parameters_of(fit, &ps);
         for (size_t i = 0; i < n; i++) bound += ps[i].at_bound;
-        print_message("%-16s %5d iterations, cost %.8g, %d at bounds\n",
-                      rg_fit_method_name((rg_fit_method)m), p.iteration, p.cost, bound);
+        print_message("%-16s %5d iterations, cost %.8g, %d at bounds\n", rg_fit_method_name((rg_fit_method)m),
+                      p.iteration, p.cost, bound);
         assert_true(bound > 0);
         cost[m] = p.cost;
         lowest = fmin(lowest, p.cost);
@@ -311,11 +306,9 @@ static void methods_derivatives(void **state)
     uint64_t seed = 7;
     assert_non_null(normal);
     assert_true(p <= MOST);
-    for (size_t i = 0; i < p; i++)
-        u[i] = fit->u[i] + 0.1 * fit->parameters.list[i].prior_std * random_signed(&seed);
+    for (size_t i = 0; i < p; i++) u[i] = fit->u[i] + 0.1 * fit->parameters.list[i].prior_std * random_signed(&seed);
     assert_int_equal(rgi_fit_gradient(fit, u, &cost, g, &err), RG_OK);
-    for (size_t i = 0; i < p; i++)
-        largest = fmax(largest, fabs(g[i]) * fit->parameters.list[i].prior_std);
+    for (size_t i = 0; i < p; i++) largest = fmax(largest, fabs(g[i]) * fit->parameters.list[i].prior_std);
     for (size_t i = 0; i < p; i++) {
         const double std = fit->parameters.list[i].prior_std, middle = u[i], h = 1e-5 * std;
         u[i] = middle + h;
@@ -431,8 +424,7 @@ static void methods_state_err(void **state)
         rg_error err = {0};
         size_t count = 0;
         rg_fit *fit = fits_create(r, 2, NULL, &o);
-        while (!fits_step(fit).done) {
-        }
+        while (!fits_step(fit).done) {}
         double *saved = state_of(fit, &count), *bad = malloc(count * sizeof *bad);
         assert_non_null(bad);
         /* another method's, and Adam's at another rate */
@@ -551,11 +543,11 @@ static void methods_bad_recording(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(methods_same_optimum),   cmocka_unit_test(methods_float),
-        cmocka_unit_test(methods_stages),         cmocka_unit_test(methods_bounds),
-        cmocka_unit_test(methods_derivatives),
-        cmocka_unit_test(methods_resume_bitwise), cmocka_unit_test(methods_state_err),
-        cmocka_unit_test(methods_bad_recording),  cmocka_unit_test(methods_bad_options_err),
+        cmocka_unit_test(methods_same_optimum),    cmocka_unit_test(methods_float),
+        cmocka_unit_test(methods_stages),          cmocka_unit_test(methods_bounds),
+        cmocka_unit_test(methods_derivatives),     cmocka_unit_test(methods_resume_bitwise),
+        cmocka_unit_test(methods_state_err),       cmocka_unit_test(methods_bad_recording),
+        cmocka_unit_test(methods_bad_options_err),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

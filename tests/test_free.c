@@ -127,7 +127,8 @@ static void free_fall(void **state)
                 for (int f = 2; f < N; f++)
                     for (int m = 1; m < M; m++)
                         for (int c = 0; c < 3; c++)
-                            assert_true(fabs(out.x[f][m][c] - out.x[f][0][c] - (c ? 0.0 : m * length / (M - 1))) < 1e-9);
+                            assert_true(fabs(out.x[f][m][c] - out.x[f][0][c] - (c ? 0.0 : m * length / (M - 1))) <
+                                        1e-9);
             }
             if (!(off[0] <= ways[way].bar * size * dt * dt + 1e-12))
                 fail_msg("%s, gravity %zu: %g m off", ways[way].name, k, off[0]);

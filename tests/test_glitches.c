@@ -39,20 +39,14 @@ static void place(double *x, double t, double swing, double whirl, uint64_t *see
 
 static rg_recording make(size_t frames, double dt, double swing, double whirl)
 {
-    rg_recording r = {.name = name,
-                      .n_frames = frames,
-                      .n_markers = MARKERS,
-                      .dt_s = dt,
-                      .n_clamps = 4,
-                      .clamps = clamps};
+    rg_recording r = {
+        .name = name, .n_frames = frames, .n_markers = MARKERS, .dt_s = dt, .n_clamps = 4, .clamps = clamps};
     r.positions = calloc(frames * MARKERS * 3, sizeof *r.positions);
     r.driving = calloc(frames * MARKERS * 3, sizeof *r.driving);
     r.valid = calloc(frames * MARKERS, 1);
     assert_true(r.positions && r.driving && r.valid);
     uint64_t seed = 1;
-    for (size_t k = 0; k < frames; k++) {
-        place(r.positions + k * MARKERS * 3, (double)k * dt, swing, whirl, &seed);
-    }
+    for (size_t k = 0; k < frames; k++) { place(r.positions + k * MARKERS * 3, (double)k * dt, swing, whirl, &seed); }
     return r;
 }
 
@@ -132,9 +126,7 @@ static void glitches_driver_is_repaired(void **state)
             /* noise of 0.05 mm in each of the four frames around, whose weights add up to 2.6 for
              * three frames, and in the truth; the cubic itself is good to 0.01 mm */
             assert_true(worst <= 0.2e-3);
-            assert_true(at(&r, r.positions, 80, marker[i])[1] -
-                            at(&truth, truth.positions, 80, marker[i])[1] >
-                        0.0599);
+            assert_true(at(&r, r.positions, 80, marker[i])[1] - at(&truth, truth.positions, 80, marker[i])[1] > 0.0599);
             release(&truth);
             release(&r);
         }
@@ -177,8 +169,7 @@ static void glitches_departure_of_a_gripper(void **state)
     assert_int_equal(r.n_repaired, 4);
     for (size_t k = 60; k < 62; k++) {
         for (size_t m = 10; m < 12; m++) {
-            assert_true(fabs(at(&r, r.driving, k, m)[0] + 0.05 - at(&r, r.positions, k, m)[0]) <
-                        0.3e-3);
+            assert_true(fabs(at(&r, r.driving, k, m)[0] + 0.05 - at(&r, r.positions, k, m)[0]) < 0.3e-3);
         }
     }
     release(&r);
@@ -213,8 +204,7 @@ static void glitches_drivers_ignore_free_markers(void **state)
     rg_recording a = make(FRAMES, 0.01, 0.3, 0.1), b = make(FRAMES, 0.01, 0.3, 0.1);
     int lost_a[FRAMES], lost_b[FRAMES];
     for (size_t k = 2; k < FRAMES; k++) {
-        for (size_t m = 2; m < 10; m++)
-            at(&b, b.positions, k, m)[k % 3] = 0.001 * (double)(k * m % 17);
+        for (size_t m = 2; m < 10; m++) at(&b, b.positions, k, m)[k % 3] = 0.001 * (double)(k * m % 17);
     }
     for (int side = 0; side < 2; side++) {
         rg_recording *r = side ? &b : &a;

@@ -43,10 +43,7 @@ static const char *root(const char *variable, const char *otherwise)
     return value ? value : otherwise;
 }
 
-static const char *golden_folder(void)
-{
-    return root("RODGRAD_GOLDENS", RODGRAD_SOURCE_DIR "/../shared/goldens");
-}
+static const char *golden_folder(void) { return root("RODGRAD_GOLDENS", RODGRAD_SOURCE_DIR "/../shared/goldens"); }
 
 /* NULL where there is no such file */
 static char *file_bytes(const char *path, size_t *size)
@@ -62,8 +59,7 @@ static char *file_bytes(const char *path, size_t *size)
 
 /* [frames][n][3] of a file in a format, NULL (and a message) where it is missing */
 static double *motion(const char *path, size_t frames, size_t markers,
-                      rg_status (*parse)(const void *, size_t, const char *, rgi_motion *,
-                                         rg_error *))
+                      rg_status (*parse)(const void *, size_t, const char *, rgi_motion *, rg_error *))
 {
     size_t size;
     char *bytes = file_bytes(path, &size);
@@ -150,8 +146,8 @@ static int golden_read(json_t *document, json_t *one, golden *g)
     snprintf(path, sizeof path, "%s/%s", golden_folder(), text(exact, "npy"));
     g->expected = motion(path, STEPS, (size_t)g->rod.n, rgi_npy_parse);
     assert_int_equal(strncmp(source, "data_set/", 9), 0);
-    snprintf(path, sizeof path, "%s/deform/%s",
-             root("RODGRAD_RECORDINGS", RODGRAD_SOURCE_DIR "/../shared/recordings"), source + 9);
+    snprintf(path, sizeof path, "%s/deform/%s", root("RODGRAD_RECORDINGS", RODGRAD_SOURCE_DIR "/../shared/recordings"),
+             source + 9);
     g->recorded = motion(path, FRAMES, (size_t)g->rod.n, rgi_pickle_parse);
     return g->expected && g->recorded;
 }
@@ -207,8 +203,7 @@ static void golden_start(const golden *g, const oracle_switches *sw, oracle_stat
     size_t n = (size_t)g->rod.n;
     memset(s, 0, sizeof *s);
     memcpy(s->x, g->recorded + 3 * n, n * sizeof *s->x);
-    for (size_t i = 0; i < 3 * n; i++)
-        s->v[i / 3][i % 3] = (g->recorded[3 * n + i] - g->recorded[i]) / g->rod.dt;
+    for (size_t i = 0; i < 3 * n; i++) s->v[i / 3][i % 3] = (g->recorded[3 * n + i] - g->recorded[i]) / g->rod.dt;
     memcpy(s->near_u, g->u0, sizeof g->u0);
     oracle_start(&g->rod, sw, s);
 }
@@ -323,21 +318,18 @@ static void goldens_departures(void **state)
             assert_true(isfinite(r[v][i].mean) && isfinite(r[v][i].max));
             /* whatever is no matter of physics stays within half a millimetre */
             const oracle_switches *sw = &variants[v].sw;
-            int numerics_only = !sw->twist_solved && sw->far == ORACLE_FAR_BISHOP &&
-                                !sw->current_lengths && !sw->commanded;
+            int numerics_only =
+                !sw->twist_solved && sw->far == ORACLE_FAR_BISHOP && !sw->current_lengths && !sw->commanded;
             assert_true(r[v][i].mean <= 5e-4 || !numerics_only);
             all.mean += r[v][i].mean / GOLDENS;
             all.max = fmax(all.max, r[v][i].max);
             all.metric += r[v][i].metric / GOLDENS;
         }
-        fprintf(f, "| %s | %.1e | %.1e | %.4f |\n", variants[v].name, all.mean, all.max,
-                all.metric);
-        print_message("%-51s mean %.1e max %.1e m, metric %.4f\n", variants[v].name, all.mean,
-                      all.max, all.metric);
+        fprintf(f, "| %s | %.1e | %.1e | %.4f |\n", variants[v].name, all.mean, all.max, all.metric);
+        print_message("%-51s mean %.1e max %.1e m, metric %.4f\n", variants[v].name, all.mean, all.max, all.metric);
     }
     for (int what = 0; what < 3; what++) {
-        static const char *const titles[] = {"Mean distance [mm]", "Largest distance [mm]",
-                                             "Metric [1e-2 m]"};
+        static const char *const titles[] = {"Mean distance [mm]", "Largest distance [mm]", "Metric [1e-2 m]"};
         table_head(f, titles[what]);
         for (int v = 0; v < VARIANTS; v++) {
             double sum = 0.0;
@@ -404,11 +396,9 @@ static void stepper_run(const oracle_problem *p, rg_real real, double *x)
     assert_true(clamp_x && clamp_m);
     for (size_t k = 0; k < steps; k++) {
         for (size_t c = 0; c < 4; c++)
-            memcpy(clamp_x + 3 * (4 * k + c), p->commanded + 3 * (k * n + (size_t)clamps[c]),
-                   3 * sizeof *clamp_x);
+            memcpy(clamp_x + 3 * (4 * k + c), p->commanded + 3 * (k * n + (size_t)clamps[c]), 3 * sizeof *clamp_x);
         for (size_t c = 0; c < 2; c++)
-            memcpy(clamp_m + 3 * (2 * k + c), p->directors + 3 * (k * (n - 1) + c * (n - 2)),
-                   3 * sizeof *clamp_m);
+            memcpy(clamp_m + 3 * (2 * k + c), p->directors + 3 * (k * (n - 1) + c * (n - 2)), 3 * sizeof *clamp_m);
     }
     const rg_batch_inputs in = {p->x0, p->v0, p->m0, clamp_x, clamp_m, NULL};
     const rg_batch_outputs out = {x, NULL, NULL, NULL};
@@ -514,19 +504,17 @@ static void goldens_carried(void **state)
         double two = largest_difference(x, y, steps * n * 3);
         double nudged = largest_difference(y, z, size);
         double stepper = largest_difference(y, own, steps * n * 3);
-        print_message("%-9s the deform stepper and the oracle differ by %.1e m\n", goldens[i].name,
-                      stepper);
+        print_message("%-9s the deform stepper and the oracle differ by %.1e m\n", goldens[i].name, stepper);
         assert_true(stepper <= 1e-9); /* the bar of the goldens */
         double narrow = largest_difference(own, in_float, steps * n * 3);
         double metric = fabs(recorded_error(&goldens[i], in_float) - recorded_error(&goldens[i], own));
-        print_message("%-9s in float: by %.1e m, and the mean error changes by %.1e m\n", goldens[i].name,
-                      narrow, metric);
+        print_message("%-9s in float: by %.1e m, and the mean error changes by %.1e m\n", goldens[i].name, narrow,
+                      metric);
         /* 3e-8 m of rounding a step, seven times as much by the end (the nudge), in 498 steps at random */
         assert_true(narrow <= 5e-5 && metric <= 1e-6);
-        print_message(
-            "%-9s %zu steps, twist to %.2f: two roads differ by %.1e m; start 1e-9 m off: "
-            "by %.1e m\n",
-            goldens[i].name, steps, twisted, two, nudged);
+        print_message("%-9s %zu steps, twist to %.2f: two roads differ by %.1e m; start 1e-9 m off: "
+                      "by %.1e m\n",
+                      goldens[i].name, steps, twisted, two, nudged);
         assert_true(two <= 1e-11); /* a nudge grows by less than ten; round-off is 1e-13 */
         assert_true(nudged <= 1e-8 || steps < STEPS);
         free(x);

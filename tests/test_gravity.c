@@ -96,8 +96,8 @@ static void fall(const grad_scene *s, double a, double *x)
     const double h = s->opts.dt_s / s->opts.rollout.substeps;
     double xo = 0.0, vo = 0.0, xn = 0.0, vn = 0.0;
     for (size_t k = 0; k < s->steps; k++) {
-        const int two = k > 0 && s->opts.rollout.scheme == RG_SCHEME_BDF2 &&
-                        s->opts.rollout.stepper == RG_STEPPER_IMPLICIT;
+        const int two =
+            k > 0 && s->opts.rollout.scheme == RG_SCHEME_BDF2 && s->opts.rollout.stepper == RG_STEPPER_IMPLICIT;
         const double hat = two ? h * 2.0 / 3.0 : h;
         const double v = (two ? (4.0 * vn - vo) / 3.0 : vn) + hat * a;
         x[k] = (two ? (4.0 * xn - xo) / 3.0 : xn) + hat * v;
@@ -153,8 +153,12 @@ static void gravity_recording(void **state)
     turn(&at[1][0][0][0], N * M);
     assert_int_equal(rg_model_create(M, 2, clamps, 4, &model, &err), RG_OK);
     for (int k = 0; k < 3; k++) {
-        rg_recording r = {.n_frames = N, .n_markers = M, .dt_s = 0.01, .positions = &at[k == 1][0][0][0],
-                          .n_clamps = 4, .clamps = clamps};
+        rg_recording r = {.n_frames = N,
+                          .n_markers = M,
+                          .dt_s = 0.01,
+                          .positions = &at[k == 1][0][0][0],
+                          .n_clamps = 4,
+                          .clamps = clamps};
         rg_rollout_opts o = rg_rollout_opts_default();
         double *to = &out[k][0][0][0];
         o.context = backend;
@@ -194,7 +198,7 @@ static void gravity_err(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gravity_default), cmocka_unit_test(gravity_turned),    cmocka_unit_test(gravity_none),
+        cmocka_unit_test(gravity_default),   cmocka_unit_test(gravity_turned), cmocka_unit_test(gravity_none),
         cmocka_unit_test(gravity_recording), cmocka_unit_test(gravity_err),
     };
     return cmocka_run_group_tests_name("gravity", tests, backend_open, backend_close);

@@ -118,8 +118,7 @@ static void instantiations_float_parity(void **state)
             double size = k < 3 ? 1.0 : (k < 3 + RGI_NG ? ie : ie * ie);
             /* 6e-8 in the input, amplified by 1/chi <= 14 and by a hundred operations */
             double err = fabs(a[k] - b[k]) / (scale * size);
-            if (!(err <= 1e-5))
-                fail_msg("round %d, output %d: double %.9g, float %.9g", i, k, a[k], b[k]);
+            if (!(err <= 1e-5)) fail_msg("round %d, output %d: double %.9g, float %.9g", i, k, a[k], b[k]);
             worst = fmax(worst, err);
         }
     }
@@ -135,8 +134,7 @@ typedef struct probe {
 
 static void assert_bits(const double *a, const double *b, int n, const char *what, int round)
 {
-    for (int i = 0; i < n; i++)
-        /* every NaN is alike: which payload survives is the instruction's choice */
+    for (int i = 0; i < n; i++) /* every NaN is alike: which payload survives is the instruction's choice */
         if (memcmp(a + i, b + i, sizeof *a) != 0 && !(a[i] != a[i] && b[i] != b[i]))
             fail_msg("%s, round %d, value %d: %.17g and %.17g", what, round, i, a[i], b[i]);
 }
@@ -156,7 +154,8 @@ static void assert_pack_parity(probe p, probe reference)
             joint_random(&seed, in[l]);
         }
         if (i % 50 == 7) u[0] = in[p.lanes - 1][4] = NAN;
-        if (i % 50 == 8) for (int k = 0; k < 3; k++) in[0][3 + k] = in[0][k];
+        if (i % 50 == 8)
+            for (int k = 0; k < 3; k++) in[0][3 + k] = in[0][k];
         p.atan(u, r);
         p.joint(in[0], out[0]);
         for (int l = 0; l < p.lanes; l++) {
@@ -216,8 +215,7 @@ static void instantiations_pack4_parity(void **state)
 #ifdef ELEMENTS_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         assert_int_equal(pack4_lanes(), 4);
-        assert_pack_parity((probe){4, pack4_atan, pack4_joint, pack4_ldlt},
-                           (probe){1, fma_atan, fma_joint, fma_ldlt});
+        assert_pack_parity((probe){4, pack4_atan, pack4_joint, pack4_ldlt}, (probe){1, fma_atan, fma_joint, fma_ldlt});
         return;
     }
 #endif
@@ -229,11 +227,10 @@ static void instantiations_pack8_parity(void **state)
 {
     (void)state;
 #ifdef ELEMENTS_X86
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("fma")) {
         assert_int_equal(pack8_lanes(), 8);
-        assert_pack_parity((probe){8, pack8_atan, pack8_joint, pack8_ldlt},
-                           (probe){1, fma_atan, fma_joint, fma_ldlt});
+        assert_pack_parity((probe){8, pack8_atan, pack8_joint, pack8_ldlt}, (probe){1, fma_atan, fma_joint, fma_ldlt});
         return;
     }
 #endif
@@ -244,10 +241,8 @@ static void instantiations_pack8_parity(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(instantiations_atan_value),
-        cmocka_unit_test(instantiations_float_parity),
-        cmocka_unit_test(instantiations_pack2_parity),
-        cmocka_unit_test(instantiations_pack4_parity),
+        cmocka_unit_test(instantiations_atan_value),   cmocka_unit_test(instantiations_float_parity),
+        cmocka_unit_test(instantiations_pack2_parity), cmocka_unit_test(instantiations_pack4_parity),
         cmocka_unit_test(instantiations_pack8_parity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,10 +30,7 @@ typedef struct problem {
     double b[SIZE];
 } problem;
 
-static rgi_schedule plan_of(const problem *p)
-{
-    return (rgi_schedule){p->n, p->order, p->first, p->second};
-}
+static rgi_schedule plan_of(const problem *p) { return (rgi_schedule){p->n, p->order, p->first, p->second}; }
 
 static void make_chain(problem *p, int n)
 {
@@ -105,8 +102,7 @@ static void fill_spd(problem *p, uint64_t *seed)
     for (int k = 0; k < p->n; k++) {
         double b[11][5];
         for (int i = 0; i < 11; i++)
-            for (int j = 0; j < 5; j++)
-                b[i][j] = random_signed(seed) * (i % 4 == 3 && i < 8 ? 1.0 : 100.0);
+            for (int j = 0; j < 5; j++) b[i][j] = random_signed(seed) * (i % 4 == 3 && i < 8 ? 1.0 : 100.0);
         for (int i = 0; i < 11; i++)
             for (int j = 0; j < 11; j++) {
                 int row = unknown(p, k, i), col = unknown(p, k, j);
@@ -115,8 +111,7 @@ static void fill_spd(problem *p, uint64_t *seed)
                 if (row >= 0 && col >= 0) add_entry(p, row, col, v);
             }
         for (int c = 0; c < 4; c++)
-            p->blocks[RGI_NH * k + c * (c + 1) / 2 + c] +=
-                (c == 3 ? 1.0 : 1e4) * (0.1 + 0.9 * random_uniform(seed));
+            p->blocks[RGI_NH * k + c * (c + 1) / 2 + c] += (c == 3 ? 1.0 : 1e4) * (0.1 + 0.9 * random_uniform(seed));
     }
     for (int i = 0; i < 4 * p->n; i++) p->b[i] = random_signed(seed);
     dense_from_blocks(p);
@@ -156,8 +151,7 @@ static void assert_backward(const problem *p, const double *x, int sum, double t
         }
         if (i % 4 == 3) all += s;
         if (i == sum) left = fabs(r);
-        else if (!(fabs(r) <= tol * s))
-            fail_msg("%d nodes, row %d: residual %.1e of %.1e", p->n, i, fabs(r), s);
+        else if (!(fabs(r) <= tol * s)) fail_msg("%d nodes, row %d: residual %.1e of %.1e", p->n, i, fabs(r), s);
     }
     if (!(left <= tol * all)) fail_msg("%d nodes: residual %.1e of %.1e", p->n, left, all);
 }
@@ -255,8 +249,7 @@ static void ldlt_indefinite_flag(void **state)
             double kept[NODES * RGI_NH];
             memcpy(kept, p->blocks, sizeof kept);
             for (int k = 0; k < p->n; k++)
-                for (int c = 0; c < 4; c++)
-                    p->blocks[RGI_NH * k + c * (c + 1) / 2 + c] -= shift;
+                for (int c = 0; c < 4; c++) p->blocks[RGI_NH * k + c * (c + 1) / 2 + c] -= shift;
             dense_from_blocks(p);
             int bad = solve(p, x);
             assert_int_equal(bad != 0, below);

@@ -19,8 +19,8 @@ static char name[] = "made";
 /* 5 markers, the outer two driven; positions zero, everything valid */
 static rg_recording make_recording(size_t n_frames)
 {
-    rg_recording r = {.name = name, .n_frames = n_frames, .n_markers = 5, .dt_s = 0.01,
-                      .n_clamps = 2, .clamps = clamps};
+    rg_recording r = {
+        .name = name, .n_frames = n_frames, .n_markers = 5, .dt_s = 0.01, .n_clamps = 2, .clamps = clamps};
     r.positions = calloc(n_frames * 15, sizeof *r.positions);
     r.driving = calloc(n_frames * 15, sizeof *r.driving);
     r.valid = malloc(n_frames * 5);
@@ -61,8 +61,8 @@ static rg_recording make_linear(size_t n_frames, uint64_t seed)
                 const double *now = r.positions + f * 15;
                 const double *then = r.positions + (f > 8 ? f - 8 : 0) * 15;
                 double s = 0.25 * (double)m;
-                r.positions[f * 15 + m * 3 + d] = (1 - s) * now[d] + s * now[12 + d] +
-                                                  0.3 * (then[d] - now[d]) - (d == 2 ? 0.2 : 0);
+                r.positions[f * 15 + m * 3 + d] =
+                    (1 - s) * now[d] + s * now[12 + d] + 0.3 * (then[d] - now[d]) - (d == 2 ? 0.2 : 0);
             }
     memcpy(r.driving, r.positions, n_frames * 15 * sizeof *r.driving);
     return r;
@@ -165,8 +165,7 @@ static void ridge_value_of_a_linear_rod(void **state)
     assert_memory_equal(p, r.positions, 30 * sizeof *p);
     for (size_t f = 0; f < 150; f++)
         for (size_t d = 0; d < 3; d++)
-            assert_true(p[f * 15 + d] == r.positions[f * 15 + d] &&
-                        p[f * 15 + 12 + d] == r.positions[f * 15 + 12 + d]);
+            assert_true(p[f * 15 + d] == r.positions[f * 15 + d] && p[f * 15 + 12 + d] == r.positions[f * 15 + 12 + d]);
     free(p);
     release(&r);
     rgi_ridge_destroy(&ridge);
@@ -188,10 +187,8 @@ static void ridge_reads_drivers_and_start_only(void **state)
     for (int hold = 0; hold < 2; hold++) {
         for (int pass = 0; pass < 2; pass++) {
             double *out = pass ? after : before;
-            if (hold)
-                rgi_hold_predict(&r, out);
-            else
-                assert_int_equal(rgi_ridge_predict(ridge, &r, out, &err), RG_OK);
+            if (hold) rgi_hold_predict(&r, out);
+            else assert_int_equal(rgi_ridge_predict(ridge, &r, out, &err), RG_OK);
             for (size_t i = 2 * 15; i < 60 * 15; i++)
                 if (i % 15 >= 3 && i % 15 < 12) r.positions[i] = r.driving[i] = NAN;
         }

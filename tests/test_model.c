@@ -98,10 +98,8 @@ static void model_defaults_describe_a_rope(void **state)
 
     const size_t edges = rg_model_vertices(model) - 1;
     assert_int_equal(rg_model_field_entries(model, RG_MASS_PER_LENGTH), edges);
-    for (size_t i = 0; i < edges; i++)
-        assert_true(rg_model_field(model, RG_MASS_PER_LENGTH)[i] == 0.03);
-    for (size_t i = 0; i < 2 * (edges + 1); i++)
-        assert_true(rg_model_field(model, RG_NATURAL_CURVATURE)[i] == 0);
+    for (size_t i = 0; i < edges; i++) assert_true(rg_model_field(model, RG_MASS_PER_LENGTH)[i] == 0.03);
+    for (size_t i = 0; i < 2 * (edges + 1); i++) assert_true(rg_model_field(model, RG_NATURAL_CURVATURE)[i] == 0);
     rg_model_destroy(&model);
 }
 
@@ -139,7 +137,8 @@ static void model_fields_have_distinct_names(void **state)
         }
     static const char *const unknown[] = {"drags", "dra", "", " drag", "Drag", NULL};
     rg_field found = RG_FIELD_COUNT;
-    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) assert_int_equal(rg_field_find(unknown[i], &found), 0);
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        assert_int_equal(rg_field_find(unknown[i], &found), 0);
     assert_int_equal(found, RG_FIELD_COUNT);
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         assert_int_equal(rg_field_find(rg_field_describe((rg_field)f)->name, &found), 1);
@@ -179,8 +178,7 @@ static void model_copy_is_deep(void **state)
 }
 
 /* the call fails as an argument error whose sentence contains `word`, and leaves no model */
-static void expect_refused(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps,
-                           const char *word)
+static void expect_refused(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps, const char *word)
 {
     rg_error err = {0};
     rg_model *model = (rg_model *)&err;
@@ -319,14 +317,16 @@ static void recording_clear_accepts_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_agrees), cmocka_unit_test(model_mesh),
+        cmocka_unit_test(version_agrees),
+        cmocka_unit_test(model_mesh),
         cmocka_unit_test(model_mesh_places_clamps_anywhere),
         cmocka_unit_test(model_defaults_describe_a_rope),
         cmocka_unit_test(model_fields_do_not_overlap),
         cmocka_unit_test(model_fields_have_distinct_names),
         cmocka_unit_test(model_copy_is_deep),
         cmocka_unit_test(model_create_err),
-        cmocka_unit_test(model_bend_measure), cmocka_unit_test(model_check_err),
+        cmocka_unit_test(model_bend_measure),
+        cmocka_unit_test(model_check_err),
         cmocka_unit_test(status_text_is_fixed),
         cmocka_unit_test(status_error_holds_one_line),
         cmocka_unit_test(recording_clear_accepts_nothing),

@@ -104,8 +104,7 @@ static void model_json_round_trip_is_exact(void **state)
     file.dt_s = 1.0 / 120;
     file.fit = json_pack("{s:f, s:[i,i], s:{s:s}}", "x", 0.1, "list", 1, 2, "in", "note", "a\"\n");
     /* values whose shortest text needs 15, 16 and 17 digits, extremes, and both zeros */
-    static const double values[] = {0.1,     1.0 / 3, 0.1 + 0.2,         5e-324,
-                                    1.7e308, 0.0,     123456789012345680};
+    static const double values[] = {0.1, 1.0 / 3, 0.1 + 0.2, 5e-324, 1.7e308, 0.0, 123456789012345680};
     unsigned k = 0;
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         const rg_field_info *info = rg_field_describe((rg_field)f);
@@ -121,8 +120,7 @@ static void model_json_round_trip_is_exact(void **state)
     free(saved_text(&file));
     rgi_model_file back;
     rg_error err = {0};
-    if (rgi_model_file_load(in_folder("model.json"), &back, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rgi_model_file_load(in_folder("model.json"), &back, &err) != RG_OK) fail_msg("%s", err.text);
     assert_int_equal(rg_model_markers(back.model), 5);
     assert_int_equal(rg_model_refine(back.model), 2);
     const int *read = NULL;
@@ -136,8 +134,7 @@ static void model_json_round_trip_is_exact(void **state)
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         size_t bytes = rg_model_field_entries(file.model, (rg_field)f) * sizeof(double) *
                        (size_t)rg_field_describe((rg_field)f)->components;
-        assert_memory_equal(rg_model_field(back.model, (rg_field)f),
-                            rg_model_field(file.model, (rg_field)f), bytes);
+        assert_memory_equal(rg_model_field(back.model, (rg_field)f), rg_model_field(file.model, (rg_field)f), bytes);
     }
     rgi_model_file_clear(&back);
     rgi_model_file_clear(&file);
@@ -161,15 +158,13 @@ static void model_json_uniform_field_is_one_number(void **state)
 }
 
 /* parse `text` with one edit; the status, and a sentence that names the file and `names` */
-static void check_refused(const char *text, const char *from, const char *to, rg_status expected,
-                          const char *names)
+static void check_refused(const char *text, const char *from, const char *to, rg_status expected, const char *names)
 {
     char *wrong = edited(text, from, to);
     rgi_model_file out;
     rg_error err = {0};
     rg_status status = rgi_model_file_parse(wrong, strlen(wrong), "m.json", &out, &err);
-    if (status != expected)
-        fail_msg("%s -> %s: status %d (%s), expected %d", from, to, status, err.text, expected);
+    if (status != expected) fail_msg("%s -> %s: status %d (%s), expected %d", from, to, status, err.text, expected);
     assert_int_equal(err.status, expected);
     if (strncmp(err.text, "m.json: ", 8) != 0 || !strstr(err.text, names) || strchr(err.text, '\n'))
         fail_msg("%s -> %s: the sentence is \"%s\"", from, to, err.text);
@@ -255,13 +250,11 @@ static void model_json_accepts_what_people_write(void **state)
     char *text = saved_text(&file);
     /* integers; a bare number without its unit; one pair for all; one number for both of a pair */
     char *a = edited(text, "{\"value\": 0.03, \"unit\": \"kg/m\"}", "1");
-    char *b = edited(a, "\"natural_curvature\": {\"value\": 0.0",
-                     "\"natural_curvature\": {\"value\": [1, 2]");
+    char *b = edited(a, "\"natural_curvature\": {\"value\": 0.0", "\"natural_curvature\": {\"value\": [1, 2]");
     char *c = edited(b, "\"marker_offset\": {\"value\": 0.0", "\"marker_offset\": {\"value\": 3");
     rgi_model_file back;
     rg_error err = {0};
-    if (rgi_model_file_parse(c, strlen(c), "m.json", &back, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rgi_model_file_parse(c, strlen(c), "m.json", &back, &err) != RG_OK) fail_msg("%s", err.text);
     size_t last = rg_model_field_entries(back.model, RG_MASS_PER_LENGTH) - 1;
     assert_true(rg_model_field(back.model, RG_MASS_PER_LENGTH)[last] == 1);
     last = rg_model_field_entries(back.model, RG_NATURAL_CURVATURE) - 1;
@@ -322,8 +315,7 @@ static void model_json_print_keeps_any_document(void **state)
                              "a string that is longer than what is left of any line of this file, "
                              "so it stands where it is");
     for (int i = 0; i < 300; i++)
-        deep = i % 2 ? json_pack("[o, f]", deep, 1.0 / (i + 1))
-                     : json_pack("{s:o, s:b}", "k", deep, "t", 1);
+        deep = i % 2 ? json_pack("[o, f]", deep, 1.0 / (i + 1)) : json_pack("{s:o, s:b}", "k", deep, "t", 1);
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
@@ -357,7 +349,8 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model_json_bend_measure), cmocka_unit_test(model_json_round_trip_is_exact),
+        cmocka_unit_test(model_json_bend_measure),
+        cmocka_unit_test(model_json_round_trip_is_exact),
         cmocka_unit_test(model_json_uniform_field_is_one_number),
         cmocka_unit_test(model_json_err_names_the_member),
         cmocka_unit_test(model_json_err_truncated_anywhere),

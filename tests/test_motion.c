@@ -69,10 +69,7 @@ static rgi_problem *problem_of(const rg_model *model, const rg_recording *r)
     return p;
 }
 
-static double length_of(const double *x)
-{
-    return hypot(hypot(x[3] - x[0], x[4] - x[1]), x[5] - x[2]);
-}
+static double length_of(const double *x) { return hypot(hypot(x[3] - x[0], x[4] - x[1]), x[5] - x[2]); }
 
 /* Markers on a quarter of a circle: what edges are longer or shorter by than the circle's chords, at most. */
 static void motion_circle_strain(void **state)

@@ -65,8 +65,7 @@ static void fit_cotangent(mutation_bench *b)
                 const int row = f * s->n_free + k;
                 const int at = f * size + 7 * s->n - 1 + 3 * s->free_markers[k] + c;
                 const double r = b->out[at] - b->recorded[3 * row + c];
-                b->bar[at] = b->weight[row] / fmax(fabs(r), b->pack.floor) *
-                             (s->bar == RGI_BAR_LOSS ? r : b->dout[at]);
+                b->bar[at] = b->weight[row] / fmax(fabs(r), b->pack.floor) * (s->bar == RGI_BAR_LOSS ? r : b->dout[at]);
             }
 }
 
@@ -98,8 +97,7 @@ static trial *make_trial(const char *name, mutation_scene scene, int last, int b
             b->weight[f * scene.n_free + k] = (f + k) % 4 == 3 ? 0.0 : 1.0;
             for (int c = 0; c < 3; c++)
                 b->recorded[3 * (f * scene.n_free + k) + c] =
-                    b->out[f * mutation_frame_size(&t->scene) + 7 * scene.n - 1 +
-                           3 * scene.free_markers[k] + c] +
+                    b->out[f * mutation_frame_size(&t->scene) + 7 * scene.n - 1 + 3 * scene.free_markers[k] + c] +
                     0.01 * random_signed(&seed);
         }
     if (bar != RGI_BAR_GIVEN) fit_cotangent(b);
@@ -112,8 +110,7 @@ static trial *make_trial(const char *name, mutation_scene scene, int last, int b
         }
         if (!mutation_idle(&scene, q) && !(t->size[q] > 0.0)) fail_msg("%s: %s moves nothing", name, mutation_names[q]);
         /* the fit's own gradient is the same number, summed in another order */
-        if (bar == RGI_BAR_LOSS)
-            assert_true(fabs(b->gradients[0] - t->left[q]) <= 1e-13 * t->size[q]);
+        if (bar == RGI_BAR_LOSS) assert_true(fabs(b->gradients[0] - t->left[q]) <= 1e-13 * t->size[q]);
     }
     forward(t, all);
     return t;
@@ -169,15 +166,11 @@ static double step_difference(trial *t, int s)
     rgi_tangent d = rgi_tangent_at(run.tangents, n, 0), bar = rgi_tangent_at(run.bar, n, 0);
     const rgi_course course = {d, NULL, NULL, 0};
     flipped = -1;
-    if (pack->deform)
-        rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, course, none, run.stress, run.dy);
-    else
-        rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, scratch);
+    if (pack->deform) rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, course, none, run.stress, run.dy);
+    else rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, scratch);
     tangent_exchange(run.tangents, n);
     flipped = term;
-    if (pack->deform)
-        rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress,
-                       run.dy);
+    if (pack->deform) rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress, run.dy);
     else rgi_step_adj(&run.rod, &run.step, run.alive, NULL, bar, nothing, run.stress, run.dy);
     for (int i = 0; i < RGI_NT * n; i++) {
         left += run.tangents[i] * w[i];
@@ -191,11 +184,11 @@ static void make_trials(trial **t)
 {
     const int given = RGI_BAR_GIVEN, loss = RGI_BAR_LOSS, normal = RGI_BAR_NORMAL;
     int k = 0;
-#define SCENE(name, n, grip, deform, scheme, chord, substeps, last, bar)                           \
-    t[k] = make_trial(name,                                                                        \
-                      mutation_scene_make(n, MUTATION_##grip, deform, scheme, chord, MUTATION_STEPS, \
-                                          substeps, 0x516eu + (unsigned)k),                        \
-                      last, bar, 77u + (unsigned)k),                                               \
+#define SCENE(name, n, grip, deform, scheme, chord, substeps, last, bar)                                               \
+    t[k] = make_trial(name,                                                                                            \
+                      mutation_scene_make(n, MUTATION_##grip, deform, scheme, chord, MUTATION_STEPS, substeps,         \
+                                          0x516eu + (unsigned)k),                                                      \
+                      last, bar, 77u + (unsigned)k),                                                                   \
     k++
     SCENE("BDF2, ends held", 9, ENDS, 0, 1, 1, 1, 4, given);
     SCENE("Euler, one end held", 8, ONE_END, 0, 0, 0, 2, 4, given);
@@ -235,12 +228,10 @@ static void mutation_none(void **state)
         print_message("%-22s %.1e (%s)\n", t[k]->name, err, mutation_names[kind]);
         /* round-off of a few thousand terms, through four solves of condition 1e3 or so */
         if (!(err <= 1e-12))
-            fail_msg("%s: dot products along %s differ by %.1e", t[k]->name, mutation_names[kind],
-                     err);
+            fail_msg("%s: dot products along %s differ by %.1e", t[k]->name, mutation_names[kind], err);
         for (int s = 0; s < MUTATION_STEPS; s++) {
             err = step_difference(t[k], s);
-            if (!(err <= 1e-12))
-                fail_msg("%s: dot products of step %d differ by %.1e", t[k]->name, s, err);
+            if (!(err <= 1e-12)) fail_msg("%s: dot products of step %d differ by %.1e", t[k]->name, s, err);
             worst = fmax(worst, err);
         }
     }
@@ -282,20 +273,17 @@ static void mutation_each(void **state)
         if (!(most <= 1e-9)) continue;
         survivors++;
         if (files[term])
-            print_error("%s:%d: this term's sign can be flipped unseen (%.1e)\n", base(files[term]),
-                        lines[term], most);
+            print_error("%s:%d: this term's sign can be flipped unseen (%.1e)\n", base(files[term]), lines[term], most);
         else
-            print_error("term %d of %d, after %s:%d: no scene comes there\n", term - FIRST,
-                        LAST - FIRST, term > FIRST ? base(files[term - 1]) : "",
-                        term > FIRST ? lines[term - 1] : 0);
+            print_error("term %d of %d, after %s:%d: no scene comes there\n", term - FIRST, LAST - FIRST,
+                        term > FIRST ? base(files[term - 1]) : "", term > FIRST ? lines[term - 1] : 0);
     }
     release(t);
-    print_message("%d terms, %d of them unseen; the least that a flip does is %.1e (%s:%d)\n",
-                  LAST - FIRST, survivors, least, base(files[hardest]), lines[hardest]);
+    print_message("%d terms, %d of them unseen; the least that a flip does is %.1e (%s:%d)\n", LAST - FIRST, survivors,
+                  least, base(files[hardest]), lines[hardest]);
     assert_true(LAST - FIRST > 100);
     grad_record("mutation", "terms whose sign can be flipped unseen", survivors, 0.0, GRAD_AT_MOST);
-    grad_record("mutation", "least that a flipped sign does to a dot product", least, 1e-9,
-                GRAD_AT_LEAST);
+    grad_record("mutation", "least that a flipped sign does to a dot product", least, 1e-9, GRAD_AT_LEAST);
     assert_int_equal(survivors, 0);
 }
 

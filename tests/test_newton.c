@@ -50,8 +50,8 @@ typedef struct rod {
     rg_model *model;
 } rod;
 
-/* A rod of 5 to 20 vertices that bends by up to half a radian a vertex, of edges of up to a third more or less than their
- * mean; moves at up to 3 m/s; held at one end or at both, which jump by 2 and 3 mm; bending over four decades,
+/* A rod of 5 to 20 vertices that bends by up to half a radian a vertex, of edges of up to a third more or less than
+ * their mean; moves at up to 3 m/s; held at one end or at both, which jump by 2 and 3 mm; bending over four decades,
  * stretching over four. */
 static rod *random_rod(uint64_t *seed)
 {
@@ -67,7 +67,8 @@ static rod *random_rod(uint64_t *seed)
     double *rest = rg_model_field_data(r->model, RG_REST_LENGTH);
     for (size_t i = 0; i + 1 < r->v; i++) {
         rest[i] = edge * between(seed, 0.7, 1.3);
-        const double s = (double)i, a = at + bent * sin(phase + 0.7 * s) + 0.3 * bent * s, b = up + bent * cos(phase + 0.9 * s);
+        const double s = (double)i, a = at + bent * sin(phase + 0.7 * s) + 0.3 * bent * s,
+                     b = up + bent * cos(phase + 0.9 * s);
         const double length = rest[i] * between(seed, 0.999, 1.001);
         r->x[i + 1][0] = r->x[i][0] + length * cos(a) * cos(b);
         r->x[i + 1][1] = r->x[i][1] + length * sin(a) * cos(b);
@@ -134,8 +135,9 @@ static void error_is_at_most_the_tolerance(void **state)
                 rg_model_destroy(&r->model);
                 free(r);
             }
-            print_message("tolerance %.0e m, step %2.0f ms: %.2f iterations, error above it in %d of %d, at most %.2g times\n",
-                          tolerances[t], 1e3 * steps[q], (double)iterations / RODS, over, RODS, worst);
+            print_message(
+                "tolerance %.0e m, step %2.0f ms: %.2f iterations, error above it in %d of %d, at most %.2g times\n",
+                tolerances[t], 1e3 * steps[q], (double)iterations / RODS, over, RODS, worst);
             if (over > RODS / 100) fail_msg("the error is above the tolerance in %d steps of %d", over, RODS);
             if (!(worst <= 100.0)) fail_msg("an error is %g times the tolerance", worst);
         }
@@ -192,10 +194,11 @@ static void sweep(rg_scheme scheme, double arc, double h, size_t clamps, int *fl
         *iterations += statuses[r].iterations;
         if (statuses[r].worst_iterations > *worst) *worst = statuses[r].worst_iterations;
         if (statuses[r].flag != RG_ROD_OK && statuses[r].flag != RG_ROD_FOLDED)
-            print_message("scheme %d, bent by %g rad, bending 1e%zu N m^2 over 1e6, stretching 1e%zu N, step %g s, held at %zu "
-                          "vertices: %s in step %d\n",
-                          (int)scheme, arc, r / STRETCHES, r % STRETCHES, h, clamps, rg_rod_flag_text(statuses[r].flag),
-                          statuses[r].step);
+            print_message(
+                "scheme %d, bent by %g rad, bending 1e%zu N m^2 over 1e6, stretching 1e%zu N, step %g s, held at %zu "
+                "vertices: %s in step %d\n",
+                (int)scheme, arc, r / STRETCHES, r % STRETCHES, h, clamps, rg_rod_flag_text(statuses[r].flag),
+                statuses[r].step);
     }
     rg_batch_destroy(&batch);
     rg_model_destroy(&model);
@@ -215,9 +218,10 @@ static void every_step_has_an_end(void **state)
                 for (size_t clamps = 2; clamps <= 4; clamps += 2)
                     sweep(schemes[s], 0.785398163397448 * arc, h, clamps, flags, &iterations, &worst);
             const int rods = 6 * BENDS * STRETCHES, wrong = rods - flags[RG_ROD_OK] - flags[RG_ROD_FOLDED];
-            print_message("%-14s %5.0f ms: %d rods, %d folded, %d otherwise wrong; %.2f iterations a step, at most %d\n",
-                          names[s], 1e3 * h, rods, flags[RG_ROD_FOLDED], wrong,
-                          (double)iterations / (double)(rods * FRAMES), worst);
+            print_message(
+                "%-14s %5.0f ms: %d rods, %d folded, %d otherwise wrong; %.2f iterations a step, at most %d\n",
+                names[s], 1e3 * h, rods, flags[RG_ROD_FOLDED], wrong, (double)iterations / (double)(rods * FRAMES),
+                worst);
             if (wrong > 0) fail_msg("%d rods did not reach the end of a step", wrong);
         }
 }
@@ -272,14 +276,16 @@ static void bent_rod_comes_to_rest(void **state)
             const rg_batch_outputs to = {.x = out[0][0]};
             require(rg_batch_forward(batch, &in, &to, &status, &err), &err);
             rg_batch_destroy(&batch);
-            if (status.flag != RG_ROD_OK) fail_msg("%d substeps: %s in step %d", substeps, rg_rod_flag_text(status.flag), status.step);
+            if (status.flag != RG_ROD_OK)
+                fail_msg("%d substeps: %s in step %d", substeps, rg_rod_flag_text(status.flag), status.step);
             for (size_t f = 0; f < F; f++) {
                 const double *p = out[f][N - 1];
                 least = fmin(least, p[1]);
                 far = fmax(far, sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]));
             }
             const double sag = 1e3 * out[F - 1][N - 1][2], aside = fabs(out[F - 1][N - 1][1]);
-            print_message("%s, %2d substeps: at most %d iterations a step, tip at rest %.4f mm, farthest %.6f m, swings to %.3f m\n",
+            print_message("%s, %2d substeps: at most %d iterations a step, tip at rest %.4f mm, farthest %.6f m, "
+                          "swings to %.3f m\n",
                           bdf2 ? "BDF2" : "backward Euler", substeps, status.worst_iterations, sag, far, least);
             if (!(fabs(sag + 2.249) <= 0.002 * 2.249)) fail_msg("the tip ends at %g mm", sag);
             if (!(far <= reach * (1.0 + 1e-4))) fail_msg("the tip is %g m away", far);

@@ -37,8 +37,7 @@ static rgi_plant_opts short_opts(void)
     return o;
 }
 
-static void plant(const rg_model *model, const rgi_plant_opts *o, uint64_t first, size_t n,
-                  rg_recording *out)
+static void plant(const rg_model *model, const rgi_plant_opts *o, uint64_t first, size_t n, rg_recording *out)
 {
     rg_error err = {0};
     must(rgi_plant(model, o, first, n, out, &err), &err);
@@ -53,15 +52,13 @@ static size_t doubles(const rg_recording *r) { return r->n_frames * r->n_markers
 
 static int same(const rg_recording *a, const rg_recording *b)
 {
-    return doubles(a) == doubles(b) &&
-           memcmp(a->positions, b->positions, doubles(a) * sizeof(double)) == 0 &&
+    return doubles(a) == doubles(b) && memcmp(a->positions, b->positions, doubles(a) * sizeof(double)) == 0 &&
            memcmp(a->driving, b->driving, doubles(a) * sizeof(double)) == 0;
 }
 
 static double distance(const double *a, const double *b)
 {
-    return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) +
-                (a[2] - b[2]) * (a[2] - b[2]));
+    return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
 }
 
 static const double *at(const rg_recording *r, size_t frame, size_t marker)
@@ -178,8 +175,7 @@ static void plant_noise_has_its_size(void **state)
     plant(model, &o, 0, COUNT, noisy);
     double sum[2] = {0.0, 0.0}, square[2] = {0.0, 0.0}, count[2] = {0.0, 0.0};
     for (size_t i = 0; i < COUNT; i++) {
-        assert_memory_equal(clean[i].positions, noisy[i].positions,
-                            2 * MARKERS * 3 * sizeof(double));
+        assert_memory_equal(clean[i].positions, noisy[i].positions, 2 * MARKERS * 3 * sizeof(double));
         for (size_t f = 2; f < FRAMES; f++)
             for (size_t k = 0; k < MARKERS; k++) {
                 int driven = k < 2 || k >= MARKERS - 2;
@@ -235,8 +231,7 @@ static void plant_glitches_are_found(void **state)
                 if (d > 0.0) {
                     assert_true(f >= 2);
                     /* two glitches may meet */
-                    assert_true(fabs(d - o.glitch_size_m) < 1e-9 ||
-                                d < 2.0 * o.glitch_size_m + 1e-9);
+                    assert_true(fabs(d - o.glitch_size_m) < 1e-9 || d < 2.0 * o.glitch_size_m + 1e-9);
                     thrown++;
                     found += (size_t)bad;
                 } else {
@@ -271,8 +266,7 @@ static void plant_grippers_move_like_recorded_ones(void **state)
             double square = 0.0;
             for (size_t f = 0; f < LONG; f++) {
                 const double *x = at(&r[i], f, k), *y = at(&r[i], f, inner);
-                for (size_t c = 0; c < 3; c++)
-                    assert_true(fabs(x[c] - at(&r[i], 0, k)[c]) < o.range_m + 1e-9);
+                for (size_t c = 0; c < 3; c++) assert_true(fabs(x[c] - at(&r[i], 0, k)[c]) < o.range_m + 1e-9);
                 /* the gripper is rigid and its marker pair hangs below its end */
                 assert_true(fabs(distance(x, y) - 0.025) < 1e-9);
                 assert_true(y[2] < x[2] - 0.015);
@@ -302,8 +296,7 @@ static void plant_any_grippers(void **state)
     static const struct {
         int clamps[5];
         size_t n;
-    } cases[] = {{{0, 1}, 2},          {{7, 8}, 2}, {{2, 7, 8}, 3},
-                 {{0, 1, 4, 7, 8}, 5}, {{0}, 1},    {{0, 8}, 2}};
+    } cases[] = {{{0, 1}, 2}, {{7, 8}, 2}, {{2, 7, 8}, 3}, {{0, 1, 4, 7, 8}, 5}, {{0}, 1}, {{0, 8}, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rg_error err = {0};
         rg_model *model = NULL;
@@ -321,8 +314,7 @@ static void plant_any_grippers(void **state)
     }
 }
 
-static void refuse(const rg_model *model, const rgi_plant_opts *o, rg_status expected,
-                   const char *words)
+static void refuse(const rg_model *model, const rgi_plant_opts *o, rg_status expected, const char *words)
 {
     rg_error err = {0};
     rg_recording r[1];
@@ -365,14 +357,10 @@ static void plant_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plant_seed_fixes_every_bit),
-        cmocka_unit_test(plant_truth_reproduces),
-        cmocka_unit_test(plant_starts_at_rest),
-        cmocka_unit_test(plant_noise_has_its_size),
-        cmocka_unit_test(plant_glitches_are_found),
-        cmocka_unit_test(plant_grippers_move_like_recorded_ones),
-        cmocka_unit_test(plant_any_grippers),
-        cmocka_unit_test(plant_refuses),
+        cmocka_unit_test(plant_seed_fixes_every_bit), cmocka_unit_test(plant_truth_reproduces),
+        cmocka_unit_test(plant_starts_at_rest),       cmocka_unit_test(plant_noise_has_its_size),
+        cmocka_unit_test(plant_glitches_are_found),   cmocka_unit_test(plant_grippers_move_like_recorded_ones),
+        cmocka_unit_test(plant_any_grippers),         cmocka_unit_test(plant_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

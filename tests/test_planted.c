@@ -91,8 +91,7 @@ typedef struct study {
     double error[MOST_SEEDS][MOST], std[MOST_SEEDS][MOST];
 } study;
 
-static void run_seed(const rg_model *truth, const rg_model *start, double driver_noise_m, int seed,
-                     study *s)
+static void run_seed(const rg_model *truth, const rg_model *start, double driver_noise_m, int seed, study *s)
 {
     rg_error err = {0};
     rg_recording r[RECORDINGS];
@@ -106,8 +105,7 @@ static void run_seed(const rg_model *truth, const rg_model *start, double driver
     for (int g = 0; g < RG_GROUP_COUNT; g++) opts.modes[g] = RG_HELD;
     for (size_t i = 0; i < sizeof fitted / sizeof *fitted; i++)
         opts.modes[fitted[i].group] =
-            fitted[i].group == RG_GROUP_BEND || fitted[i].group == RG_GROUP_CURVATURE ? RG_ALONG
-                                                                                      : RG_UNIFORM;
+            fitted[i].group == RG_GROUP_BEND || fitted[i].group == RG_GROUP_CURVATURE ? RG_ALONG : RG_UNIFORM;
     opts.correlation = 1.0;
     opts.floor_m = noise_m;
     opts.tolerance = 1e-9;
@@ -153,18 +151,17 @@ static study *run(double driver_noise_m)
     rg_model_destroy(&start);
     print_message("%d seeds, drivers with %g mm of noise (logarithmic parameters: relative)\n"
                   "%-24s %10s %10s %10s %9s %9s %7s\n",
-                  n_seeds, 1e3 * driver_noise_m, "parameter", "bias", "spread", "std", "std/spr.",
-                  "bias/std", "max |z|");
+                  n_seeds, 1e3 * driver_noise_m, "parameter", "bias", "spread", "std", "std/spr.", "bias/std",
+                  "max |z|");
     for (size_t i = 0; i < s->n; i++) {
         double mean, spread, std, worst = 0.0;
         char name[64];
         summary(s, i, &mean, &spread, &std);
         for (int k = 0; k < n_seeds; k++) worst = fmax(worst, fabs(s->error[k][i] / s->std[k][i]));
-        snprintf(name, sizeof name, "%s[%d].%d", rg_group_name(s->info[i].group),
-                 s->info[i].element, s->info[i].component + 1);
-        print_message("%-24s %10.2e %10.2e %10.2e %9.2f %9.2f %7.2f%s\n", name, mean, spread, std,
-                      std / spread, mean / std, worst,
-                      s->info[i].identifiable ? "" : "  (not identifiable)");
+        snprintf(name, sizeof name, "%s[%d].%d", rg_group_name(s->info[i].group), s->info[i].element,
+                 s->info[i].component + 1);
+        print_message("%-24s %10.2e %10.2e %10.2e %9.2f %9.2f %7.2f%s\n", name, mean, spread, std, std / spread,
+                      mean / std, worst, s->info[i].identifiable ? "" : "  (not identifiable)");
     }
     return s;
 }
@@ -201,8 +198,8 @@ static void planted_truth_within_deviations(void **state)
             fail_msg("parameter %zu: deviation %g, spread %g", i, std, spread);
     }
     assert_true(number >= 24.0);
-    print_message("%zu of %zu beyond three deviations; rms of error/std %.2f, of spread/std %.2f\n",
-                  beyond, counted, sqrt(squares / (double)counted), sqrt(variances / number));
+    print_message("%zu of %zu beyond three deviations; rms of error/std %.2f, of spread/std %.2f\n", beyond, counted,
+                  sqrt(squares / (double)counted), sqrt(variances / number));
     /* 0.3 % for normal errors, 0.6 % for t with 23 degrees of freedom */
     if (!(beyond * 50 <= counted)) fail_msg("%zu of %zu beyond three deviations", beyond, counted);
     /* all parameters together even in a few seeds: within a factor of 2 */

@@ -203,9 +203,8 @@ static void recording_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recording_complete), cmocka_unit_test(recording_simulate),
-        cmocka_unit_test(recording_fit),      cmocka_unit_test(recording_problem),
-        cmocka_unit_test(recording_ridge),    cmocka_unit_test(recording_written),
+        cmocka_unit_test(recording_complete), cmocka_unit_test(recording_simulate), cmocka_unit_test(recording_fit),
+        cmocka_unit_test(recording_problem),  cmocka_unit_test(recording_ridge),    cmocka_unit_test(recording_written),
     };
     return cmocka_run_group_tests_name("recording", tests, make, release);
 }

@@ -58,21 +58,14 @@ static rg_recording make_recording(void)
 {
     static int clamps[] = {0, 1, 3, 4};
     static char name[] = "made", source[] = "made by a test";
-    rg_recording r = {.name = name,
-                      .source = source,
-                      .n_frames = 30,
-                      .n_markers = 5,
-                      .dt_s = 0.01,
-                      .n_clamps = 4,
-                      .clamps = clamps};
+    rg_recording r = {
+        .name = name, .source = source, .n_frames = 30, .n_markers = 5, .dt_s = 0.01, .n_clamps = 4, .clamps = clamps};
     r.positions = calloc(30 * 15, sizeof(double));
     r.driving = calloc(30 * 15, sizeof(double));
     r.valid = malloc(30 * 5);
     assert_true(r.positions && r.driving && r.valid);
     memset(r.valid, 1, 30 * 5);
-    for (size_t i = 0; i < 30 * 15; i++) {
-        r.positions[i] = r.driving[i] = made_coordinate(i / 15, i / 3 % 5, i % 3);
-    }
+    for (size_t i = 0; i < 30 * 15; i++) { r.positions[i] = r.driving[i] = made_coordinate(i / 15, i / 3 % 5, i % 3); }
     return r;
 }
 
@@ -151,9 +144,7 @@ static void fault_npy_damaged(void **state)
     rg_error err = {0};
     assert_int_equal(rgi_npy_write(in_folder("d.npy"), data, 2, 4, &err), RG_OK);
     bytes b = read_bytes(in_folder("d.npy"));
-    for (size_t n = 0; n < b.size; n++) {
-        assert_int_equal(parse_copy(rgi_npy_parse, b.data, n), RG_ERR_FORMAT);
-    }
+    for (size_t n = 0; n < b.size; n++) { assert_int_equal(parse_copy(rgi_npy_parse, b.data, n), RG_ERR_FORMAT); }
     for (size_t bit = 0; bit < 8 * (b.size - sizeof data); bit++) {
         b.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
         parse_copy(rgi_npy_parse, b.data, b.size);
@@ -196,9 +187,8 @@ static void fault_h5_damaged(void **state)
         assert_non_null(strstr(err.text, "d.h5"));
     }
     /* every attribute and dataset missing in turn: rename it where its name stands */
-    static const char *const members[] = {"format", "version",   "recordings", "000000",
-                                          "name",   "source",    "sha256",     "dt_s",
-                                          "clamps", "positions", "driving",    "valid"};
+    static const char *const members[] = {"format", "version", "recordings", "000000",    "name",    "source",
+                                          "sha256", "dt_s",    "clamps",     "positions", "driving", "valid"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         size_t length = strlen(members[i]), found = 0;
         bytes copy = {0};
@@ -346,8 +336,7 @@ static void fault_write_incomplete_recordings(void **state)
     r.positions = positions;
     r.dt_s = NAN;
     assert_int_equal(rgi_recordings_write_h5(in_folder("i.h5"), &r, 1, &err), RG_ERR_ARGUMENT);
-    assert_int_equal(rgi_npy_write(in_folder("i.npy"), positions, SIZE_MAX / 2, 5, &err),
-                     RG_ERR_ARGUMENT);
+    assert_int_equal(rgi_npy_write(in_folder("i.npy"), positions, SIZE_MAX / 2, 5, &err), RG_ERR_ARGUMENT);
     assert_int_equal(access(in_folder("i.h5"), F_OK), -1);
     assert_int_equal(access(in_folder("i.npy"), F_OK), -1);
     release(&r);

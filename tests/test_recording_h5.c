@@ -51,7 +51,8 @@ hid_t __wrap_H5Fopen(const char *name, unsigned flags, hid_t access)
     if (poisoned || strstr(name, "crash")) raise(SIGSEGV);
     if (strstr(name, "abort")) abort();
     if (strstr(name, "leave")) exit(0);
-    if (strstr(name, "loop")) for (volatile unsigned long n = 0;; n++) continue;
+    if (strstr(name, "loop"))
+        for (volatile unsigned long n = 0;; n++) continue;
     poisoned = strstr(name, "poison") != NULL;
     return __real_H5Fopen(name, flags, access);
 }
@@ -266,6 +267,7 @@ static void h5_types(void **state)
         void (*write)(hid_t, const char *);
         const char *needle;
     } cases[] = {
+        /* clang-format off */
         {"positions", as_compound, floats},  {"positions", as_opaque, floats},
         {"positions", as_vlen, floats},      {"positions", as_array, floats},
         {"positions", as_text, floats},      {"positions", as_integer, floats},
@@ -281,6 +283,7 @@ static void h5_types(void **state)
         {"version", as_float, integers},     {"name", as_variable_text, text},
         {"name", as_long_text, text},        {"name", as_integer, text},
         {"name", as_vlen, text},             {"up", as_compound, text},
+        /* clang-format on */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         refused((h5_way){.other = cases[i].member, .write = cases[i].write}, cases[i].needle);
@@ -436,7 +439,9 @@ static void h5_crashes(void **state)
     (void)state;
     static const struct {
         const char *name, *needle;
-    } cases[] = {{"crash.h5", "signal 11"}, {"abort.h5", "signal 6"}, {"leave.h5", "exit code 0"},
+    } cases[] = {{"crash.h5", "signal 11"},
+                 {"abort.h5", "signal 6"},
+                 {"leave.h5", "exit code 0"},
                  {"loop.h5", "time that the file's size allows"}};
     rg_recording *r = NULL;
     size_t n = 0;
@@ -634,12 +639,17 @@ static void h5_flipped(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(h5_of_other_programs), cmocka_unit_test(h5_types),
+        cmocka_unit_test(h5_of_other_programs),
+        cmocka_unit_test(h5_types),
         cmocka_unit_test(h5_valid_is_0_or_1),
-        cmocka_unit_test(h5_storage),           cmocka_unit_test(h5_many_names),
-        cmocka_unit_test(h5_crashes),           cmocka_unit_test(h5_crash_of_another_file),
-        cmocka_unit_test(h5_not_a_regular_file), cmocka_unit_test(h5_truncated),
-        cmocka_unit_test(h5_flipped),           cmocka_unit_test(h5_damaged),
+        cmocka_unit_test(h5_storage),
+        cmocka_unit_test(h5_many_names),
+        cmocka_unit_test(h5_crashes),
+        cmocka_unit_test(h5_crash_of_another_file),
+        cmocka_unit_test(h5_not_a_regular_file),
+        cmocka_unit_test(h5_truncated),
+        cmocka_unit_test(h5_flipped),
+        cmocka_unit_test(h5_damaged),
     };
     const struct CMUnitTest longer[] = {cmocka_unit_test(h5_damaged_more)};
     more = argc == 2 ? strtoull(argv[1], NULL, 10) : 0;

@@ -40,8 +40,7 @@ static const char *in_folder(const char *name)
     return path[next];
 }
 
-static rg_status read_one(const char *path, const rgi_import_opts *opts, rg_recording **out,
-                          size_t *n, rg_error *err)
+static rg_status read_one(const char *path, const rgi_import_opts *opts, rg_recording **out, size_t *n, rg_error *err)
 {
     memset(err, 0, sizeof *err);
     return rgi_recordings_read(&path, 1, opts, out, n, err);
@@ -60,12 +59,10 @@ static void assert_made(const double *positions, size_t frames, size_t markers)
 }
 
 /* the sentence of a refusal names the file and says `needle` */
-static void assert_refused(rg_status status, rg_status expected, const rg_error *err,
-                           const char *needle)
+static void assert_refused(rg_status status, rg_status expected, const rg_error *err, const char *needle)
 {
     if (status != expected || strstr(err->text, needle) == NULL) {
-        print_error("status %d, \"%s\"; expected %d and \"%s\"\n", status, err->text, expected,
-                    needle);
+        print_error("status %d, \"%s\"; expected %d and \"%s\"\n", status, err->text, expected, needle);
     }
     assert_int_equal(status, expected);
     assert_non_null(strstr(err->text, needle));
@@ -106,14 +103,13 @@ static rg_status parse(const void *data, size_t size, rgi_motion *motion, rg_err
 static void pickle_tuples_ints_memo(void **state)
 {
     (void)state;
-    static const unsigned char frame[] =
-        "\x80\x02"
-        "(K\x01M\x02\x01J\xfe\xff\xff\xff"
-        "tq\x00" /* (1, 258, -2) */
-        "h\x00"
-        "\x8a\x01\xff\x8a\x00\x8a\x02\x00\x80\x87" /* (-1, 0, -32768) */
-        "\x87"
-        "\x85.";
+    static const unsigned char frame[] = "\x80\x02"
+                                         "(K\x01M\x02\x01J\xfe\xff\xff\xff"
+                                         "tq\x00" /* (1, 258, -2) */
+                                         "h\x00"
+                                         "\x8a\x01\xff\x8a\x00\x8a\x02\x00\x80\x87" /* (-1, 0, -32768) */
+                                         "\x87"
+                                         "\x85.";
     rgi_motion motion;
     rg_error err;
     rg_status status = parse(frame, sizeof frame - 1, &motion, &err);
@@ -254,16 +250,14 @@ static void csv_time_column(void **state)
     (void)state;
     rgi_motion motion;
     rg_error err;
-    assert_int_equal(
-        parse_csv("time,x0,y0,z0\n5.00,1,2,3\n5.02,4,5,6\n5.0401,7,8,9\n", &motion, &err), RG_OK);
+    assert_int_equal(parse_csv("time,x0,y0,z0\n5.00,1,2,3\n5.02,4,5,6\n5.0401,7,8,9\n", &motion, &err), RG_OK);
     assert_int_equal(motion.n_frames, 3);
     assert_int_equal(motion.n_markers, 1);
     for (int k = 0; k < 9; k++) assert_true(motion.positions[k] == k + 1);
     /* (5.0401 - 5) / 2, up to the rounding of two subtractions */
     assert_true(fabs(motion.dt_s - 0.02005) < 1e-14);
     free(motion.positions);
-    assert_refused(parse_csv("0,1,2,3\n.1,1,2,3\n.3,1,2,3\n", &motion, &err), RG_ERR_VALUE, &err,
-                   "frame 1");
+    assert_refused(parse_csv("0,1,2,3\n.1,1,2,3\n.3,1,2,3\n", &motion, &err), RG_ERR_VALUE, &err, "frame 1");
     assert_refused(parse_csv("0,1,2,3\n0,1,2,3\n", &motion, &err), RG_ERR_VALUE, &err, "frame 1");
 }
 
@@ -297,8 +291,7 @@ static void csv_refusals(void **state)
     }
     rgi_motion motion;
     rg_error err = {0};
-    assert_refused(rgi_csv_parse("1,2,3\0", 6, "f.csv", &motion, &err), RG_ERR_FORMAT, &err,
-                   "byte 5");
+    assert_refused(rgi_csv_parse("1,2,3\0", 6, "f.csv", &motion, &err), RG_ERR_FORMAT, &err, "byte 5");
 }
 
 /* ---- npy ---- */
@@ -355,32 +348,22 @@ static void npy_headers(void **state)
     } cases[] = {
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 3), }  \n", 1, 8, 18, RG_OK, ""},
         {"{\"shape\":(2,3,3),\"fortran_order\":False,\"descr\":\"<f4\"}", 2, 4, 18, RG_OK, ""},
-        {"{'descr': '>f8', 'fortran_order': False, 'shape': (2, 3, 3), }", 1, 8, 18,
-         RG_ERR_UNSUPPORTED, ">f8"},
-        {"{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3, 3), }", 1, 8, 18,
-         RG_ERR_UNSUPPORTED, "Fortran"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 9), }", 1, 8, 18, RG_ERR_SHAPE,
-         "2 dimensions"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 4), }", 1, 8, 24, RG_ERR_SHAPE,
-         "last one"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT,
-         "3 x 3 x 3"},
+        {"{'descr': '>f8', 'fortran_order': False, 'shape': (2, 3, 3), }", 1, 8, 18, RG_ERR_UNSUPPORTED, ">f8"},
+        {"{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3, 3), }", 1, 8, 18, RG_ERR_UNSUPPORTED, "Fortran"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 9), }", 1, 8, 18, RG_ERR_SHAPE, "2 dimensions"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 4), }", 1, 8, 24, RG_ERR_SHAPE, "last one"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (3, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT, "3 x 3 x 3"},
         {"{'descr': '<f8', 'fortran_order': False, 'shape': (6148914691236517206, "
          "6148914691236517206, 3), }",
          1, 8, 18, RG_ERR_FORMAT, "bytes of numbers"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 3, 3), }", 1, 8,
-         18, RG_ERR_FORMAT, "64 bits"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 3, 3), }", 1, 8, 0, RG_ERR_SHAPE,
-         "no frames"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (-2, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT,
-         "not a number"},
-        {"{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (2, 3, 3), }", 1, 8, 18,
-         RG_ERR_FORMAT, "quoted"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT,
+         "64 bits"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (0, 3, 3), }", 1, 8, 0, RG_ERR_SHAPE, "no frames"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (-2, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT, "not a number"},
+        {"{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (2, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT, "quoted"},
         {"{'descr': '<f8', 'shape': (2, 3, 3), }", 1, 8, 18, RG_ERR_FORMAT, "lacks"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 3), 'x': 1}", 1, 8, 18,
-         RG_ERR_FORMAT, "besides"},
-        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 3)", 1, 8, 18, RG_ERR_FORMAT,
-         "does not end"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 3), 'x': 1}", 1, 8, 18, RG_ERR_FORMAT, "besides"},
+        {"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 3)", 1, 8, 18, RG_ERR_FORMAT, "does not end"},
         {"", 1, 8, 18, RG_ERR_FORMAT, "dictionary"},
         {"{}", 3, 8, 18, RG_ERR_UNSUPPORTED, "3.0"},
     };
@@ -462,7 +445,8 @@ static void h5_round_trip(void **state)
     bytes_free(&b);
 }
 
-/* Give a dataset of the first recording in an HDF5 file another unit, as a text of fixed or variable length; NULL: none */
+/* Give a dataset of the first recording in an HDF5 file another unit, as a text of fixed or variable length; NULL: none
+ */
 static void set_unit(const char *path, const char *dataset, const char *unit, int variable)
 {
     char name[64];
@@ -582,8 +566,7 @@ static void h5_options(void **state)
 static void recordings_folder_in_natural_order(void **state)
 {
     (void)state;
-    static const char *const files[] = {"10.pkl",  "9.pkl",  "a2.pkl", "a10.pkl",
-                                        "007.pkl", ".8.pkl", "x.txt"};
+    static const char *const files[] = {"10.pkl", "9.pkl", "a2.pkl", "a10.pkl", "007.pkl", ".8.pkl", "x.txt"};
     static const char *const expected[] = {"007.pkl", "9.pkl", "10.pkl", "a2.pkl", "a10.pkl"};
     assert_int_equal(mkdir(in_folder("order"), 0777), 0);
     bytes b = make_pickle(4, 3, 5);
@@ -621,12 +604,10 @@ static void recordings_units_axes(void **state)
     for (int i = 0; i < 9; i++) assert_true(r->positions[i] == expected[i] * 0.01);
     assert_true(r->dt_s == 0.5);
     rgi_recordings_free(r, n);
-    static const char *const bad[] = {"",      "x",      "x,y",   "x,y,y",
-                                      "x,y,w", "x,y,z,", "x y z", "x,y,--z"};
+    static const char *const bad[] = {"", "x", "x,y", "x,y,y", "x,y,w", "x,y,z,", "x y z", "x,y,--z"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         opts.axes = bad[i];
-        assert_refused(read_one(in_folder("u.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                       "axes");
+        assert_refused(read_one(in_folder("u.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "axes");
         assert_null(r);
     }
 }
@@ -642,18 +623,17 @@ static void recordings_refusals(void **state)
         {"0,0,0,1,0,0\n0,0,0,1,0,0\n", "3 markers", RG_ERR_SHAPE},
         {"0,0,0,1,0,0,2,0,0,3,0,0\n0,0,0,1,0,0,2,0,0,3,0,0\n", "all 4 markers", RG_ERR_ARGUMENT},
         {"0,0,0,1,0,0,2,0,0\n0,0,0,1,0,0,2,0,0\n", "a clamp twice", RG_ERR_ARGUMENT},
-        {"0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,0,0,2,0,0,4,0,0\n",
-         "markers 2 and 3 coincide in frame 1", RG_ERR_VALUE},
-        {"0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,1e6,0,3,0,0,4,0,0\n",
-         "frame 1, marker 2 has the y", RG_ERR_VALUE},
+        {"0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,0,0,2,0,0,4,0,0\n", "markers 2 and 3 coincide in frame 1",
+         RG_ERR_VALUE},
+        {"0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,1e6,0,3,0,0,4,0,0\n", "frame 1, marker 2 has the y",
+         RG_ERR_VALUE},
     };
     rg_recording *r;
     size_t n;
     rg_error err;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         write_bytes(in_folder("bad.csv"), cases[i].text, strlen(cases[i].text));
-        assert_refused(read_one(in_folder("bad.csv"), NULL, &r, &n, &err), cases[i].status, &err,
-                       cases[i].needle);
+        assert_refused(read_one(in_folder("bad.csv"), NULL, &r, &n, &err), cases[i].status, &err, cases[i].needle);
         assert_non_null(strstr(err.text, "bad.csv"));
         assert_null(r);
     }
@@ -663,35 +643,26 @@ static void recordings_refusals(void **state)
     memcpy(b.data + 11 + 9 + 9 + 1, "\x7f\xf8\0\0\0\0\0\0", 8);
     write_bytes(in_folder("nan.pkl"), b.data, b.size);
     bytes_free(&b);
-    assert_refused(read_one(in_folder("nan.pkl"), NULL, &r, &n, &err), RG_ERR_VALUE, &err,
-                   "frame 0, marker 1");
+    assert_refused(read_one(in_folder("nan.pkl"), NULL, &r, &n, &err), RG_ERR_VALUE, &err, "frame 0, marker 1");
 
     rgi_import_opts opts = rgi_import_opts_default();
     static const int far[] = {0, 5};
     opts.clamps = far;
     opts.n_clamps = 2;
-    write_bytes(in_folder("five.csv"),
-                "0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n", 60);
-    assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                   "clamp 5");
+    write_bytes(in_folder("five.csv"), "0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n", 60);
+    assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "clamp 5");
     opts = rgi_import_opts_default();
     opts.unit_m = NAN;
-    assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                   "unit");
+    assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "unit");
 
     assert_int_equal(mkdir(in_folder("empty"), 0777), 0);
-    assert_refused(read_one(in_folder("empty"), NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                   "holds no recording");
-    assert_refused(read_one(in_folder("none.pkl"), NULL, &r, &n, &err), RG_ERR_IO, &err,
-                   "No such file");
+    assert_refused(read_one(in_folder("empty"), NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "holds no recording");
+    assert_refused(read_one(in_folder("none.pkl"), NULL, &r, &n, &err), RG_ERR_IO, &err, "No such file");
     write_bytes(in_folder("zero.pkl"), "", 0);
-    assert_refused(read_one(in_folder("zero.pkl"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err,
-                   "is empty");
+    assert_refused(read_one(in_folder("zero.pkl"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err, "is empty");
     write_bytes(in_folder("text.npy"), "1,2,3\n", 6);
-    assert_refused(read_one(in_folder("text.npy"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err,
-                   "text.npy");
-    assert_refused(rgi_recordings_read(NULL, 0, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                   "no recording");
+    assert_refused(read_one(in_folder("text.npy"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err, "text.npy");
+    assert_refused(rgi_recordings_read(NULL, 0, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "no recording");
 }
 
 /* the published recordings, where they are */
@@ -700,8 +671,7 @@ static void recordings_deform(void **state)
     (void)state;
     const char *root = getenv("RODGRAD_RECORDINGS");
     char path[4096];
-    snprintf(path, sizeof path, "%s/deform/DLO1/train",
-             root ? root : RODGRAD_SOURCE_DIR "/../shared/recordings");
+    snprintf(path, sizeof path, "%s/deform/DLO1/train", root ? root : RODGRAD_SOURCE_DIR "/../shared/recordings");
     if (access(path, R_OK) != 0) {
         print_message("no recordings in %s: set RODGRAD_RECORDINGS\n", path);
         skip();

@@ -51,8 +51,7 @@ static rg_recording swing(size_t n_frames, size_t n_markers, int seed, const cha
         size_t f = i / (3 * n_markers), m = i / 3 % n_markers;
         double s = (double)m / (double)(n_markers - 1), t = (double)f * r.dt_s;
         double sway = sin(M_PI * s) * sin(5 * t + seed);
-        const double at[3] = {s - 0.5 + 0.05 * sin(3 * t), 0.15 * sway,
-                              0.6 - 0.3 * sin(M_PI * s) + 0.04 * sway * sway};
+        const double at[3] = {s - 0.5 + 0.05 * sin(3 * t), 0.15 * sway, 0.6 - 0.3 * sin(M_PI * s) + 0.04 * sway * sway};
         noise = noise * 1664525u + 1013904223u;
         /* half a millimetre of noise, as a camera has */
         r.positions[i] = at[i % 3] + 5e-4 * ((double)(noise >> 8) / (1 << 24) - 0.5);
@@ -122,8 +121,7 @@ static void build(scene *s, size_t n_markers, const char *fit)
     memset(s, 0, sizeof *s);
     rg_error err = {0};
     const int driven[] = {0, 1, (int)n_markers - 2, (int)n_markers - 1};
-    if (rg_model_create(n_markers, 2, driven, 4, &s->file.model, &err) != RG_OK)
-        fail_msg("%s", err.text);
+    if (rg_model_create(n_markers, 2, driven, 4, &s->file.model, &err) != RG_OK) fail_msg("%s", err.text);
     double *bend = rg_model_field_data(s->file.model, RG_BEND_STIFFNESS_1);
     for (size_t i = 0; i < rg_model_field_entries(s->file.model, RG_BEND_STIFFNESS_1); i++)
         bend[i] *= 1 + 0.2 * sin((double)i);
@@ -177,12 +175,10 @@ static void spoil(scene *s)
     size_t width = 3 * s->recordings[0].n_markers;
     s->statuses[0] = (rg_rod_status){.flag = RG_ROD_NOT_CONVERGED, .step = 77};
     for (size_t f = 41; f < s->recordings[0].n_frames; f++)
-        memcpy(s->predicted[0] + f * width, s->predicted[0] + 40 * width,
-               width * sizeof **s->predicted);
+        memcpy(s->predicted[0] + f * width, s->predicted[0] + 40 * width, width * sizeof **s->predicted);
     if (s->n < 2) return;
     s->statuses[1] = (rg_rod_status){.flag = RG_ROD_NONFINITE, .step = 20};
-    for (size_t i = 10 * width; i < s->recordings[1].n_frames * width; i++)
-        s->predicted[1][i] = NAN;
+    for (size_t i = 10 * width; i < s->recordings[1].n_frames * width; i++) s->predicted[1][i] = NAN;
     memset(&s->errors[1].simulated, 0, sizeof s->errors[1].simulated);
     rgi_error_add(&s->errors[1].simulated, &s->recordings[1], s->predicted[1]);
 }
@@ -267,8 +263,7 @@ static void report_encoding_of_what_is_no_position(void **state)
     assert_non_null(text);
     decode(text, &back[0][0], 4, 3);
     for (int f = 0; f < 4; f++)
-        for (int k = 0; k < 3; k++)
-            /* whole units times 1e-4 at 1e6: an ulp of 1e6 */
+        for (int k = 0; k < 3; k++) /* whole units times 1e-4 at 1e6: an ulp of 1e6 */
             assert_true(fabs(back[f][k] - want[f][k]) <= 2e-10);
     free(text);
     text = rgi_encode_positions(&values[0][0], 0, 1, NULL);
@@ -328,13 +323,11 @@ static void report_data_says_what_was_measured(void **state)
         assert_int_equal(json_array_size(at), entries);
         assert_int_equal(json_array_size(values), entries * (size_t)real_at(field, "components"));
         for (size_t i = 1; i < entries; i++)
-            assert_true(json_number_value(json_array_get(at, i)) >
-                        json_number_value(json_array_get(at, i - 1)));
+            assert_true(json_number_value(json_array_get(at, i)) > json_number_value(json_array_get(at, i - 1)));
     }
     const json_t *bend = json_object_get(json_array_get(fields, RG_BEND_STIFFNESS_1), "values");
     assert_true(json_is_null(json_array_get(bend, 0))); /* an end vertex does not bend */
-    assert_true(json_number_value(json_array_get(bend, 2)) ==
-                rg_model_field(s.file.model, RG_BEND_STIFFNESS_1)[2]);
+    assert_true(json_number_value(json_array_get(bend, 2)) == rg_model_field(s.file.model, RG_BEND_STIFFNESS_1)[2]);
     assert_true(json_equal(json_object_get(data, "fit"), s.file.fit));
     json_decref(data);
     destroy(&s);
@@ -378,8 +371,7 @@ static void report_data_of_failed_simulations(void **state)
     const json_t *one = json_array_get(list, 0), *two = json_array_get(list, 1);
     /* step 77 at two steps a frame: the last of frames 38 + 2 */
     assert_true(real_at(one, "failed_frame") == 40);
-    assert_string_equal(json_string_value(json_object_get(one, "status")),
-                        "step 77: Newton did not converge");
+    assert_string_equal(json_string_value(json_object_get(one, "status")), "step 77: Newton did not converge");
     assert_string_equal(json_string_value(json_object_get(two, "name")), "latin?.pkl");
     assert_true(json_is_null(json_object_get(two, "l1_m")));
     const json_t *summary = json_object_get(data, "summary");
@@ -494,10 +486,7 @@ static void report_errors_leave_no_file(void **state)
 /* an allocator for jansson that fails once, at the call that `allowance` counts down to */
 static long allowance;
 
-static void *scarce(size_t size)
-{
-    return allowance-- == 0 ? NULL : malloc(size);
-}
+static void *scarce(size_t size) { return allowance-- == 0 ? NULL : malloc(size); }
 
 static void report_survives_each_failing_allocation(void **state)
 {

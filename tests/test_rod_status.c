@@ -66,8 +66,8 @@ static void set_inputs(inputs *in, size_t odd, const double *roll, const double 
 
 static rg_batch_inputs point(const inputs *in)
 {
-    const rg_batch_inputs to = {in->x0[0][0], in->v0[0][0], in->m0[0][0], in->clamp_x[0][0][0], in->clamp_m[0][0][0],
-                                NULL};
+    const rg_batch_inputs to = {in->x0[0][0],         in->v0[0][0],         in->m0[0][0],
+                                in->clamp_x[0][0][0], in->clamp_m[0][0][0], NULL};
     return to;
 }
 
@@ -156,8 +156,8 @@ static void rod_status_turn(void **state)
             const double expected = angle > PI ? 2.0 * PI - angle : angle;
             const double bar = variants[v].real == RG_REAL_FLOAT ? 2e-4 : 1e-9;
             if (!(fabs(status[3].worst_turn_rad - expected) <= bar) || status[3].worst_turn_step != 2)
-                fail_msg("%s: %.9g rad in step %d, not %.9g in step 2", name_of(&variants[v]),
-                         status[3].worst_turn_rad, status[3].worst_turn_step, expected);
+                fail_msg("%s: %.9g rad in step %d, not %.9g in step 2", name_of(&variants[v]), status[3].worst_turn_rad,
+                         status[3].worst_turn_step, expected);
             assert_true(status[0].worst_turn_rad <= 1e-3 && status[4].worst_turn_rad <= 1e-3);
         }
     free(in);
@@ -287,8 +287,15 @@ static void rod_status_recording(void **state)
         positions[f][V - 1][0] = EDGE * (V - 2 + cos(angle));
         positions[f][V - 1][2] = EDGE * sin(angle);
     }
-    rg_recording r = {.name = name, .n_frames = FRAMES, .n_markers = V, .dt_s = 0.01, .positions = positions[0][0],
-                      .driving = positions[0][0], .valid = valid, .n_clamps = C, .clamps = clamps};
+    rg_recording r = {.name = name,
+                      .n_frames = FRAMES,
+                      .n_markers = V,
+                      .dt_s = 0.01,
+                      .positions = positions[0][0],
+                      .driving = positions[0][0],
+                      .valid = valid,
+                      .n_clamps = C,
+                      .clamps = clamps};
     rg_rollout_opts opts = rg_rollout_opts_default();
     opts.context = backend;
     opts.substeps = 10;
@@ -302,9 +309,8 @@ static void rod_status_recording(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rod_status_turn),    cmocka_unit_test(rod_status_twist),
-        cmocka_unit_test(rod_status_step),    cmocka_unit_test(rod_status_carried),
-        cmocka_unit_test(rod_status_recording),
+        cmocka_unit_test(rod_status_turn),    cmocka_unit_test(rod_status_twist),     cmocka_unit_test(rod_status_step),
+        cmocka_unit_test(rod_status_carried), cmocka_unit_test(rod_status_recording),
     };
     return cmocka_run_group_tests_name("rod_status", tests, backend_open, backend_close);
 }

@@ -41,10 +41,7 @@ typedef struct group {
 
 static size_t frames_of(size_t i) { return 4 + (7 * i) % (MOST_FRAMES - 3); }
 
-static size_t bytes_of(const rg_recording *r)
-{
-    return r->n_frames * r->n_markers * 3 * sizeof(double);
-}
+static size_t bytes_of(const rg_recording *r) { return r->n_frames * r->n_markers * 3 * sizeof(double); }
 
 static void setup_group(group *b, size_t n)
 {
@@ -86,15 +83,13 @@ static void run(group *b)
 static void assert_good(const group *b, size_t i)
 {
     const rg_rod_status *s = &b->status[i];
-    if (s->flag != RG_ROD_OK)
-        fail_msg("rod %zu: %s in step %d", i, rg_rod_flag_text(s->flag), s->step);
+    if (s->flag != RG_ROD_OK) fail_msg("rod %zu: %s in step %d", i, rg_rod_flag_text(s->flag), s->step);
 }
 
 /* rod i of a gave the same as rod k of b */
 static void assert_same(const group *a, size_t i, const group *b, size_t k)
 {
-    if (memcmp(a->out[i], b->out[k], bytes_of(&a->recordings[i])))
-        fail_msg("rods %zu and %zu differ", i, k);
+    if (memcmp(a->out[i], b->out[k], bytes_of(&a->recordings[i]))) fail_msg("rods %zu and %zu differ", i, k);
     assert_memory_equal(&a->status[i], &b->status[k], sizeof a->status[i]);
 }
 
@@ -203,21 +198,17 @@ static void rollout_bad_input_err(void **state)
     rg_error err = {0};
     setup_group(&b, 3);
     rg_recording *r = &b.recordings[1];
-    double *driver = &r->driving[3 * (6 * MARKERS + 5) + 1],
-           *free_marker = &r->driving[3 * (MARKERS + 3)];
+    double *driver = &r->driving[3 * (6 * MARKERS + 5) + 1], *free_marker = &r->driving[3 * (MARKERS + 3)];
     double was = *driver, was_free = *free_marker;
     *driver = NAN;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_VALUE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     assert_non_null(strstr(err.text, "marker 5"));
     assert_non_null(strstr(err.text, "frame 6"));
     *driver = INFINITY;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_VALUE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     *driver = was;
     *free_marker = NAN;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_VALUE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     assert_non_null(strstr(err.text, "marker 3"));
     assert_non_null(strstr(err.text, "frame 1"));
     *free_marker = was_free;
@@ -226,49 +217,39 @@ static void rollout_bad_input_err(void **state)
     for (size_t f = 1; f < 8; f += 6) {
         memcpy(saved, r->driving + 3 * (f * MARKERS + 1), sizeof saved);
         memcpy(r->driving + 3 * (f * MARKERS + 1), r->driving + 3 * f * MARKERS, sizeof saved);
-        assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                         RG_ERR_VALUE);
+        assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
         memcpy(r->driving + 3 * (f * MARKERS + 1), saved, sizeof saved);
     }
     size_t frames = r->n_frames;
     r->n_frames = 2;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_SHAPE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_SHAPE);
     r->n_frames = frames;
     r->n_markers = MARKERS - 1;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_SHAPE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_SHAPE);
     r->n_markers = MARKERS;
     r->clamps[1] = 2;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_SHAPE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_SHAPE);
     r->clamps[1] = 1;
     r->dt_s = 0.02;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_SHAPE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_SHAPE);
     r->dt_s = -0.01;
     assert_int_equal(rg_simulate(b.model, r, 1, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     r->dt_s = 0.01;
     double *stiffness = rg_model_field_data(b.model, RG_TWIST_STIFFNESS);
     stiffness[3] = -1.0;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_VALUE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     stiffness[3] = 1e-3;
     rg_model_field_data(b.model, RG_MARKER_OFFSET)[0] = 0.001;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_VALUE);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_VALUE);
     rg_model_field_data(b.model, RG_MARKER_OFFSET)[0] = 0.0;
-    assert_int_equal(rg_simulate(b.model, b.recordings, 0, &b.opts, b.out, b.status, &err),
-                     RG_ERR_ARGUMENT);
-    assert_int_equal(rg_simulate(NULL, b.recordings, 3, &b.opts, b.out, b.status, &err),
-                     RG_ERR_ARGUMENT);
+    assert_int_equal(rg_simulate(b.model, b.recordings, 0, &b.opts, b.out, b.status, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_simulate(NULL, b.recordings, 3, &b.opts, b.out, b.status, &err), RG_ERR_ARGUMENT);
     const rg_rollout_opts good = b.opts;
-#define REFUSED(field, value, status_)                                                             \
-    do {                                                                                           \
-        b.opts.field = value;                                                                      \
-        assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err),    \
-                         status_);                                                                 \
-        b.opts = good;                                                                             \
+#define REFUSED(field, value, status_)                                                                                 \
+    do {                                                                                                               \
+        b.opts.field = value;                                                                                          \
+        assert_int_equal(rg_simulate(b.model, b.recordings, 3, &b.opts, b.out, b.status, &err), status_);              \
+        b.opts = good;                                                                                                 \
     } while (0)
     REFUSED(substeps, 0, RG_ERR_ARGUMENT);
     REFUSED(tolerance_m, NAN, RG_ERR_ARGUMENT);
@@ -292,8 +273,7 @@ static void check_fault(const group *b, const group *well, size_t bad)
     const rg_rod_status *s = &b->status[bad];
     for (size_t k = 0; k < r->n_frames * MARKERS * 3; k++)
         if (!isfinite(b->out[bad][k]))
-            fail_msg("frame %zu of the bad rod (%s) is not finite", k / (MARKERS * 3),
-                     rg_rod_flag_text(s->flag));
+            fail_msg("frame %zu of the bad rod (%s) is not finite", k / (MARKERS * 3), rg_rod_flag_text(s->flag));
     if (s->flag == RG_ROD_OK) return;
     size_t failed = (size_t)(s->step / b->opts.substeps + 2);
     assert_true(failed >= 2 && failed < r->n_frames);
@@ -304,8 +284,7 @@ static void check_fault(const group *b, const group *well, size_t bad)
             /* a step before the failed one may have been good; frame 1 is the recorded marker, and
              * offsets along chords there are along edges in the rod */
             if (f == failed && (f == 2 || b->opts.substeps > 1)) continue;
-            if (now != before)
-                fail_msg("frame %zu: a failed rod moved from %.17g to %.17g", f, before, now);
+            if (now != before) fail_msg("frame %zu: a failed rod moved from %.17g to %.17g", f, before, now);
         }
 }
 
@@ -357,8 +336,7 @@ static void rollout_fault_is_contained(void **state)
                 flagged += b.status[4].flag != RG_ROD_OK;
                 if (k == 0 && substeps == 1)
                     print_message("fault %d: %s, step %d, %d iterations in all\n", fault,
-                                  rg_rod_flag_text(b.status[4].flag), b.status[4].step,
-                                  b.status[4].iterations);
+                                  rg_rod_flag_text(b.status[4].flag), b.status[4].step, b.status[4].iterations);
                 clear_group(&well);
                 clear_group(&b);
             }
@@ -407,8 +385,7 @@ static void rollout_fault_loss_finite(void **state)
         double loss, absolute, normal = 0.0, gradient = 0.0;
         for (size_t i = 0; i < 5; i++) {
             rgi_takes_loss(batch, i, &loss, &absolute);
-            if (!isfinite(loss) || !isfinite(absolute))
-                fail_msg("fault %d: the loss of rod %zu is %g", fault, i, loss);
+            if (!isfinite(loss) || !isfinite(absolute)) fail_msg("fault %d: the loss of rod %zu is %g", fault, i, loss);
         }
         rgi_takes_normal(batch, &normal, &gradient);
         assert_true(isfinite(normal) && isfinite(gradient));
@@ -494,8 +471,8 @@ static void assert_tangents_bitwise(const char *isa)
         for (size_t i = 0; i < COUNT; i++) {
             rgi_takes_markers(batch, i, markers);
             for (size_t f = 2; f < frames_of(i); f++) /* free ones: the driven are copied */
-                assert_memory_equal(markers + ((f - 2) * MARKERS + 2) * 3,
-                                    b.out[i] + (f * MARKERS + 2) * 3, 9 * sizeof(double));
+                assert_memory_equal(markers + ((f - 2) * MARKERS + 2) * 3, b.out[i] + (f * MARKERS + 2) * 3,
+                                    9 * sizeof(double));
         }
         rgi_takes_destroy(&batch);
         assert_memory_equal(normal[k], normal[0], sizeof normal[0]);
@@ -544,8 +521,7 @@ static void rollout_retrace_bitwise(void **state)
                 rgi_takes *batch = NULL;
                 rg_error err = {0};
                 if (rgi_takes_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
-                    rgi_takes_set(batch, b.model, NULL, 0, &err) != RG_OK ||
-                    rgi_takes_run(batch, &err) != RG_OK ||
+                    rgi_takes_set(batch, b.model, NULL, 0, &err) != RG_OK || rgi_takes_run(batch, &err) != RG_OK ||
                     rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK ||
                     rgi_takes_retrace(batch, &err) != RG_OK)
                     fail_msg("%s", err.text);
@@ -572,8 +548,7 @@ static void rollout_fit_threads_bitwise(void **state)
     (void)state;
     enum { N = 5 };
     rg_recording recordings[N];
-    for (size_t i = 0; i < N; i++)
-        recordings[i] = rods_recording(MARKERS, frames_of(i), clamps, 4, i);
+    for (size_t i = 0; i < N; i++) recordings[i] = rods_recording(MARKERS, frames_of(i), clamps, 4, i);
     double cost[3][12] = {{0}}, field[3][4 * MARKERS];
     for (int k = 0; k < 3; k++) {
         rg_fit_opts o = rg_fit_opts_default();
@@ -590,8 +565,7 @@ static void rollout_fit_threads_bitwise(void **state)
             cost[k][i] = p.cost;
         }
         memset(field[k], 0, sizeof field[k]);
-        memcpy(field[k], rg_model_field(rg_fit_model(fit), RG_BEND_STIFFNESS_1),
-               MARKERS * sizeof(double));
+        memcpy(field[k], rg_model_field(rg_fit_model(fit), RG_BEND_STIFFNESS_1), MARKERS * sizeof(double));
         memcpy(field[k] + MARKERS, rg_model_field(rg_fit_model(fit), RG_NATURAL_CURVATURE),
                2 * MARKERS * sizeof(double));
         rg_fit_destroy(&fit);
@@ -620,11 +594,9 @@ static void rollout_free_fall_value(void **state)
             o.tolerance_m = 1e-12;
             for (int i = 0; i < MARKERS; i++) {
                 rg_model_field_data(model, RG_DRAG)[i] = 0.0;
-                for (int c = 0; c < 2; c++)
-                    rg_model_field_data(model, RG_MARKER_OFFSET)[2 * i + c] = 0.0;
+                for (int c = 0; c < 2; c++) rg_model_field_data(model, RG_MARKER_OFFSET)[2 * i + c] = 0.0;
             }
-            if (rg_simulate(model, &r, 1, &o, place, &status, &err) != RG_OK)
-                fail_msg("%s", err.text);
+            if (rg_simulate(model, &r, 1, &o, place, &status, &err) != RG_OK) fail_msg("%s", err.text);
             assert_int_equal(status.flag, RG_ROD_OK);
             /* masses of vertices, as docs/physics.md has them */
             double mass[MARKERS], total = 0.0, centre[FRAMES][3] = {{0}};
@@ -638,8 +610,7 @@ static void rollout_free_fall_value(void **state)
             }
             for (int f = 0; f < FRAMES; f++)
                 for (int i = 0; i < MARKERS; i++)
-                    for (int c = 0; c < 3; c++)
-                        centre[f][c] += mass[i] / total * out[(f * MARKERS + i) * 3 + c];
+                    for (int c = 0; c < 3; c++) centre[f][c] += mass[i] / total * out[(f * MARKERS + i) * 3 + c];
             for (int c = 0; c < 3; c++) {
                 double g = c == 2 ? -9.81 : 0.0, h = r.dt_s / substeps;
                 /* the velocity at frame 1 of a body in flight */
@@ -648,8 +619,7 @@ static void rollout_free_fall_value(void **state)
                 for (int s = 0; s < (FRAMES - 2) * substeps; s++) {
                     int second = scheme == RG_SCHEME_BDF2 && s > 0;
                     double hat = second ? 2.0 * h / 3.0 : h;
-                    double xt = second ? (4.0 * x - xo) / 3.0 : x,
-                           vt = second ? (4.0 * v - vo) / 3.0 : v;
+                    double xt = second ? (4.0 * x - xo) / 3.0 : x, vt = second ? (4.0 * v - vo) / 3.0 : v;
                     xo = x, vo = v;
                     v = vt + hat * g;
                     x = xt + hat * v;
@@ -677,8 +647,7 @@ static void rollout_point_clamp_swings(void **state)
     rg_rod_status status;
     rg_error err = {0};
     if (rg_simulate(model, &r, 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
-    if (status.flag != RG_ROD_OK)
-        fail_msg("%s in step %d", rg_rod_flag_text(status.flag), status.step);
+    if (status.flag != RG_ROD_OK) fail_msg("%s in step %d", rg_rod_flag_text(status.flag), status.step);
     /* both arms have fallen below the hand, no farther than the rod is long */
     const double *last = out + (FRAMES - 1) * MARKERS * 3, *hand = last + 3 * 3;
     for (int k = 0; k < MARKERS; k++) {

@@ -16,9 +16,8 @@
 static const double pi = 3.14159265358979323846;
 static const rg_material rubber = {1e7, 3.5e6, 1100.0};
 static const rg_section sections[] = {
-    {RG_SECTION_CIRCLE, 0.004, 0},       {RG_SECTION_ELLIPSE, 0.004, 0.0025},
-    {RG_SECTION_ELLIPSE, 0.001, 0.003},  {RG_SECTION_RECTANGLE, 0.01, 0.002},
-    {RG_SECTION_RECTANGLE, 0.003, 0.003}, {RG_SECTION_TUBE, 0.004, 0.0039},
+    {RG_SECTION_CIRCLE, 0.004, 0},       {RG_SECTION_ELLIPSE, 0.004, 0.0025},  {RG_SECTION_ELLIPSE, 0.001, 0.003},
+    {RG_SECTION_RECTANGLE, 0.01, 0.002}, {RG_SECTION_RECTANGLE, 0.003, 0.003}, {RG_SECTION_TUBE, 0.004, 0.0039},
     {RG_SECTION_TUBE, 0.004, 0.001},
 };
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
@@ -94,15 +93,13 @@ static void section_rectangle_torsion_value(void **state)
 {
     (void)state;
     /* Timoshenko and Goodier's table: J/(l s^3) to the digits printed there */
-    static const double table[][2] = {{1, 0.1406}, {1.5, 0.196}, {2, 0.229},
-                                      {3, 0.263},  {5, 0.291},   {10, 0.312}};
+    static const double table[][2] = {{1, 0.1406}, {1.5, 0.196}, {2, 0.229}, {3, 0.263}, {5, 0.291}, {10, 0.312}};
     for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
         const double l = table[k][0];
         const rg_section wide = {RG_SECTION_RECTANGLE, l, 1}, high = {RG_SECTION_RECTANGLE, 1, l};
         const double j = measure(wide).j_m4;
         assert_true(measure(high).j_m4 == j);
-        if (!(fabs(j / l - table[k][1]) <= 6e-4))
-            fail_msg("l/s = %g: %.6f, not %g", l, j / l, table[k][1]);
+        if (!(fabs(j / l - table[k][1]) <= 6e-4)) fail_msg("l/s = %g: %.6f, not %g", l, j / l, table[k][1]);
         /* what the double series leaves out falls as the cube of its length */
         near_to("double series", j, double_series(l, 1), 1e-7 * (l > 4) + 1e-9);
     }
@@ -213,11 +210,15 @@ static void section_model_value(void **state)
 {
     (void)state;
     static const rg_field set[] = {RG_STRETCH_STIFFNESS, RG_BEND_STIFFNESS_1, RG_BEND_STIFFNESS_2,
-                                   RG_TWIST_STIFFNESS, RG_MASS_PER_LENGTH, RG_BEND_COUPLING};
+                                   RG_TWIST_STIFFNESS,   RG_MASS_PER_LENGTH,  RG_BEND_COUPLING};
     const double a = 0.004, b = 0.0025;
     const rg_section ellipse = {RG_SECTION_ELLIPSE, a, b};
-    const double want[] = {1e7 * pi * a * b, 1e7 * pi * pow(a, 3) * b / 4, 1e7 * pi * a * pow(b, 3) / 4,
-                           3.5e6 * pi * pow(a * b, 3) / (a * a + b * b), 1100 * pi * a * b, 0};
+    const double want[] = {1e7 * pi * a * b,
+                           1e7 * pi * pow(a, 3) * b / 4,
+                           1e7 * pi * a * pow(b, 3) / 4,
+                           3.5e6 * pi * pow(a * b, 3) / (a * a + b * b),
+                           1100 * pi * a * b,
+                           0};
     for (size_t refine = 1; refine <= 8; refine += 7) {
         rg_model *m = NULL;
         rg_error err = {0};
@@ -297,8 +298,7 @@ static void refused_section(rg_section s, const char *words)
     assert_true(shape.area_m2 == 1 && shape.j_m4 == 4);
 }
 
-static void refused_back(rg_section_kind kind, rg_stiffness s, double young, rg_status status,
-                         const char *words)
+static void refused_back(rg_section_kind kind, rg_stiffness s, double young, rg_status status, const char *words)
 {
     rg_section out = {RG_SECTION_CIRCLE, 7, 7};
     rg_error err = {0};
@@ -331,10 +331,9 @@ static void section_refusals_err(void **state)
     assert_int_equal(rg_section_stiffness(&sections[0], NULL, &bad, &err), RG_ERR_ARGUMENT);
     assert_int_equal(rg_section_moduli(&sections[0], NULL, &moduli, &err), RG_ERR_ARGUMENT);
     assert_int_equal(rg_model_set_section(NULL, &sections[0], &rubber, &err), RG_ERR_ARGUMENT);
-    double *parts[] = {&bad.stretch_n, &bad.bend_1_n_m2, &bad.bend_2_n_m2, &bad.twist_n_m2,
-                       &bad.mass_per_length_kg_m};
-    static const char *const names[] = {"stretch_stiffness", "bend_stiffness_1", "bend_stiffness_2",
-                                        "twist_stiffness", "mass_per_length"};
+    double *parts[] = {&bad.stretch_n, &bad.bend_1_n_m2, &bad.bend_2_n_m2, &bad.twist_n_m2, &bad.mass_per_length_kg_m};
+    static const char *const names[] = {"stretch_stiffness", "bend_stiffness_1", "bend_stiffness_2", "twist_stiffness",
+                                        "mass_per_length"};
     for (int k = 0; k < 5; k++) {
         bad = s;
         *parts[k] = k % 2 ? NAN : 0;

@@ -20,7 +20,7 @@
 #include "cuda/kernel.h"
 
 /* a launch as CUDA's C++ has it */
-#define RG_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                            \
+#define RG_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                      \
     rgs_launch(#kernel, (grid), (block), (shared_bytes), (stream), [=]() { kernel(__VA_ARGS__); })
 
 #include <cusolverDn.h>
@@ -82,8 +82,7 @@ __global__ static void meet_all(seen *all)
     s.half_sum = 0.5 + t;
     for (int step = 8; step; step >>= 1) s.half_sum += __shfl_xor_sync(mask, s.half_sum, step);
     s.quarter_sum = 0.5 + t;
-    for (int step = 4; step; step >>= 1)
-        s.quarter_sum += __shfl_xor_sync(0xffu << (t & 24u), s.quarter_sum, step);
+    for (int step = 4; step; step >>= 1) s.quarter_sum += __shfl_xor_sync(0xffu << (t & 24u), s.quarter_sum, step);
     __syncwarp(0xffu << (t & 24u));
     s.half_fifth = __shfl_sync(mask, 1.5f * (float)t, (int)(t & 16u) + 5);
     s.segment = __shfl_sync(mask, t, 3, 8);
@@ -184,11 +183,9 @@ static void *launch_alone(void *argument)
 {
     enum { COUNT = LAUNCHER_BLOCKS * LAUNCHER_THREADS };
     int *wrong = (int *)argument, *x, *sums;
-    if (cudaMalloc(&x, COUNT * sizeof *x) || cudaMalloc(&sums, LAUNCHER_BLOCKS * sizeof *sums))
-        return nullptr;
+    if (cudaMalloc(&x, COUNT * sizeof *x) || cudaMalloc(&sums, LAUNCHER_BLOCKS * sizeof *sums)) return nullptr;
     for (int i = 0; i < COUNT; i++) x[i] = *wrong;
-    int expected =
-        LAUNCHER_THREADS * (LAUNCHER_ROUNDS * *wrong + LAUNCHER_ROUNDS * (LAUNCHER_ROUNDS - 1) / 2);
+    int expected = LAUNCHER_THREADS * (LAUNCHER_ROUNDS * *wrong + LAUNCHER_ROUNDS * (LAUNCHER_ROUNDS - 1) / 2);
     RG_LAUNCH(sum_tree, LAUNCHER_BLOCKS, LAUNCHER_THREADS, LAUNCHER_THREADS * sizeof(int), nullptr, x, sums,
               LAUNCHER_ROUNDS);
     *wrong = 0;
@@ -366,10 +363,7 @@ __global__ static void diverges(int *)
     else __syncwarp();
 }
 
-__global__ static void reads_other_half(int *out)
-{
-    out[threadIdx.x] = __shfl_xor_sync(half_of(threadIdx.x), 1, 16);
-}
+__global__ static void reads_other_half(int *out) { out[threadIdx.x] = __shfl_xor_sync(half_of(threadIdx.x), 1, 16); }
 
 __global__ static void odd_width(int *out) { out[threadIdx.x] = __shfl_sync(WHOLE, 1, 0, 12); }
 
@@ -458,29 +452,23 @@ typedef struct abort_case {
 
 /* in the forward order */
 static const abort_case ABORTS[] = {
-    {"not_in_mask",
-     "kernel not_in_mask, block 1: thread 16 at __syncwarp(0x0000ffff): its lane 16 is not in the mask"},
-    {"odd_mask",
-     "kernel odd_mask, block 0: thread 0 at __syncwarp(0x00000f0f): a mask is a warp, half, a quarter or an eighth of one"},
+    {"not_in_mask", "kernel not_in_mask, block 1: thread 16 at __syncwarp(0x0000ffff): its lane 16 is not in the mask"},
+    {"odd_mask", "kernel odd_mask, block 0: thread 0 at __syncwarp(0x00000f0f): a mask is a warp, half, a quarter or "
+                 "an eighth of one"},
     {"absent_lanes",
      "thread 32 at __syncwarp(0xffffffff): the mask names lanes that a block of 48 threads does not have"},
-    {"different_kinds",
-     "thread 16 is at __shfl_xor_sync(0xffffffff) (4 bytes) and thread 0 at __syncwarp(0xffffffff)"},
-    {"different_shuffles",
-     "thread 16 is at __shfl_xor_sync(0xffffffff) (4 bytes) and thread 0 at __shfl_down_sync"},
-    {"different_sizes",
-     "(8 bytes) and thread 0 at __shfl_xor_sync(0xffffffff) (4 bytes): lanes of a mask must meet"},
+    {"different_kinds", "thread 16 is at __shfl_xor_sync(0xffffffff) (4 bytes) and thread 0 at __syncwarp(0xffffffff)"},
+    {"different_shuffles", "thread 16 is at __shfl_xor_sync(0xffffffff) (4 bytes) and thread 0 at __shfl_down_sync"},
+    {"different_sizes", "(8 bytes) and thread 0 at __shfl_xor_sync(0xffffffff) (4 bytes): lanes of a mask must meet"},
     {"different_masks",
      "thread 8 waits at __syncwarp(0xffffffff) and thread 0 at __syncwarp(0x0000ffff): neither can go on"},
     {"leaves_warp_last", "thread 3 leaves the kernel while thread 0 waits for it at __syncwarp(0xffffffff)"},
     {"leaves_warp_first", "thread 1 waits at __syncwarp(0xffffffff) for thread 0, which has left the kernel"},
     {"leaves_half", "thread 20 leaves the kernel while thread 16 waits for it at __syncwarp(0xffff0000)"},
-    {"leaves_block_last",
-     "thread 32 leaves the kernel while threads of the block wait for it at __syncthreads() (32)"},
+    {"leaves_block_last", "thread 32 leaves the kernel while threads of the block wait for it at __syncthreads() (32)"},
     {"leaves_block_first",
      "thread 32 waits at __syncthreads() for threads of the block that have left the kernel (32)"},
-    {"diverges",
-     "thread 1 waits at __syncthreads() and thread 0 at __syncwarp(0xffffffff): neither can go on"},
+    {"diverges", "thread 1 waits at __syncthreads() and thread 0 at __syncwarp(0xffffffff): neither can go on"},
     {"reads_other_half", "thread 0 at __shfl_xor_sync(0x0000ffff) reads lane 16, which is not in the mask"},
     {"odd_width", "thread 0 at __shfl_sync: a width of 12 is not a power of two up to 32"},
     {"launches", "kernel launches, block 0: thread 0 launches kernel nothing: only the host can"},
@@ -499,10 +487,10 @@ static int run_sanitizer_case(const char *name)
     int wrong = *name != '+';
     if (!wrong) name++;
     double *out = device_array<double>(BLOCKS * THREADS);
-#define CASE(kernel)                                                                                         \
-    if (!strcmp(name, #kernel)) {                                                                            \
-        RG_LAUNCH(kernel, BLOCKS, THREADS, THREADS * sizeof(double), nullptr, out, wrong);                   \
-        return cudaGetLastError() == cudaSuccess && cudaFree(out) == cudaSuccess ? EXIT_SUCCESS : 3;         \
+#define CASE(kernel)                                                                                                   \
+    if (!strcmp(name, #kernel)) {                                                                                      \
+        RG_LAUNCH(kernel, BLOCKS, THREADS, THREADS * sizeof(double), nullptr, out, wrong);                             \
+        return cudaGetLastError() == cudaSuccess && cudaFree(out) == cudaSuccess ? EXIT_SUCCESS : 3;                   \
     }
     CASE(neighbour)
     CASE(neighbour_half)
@@ -519,10 +507,10 @@ static int run_sanitizer_case(const char *name)
 static int run_case(const char *name)
 {
     int *out = device_array<int>(64);
-#define CASE(kernel, grid, block)                                                                            \
-    if (!strcmp(name, #kernel)) {                                                                            \
-        RG_LAUNCH(kernel, grid, block, 0, nullptr, out);                                                     \
-        return EXIT_SUCCESS;                                                                                 \
+#define CASE(kernel, grid, block)                                                                                      \
+    if (!strcmp(name, #kernel)) {                                                                                      \
+        RG_LAUNCH(kernel, grid, block, 0, nullptr, out);                                                               \
+        return EXIT_SUCCESS;                                                                                           \
     }
     CASE(not_in_mask, 2, 32)
     CASE(odd_mask, 1, 32)
@@ -580,8 +568,7 @@ static int run_child(const char *name, char *text, size_t size)
     for (;;) {
         char rest[512];
         bool full = length + 1 >= size;
-        ssize_t got =
-            full ? read(ends[0], rest, sizeof rest) : read(ends[0], text + length, size - 1 - length);
+        ssize_t got = full ? read(ends[0], rest, sizeof rest) : read(ends[0], text + length, size - 1 - length);
         if (got <= 0) break;
         if (!full) length += (size_t)got;
     }
@@ -603,8 +590,7 @@ static void shim_misuse_aborts(void **state)
             /* the other order meets the same mistake at other threads */
             const char *sentence = reverse ? "CPU shim: " : c.sentence;
             if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(text, sentence)) continue;
-            print_error("%s: status %d, wanted an abort with '%s', got: %s\n", c.name, status, sentence,
-                        text);
+            print_error("%s: status %d, wanted an abort with '%s', got: %s\n", c.name, status, sentence, text);
             missing++;
         }
     }
@@ -635,8 +621,8 @@ static void check_found(const char *const *names, size_t count, const char *find
 static void shim_races_are_found(void **state)
 {
     (void)state;
-    static const char *const names[] = {"neighbour", "neighbour_half", "neighbour_other_half",
-                                        "between_blocks", "reused_shared"};
+    static const char *const names[] = {"neighbour", "neighbour_half", "neighbour_other_half", "between_blocks",
+                                        "reused_shared"};
     if (!THREAD_SANITIZER) {
         print_message("races are found by builds with -fsanitize=thread only\n");
         skip();
@@ -851,10 +837,8 @@ static void shim_occupancy_value(void **state)
     assert_int_equal(blocks, 0);
     assert_int_equal(cudaFuncSetAttribute(mark, cudaFuncAttributeMaxDynamicSharedMemorySize, 232449),
                      cudaErrorInvalidValue);
-    assert_int_equal(cudaFuncSetAttribute(mark, cudaFuncAttributeMaxDynamicSharedMemorySize, 100000),
-                     cudaSuccess);
-    assert_int_equal(cudaFuncSetAttribute(mark, cudaFuncAttributePreferredSharedMemoryCarveout, 100),
-                     cudaSuccess);
+    assert_int_equal(cudaFuncSetAttribute(mark, cudaFuncAttributeMaxDynamicSharedMemorySize, 100000), cudaSuccess);
+    assert_int_equal(cudaFuncSetAttribute(mark, cudaFuncAttributePreferredSharedMemoryCarveout, 100), cudaSuccess);
     assert_int_equal(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, mark, 32, 100000), cudaSuccess);
     assert_int_equal(blocks, 2);
     assert_int_equal(cudaFuncGetAttributes(&facts, mark), cudaSuccess);
@@ -898,9 +882,9 @@ static void shim_cublas_value(void **state)
         assert_true(y[i] == sum);
     }
     /* the columns of A times the same x, one matrix of 3 x 2 after the other */
-    assert_int_equal(cublasDgemvStridedBatched(blas, CUBLAS_OP_T, ROWS, 2, &one, a, LEAD, 2 * LEAD, x, 1, 0,
-                                               &zero, y, 1, 2, 2),
-                     CUBLAS_STATUS_SUCCESS);
+    assert_int_equal(
+        cublasDgemvStridedBatched(blas, CUBLAS_OP_T, ROWS, 2, &one, a, LEAD, 2 * LEAD, x, 1, 0, &zero, y, 1, 2, 2),
+        CUBLAS_STATUS_SUCCESS);
     for (int j = 0; j < COLUMNS; j++) {
         double sum = 0.0;
         for (int i = 0; i < ROWS; i++) sum += entry(i, j) * (i - 1.0);
@@ -911,9 +895,9 @@ static void shim_cublas_value(void **state)
         cublasDsyrk(blas, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_T, COLUMNS, ROWS, &one, a, LEAD, &zero, c, LEAD),
         CUBLAS_STATUS_SUCCESS);
     double *full = device_array<double>(LEAD * COLUMNS);
-    assert_int_equal(cublasDgemm(blas, CUBLAS_OP_T, CUBLAS_OP_N, COLUMNS, COLUMNS, ROWS, &one, a, LEAD, a,
-                                 LEAD, &zero, full, LEAD),
-                     CUBLAS_STATUS_SUCCESS);
+    assert_int_equal(
+        cublasDgemm(blas, CUBLAS_OP_T, CUBLAS_OP_N, COLUMNS, COLUMNS, ROWS, &one, a, LEAD, a, LEAD, &zero, full, LEAD),
+        CUBLAS_STATUS_SUCCESS);
     for (int j = 0; j < COLUMNS; j++)
         for (int i = 0; i < COLUMNS; i++) {
             double sum = 0.0;
@@ -941,9 +925,9 @@ static void shim_cublas_value(void **state)
     for (int j = 0; j < COLUMNS; j++)
         for (int i = 0; i < ROWS; i++) assert_true(c[i + j * LEAD] == entry(i, j) * 2.0 * (j - 1.0));
     full[1] = 100.0;
-    assert_int_equal(cublasDgeam(blas, CUBLAS_OP_N, CUBLAS_OP_T, COLUMNS, COLUMNS, &two, full, LEAD, &one,
-                                 full, LEAD, c, LEAD),
-                     CUBLAS_STATUS_SUCCESS);
+    assert_int_equal(
+        cublasDgeam(blas, CUBLAS_OP_N, CUBLAS_OP_T, COLUMNS, COLUMNS, &two, full, LEAD, &one, full, LEAD, c, LEAD),
+        CUBLAS_STATUS_SUCCESS);
     assert_true(c[1] == 2.0 * full[1] + full[LEAD] && c[LEAD] == 2.0 * full[LEAD] + full[1]);
 
     /* host memory, and an array that ends too soon */
@@ -982,13 +966,11 @@ static void shim_cusolver_value(void **state)
     b[0] = 8.0;
     b[1] = 8.0;
     assert_int_equal(cusolverDnDpotrf_bufferSize(solver, lower, 2, s, 2, &size), CUSOLVER_STATUS_SUCCESS);
-    assert_int_equal(
-        cusolverDnDsyevd_bufferSize(solver, CUSOLVER_EIG_MODE_VECTOR, lower, 2, s, 2, b, &larger),
-        CUSOLVER_STATUS_SUCCESS);
+    assert_int_equal(cusolverDnDsyevd_bufferSize(solver, CUSOLVER_EIG_MODE_VECTOR, lower, 2, s, 2, b, &larger),
+                     CUSOLVER_STATUS_SUCCESS);
     assert_true(size > 0 && larger > size);
     double *work = device_array<double>((size_t)larger);
-    assert_int_equal(cusolverDnDpotrf(solver, lower, 2, s, 2, work, size - 1, info),
-                     CUSOLVER_STATUS_INVALID_VALUE);
+    assert_int_equal(cusolverDnDpotrf(solver, lower, 2, s, 2, work, size - 1, info), CUSOLVER_STATUS_INVALID_VALUE);
     assert_int_equal(cusolverDnDpotrf(solver, lower, 2, s, 2, work, size, info), CUSOLVER_STATUS_SUCCESS);
     assert_int_equal(*info, 0);
     assert_true(std::isnan(work[0]));
@@ -1001,13 +983,11 @@ static void shim_cusolver_value(void **state)
     assert_true(fabs(s[0] - 0.375) <= tol && fabs(s[1] + 0.25) <= tol && fabs(s[3] - 0.5) <= tol);
     /* eigenvalues (7 +- sqrt(17)) / 2, S v = w v */
     fill_symmetric(s);
-    assert_int_equal(
-        cusolverDnDsyevd(solver, CUSOLVER_EIG_MODE_VECTOR, lower, 2, s, 2, b, work, larger, info),
-        CUSOLVER_STATUS_SUCCESS);
+    assert_int_equal(cusolverDnDsyevd(solver, CUSOLVER_EIG_MODE_VECTOR, lower, 2, s, 2, b, work, larger, info),
+                     CUSOLVER_STATUS_SUCCESS);
     assert_int_equal(*info, 0);
     assert_true(fabs(b[0] - (7.0 - sqrt(17.0)) / 2.0) <= tol && fabs(b[1] - (7.0 + sqrt(17.0)) / 2.0) <= tol);
-    for (int k = 0; k < 2; k++)
-        assert_true(fabs(4.0 * s[2 * k] + 2.0 * s[2 * k + 1] - b[k] * s[2 * k]) <= 10.0 * tol);
+    for (int k = 0; k < 2; k++) assert_true(fabs(4.0 * s[2 * k] + 2.0 * s[2 * k + 1] - b[k] * s[2 * k]) <= 10.0 * tol);
     /* not positive definite: info names the minor */
     s[0] = -1.0;
     s[1] = 0.0;
@@ -1015,10 +995,8 @@ static void shim_cusolver_value(void **state)
     assert_int_equal(*info, 1);
     int local_info;
     double local[4] = {1.0, 0.0, 0.0, 1.0};
-    assert_int_equal(cusolverDnDpotrf(solver, lower, 2, s, 2, work, size, &local_info),
-                     CUSOLVER_STATUS_INVALID_VALUE);
-    assert_int_equal(cusolverDnDpotrs(solver, lower, 2, 1, s, 2, local, 2, info),
-                     CUSOLVER_STATUS_INVALID_VALUE);
+    assert_int_equal(cusolverDnDpotrf(solver, lower, 2, s, 2, work, size, &local_info), CUSOLVER_STATUS_INVALID_VALUE);
+    assert_int_equal(cusolverDnDpotrs(solver, lower, 2, 1, s, 2, local, 2, info), CUSOLVER_STATUS_INVALID_VALUE);
     assert_int_equal(cusolverDnDestroy(solver), CUSOLVER_STATUS_SUCCESS);
     for (double *p : {s, b, work}) assert_int_equal(cudaFree(p), cudaSuccess);
     assert_int_equal(cudaFree(info), cudaSuccess);

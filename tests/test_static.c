@@ -131,8 +131,7 @@ static void static_bitwise(void **state)
     grad_scene *few = grad_scene_pick(s, some, 2);
     const grad_outputs out = grad_outputs_zero(few);
     grad_forward(few, &out);
-    for (size_t k = 0; k < 2; k++)
-        assert_int_equal(grad_outputs_differ(s, &one.out, some[k], &out, k), 0);
+    for (size_t k = 0; k < 2; k++) assert_int_equal(grad_outputs_differ(s, &one.out, some[k], &out, k), 0);
     grad_scene_free(few);
     grad_scene_free(s);
 }
@@ -295,10 +294,8 @@ static void static_refused(void **state)
     if (rg_batch_forward(s->batch, &in, &to, status, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < s->rods; i++) {
         assert_int_equal(status[i].flag, i == 2 ? RG_ROD_NONFINITE : RG_ROD_OK);
-        if (i == 2)
-            assert_int_equal(status[i].step, 1);
-        else
-            assert_int_equal(grad_outputs_differ(s, &well, i, &now, i), 0);
+        if (i == 2) assert_int_equal(status[i].step, 1);
+        else assert_int_equal(grad_outputs_differ(s, &well, i, &now, i), 0);
     }
     grad_scene_free(s);
 }
@@ -313,16 +310,15 @@ static void static_backends(void **state)
     s->opts.rollout.isa = "scalar";
     const result here = run(s);
     for (size_t k = 0; k < s->rods * s->opts.n_frames * 3 * s->vertices; k++)
-        assert_true(fabs(there.out.x[k] - here.out.x[k]) <= 1e-11 &&
-                    fabs(there.d_out.x[k] - here.d_out.x[k]) <= 1e-9);
+        assert_true(fabs(there.out.x[k] - here.out.x[k]) <= 1e-11 && fabs(there.d_out.x[k] - here.d_out.x[k]) <= 1e-9);
     grad_scene_free(s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(static_dot),      cmocka_unit_test(static_differences), cmocka_unit_test(static_bitwise),
-        cmocka_unit_test(static_stays),    cmocka_unit_test(static_unstable),    cmocka_unit_test(static_refused),
+        cmocka_unit_test(static_dot),   cmocka_unit_test(static_differences), cmocka_unit_test(static_bitwise),
+        cmocka_unit_test(static_stays), cmocka_unit_test(static_unstable),    cmocka_unit_test(static_refused),
     };
     const struct CMUnitTest of_gpu[] = {cmocka_unit_test(static_backends), cmocka_unit_test(static_unstable)};
     const char *name = getenv("RODGRAD_TEST_BACKEND");

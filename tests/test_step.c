@@ -26,9 +26,8 @@
 enum { NODES = 9, FRAMES = 3, STEPS = 2 * FRAMES, STATE = RGI_NC + 2, DIRECTIONS = STATE + 1 };
 enum grip { BOTH_ENDS, ONE_END, MIDDLE, NOWHERE, GRIPS };
 
-static const char *const names[DIRECTIONS] = {"KL",  "L",  "TS", "K11", "K12",  "K22",  "KB1",
-                                              "KB2", "TB", "RM", "LM",  "KT",   "TBAR", "TT",
-                                              "M",   "C",  "O1", "O2",  "start"};
+static const char *const names[DIRECTIONS] = {"KL", "L",  "TS",   "K11", "K12", "K22", "KB1", "KB2", "TB",   "RM",
+                                              "LM", "KT", "TBAR", "TT",  "M",   "C",   "O1",  "O2",  "start"};
 
 typedef struct scene {
     int n, n_markers, substeps, bdf2, normalised;
@@ -43,10 +42,7 @@ typedef struct scene {
     double dx0[3 * NODES], dv0[3 * NODES];
 } scene;
 
-static double between(uint64_t *seed, double a, double b)
-{
-    return a + (b - a) * random_uniform(seed);
-}
+static double between(uint64_t *seed, double a, double b) { return a + (b - a) * random_uniform(seed); }
 
 static vec3 vec(const double *p) { return v3(p[0], p[1], p[2]); }
 
@@ -143,12 +139,10 @@ static void make_drive(scene *s, double h, uint64_t *seed)
             for (int d = 0; d < 3; d++) arm[d] = s->x0[3 * i + d] - pivot[d];
             unit(spin[e], axis);
             rotate(axis, angle, arm, turned);
-            for (int d = 0; d < 3; d++)
-                now[3 * i + d] = pivot[d] + turned[d] + h * (step + 1) * speed[e][d];
+            for (int d = 0; d < 3; d++) now[3 * i + d] = pivot[d] + turned[d] + h * (step + 1) * speed[e][d];
         }
         for (int k = 0; k < s->n_fixed_x; k++)
-            memcpy(s->drive_x + 3 * (step * s->n_fixed_x + k), now + 3 * s->fixed_x[k],
-                   3 * sizeof(double));
+            memcpy(s->drive_x + 3 * (step * s->n_fixed_x + k), now + 3 * s->fixed_x[k], 3 * sizeof(double));
         for (int k = 0; k < s->n_fixed_theta; k++) {
             int i = s->fixed_theta[k];
             vec3 from = v3_unit(v3_sub(vec(last + 3 * i + 3), vec(last + 3 * i)));
@@ -267,10 +261,8 @@ static void run_complex(const scene *s, int q, real by, real *markers)
     real coef[NODES * RGI_NC], offset[2 * NODES], x0[3 * NODES], v0[3 * NODES], m0[3 * NODES];
     real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[RGI_STATUS], steps;
     rgi_pack p = make_pack(s);
-    for (int i = 0; i < NODES * RGI_NC; i++)
-        coef[i] = s->coef[i] + (q < 0 ? 0.0 : by * s->by[q][i]);
-    for (int i = 0; i < 2 * NODES; i++)
-        offset[i] = s->offset[i] + (q < 0 ? 0.0 : by * s->by[q][NODES * RGI_NC + i]);
+    for (int i = 0; i < NODES * RGI_NC; i++) coef[i] = s->coef[i] + (q < 0 ? 0.0 : by * s->by[q][i]);
+    for (int i = 0; i < 2 * NODES; i++) offset[i] = s->offset[i] + (q < 0 ? 0.0 : by * s->by[q][NODES * RGI_NC + i]);
     for (int i = 0; i < 3 * NODES; i++) {
         x0[i] = s->x0[i] + (q == STATE ? by * s->dx0[i] : 0.0);
         v0[i] = s->v0[i] + (q == STATE ? by * s->dv0[i] : 0.0);
@@ -376,29 +368,23 @@ static void check_scene(const scene *s, const char *what, double worst[2][DIRECT
     for (int i = 0; i < count; i++) theirs[i] = creal(moved[0][i]);
     /* two compilations of one source: round-off of a solved step, times its condition number */
     double err = difference(markers, theirs, count);
-    if (!(err <= 1e-11))
-        fail_msg("%s: markers of the two instantiations differ by %.1e", what, err);
+    if (!(err <= 1e-11)) fail_msg("%s: markers of the two instantiations differ by %.1e", what, err);
     for (int q = 0; q < DIRECTIONS; q++) {
-        for (int f = 0; f < FRAMES; f++)
-            memcpy(mine + f * m, jvp + (f * DIRECTIONS + q) * m, (size_t)m * sizeof *mine);
+        for (int f = 0; f < FRAMES; f++) memcpy(mine + f * m, jvp + (f * DIRECTIONS + q) * m, (size_t)m * sizeof *mine);
         run_complex(s, q, STEP * I, moved[0]);
         for (int i = 0; i < count; i++) theirs[i] = cimag(moved[0][i]) / STEP;
         /* the bar of the design: a step solved to round-off, times its condition number */
         err = difference(mine, theirs, count);
         if (!(err <= worst[0][q])) worst[0][q] = err;
-        if (!(err <= 1e-10))
-            fail_msg("%s: tangent along %s is %.1e from the complex step", what, names[q], err);
+        if (!(err <= 1e-10)) fail_msg("%s: tangent along %s is %.1e from the complex step", what, names[q], err);
         /* fourth order, so that its error (1e-4)^4 hides behind round-off 1e-14/1e-4 */
         const double h = 5e-4;
-        for (int k = 0; k < 4; k++)
-            run_complex(s, q, h * (k < 2 ? 1.0 : 2.0) * (k % 2 ? -1.0 : 1.0), moved[k]);
+        for (int k = 0; k < 4; k++) run_complex(s, q, h * (k < 2 ? 1.0 : 2.0) * (k % 2 ? -1.0 : 1.0), moved[k]);
         for (int i = 0; i < count; i++)
-            theirs[i] =
-                creal(8.0 * (moved[0][i] - moved[1][i]) - (moved[2][i] - moved[3][i])) / (12.0 * h);
+            theirs[i] = creal(8.0 * (moved[0][i] - moved[1][i]) - (moved[2][i] - moved[3][i])) / (12.0 * h);
         err = difference(mine, theirs, count);
         if (!(err <= worst[1][q])) worst[1][q] = err;
-        if (!(err <= 1e-7))
-            fail_msg("%s: tangent along %s is %.1e from central differences", what, names[q], err);
+        if (!(err <= 1e-7)) fail_msg("%s: tangent along %s is %.1e from central differences", what, names[q], err);
     }
 }
 
@@ -421,13 +407,11 @@ static void step_tangent_complex(void **state)
             }
     double most[2] = {0.0, 0.0};
     for (int q = 0; q < DIRECTIONS; q++) {
-        print_message("%-5s complex step %.1e, central differences %.1e\n", names[q], worst[0][q],
-                      worst[1][q]);
+        print_message("%-5s complex step %.1e, central differences %.1e\n", names[q], worst[0][q], worst[1][q]);
         for (int k = 0; k < 2; k++) most[k] = worst[k][q] <= most[k] ? most[k] : worst[k][q];
     }
     grad_record("complex step", "tangents of 3-frame rollouts, implicit", most[0], 1e-10, GRAD_AT_MOST);
-    grad_record("central differences", "tangents of 3-frame rollouts, implicit", most[1], 1e-7,
-                GRAD_AT_MOST);
+    grad_record("central differences", "tangents of 3-frame rollouts, implicit", most[1], 1e-7, GRAD_AT_MOST);
 }
 
 /* a rod in the middle of a motion: random histories, a trial away from all of them */
@@ -485,10 +469,7 @@ static bench make_bench(const scene *s, int bdf2, uint64_t seed)
     return b;
 }
 
-static int prescribed(const scene *s, int u)
-{
-    return s->fixed[u / 4] & (u % 4 < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
-}
+static int prescribed(const scene *s, int u) { return s->fixed[u / 4] & (u % 4 < 3 ? RGI_FIXED_X : RGI_FIXED_THETA); }
 
 /* Hessian blocks as a dense symmetric matrix */
 static void dense(const rgi_rod *rod, double *h)
@@ -499,8 +480,7 @@ static void dense(const rgi_rod *rod, double *h)
         const real *p = rod->hess + RGI_NH * k;
         int a = 4 * rod->plan.first[k], b = 4 * rod->plan.second[k], o = 4 * k;
         for (int c = 0; c < 4; c++) {
-            for (int r = c; r < 4; r++)
-                h[(o + r) * size + o + c] = h[(o + c) * size + o + r] = creal(p[RGI_TRI(r, c)]);
+            for (int r = c; r < 4; r++) h[(o + r) * size + o + c] = h[(o + c) * size + o + r] = creal(p[RGI_TRI(r, c)]);
             for (int r = 0; r < 4 && a >= 0; r++)
                 h[(a + r) * size + o + c] = h[(o + c) * size + a + r] = creal(p[10 + 4 * r + c]);
             for (int r = 0; r < 3 && b >= 0; r++)
@@ -531,8 +511,7 @@ static void step_assembly_complex(void **state)
     (void)state;
     double worst[2] = {0.0, 0.0}, turned = 0.0;
     for (int number = 0; number < 80; number++) {
-        scene *s = make_scene(5 + number % 5, (enum grip)(number % GRIPS), 1, 1,
-                              0xa55e3b1eu + (unsigned)number);
+        scene *s = make_scene(5 + number % 5, (enum grip)(number % GRIPS), 1, 1, 0xa55e3b1eu + (unsigned)number);
         s->normalised = number >= 40;
         bench b = make_bench(s, number / GRIPS % 2, 77u + (unsigned)number);
         rgi_rod *rod = &b.rod;
@@ -571,8 +550,7 @@ static void step_assembly_complex(void **state)
                 double size_of = sqrt(mine * unit_of[w % 4 == 3]);
                 err = fabs(h[w * size + u] - cimag(rod->grad[w]) / STEP) / size_of;
                 if (!(err <= worst[1])) worst[1] = err;
-                if (!(err <= 1e-12))
-                    fail_msg("rod %d: Hessian (%d, %d) is off by %.1e", number, w, u, err);
+                if (!(err <= 1e-12)) fail_msg("rod %d: Hessian (%d, %d) is off by %.1e", number, w, u, err);
             }
             turned = fmax(turned, fabs(grad[u | 3]));
         }
@@ -582,10 +560,9 @@ static void step_assembly_complex(void **state)
     /* the term of the chart was there to be seen */
     assert_true(turned > 1e-3);
     print_message("gradient %.1e, Hessian %.1e of their natural size\n", worst[0], worst[1]);
-    grad_record("complex step", "element: gradient of the step's potential", worst[0], 1e-12,
+    grad_record("complex step", "element: gradient of the step's potential", worst[0], 1e-12, GRAD_AT_MOST);
+    grad_record("Hessian symmetric, equal to complex step of the gradient", "assembled step", worst[1], 1e-12,
                 GRAD_AT_MOST);
-    grad_record("Hessian symmetric, equal to complex step of the gradient", "assembled step", worst[1],
-                1e-12, GRAD_AT_MOST);
 }
 
 /* without its geometric part (share 0) the Hessian has no negative direction */
@@ -594,8 +571,7 @@ static void step_safeguard_definite(void **state)
     (void)state;
     int indefinite = 0;
     for (int number = 0; number < 80; number++) {
-        scene *s = make_scene(5 + number % 5, (enum grip)(number % GRIPS), 1, 1,
-                              0x5afeu + (unsigned)number);
+        scene *s = make_scene(5 + number % 5, (enum grip)(number % GRIPS), 1, 1, 0x5afeu + (unsigned)number);
         s->normalised = number >= 40;
         /* slack or compressed: long rest lengths */
         for (int i = 0; i < s->n; i++) s->coef[RGI_NC * i + RGI_L] *= 2.0;

@@ -6,11 +6,11 @@
 #   release  all tests            asan  all tests, with address and undefined-behaviour sanitizers
 #   tsan     tests with threads   fuzz  each parser under libFuzzer (60 s; --fuzz SECONDS)
 #
-# --slow adds the tests labelled slow. The release build has the CUDA backend where nvcc is found; with
-# --require-cuda it fails without. --cuda-archs names the chips that it is compiled for, such as 75,90, where all that
-# nvcc knows would take minutes more. tsan and fuzz need clang. Tests that need recordings look in
-# $RODGRAD_RECORDINGS, else in ../shared/recordings, and skip without them. Builds are incremental;
-# logs are in build/<preset>. The exit code is 0 only if everything passed.
+# The layout of the sources is checked first (tools/format.sh). --slow adds the tests labelled slow. The release build
+# has the CUDA backend where nvcc is found; with --require-cuda it fails without. --cuda-archs names the chips that it
+# is compiled for, such as 75,90, where all that nvcc knows would take minutes more. tsan and fuzz need clang. Tests that
+# need recordings look in $RODGRAD_RECORDINGS, else in ../shared/recordings, and skip without them. Builds are
+# incremental; logs are in build/<preset>. The exit code is 0 only if everything passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,6 +43,9 @@ if [ $install -eq 1 ]; then
 fi
 
 failed=()
+say "format"
+tools/format.sh --check || { [ $? -eq 3 ] && say "format left out"; } || failed+=("format")
+
 # check <preset> <what is run> [cmake options --] [ctest options]: a failure is noted, the next preset
 # still runs
 check() {

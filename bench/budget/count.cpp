@@ -339,8 +339,7 @@ static result measure(int n, int deform, const mode &m, int steps)
         r.rows.data.resize((p + 1) * (size_t)pack.rows_apart);
         pack.rows = r.rows.data.data();
     }
-    counted *coef = working.take(RGI_NC * nodes), *x0 = working.take(3 * nodes),
-            *m0 = working.take(3 * nodes);
+    counted *coef = working.take(RGI_NC * nodes), *x0 = working.take(3 * nodes), *m0 = working.take(3 * nodes);
     set_coefficients(&r, deform, coef);
     for (size_t i = 0; i < 3 * nodes; i++) x0[i].v = r.x0[i];
     for (size_t i = 0; i + 1 < nodes; i++) m0[3 * i + 1].v = 1.0;
@@ -387,8 +386,8 @@ static result measure(int n, int deform, const mode &m, int steps)
         });
         const counted *status = (const counted *)(const void *)pack.status;
         if (!(status[0].v == 0.0)) {
-            fprintf(stderr, "budget_count: the rod of %d vertices failed in step %g (flag %g)\n", n,
-                    status[1].v, status[0].v);
+            fprintf(stderr, "budget_count: the rod of %d vertices failed in step %g (flag %g)\n", n, status[1].v,
+                    status[0].v);
             exit(1);
         }
         if (!backward) iterations = status[2].v;
@@ -411,8 +410,7 @@ static void print(int n, int deform, const mode &m)
     memset(&pack, 0, sizeof pack);
     pack.n = n;
     pack.deform = deform;
-    printf("{\"stepper\": \"%s\", \"mode\": \"%s\", \"vertices\": %d", deform ? "deform" : "implicit", m.name,
-           n);
+    printf("{\"stepper\": \"%s\", \"mode\": \"%s\", \"vertices\": %d", deform ? "deform" : "implicit", m.name, n);
     const auto per_step = [&](const char *name, double first, double last) {
         printf(", \"%s\": %.2f", name, (last - first) / steps);
     };
@@ -443,8 +441,7 @@ static void print(int n, int deform, const mode &m)
 
 int main(int argc, char **argv)
 {
-    static const mode modes[] = {
-        {"forward", 0, 0}, {"1 tangent", 1, 0}, {"40 tangents", 40, 0}, {"adjoint", 0, 1}};
+    static const mode modes[] = {{"forward", 0, 0}, {"1 tangent", 1, 0}, {"40 tangents", 40, 0}, {"adjoint", 0, 1}};
     if (argc < 2) {
         fprintf(stderr, "budget_count: name numbers of vertices, such as 13 32\n");
         return 2;

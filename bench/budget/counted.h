@@ -42,22 +42,10 @@ struct counted {
     }
 };
 
-static inline counted operator+(counted a, counted b)
-{
-    return {a.v + b.v, count_one(COUNT_ADD, a.at, b.at)};
-}
-static inline counted operator-(counted a, counted b)
-{
-    return {a.v - b.v, count_one(COUNT_ADD, a.at, b.at)};
-}
-static inline counted operator*(counted a, counted b)
-{
-    return {a.v * b.v, count_one(COUNT_MUL, a.at, b.at)};
-}
-static inline counted operator/(counted a, counted b)
-{
-    return {a.v / b.v, count_one(COUNT_DIV, a.at, b.at)};
-}
+static inline counted operator+(counted a, counted b) { return {a.v + b.v, count_one(COUNT_ADD, a.at, b.at)}; }
+static inline counted operator-(counted a, counted b) { return {a.v - b.v, count_one(COUNT_ADD, a.at, b.at)}; }
+static inline counted operator*(counted a, counted b) { return {a.v * b.v, count_one(COUNT_MUL, a.at, b.at)}; }
+static inline counted operator/(counted a, counted b) { return {a.v / b.v, count_one(COUNT_DIV, a.at, b.at)}; }
 /* a sign is part of the operation that takes it in */
 static inline counted operator-(counted a) { return {-a.v, a.at}; }
 static inline counted &operator+=(counted &a, counted b) { return a = a + b; }

@@ -7,8 +7,8 @@
 
 void xerbla_(const char *routine, const int *argument, size_t routine_length);
 void cblas_xerbla(int argument, const char *routine, const char *format, ...);
-void _gfortran_concat_string(size_t to_length, char *to, size_t first_length, const char *first,
-                             size_t second_length, const char *second);
+void _gfortran_concat_string(size_t to_length, char *to, size_t first_length, const char *first, size_t second_length,
+                             const char *second);
 
 void xerbla_(const char *routine, const int *argument, size_t routine_length)
 {
@@ -22,8 +22,8 @@ void cblas_xerbla(int argument, const char *routine, const char *format, ...)
 }
 
 /* to = first // second, cut or filled with blanks */
-void _gfortran_concat_string(size_t to_length, char *to, size_t first_length, const char *first,
-                             size_t second_length, const char *second)
+void _gfortran_concat_string(size_t to_length, char *to, size_t first_length, const char *first, size_t second_length,
+                             const char *second)
 {
     const size_t head = first_length < to_length ? first_length : to_length;
     const size_t room = to_length - head, tail = second_length < room ? second_length : room;

@@ -98,14 +98,12 @@ static int add_word(const char *option, const char *word, const kind *of, list *
         const size_t length = strlen(known);
         snprintf(known + length, sizeof known - length, "%s%s", i ? ", " : "", of->name(i));
     }
-    return rgc_complain("bench", RGC_USAGE,
-                        "--%s names \"%s\", which is none of %s; commas go between several.", option,
-                        word, known);
+    return rgc_complain("bench", RGC_USAGE, "--%s names \"%s\", which is none of %s; commas go between several.",
+                        option, word, known);
 }
 
 /* words between commas; a list that was never given takes the words of `otherwise` */
-static int add_list(const char *option, const char *text, const char *otherwise, const kind *of,
-                    list *to)
+static int add_list(const char *option, const char *text, const char *otherwise, const kind *of, list *to)
 {
     char word[32];
     if (!text && to->n) return RGC_DONE;
@@ -126,8 +124,7 @@ static int take_scenes(int *argc, char **argv, list *scenes)
     for (; at < *argc && strcmp(argv[at], "--") != 0 && code == RGC_DONE; at++) {
         if (strcmp(argv[at], "--scene") == 0 && at + 1 < *argc)
             code = add_list("scene", argv[++at], NULL, &a_scene, scenes);
-        else if (strncmp(argv[at], "--scene=", 8) == 0)
-            code = add_list("scene", argv[at] + 8, NULL, &a_scene, scenes);
+        else if (strncmp(argv[at], "--scene=", 8) == 0) code = add_list("scene", argv[at] + 8, NULL, &a_scene, scenes);
         else argv[kept++] = argv[at];
     }
     while (at < *argc) argv[kept++] = argv[at++];
@@ -208,8 +205,7 @@ static int parse(int argc, char **argv, arguments *a)
     code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first, &last);
     if (code != RGC_DONE || a->common.help) return code;
     if (last > first)
-        return rgc_complain("bench", RGC_USAGE, "it takes options only, and \"%.100s\" was given.",
-                            argv[first]);
+        return rgc_complain("bench", RGC_USAGE, "it takes options only, and \"%.100s\" was given.", argv[first]);
     if ((code = add_list("scene", scene, "rope12", &a_scene, &a->scenes)) ||
         (code = add_list("batch", batch, "1,64,1024", &a_batch, &a->batches)) ||
         (code = add_list("mode", mode, "forward,tangent,adjoint", &a_mode, &a->modes)) ||
@@ -238,10 +234,7 @@ static rg_status go_on(rg_error *err)
     return RG_FAIL(err, RG_ERR_INTERRUPTED, "interrupted; rows of scenes that were finished stand.");
 }
 
-static size_t rows_of_mode(const arguments *a, long mode)
-{
-    return mode == RGC_TANGENT ? a->parameters.n : 1;
-}
+static size_t rows_of_mode(const arguments *a, long mode) { return mode == RGC_TANGENT ? a->parameters.n : 1; }
 
 static rg_status row_create(scene_run *run, rgc_arrays *group, long real, long threads, long mode, size_t k,
                             rg_error *err)
@@ -257,8 +250,8 @@ static rg_status row_create(scene_run *run, rgc_arrays *group, long real, long t
     if (run->setting.rollout.context) r->kernels = calloc(r->repeats, sizeof *r->kernels);
     if (!r->times || (run->setting.rollout.context && !r->kernels))
         return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu times.", r->repeats);
-    return rgc_work_create(&run->setting, group, (rgc_mode)mode, parameters, (rg_real)real, (int)threads,
-                           &r->work, err);
+    return rgc_work_create(&run->setting, group, (rgc_mode)mode, parameters, (rg_real)real, (int)threads, &r->work,
+                           err);
 }
 
 static rg_status rows_create(scene_run *run, rg_error *err)
@@ -281,8 +274,7 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
     run->a = a;
     run->setting = (rgc_setting){scene, rollout_of(a), (size_t)a->frames, a->dt_s, a->memory};
     rg_rollout_opts *rollout = &run->setting.rollout;
-    if (!a->common.substeps)
-        RG_TRY(rgc_scene_substeps(scene, rollout->stepper, a->dt_s, &rollout->substeps, err));
+    if (!a->common.substeps) RG_TRY(rgc_scene_substeps(scene, rollout->stepper, a->dt_s, &rollout->substeps, err));
     for (size_t m = 0; m < a->modes.n; m++) most += rows_of_mode(a, a->modes.values[m]);
     most *= a->batches.n * a->reals.n * a->threads.n;
     run->n_groups = a->batches.n;
@@ -293,8 +285,7 @@ static rg_status scene_create(const arguments *a, const rgc_scene *scene, scene_
     for (size_t b = 0; b < run->n_groups; b++) run->groups[b].rods = (size_t)a->batches.values[b];
     for (size_t t = 0; !rollout->context && t < a->threads.n; t++)
         for (size_t i = 0; i < a->reals.n; i++)
-            run->limits[run->n_limits++] =
-                (limit){(int)a->threads.values[t], (rg_real)a->reals.values[i], 0.0, 0.0};
+            run->limits[run->n_limits++] = (limit){(int)a->threads.values[t], (rg_real)a->reals.values[i], 0.0, 0.0};
     return rows_create(run, err);
 }
 
@@ -442,8 +433,7 @@ int rgc_bench(int argc, char **argv)
     int code = parse(argc, argv, &a);
     if (code != RGC_DONE || a.common.help) return code;
     rgc_catch_signals();
-    if (a.common.output && rgi_atomic_open(&file, a.common.output, 1, &err) != RG_OK)
-        return rgc_fail("bench", &err);
+    if (a.common.output && rgi_atomic_open(&file, a.common.output, 1, &err) != RG_OK) return rgc_fail("bench", &err);
     rgc_triad triad = make_triad(&a);
     output to = {.file = file.stream};
     for (size_t i = 0; i < a.scenes.n && code == RGC_DONE; i++)
@@ -452,8 +442,7 @@ int rgc_bench(int argc, char **argv)
     if (code != RGC_DONE) rgi_atomic_abort(&file);
     else if (to.file && rgi_atomic_commit(&file, &err) != RG_OK) code = rgc_fail("bench", &err);
     if (code == RGC_DONE && to.failed_rows)
-        code = rgc_complain("bench", RGC_FAILED,
-                            "rods failed in %zu row%s; times there say little, see the status.",
+        code = rgc_complain("bench", RGC_FAILED, "rods failed in %zu row%s; times there say little, see the status.",
                             to.failed_rows, rgi_plural(to.failed_rows));
     return code;
 }

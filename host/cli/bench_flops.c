@@ -11,8 +11,8 @@ void rgc_flops_terms(const rgc_work *w, double newton, double *terms)
     const double frames = 1.0 / o->substeps; /* of a step */
     const double p = w->mode == RGC_TANGENT ? (double)w->parameters : 0.0;
     const double sweeps = o->stepper == RG_STEPPER_DEFORM ? o->sweeps : 0.0;
-    const double all[RGC_FLOPS_TERMS] = {1.0, newton, sweeps, frames, p, p * sweeps, p * frames,
-                                         0.5 * p * (p + 1.0) * frames};
+    const double all[RGC_FLOPS_TERMS] = {1.0, newton,     sweeps,     frames,
+                                         p,   p * sweeps, p * frames, 0.5 * p * (p + 1.0) * frames};
     for (int i = 0; i < RGC_FLOPS_TERMS; i++) terms[i] = all[i];
 }
 
@@ -30,8 +30,7 @@ static double sum(const rgc_work *w, rgc_mode mode, const double *terms, int n)
 double rgc_flops_per_step(const rgc_work *w, double newton)
 {
     double terms[RGC_FLOPS_TERMS];
-    if (w->rollout.stepper == RG_STEPPER_IMPLICIT && w->rollout.scheme == RG_SCHEME_STATIC)
-        return (double)NAN;
+    if (w->rollout.stepper == RG_STEPPER_IMPLICIT && w->rollout.scheme == RG_SCHEME_STATIC) return (double)NAN;
     rgc_flops_terms(w, newton, terms);
     const double own = sum(w, w->mode, terms, RGC_FLOPS_TERMS);
     if (w->mode != RGC_ADJOINT) return own;

@@ -5,6 +5,7 @@
 #ifndef RGC_BENCH_FLOPS_TABLE_H
 #define RGC_BENCH_FLOPS_TABLE_H
 
+/* clang-format off */
 static const double rgc_flops_table[][RGC_MODES][RGC_FLOPS_TERMS][2] = {
     {
         /* implicit */
@@ -37,5 +38,6 @@ static const double rgc_flops_table[][RGC_MODES][RGC_FLOPS_TERMS][2] = {
          {0.0, 0.0}, {0.0, 0.0}, {0.0, 0.0}, {0.0, 0.0}},
     },
 };
+/* clang-format on */
 
 #endif

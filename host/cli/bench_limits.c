@@ -21,6 +21,7 @@
 /* a burst takes some 0.5 ms, which often nothing interrupts, even on a busy machine */
 enum { CHAINS = 12, ROUNDS = 250000, BURSTS = 10 };
 
+/* clang-format off */
 #define EACH_CHAIN(DO, WITH)                                                                       \
     DO(0, WITH) DO(1, WITH) DO(2, WITH) DO(3, WITH) DO(4, WITH) DO(5, WITH) DO(6, WITH) DO(7, WITH) \
     DO(8, WITH) DO(9, WITH) DO(10, WITH) DO(11, WITH)
@@ -37,18 +38,19 @@ enum { CHAINS = 12, ROUNDS = 250000, BURSTS = 10 };
 #define BEGIN_CHAIN(k, ONE) vector x##k = ONE; HIDE(x##k);
 #define MOVE_CHAIN(k, MULTIPLY_ADD) x##k = MULTIPLY_ADD(x##k, a, b); HIDE(x##k);
 #define KEEP_CHAIN(k, NONE) HIDE(x##k);
+/* clang-format on */
 /* a kernel over vectors, that are all 1 in ONE; last comes their type's declaration */
-#define KERNEL(name, MULTIPLY_ADD, ONE, ...)                                                       \
-    static void name(void)                                                                         \
-    {                                                                                              \
-        typedef __VA_ARGS__;                                                                       \
-        const vector one = ONE;                                                                    \
-        vector a = one * 0.5f, b = one * 0.5f;                                                     \
-        HIDE(a);                                                                                   \
-        HIDE(b);                                                                                   \
-        EACH_CHAIN(BEGIN_CHAIN, one)                                                               \
-        for (long i = 0; i < ROUNDS; i++) { EACH_CHAIN(MOVE_CHAIN, MULTIPLY_ADD) }                 \
-        EACH_CHAIN(KEEP_CHAIN, )                                                                   \
+#define KERNEL(name, MULTIPLY_ADD, ONE, ...)                                                                           \
+    static void name(void)                                                                                             \
+    {                                                                                                                  \
+        typedef __VA_ARGS__;                                                                                           \
+        const vector one = ONE;                                                                                        \
+        vector a = one * 0.5f, b = one * 0.5f;                                                                         \
+        HIDE(a);                                                                                                       \
+        HIDE(b);                                                                                                       \
+        EACH_CHAIN(BEGIN_CHAIN, one)                                                                                   \
+        for (long i = 0; i < ROUNDS; i++) { EACH_CHAIN(MOVE_CHAIN, MULTIPLY_ADD) }                                     \
+        EACH_CHAIN(KEEP_CHAIN, )                                                                                       \
     }
 
 typedef void kernel(void);
@@ -65,24 +67,24 @@ KERNEL(sse2_float, PRODUCT_AND_SUM, (vector){0} + 1.0f, float vector __attribute
 /* intrinsics, because this file is compiled without the instructions, and without contraction */
 #define AVX2 __attribute__((target("avx2,fma")))
 #define AVX512 __attribute__((target("avx512f")))
+/* clang-format off */
 AVX2 KERNEL(fma_double, _mm_fmadd_sd, _mm_set_sd(1.0), __m128d vector)
 AVX2 KERNEL(fma_float, _mm_fmadd_ss, _mm_set_ss(1.0f), __m128 vector)
 AVX2 KERNEL(avx2_double, _mm256_fmadd_pd, _mm256_set1_pd(1.0), __m256d vector)
 AVX2 KERNEL(avx2_float, _mm256_fmadd_ps, _mm256_set1_ps(1.0f), __m256 vector)
 AVX512 KERNEL(avx512_double, _mm512_fmadd_pd, _mm512_set1_pd(1.0), __m512d vector)
 AVX512 KERNEL(avx512_float, _mm512_fmadd_ps, _mm512_set1_ps(1.0f), __m512 vector)
+/* clang-format on */
 #endif
 
-static const struct {
+        static const struct {
     const char *isa;
     int bytes; /* of a vector; 0: one number */
     kernel *of[RG_REAL_FLOAT + 1];
 } kernels[] = {
-    {"scalar", 0, {scalar_double, scalar_float}},
-    {"sse2", 16, {sse2_double, sse2_float}},
+    {"scalar", 0, {scalar_double, scalar_float}},  {"sse2", 16, {sse2_double, sse2_float}},
 #if defined(__x86_64__)
-    {"fma", 0, {fma_double, fma_float}},
-    {"avx2", 32, {avx2_double, avx2_float}},
+    {"fma", 0, {fma_double, fma_float}},           {"avx2", 32, {avx2_double, avx2_float}},
     {"avx512", 64, {avx512_double, avx512_float}},
 #endif
 };
@@ -133,7 +135,7 @@ rgc_triad rgc_triad_create(int threads)
     t.b = malloc(bytes);
     t.c = malloc(bytes);
     if (!t.a || !t.b || !t.c) rgc_triad_destroy(&t);
-    /* touched first by the threads that will use it */
+        /* touched first by the threads that will use it */
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (size_t i = 0; i < t.n; i++) {
         t.a[i] = 0.0;

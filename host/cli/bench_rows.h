@@ -9,8 +9,8 @@
 
 typedef struct rgc_row {
     rgc_work work;
-    double *times;   /* [repeats] of one call [s]; owned */
-    double *kernels; /* [repeats] of it the time of the rollout's kernels, on a GPU [s]; owned, or NULL */
+    double *times;         /* [repeats] of one call [s]; owned */
+    double *kernels;       /* [repeats] of it the time of the rollout's kernels, on a GPU [s]; owned, or NULL */
     size_t repeats, calls; /* calls: in a timed repeat */
     size_t failed;         /* rods */
     double newton;         /* iterations of a step, mean over all rods */

@@ -45,8 +45,8 @@ static void fill(rg_model *model, rg_field field, double value)
 }
 
 /* `stiffness`: mean of the two bend stiffnesses along the rod [N m^2]; `phase` shifts what varies along it */
-static rg_status make_model(const rgc_scene *scene, rg_stepper stepper, double stiffness, double phase,
-                            rg_model **out, rg_error *err)
+static rg_status make_model(const rgc_scene *scene, rg_stepper stepper, double stiffness, double phase, rg_model **out,
+                            rg_error *err)
 {
     const int last = (int)scene->vertices - 1, clamps[RGC_SCENE_CLAMPS] = {0, 1, last - 1, last};
     RG_TRY(rg_model_create(scene->vertices, 1, clamps, RGC_SCENE_CLAMPS, out, err));
@@ -80,15 +80,13 @@ static rg_status make_model(const rgc_scene *scene, rg_stepper stepper, double s
     return RG_OK;
 }
 
-rg_status rgc_scene_model(const rgc_scene *scene, rg_stepper stepper, size_t rod, rg_model **out,
-                          rg_error *err)
+rg_status rgc_scene_model(const rgc_scene *scene, rg_stepper stepper, size_t rod, rg_model **out, rg_error *err)
 {
     const double stiffness = between(rod, 0, 2.3e-3, 2.7e-3);
     return make_model(scene, stepper, stiffness, 2.0 * pi * unit(rod, 1), out, err);
 }
 
-rg_status rgc_scene_substeps(const rgc_scene *scene, rg_stepper stepper, double dt_s, int *substeps,
-                             rg_error *err)
+rg_status rgc_scene_substeps(const rgc_scene *scene, rg_stepper stepper, double dt_s, int *substeps, rg_error *err)
 {
     *substeps = 1;
     if (stepper != RG_STEPPER_DEFORM) return RG_OK;
@@ -171,18 +169,15 @@ static void gripper_at(const gripper *g, int end, double edge_m, double t, doubl
     double size = 0.0, tangent[3], *outer = x + (end ? 3 : 0), *inner = x + (end ? 0 : 3);
     for (int c = 0; c < 3; c++) {
         double sway[3];
-        for (int k = 0; k < 3; k++)
-            sway[k] = ramp * g->amplitude[k][c] * sin(g->rate[k][c] * t + g->phase[k][c]);
+        for (int k = 0; k < 3; k++) sway[k] = ramp * g->amplitude[k][c] * sin(g->rate[k][c] * t + g->phase[k][c]);
         outer[c] = g->place[c] + sway[0] + sway[1];
         tangent[c] = g->tangent[c] + sway[2];
         size += tangent[c] * tangent[c];
     }
-    for (int c = 0; c < 3; c++)
-        inner[c] = outer[c] + (end ? -1.0 : 1.0) * edge_m * tangent[c] / sqrt(size);
+    for (int c = 0; c < 3; c++) inner[c] = outer[c] + (end ? -1.0 : 1.0) * edge_m * tangent[c] / sqrt(size);
 }
 
-void rgc_scene_drive(const rgc_scene *scene, size_t rod, double step_s, size_t n_steps,
-                     double *clamp_x)
+void rgc_scene_drive(const rgc_scene *scene, size_t rod, double step_s, size_t n_steps, double *clamp_x)
 {
     const double edge_m = length_m / (double)(scene->vertices - 1);
     for (int end = 0; end < 2; end++) {
@@ -195,8 +190,8 @@ void rgc_scene_drive(const rgc_scene *scene, size_t rod, double step_s, size_t n
 
 /* ---- a batch ---- */
 
-rg_status rgc_scene_set_models(const rgc_scene *scene, rg_stepper stepper, rg_batch *batch,
-                               size_t n_rods, rg_error *err)
+rg_status rgc_scene_set_models(const rgc_scene *scene, rg_stepper stepper, rg_batch *batch, size_t n_rods,
+                               rg_error *err)
 {
     for (size_t rod = 0; rod < n_rods; rod++) {
         rg_model *model = NULL;
@@ -208,9 +203,8 @@ rg_status rgc_scene_set_models(const rgc_scene *scene, rg_stepper stepper, rg_ba
     return RG_OK;
 }
 
-rg_status rgc_scene_arrays_create(const rgc_scene *scene, const rg_batch *batch, size_t n_rods,
-                                  size_t n_steps, double step_s, rgc_scene_arrays *out,
-                                  rg_error *err)
+rg_status rgc_scene_arrays_create(const rgc_scene *scene, const rg_batch *batch, size_t n_rods, size_t n_steps,
+                                  double step_s, rgc_scene_arrays *out, rg_error *err)
 {
     const size_t v = 3 * scene->vertices, e = v - 3, c = 3 * RGC_SCENE_CLAMPS * n_steps,
                  m = 3 * RGC_SCENE_CLAMPED_EDGES * n_steps;

@@ -32,8 +32,8 @@ static rg_status inputs_create(const rgc_setting *s, const rg_model *model, rgc_
     opts.n_frames = s->frames;
     opts.adjoint = 0;
     RG_TRY(rg_batch_create(model, 1, &opts, &one, err));
-    const rg_status status = rgc_scene_arrays_create(s->scene, one, a->rods, rgc_setting_steps(s),
-                                                     rgc_setting_step_s(s), &a->scene, err);
+    const rg_status status =
+        rgc_scene_arrays_create(s->scene, one, a->rods, rgc_setting_steps(s), rgc_setting_step_s(s), &a->scene, err);
     rg_batch_destroy(&one);
     return status;
 }
@@ -154,8 +154,7 @@ static rg_status record(const rgc_setting *s, rg_batch *batch, rgc_arrays *a, rg
     if (!a->recordings || !a->positions || !a->valid) return out_of_memory(s, a, "recordings", err);
     RG_TRY(rg_batch_forward(batch, &in, &out, a->statuses, err));
     memset(a->valid, 1, frames * v);
-    for (int k = 0; k < RGC_SCENE_CLAMPS; k++)
-        clamps[k] = k < RGC_SCENE_CLAMPS / 2 ? k : (int)v - RGC_SCENE_CLAMPS + k;
+    for (int k = 0; k < RGC_SCENE_CLAMPS; k++) clamps[k] = k < RGC_SCENE_CLAMPS / 2 ? k : (int)v - RGC_SCENE_CLAMPS + k;
     for (size_t rod = 0; rod < a->rods; rod++) {
         double *to = a->positions + rod * frames * frame;
         memcpy(to, a->scene.x0 + rod * frame, frame * sizeof *to);
@@ -329,8 +328,7 @@ rg_status rgc_work_run(const rgc_work *w, rg_error *err)
 
 void rgc_work_statuses(const rgc_work *w)
 {
-    for (size_t i = 0; w->takes && i < w->arrays->rods; i++)
-        rgi_takes_status(w->takes, i, &w->arrays->statuses[i]);
+    for (size_t i = 0; w->takes && i < w->arrays->rods; i++) rgi_takes_status(w->takes, i, &w->arrays->statuses[i]);
 }
 
 /* ---- what it takes ---- */
@@ -355,11 +353,9 @@ double rgc_work_bytes_per_step(const rgc_work *w)
     switch (w->mode) {
     case RGC_JVP: return drive + 2.0 * markers;
     /* recorded positions and a weight of each */
-    case RGC_TANGENT:
-        return drive + 4.0 * number * (vertices - RGC_SCENE_CLAMPS) / w->rollout.substeps;
+    case RGC_TANGENT: return drive + 4.0 * number * (vertices - RGC_SCENE_CLAMPS) / w->rollout.substeps;
     /* markers and their cotangents are written and read; so are states */
-    case RGC_ADJOINT:
-        return 2.0 * drive + 4.0 * markers + 2.0 * (double)rgc_work_describe(w).kept_bytes / rod_steps;
+    case RGC_ADJOINT: return 2.0 * drive + 4.0 * markers + 2.0 * (double)rgc_work_describe(w).kept_bytes / rod_steps;
     default: return drive + markers;
     }
 }

@@ -18,8 +18,8 @@ extern const char *const rgc_mode_names[RGC_MODES];
 typedef struct rgc_setting {
     const rgc_scene *scene;
     rg_rollout_opts rollout;
-    size_t frames;  /* that a rod is simulated for */
-    double frame_s; /* [s] */
+    size_t frames;    /* that a rod is simulated for */
+    double frame_s;   /* [s] */
     rg_memory memory; /* where the caller's arrays are, but for mode tangent, whose recordings are the host's */
 } rgc_setting;
 

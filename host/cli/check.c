@@ -30,8 +30,7 @@ typedef struct arguments {
 
 /* ---- for the parts ---- */
 
-void rgc_check_add(rgc_check_job *job, const char *name, double figure, double bar, int passed,
-                   const char *text, ...)
+void rgc_check_add(rgc_check_job *job, const char *name, double figure, double bar, int passed, const char *text, ...)
 {
     va_list words;
     if (job->n_verdicts == RGC_VERDICTS) return;
@@ -79,10 +78,7 @@ json_t *rgc_check_numbers(const double *values, size_t n)
     return list;
 }
 
-int rgc_check_rod_ok(const rgc_check_job *job, size_t rod)
-{
-    return job->statuses[rod].flag == RG_ROD_OK;
-}
+int rgc_check_rod_ok(const rgc_check_job *job, size_t rod) { return job->statuses[rod].flag == RG_ROD_OK; }
 
 /* ---- input ---- */
 
@@ -105,11 +101,10 @@ static int parse_memory(const char *text, size_t *bytes)
         *bytes = (size_t)value;
         return RGC_DONE;
     }
-    return rgc_complain(
-        "check", RGC_USAGE,
-        "--memory is \"%s\" but must be a number of bytes such as 64M (k, M, G), or "
-        "all.",
-        text);
+    return rgc_complain("check", RGC_USAGE,
+                        "--memory is \"%s\" but must be a number of bytes such as 64M (k, M, G), or "
+                        "all.",
+                        text);
 }
 
 static int parse(int argc, char **argv, arguments *a)
@@ -124,16 +119,14 @@ static int parse(int argc, char **argv, arguments *a)
     memset(a, 0, sizeof *a);
     a->frames = 200;
     a->rods = 8;
-    code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first,
-                     &last);
+    code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first, &last);
     if (code != RGC_DONE || a->common.help) return code;
     if (frames && (code = rgc_integer("frames", frames, 3, 1000000, &a->frames))) return code;
     if (rods && (code = rgc_integer("rods", rods, 1, 100000, &a->rods))) return code;
     if (memory && (code = parse_memory(memory, &a->budget))) return code;
     if (last - first < 2)
-        return rgc_complain(
-            "check", RGC_USAGE,
-            "give a model.json and at least one recording; see rodgrad check --help.");
+        return rgc_complain("check", RGC_USAGE,
+                            "give a model.json and at least one recording; see rodgrad check --help.");
     a->model = argv[first];
     a->paths = (const char *const *)&argv[first + 1];
     a->n_paths = (size_t)(last - first - 1);
@@ -174,8 +167,7 @@ static void overall(const rgc_check_job *job, char *text, size_t size)
             first = i;
         }
     if (!failed) snprintf(text, size, "ok");
-    else if (failed == 1)
-        snprintf(text, size, "%s: %s", job->verdicts[first].name, job->verdicts[first].text);
+    else if (failed == 1) snprintf(text, size, "%s: %s", job->verdicts[first].name, job->verdicts[first].text);
     else
         snprintf(text, size, "%zu of %zu checks failed, first %s: %s", failed, job->n_verdicts,
                  job->verdicts[first].name, job->verdicts[first].text);
@@ -186,9 +178,8 @@ static json_t *checks_json(const rgc_check_job *job)
     json_t *list = json_array();
     for (size_t i = 0; list && i < job->n_verdicts; i++) {
         const rgc_verdict *v = &job->verdicts[i];
-        json_t *one = json_pack("{s:s, s:o, s:o, s:b, s:o}", "name", v->name, "figure",
-                                rgc_json_number(v->figure), "bar", rgc_json_number(v->bar),
-                                "passed", v->passed, "verdict", rgc_json_text(v->text));
+        json_t *one = json_pack("{s:s, s:o, s:o, s:b, s:o}", "name", v->name, "figure", rgc_json_number(v->figure),
+                                "bar", rgc_json_number(v->bar), "passed", v->passed, "verdict", rgc_json_text(v->text));
         if (json_array_append_new(list, one) == 0) continue;
         json_decref(list);
         return NULL;
@@ -197,24 +188,20 @@ static json_t *checks_json(const rgc_check_job *job)
 }
 
 /* NULL without memory */
-static json_t *check_json(const rgc_check_job *job, const arguments *a, const char *plan,
-                          double wall_s)
+static json_t *check_json(const rgc_check_job *job, const arguments *a, const char *plan, double wall_s)
 {
     char text[640];
     json_t *names = json_array();
     overall(job, text, sizeof text);
-    for (size_t i = 0; names && i < job->n; i++)
-        json_array_append_new(names, rgc_json_text(job->used[i].name));
+    for (size_t i = 0; names && i < job->n; i++) json_array_append_new(names, rgc_json_text(job->used[i].name));
     json_t *object = json_pack(
         "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:[f, f, f]}", "model",
-        rgc_json_text(a->model), "recordings", names, "frame_intervals",
-        (json_int_t)job->problem->frames, "steps", (json_int_t)job->problem->steps, "stepper",
-        rg_stepper_name(job->opts.stepper), "scheme",
-        rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory",
-        plan, "backend", rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real",
-        rg_real_name(job->opts.real), "wall_s", wall_s, "checks", checks_json(job), "verdict",
-        rgc_json_text(text), "status", rgc_json_text(text), "gravity_m_s2", job->opts.gravity[0],
-        job->opts.gravity[1], job->opts.gravity[2]);
+        rgc_json_text(a->model), "recordings", names, "frame_intervals", (json_int_t)job->problem->frames, "steps",
+        (json_int_t)job->problem->steps, "stepper", rg_stepper_name(job->opts.stepper), "scheme",
+        rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory", plan, "backend",
+        rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real", rg_real_name(job->opts.real),
+        "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text), "status", rgc_json_text(text),
+        "gravity_m_s2", job->opts.gravity[0], job->opts.gravity[1], job->opts.gravity[2]);
     if (object && json_object_update(object, job->details) == 0) return object;
     json_decref(object);
     return NULL;
@@ -248,10 +235,8 @@ static int show(const rgc_check_job *job, const arguments *a, const char *plan, 
 {
     char text[640];
     overall(job, text, sizeof text);
-    int code = a->common.json ? rgc_print_json("check", check_json(job, a, plan, wall_s))
-                              : print_table(job);
-    if (code == RGC_DONE && strcmp(text, "ok") != 0)
-        code = rgc_complain("check", RGC_FAILED, "%s.", text);
+    int code = a->common.json ? rgc_print_json("check", check_json(job, a, plan, wall_s)) : print_table(job);
+    if (code == RGC_DONE && strcmp(text, "ok") != 0) code = rgc_complain("check", RGC_FAILED, "%s.", text);
     return code;
 }
 
@@ -261,8 +246,8 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
 {
     rgc_progress("reading recordings");
     RG_TRY(rgi_model_file_load(a->model, &job->file, err));
-    RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model,
-                               &job->recordings, &job->n_read, err));
+    RG_TRY(rgc_read_recordings(a->paths, a->n_paths, &a->common, &job->file, a->model, &job->recordings, &job->n_read,
+                               err));
     rgc_warn_twice("check", "", job->recordings, job->n_read);
     rgc_tell_gravity("check", &a->common, &job->file, a->model);
     job->opts = rgc_rollout_opts(&a->common, &job->file);

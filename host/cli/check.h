@@ -20,16 +20,15 @@ typedef struct rgc_check_job {
     rgi_model_file file;
     rg_recording *recordings; /* [n_read] as read */
     size_t n_read;
-    rg_recording
-        *used; /* [n] those that are checked, cut to the frames; their memory is the others' */
-    double *whole_s; /* [n] how long each is uncut [s] */
+    rg_recording *used; /* [n] those that are checked, cut to the frames; their memory is the others' */
+    double *whole_s;    /* [n] how long each is uncut [s] */
     size_t n;
     rg_rollout_opts opts;
-    rgi_problem *problem; /* solved to round-off, once rgc_check_solve has been */
-    rgi_problem *shaken;  /* the same, but for the last bits of its inputs; NULL: none can be made */
-    rg_batch *batch;      /* of `problem` */
-    int unsolved;         /* round-off is too large for that: steps are solved less far */
-    size_t budget;        /* bytes for states kept for gradients */
+    rgi_problem *problem;    /* solved to round-off, once rgc_check_solve has been */
+    rgi_problem *shaken;     /* the same, but for the last bits of its inputs; NULL: none can be made */
+    rg_batch *batch;         /* of `problem` */
+    int unsolved;            /* round-off is too large for that: steps are solved less far */
+    size_t budget;           /* bytes for states kept for gradients */
     rg_rod_status *statuses; /* [n] of the forward run */
     unsigned long long random;
     rgc_verdict verdicts[RGC_VERDICTS];
@@ -39,8 +38,8 @@ typedef struct rgc_check_job {
 } rgc_check_job;
 
 /* text: a printf format */
-void rgc_check_add(rgc_check_job *job, const char *name, double figure, double bar, int passed,
-                   const char *text, ...) __attribute__((format(printf, 6, 7)));
+void rgc_check_add(rgc_check_job *job, const char *name, double figure, double bar, int passed, const char *text, ...)
+    __attribute__((format(printf, 6, 7)));
 /* Add a member to the details; steals the reference. RG_ERR_MEMORY. */
 rg_status rgc_check_detail(rgc_check_job *job, const char *name, json_t *value, rg_error *err);
 /* RG_ERR_INTERRUPTED after a signal */
@@ -53,16 +52,16 @@ int rgc_check_rod_ok(const rgc_check_job *job, size_t rod);
 
 /* Parts, in the order they run. RG_ERR_MEMORY, RG_ERR_INTERRUPTED; what a check finds is a verdict.
  */
-rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);    /* check_gradient.c */
-rg_status rgc_check_solve(rgc_check_job *job, rg_error *err);      /* check_round_off.c */
-rg_status rgc_check_shake(rgc_check_job *job, rg_error *err);      /* check_round_off.c */
+rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err);      /* check_gradient.c */
+rg_status rgc_check_solve(rgc_check_job *job, rg_error *err);        /* check_round_off.c */
+rg_status rgc_check_shake(rgc_check_job *job, rg_error *err);        /* check_round_off.c */
 rg_status rgc_check_dot_products(rgc_check_job *job, rg_error *err); /* check_dot.c, by rgc_check_gradient */
-rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);   /* check_gradient.c */
-rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);  /* check_step.c */
-rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);  /* check_step.c */
-rg_status rgc_check_health(rgc_check_job *job, rg_error *err);     /* check_health.c */
-rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err);    /* check_conditions.c */
-rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err); /* check_conditions.c */
+rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err);     /* check_gradient.c */
+rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err);    /* check_step.c */
+rg_status rgc_check_stability(rgc_check_job *job, rg_error *err);    /* check_step.c */
+rg_status rgc_check_health(rgc_check_job *job, rg_error *err);       /* check_health.c */
+rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err);      /* check_conditions.c */
+rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err);   /* check_conditions.c */
 
 /* Directions in every input of the problem; owned by the caller (check_direction.c). */
 typedef struct rgc_direction {
@@ -75,8 +74,8 @@ enum { RGC_KINDS = RGC_FIELDS + RG_FIELD_COUNT };
 
 /* Random where kinds[k], the rest NULL; values of the model's own size. `zero`: zeros instead
  * (places for gradients). RG_ERR_MEMORY. */
-rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero,
-                               rgc_direction *out, rg_error *err);
+rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero, rgc_direction *out,
+                               rg_error *err);
 void rgc_direction_clear(rgc_direction *direction);
 /* numbers of one kind and one rod, and where they are (NULL: none) */
 size_t rgc_direction_size(const rgi_problem *problem, int kind);

@@ -39,8 +39,8 @@ static double *repeated(const double *row, size_t count, size_t rods)
 
 /* the inverse Hessian of rod `rod`'s first step [q][q], q = 3 free vertices; *flag: how the step
  * went */
-static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *list, size_t q,
-                            double *inverse, rg_rod_flag *flag, rg_error *err)
+static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *list, size_t q, double *inverse,
+                            rg_rod_flag *flag, rg_error *err)
 {
     const rgi_problem *p = job->problem;
     const size_t row = 3 * p->vertices, cx = 3 * p->clamped_vertices, cm = 3 * p->clamped_edges;
@@ -56,10 +56,9 @@ static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *
     double *clamp_m = repeated(p->clamp_m + rod * p->steps * cm, cm, q);
     double *force = calloc(q * row, sizeof *force), *dx = calloc(q * row, sizeof *dx);
     rg_rod_status *statuses = calloc(q, sizeof *statuses);
-    rg_status status =
-        x0 && v0 && m0 && clamp_x && clamp_m && force && dx && statuses
-            ? RG_OK
-            : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices.", p->vertices);
+    rg_status status = x0 && v0 && m0 && clamp_x && clamp_m && force && dx && statuses
+                           ? RG_OK
+                           : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices.", p->vertices);
     if (status == RG_OK) status = rg_batch_create(p->models[rod], q, &opts, &batch, err);
     if (status != RG_OK) goto done;
     for (size_t k = 0; k < q; k++) force[k * row + 3 * list[k / 3] + k % 3] = 1.0;
@@ -99,16 +98,15 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
     while (rod < job->n && !rgc_check_rod_ok(job, rod)) rod++;
     if (rod == job->n || n_free > MOST_FREE) {
         if (rod < job->n)
-            rgc_check_add(job, "step matrix", NAN, bar, 1,
-                          "left out: %zu free vertices are more than %d", n_free, (int)MOST_FREE);
+            rgc_check_add(job, "step matrix", NAN, bar, 1, "left out: %zu free vertices are more than %d", n_free,
+                          (int)MOST_FREE);
         free(list);
         return RG_OK;
     }
     double *inverse = calloc(q * q + 1, sizeof *inverse), *values = calloc(q + 1, sizeof *values);
     rgc_progress("matrix of the first step");
     rg_rod_flag flag = RG_ROD_OK;
-    rg_status status =
-        inverse && values ? rgc_check_go_on(err) : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    rg_status status = inverse && values ? rgc_check_go_on(err) : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) status = compliance(job, rod, list, q, inverse, &flag, err);
     if (status != RG_OK) goto done;
     int finite = flag == RG_ROD_OK;
@@ -156,11 +154,10 @@ static json_t *least(const rg_fit_parameter *parameters, size_t n, char *text, s
         char name[96];
         below = parameters[at].resolution;
         rgc_fit_parameter_name(&parameters[at], name, sizeof name);
-        json_array_append_new(
-            list, json_pack("{s:s, s:o}", "name", name, "resolution", rgc_json_number(below)));
+        json_array_append_new(list, json_pack("{s:s, s:o}", "name", name, "resolution", rgc_json_number(below)));
         if (k < 3)
-            used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%s%s",
-                                     k ? ", " : "; least of all ", name);
+            used += (size_t)snprintf(text + used, used < size ? size - used : 0, "%s%s", k ? ", " : "; least of all ",
+                                     name);
         if (used >= size) used = size - 1;
     }
     return list;
@@ -181,11 +178,10 @@ static rg_status judge_parameters(rgc_check_job *job, rg_fit *fit, rg_error *err
     }
     /* with the priors, which add 1 in these units */
     const double figure = (1.0 + s[0] * s[0]) / (1.0 + s[n - 1] * s[n - 1]);
-    json_t *detail =
-        json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "parameters", (json_int_t)n, "determined",
-                  (json_int_t)determined, "at_bound", (json_int_t)bound, "jacobian_condition",
-                  rgc_json_number(s[0] / s[n - 1]), "singular_values", rgc_check_numbers(s, n),
-                  "least_determined", least(parameters, n, names, sizeof names));
+    json_t *detail = json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "parameters", (json_int_t)n, "determined",
+                               (json_int_t)determined, "at_bound", (json_int_t)bound, "jacobian_condition",
+                               rgc_json_number(s[0] / s[n - 1]), "singular_values", rgc_check_numbers(s, n),
+                               "least_determined", least(parameters, n, names, sizeof names));
     const int good = figure <= bar && determined > 0;
     /* squared by the normal matrix, smaller ones drown in round-off */
     char condition[40] = "above 1e+07";
@@ -193,8 +189,7 @@ static rg_status judge_parameters(rgc_check_job *job, rg_fit *fit, rg_error *err
     rgc_check_add(job, "parameters", figure, bar, good,
                   "%zu recording%s determine%s %zu of %zu parameter%s better than their priors "
                   "(condition number of the Jacobian %s)%s%s",
-                  job->n, rgi_plural(job->n), job->n == 1 ? "s" : "", determined, n, rgi_plural(n), condition,
-                  names,
+                  job->n, rgi_plural(job->n), job->n == 1 ? "s" : "", determined, n, rgi_plural(n), condition, names,
                   good              ? ""
                   : determined == 0 ? "; record more motion, or hold groups with fit --fit"
                                     : "; the normal equations lose all digits: hold groups with "

@@ -8,9 +8,8 @@
 
 const char *rgc_kind_name(int kind)
 {
-    static const char *const names[RGC_FIELDS] = {"initial positions", "initial velocities",
-                                                  "initial directors", "driven positions",
-                                                  "driven directors",  "external forces"};
+    static const char *const names[RGC_FIELDS] = {"initial positions", "initial velocities", "initial directors",
+                                                  "driven positions",  "driven directors",   "external forces"};
     return kind < RGC_FIELDS ? names[kind] : rg_field_describe((rg_field)(kind - RGC_FIELDS))->name;
 }
 
@@ -29,8 +28,7 @@ size_t rgc_direction_size(const rgi_problem *p, int kind)
 
 double **rgc_direction_array(rgc_direction *d, int kind)
 {
-    double **const arrays[RGC_FIELDS] = {&d->x0,      &d->v0,         &d->turn0,
-                                         &d->clamp_x, &d->clamp_turn, &d->force};
+    double **const arrays[RGC_FIELDS] = {&d->x0, &d->v0, &d->turn0, &d->clamp_x, &d->clamp_turn, &d->force};
     return kind < RGC_FIELDS ? arrays[kind] : &d->fields[kind - RGC_FIELDS];
 }
 
@@ -57,8 +55,8 @@ static double field_scale(const rg_model *model, int field, size_t at)
     }
 }
 
-rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero,
-                               rgc_direction *out, rg_error *err)
+rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], int zero, rgc_direction *out,
+                               rg_error *err)
 {
     /* [m], [m/s], [rad], [m], [rad], [N] */
     static const double scales[RGC_FIELDS] = {1e-3, 1e-2, 1e-2, 1e-4, 1e-2, 1e-3};
@@ -78,8 +76,7 @@ rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], i
         }
         for (size_t i = 0; i < p->n * size && !zero; i++) {
             const double scale =
-                kind < RGC_FIELDS ? scales[kind]
-                                  : field_scale(p->models[i / size], kind - RGC_FIELDS, i % size);
+                kind < RGC_FIELDS ? scales[kind] : field_scale(p->models[i / size], kind - RGC_FIELDS, i % size);
             to[i] = scale * rgc_check_random(job);
         }
     }
@@ -124,8 +121,8 @@ void rgc_series_clear(rgc_series *s)
 
 rg_status rgc_series_create(const rgi_problem *p, rgc_series *s, rg_error *err)
 {
-    const size_t size[4] = {3 * p->frames * p->vertices, 3 * p->frames * p->vertices,
-                            p->frames * p->edges, 3 * p->frames * p->markers};
+    const size_t size[4] = {3 * p->frames * p->vertices, 3 * p->frames * p->vertices, p->frames * p->edges,
+                            3 * p->frames * p->markers};
     memcpy(s->size, size, sizeof size);
     s->x = calloc(p->n * size[0], sizeof *s->x);
     s->v = calloc(p->n * size[1], sizeof *s->v);

@@ -16,8 +16,8 @@ typedef struct growth {
 } growth;
 
 /* sizes of the tangent after every segment: sqrt(sum dx^2 + (frame dv)^2), as of the cotangent */
-static void tangent_sizes(const rgc_check_job *job, const double *x0, const double *v0,
-                          const double *dx, const double *dv, growth *g)
+static void tangent_sizes(const rgc_check_job *job, const double *x0, const double *v0, const double *dx,
+                          const double *dv, growth *g)
 {
     const rgi_problem *p = job->problem;
     const size_t row = 3 * p->vertices;
@@ -98,8 +98,7 @@ static rg_status backward(rgc_check_job *job, growth *g, rg_error *err)
     /* at the last segment's end that a rod reaches, so that the first size is the seed's own */
     for (size_t i = 0; i < job->n; i++) {
         const size_t last = p->ticks[i] / g->every * g->every;
-        if (last > 0)
-            memcpy(bar + (i * p->frames + last - 1) * row, end + i * row, row * sizeof *bar);
+        if (last > 0) memcpy(bar + (i * p->frames + last - 1) * row, end + i * row, row * sizeof *bar);
     }
     const rg_batch_cotangents w = {bar, NULL, NULL, NULL};
     gradients.x0 = x0;
@@ -140,8 +139,7 @@ static json_t *sizes_json(const rgc_check_job *job, const growth *g, const doubl
     json_t *list = json_array();
     for (size_t i = 0; list && i < job->n; i++) {
         const size_t own = job->problem->ticks[i] / g->every + 1;
-        if (json_array_append_new(list, rgc_check_numbers(sizes + i * g->points, own)) == 0)
-            continue;
+        if (json_array_append_new(list, rgc_check_numbers(sizes + i * g->points, own)) == 0) continue;
         json_decref(list);
         return NULL;
     }
@@ -165,32 +163,28 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
     }
     const double rate = fmax(rates[0], rates[1]), bar = 20.0;
     if (rod == job->n) {
-        rgc_check_add(job, "growth", NAN, bar, 1,
-                      "too short or too few rods to tell how tangents grow");
+        rgc_check_add(job, "growth", NAN, bar, 1, "too short or too few rods to tell how tangents grow");
     } else if (rate <= 0.0) {
         reach = INFINITY;
-        rgc_check_add(
-            job, "growth", worst, bar, 1,
-            "changes die away, forward at %.2g/s and backward at %.2g/s (least for %.80s): "
-            "gradients of any length are good",
-            rates[0], rates[1], job->used[rod].name);
+        rgc_check_add(job, "growth", worst, bar, 1,
+                      "changes die away, forward at %.2g/s and backward at %.2g/s (least for %.80s): "
+                      "gradients of any length are good",
+                      rates[0], rates[1], job->used[rod].name);
     } else {
         reach = bar / rate;
         rgc_check_add(job, "growth", worst, bar, worst <= bar,
-                      worst <= bar
-                          ? "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
-                            "gradient is good over about %.2g s, and it lasts %.2g s"
-                          : "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
-                            "gradient is good over about %.2g s, but it lasts %.2g s; cut it into "
-                            "shorter recordings, or use multiple shooting (rg_batch_shooting) or "
-                            "truncation (window; biased)",
+                      worst <= bar ? "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
+                                     "gradient is good over about %.2g s, and it lasts %.2g s"
+                                   : "changes of %.80s grow by %.2g/s forward and %.2g/s backward: its "
+                                     "gradient is good over about %.2g s, but it lasts %.2g s; cut it into "
+                                     "shorter recordings, or use multiple shooting (rg_batch_shooting) or "
+                                     "truncation (window; biased)",
                       job->used[rod].name, rates[0], rates[1], reach, job->whole_s[rod]);
     }
-    json_t *detail = json_pack(
-        "{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->problem->dt_s,
-        "tangent", sizes_json(job, g, g->tangent), "adjoint", sizes_json(job, g, g->adjoint),
-        "tangent_rates_per_s", forward_rates, "adjoint_rates_per_s", backward_rates, "horizon_s",
-        rod == job->n ? json_null() : rgc_json_number(reach));
+    json_t *detail = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->problem->dt_s,
+                               "tangent", sizes_json(job, g, g->tangent), "adjoint", sizes_json(job, g, g->adjoint),
+                               "tangent_rates_per_s", forward_rates, "adjoint_rates_per_s", backward_rates, "horizon_s",
+                               rod == job->n ? json_null() : rgc_json_number(reach));
     return rgc_check_detail(job, "growth", detail, err);
 }
 
@@ -201,8 +195,7 @@ rg_status rgc_check_health(rgc_check_job *job, rg_error *err)
     g.points = job->problem->frames / g.every + 1;
     g.tangent = calloc(job->n * g.points, sizeof *g.tangent);
     g.adjoint = calloc(job->n * g.points, sizeof *g.adjoint);
-    rg_status status =
-        g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    rg_status status = g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) status = rgc_check_go_on(err);
     rgc_progress("growth of changes, forward");
     if (status == RG_OK) status = forward(job, &g, err);

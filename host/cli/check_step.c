@@ -25,8 +25,8 @@ static int is_free(const rg_recording *r, size_t marker)
 
 /* mean and largest distance of free markers between a and b (the recording itself: trusted markers
  * only) over the rods that no level lost; NaN where there is none */
-static void distance(const rgc_check_job *job, const unsigned char *usable, double *const *a,
-                     double *const *b, double *mean, double *largest)
+static void distance(const rgc_check_job *job, const unsigned char *usable, double *const *a, double *const *b,
+                     double *mean, double *largest)
 {
     double sum = 0.0, count = 0.0;
     *largest = 0.0;
@@ -54,8 +54,8 @@ static json_t *levels_json(const rgc_check_job *job, const level *levels, int n)
         char status[512];
         rgc_batch_text(&levels[k].batch, job->used, status, sizeof status);
         json_t *one = json_pack("{s:i, s:o, s:o, s:o}", "substeps", levels[k].substeps, "mean_m",
-                                rgc_json_number(levels[k].mean_m), "max_m",
-                                rgc_json_number(levels[k].max_m), "status", rgc_json_text(status));
+                                rgc_json_number(levels[k].mean_m), "max_m", rgc_json_number(levels[k].max_m), "status",
+                                rgc_json_text(status));
         if (json_array_append_new(list, one) == 0) continue;
         json_decref(list);
         return NULL;
@@ -64,8 +64,7 @@ static json_t *levels_json(const rgc_check_job *job, const level *levels, int n)
 }
 
 /* what the levels say; the finest is the reference, the last halving moved markers by `change` */
-static void judge(rgc_check_job *job, const level *levels, int n, double order, double change,
-                  size_t rods)
+static void judge(rgc_check_job *job, const level *levels, int n, double order, double change, size_t rods)
 {
     const double error = levels[0].mean_m, bar = job->mean_fit_m;
     /* the order of small changes says nothing: sweeps and corners of the drive disturb it */
@@ -73,9 +72,8 @@ static void judge(rgc_check_job *job, const level *levels, int n, double order, 
     char order_text[48] = "", cure[96] = "";
     if (isfinite(order)) snprintf(order_text, sizeof order_text, ", order %.1f", order);
     if (!isfinite(error)) {
-        rgc_check_add(job, "step size", error, bar, 0,
-                      "no rod can be simulated with %d to %d substeps", levels[0].substeps,
-                      levels[n - 1].substeps);
+        rgc_check_add(job, "step size", error, bar, 0, "no rod can be simulated with %d to %d substeps",
+                      levels[0].substeps, levels[n - 1].substeps);
         return;
     }
     if (!isfinite(bar)) {
@@ -86,11 +84,10 @@ static void judge(rgc_check_job *job, const level *levels, int n, double order, 
         return;
     }
     if (!converges) {
-        rgc_check_add(
-            job, "step size", error, bar, 0,
-            "halving the step does not settle where the rods go: still %.2g mm on average "
-            "between %d and %d substeps%s; take more substeps, or see \"growth\"",
-            1e3 * change, levels[n - 2].substeps, levels[n - 1].substeps, order_text);
+        rgc_check_add(job, "step size", error, bar, 0,
+                      "halving the step does not settle where the rods go: still %.2g mm on average "
+                      "between %d and %d substeps%s; take more substeps, or see \"growth\"",
+                      1e3 * change, levels[n - 2].substeps, levels[n - 1].substeps, order_text);
         return;
     }
     int enough = 1;
@@ -98,14 +95,15 @@ static void judge(rgc_check_job *job, const level *levels, int n, double order, 
     if (enough + 1 < n)
         snprintf(cure, sizeof cure, "take --substeps %d (%.2g mm)", levels[enough].substeps,
                  1e3 * levels[enough].mean_m);
-    else snprintf(cure, sizeof cure, "take more than %d substep%s", levels[n - 2].substeps,
-                  rgi_plural((size_t)levels[n - 2].substeps));
+    else
+        snprintf(cure, sizeof cure, "take more than %d substep%s", levels[n - 2].substeps,
+                 rgi_plural((size_t)levels[n - 2].substeps));
     const int good = error <= bar;
     rgc_check_add(job, "step size", error, bar, good,
                   "the step moves free markers by %.2g mm on average, %.2g mm at most%s; the model "
                   "is %.2g mm from the recordings on average%s%s%s",
-                  1e3 * error, 1e3 * levels[0].max_m, order_text, 1e3 * bar, good ? "" : ": ",
-                  good ? "" : cure, rods < job->n ? " (rods that fail left out)" : "");
+                  1e3 * error, 1e3 * levels[0].max_m, order_text, 1e3 * bar, good ? "" : ": ", good ? "" : cure,
+                  rods < job->n ? " (rods that fail left out)" : "");
 }
 
 rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
@@ -123,8 +121,7 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
         opts.substeps = levels[n].substeps = job->opts.substeps << n;
         status = rgc_check_go_on(err);
         rgc_progress("simulating with %d substep%s", opts.substeps, rgi_plural((size_t)opts.substeps));
-        if (status == RG_OK)
-            status = rgc_simulate_all(&job->file, job->used, job->n, &opts, &levels[n].batch, err);
+        if (status == RG_OK) status = rgc_simulate_all(&job->file, job->used, job->n, &opts, &levels[n].batch, err);
         for (size_t i = 0; i < job->n && status == RG_OK; i++)
             usable[i] &= levels[n].batch.statuses[i].flag == RG_ROD_OK;
     }
@@ -135,24 +132,19 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
     for (size_t i = 0; i < job->n; i++) rods += usable[i];
     distance(job, usable, levels[0].batch.predicted, NULL, &job->mean_fit_m, &unused);
     for (int k = 0; k < n; k++) {
-        distance(job, usable, levels[k].batch.predicted, levels[n - 1].batch.predicted,
-                 &levels[k].mean_m, &levels[k].max_m);
-        if (k > 0)
-            distance(job, usable, levels[k - 1].batch.predicted, levels[k].batch.predicted,
-                     &change[k], &unused);
+        distance(job, usable, levels[k].batch.predicted, levels[n - 1].batch.predicted, &levels[k].mean_m,
+                 &levels[k].max_m);
+        if (k > 0) distance(job, usable, levels[k - 1].batch.predicted, levels[k].batch.predicted, &change[k], &unused);
     }
     /* of the last two halvings: those nearest to the limit */
     if (n >= 3) order = log2(change[n - 2] / change[n - 1]);
     if (n < 2)
-        rgc_check_add(job, "step size", NAN, NAN, 1,
-                      "%d substeps are too many to halve the step (%d is the most)",
+        rgc_check_add(job, "step size", NAN, NAN, 1, "%d substeps are too many to halve the step (%d is the most)",
                       job->opts.substeps, RG_MOST_SUBSTEPS);
     else judge(job, levels, n, order, change[n - 1], rods);
     status = rgc_check_detail(job, "convergence", levels_json(job, levels, n), err);
-    if (status == RG_OK)
-        status = rgc_check_detail(job, "convergence_order", rgc_json_number(order), err);
-    if (status == RG_OK)
-        status = rgc_check_detail(job, "mean_fit_m", rgc_json_number(job->mean_fit_m), err);
+    if (status == RG_OK) status = rgc_check_detail(job, "convergence_order", rgc_json_number(order), err);
+    if (status == RG_OK) status = rgc_check_detail(job, "mean_fit_m", rgc_json_number(job->mean_fit_m), err);
 done:
     rgc_progress_clear();
     for (int k = 0; k < HALVINGS; k++) rgc_batch_clear(&levels[k].batch);
@@ -172,15 +164,14 @@ rg_status rgc_check_stability(rgc_check_job *job, rg_error *err)
     }
     const double substeps = fmax(ceil(dt / limit), 1.0);
     const int good = step <= limit;
-    if (isinf(limit))
-        rgc_check_add(job, "stability", step, limit, 1, "nothing bounds the step of this rod");
+    if (isinf(limit)) rgc_check_add(job, "stability", step, limit, 1, "nothing bounds the step of this rod");
     else
-        rgc_check_add(
-            job, "stability", step, limit, good,
-            "bending waves bound the step at %.3g ms (estimate for a straight rod, about 10 %% "
-            "on the safe side), it is %.3g ms: %s --substeps %.0f%s",
-            1e3 * limit, 1e3 * step, good ? "good down to" : "take", substeps,
-            substeps > RG_MOST_SUBSTEPS ? ", which is more than the most, 1000: use the implicit stepper" : "");
+        rgc_check_add(job, "stability", step, limit, good,
+                      "bending waves bound the step at %.3g ms (estimate for a straight rod, about 10 %% "
+                      "on the safe side), it is %.3g ms: %s --substeps %.0f%s",
+                      1e3 * limit, 1e3 * step, good ? "good down to" : "take", substeps,
+                      substeps > RG_MOST_SUBSTEPS ? ", which is more than the most, 1000: use the implicit stepper"
+                                                  : "");
     RG_TRY(rgc_check_detail(job, "longest_stable_step_s", rgc_json_number(limit), err));
     return rgc_check_detail(job, "fewest_stable_substeps", rgc_json_number(substeps), err);
 }

@@ -25,28 +25,27 @@ int rgc_simulate(int argc, char **argv);
 
 /* Options that every command which reads or simulates recordings takes. */
 typedef struct rgc_common {
-    int json;           /* --json */
-    const char *output; /* -o, --output */
-    rgi_import_opts
-        import; /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
-    int import_clamps[64]; /* storage behind import.clamps */
-    int clamps_given;      /* --clamp was on the command line */
-    int dt_given;          /* --dt was */
-    int scheme;            /* --scheme: rg_scheme, or -1 when not given */
-    int substeps;          /* --substeps N, or 0 when not given */
-    double newton_m;       /* --newton-tolerance M [m], or 0 when not given */
-    int refine;            /* --refine R, or 0 when not given */
-    int threads;           /* --threads N, or 0 */
-    double gravity[3];     /* --gravity X,Y,Z [m/s^2], where it was given */
+    int json;               /* --json */
+    const char *output;     /* -o, --output */
+    rgi_import_opts import; /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
+    int import_clamps[64];  /* storage behind import.clamps */
+    int clamps_given;       /* --clamp was on the command line */
+    int dt_given;           /* --dt was */
+    int scheme;             /* --scheme: rg_scheme, or -1 when not given */
+    int substeps;           /* --substeps N, or 0 when not given */
+    double newton_m;        /* --newton-tolerance M [m], or 0 when not given */
+    int refine;             /* --refine R, or 0 when not given */
+    int threads;            /* --threads N, or 0 */
+    double gravity[3];      /* --gravity X,Y,Z [m/s^2], where it was given */
     int gravity_given;
-    const char *isa;       /* --isa scalar|fma|sse2|avx2|avx512, or NULL */
-    int stepper;           /* --stepper implicit|deform: rg_stepper, or -1 when not given */
-    int sweeps;            /* --sweeps N, or 0 when not given */
-    const char *backend;   /* --backend cpu|cuda|cuda:N, "cpu" by default */
-    const char *kernels;   /* folder of a GPU's kernels that are preferred to the library's, or NULL */
-    rg_context *context;   /* that backend's, NULL for the CPU; freed when the program ends */
-    rg_real real;          /* --real double|float */
-    int help;              /* --help */
+    const char *isa;     /* --isa scalar|fma|sse2|avx2|avx512, or NULL */
+    int stepper;         /* --stepper implicit|deform: rg_stepper, or -1 when not given */
+    int sweeps;          /* --sweeps N, or 0 when not given */
+    const char *backend; /* --backend cpu|cuda|cuda:N, "cpu" by default */
+    const char *kernels; /* folder of a GPU's kernels that are preferred to the library's, or NULL */
+    rg_context *context; /* that backend's, NULL for the CPU; freed when the program ends */
+    rg_real real;        /* --real double|float */
+    int help;            /* --help */
 } rgc_common;
 
 /* An extra option of one subcommand, for rgc_parse. */
@@ -62,8 +61,8 @@ typedef struct rgc_option {
  * common->help. An extra option hides the common one of its name; its text may be a member of *common, which is
  * emptied first. A common option that does not act in this command is refused. Opens the backend. Returns RGC_DONE, or
  * another code after printing a sentence to stderr. */
-int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
-              rgc_common *common, int *first, int *last);
+int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra, rgc_common *common,
+              int *first, int *last);
 
 /* Parse a number option: a sentence and RGC_USAGE when it is not a number in [low, high]. */
 int rgc_number(const char *option, const char *text, double low, double high, double *out);
@@ -81,8 +80,7 @@ int rgc_bytes(const char *option, const char *text, size_t *out);
  * too long, no permission); RGC_FAILED for the rest; 128 + signal for RG_ERR_INTERRUPTED. */
 int rgc_fail(const char *command, const rg_error *err);
 /* The same with a sentence of one's own. */
-int rgc_complain(const char *command, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int rgc_complain(const char *command, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Print "rodgrad <command>: warning: sentence" on stderr and keep the sentence for the JSON output. Exit code and
  * status do not change. Main thread only. */
 void rgc_warn(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

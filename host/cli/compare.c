@@ -56,13 +56,12 @@ static rg_status add_errors(rgc_comparison *job, const rgi_ridge *ridge, rg_erro
 }
 
 static rg_status train_ridge(const char *command, const rgc_comparison *job, const rgc_common *common,
-                             const char *model_path, const char *const *train, size_t n_train,
-                             rgi_ridge **ridge, rg_error *err)
+                             const char *model_path, const char *const *train, size_t n_train, rgi_ridge **ridge,
+                             rg_error *err)
 {
     rg_recording *recordings = NULL;
     size_t n = 0;
-    RG_TRY(rgc_read_recordings(train, n_train, common, &job->file, model_path, &recordings, &n,
-                               err));
+    RG_TRY(rgc_read_recordings(train, n_train, common, &job->file, model_path, &recordings, &n, err));
     rgc_warn_twice(command, "training ", recordings, n);
     rgc_progress("training the ridge baseline on %zu recording%s", n, rgi_plural(n));
     rg_status status = rgi_ridge_train(recordings, n, ridge, err);
@@ -71,22 +70,18 @@ static rg_status train_ridge(const char *command, const rgc_comparison *job, con
 }
 
 rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
-                      const char *const *paths, size_t n_paths, const char *const *train,
-                      size_t n_train, rg_error *err)
+                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train, rg_error *err)
 {
     memset(job, 0, sizeof *job);
     RG_TRY(rgi_model_file_load(model_path, &job->file, err));
-    RG_TRY(rgc_read_recordings(paths, n_paths, common, &job->file, model_path, &job->recordings,
-                               &job->n, err));
+    RG_TRY(rgc_read_recordings(paths, n_paths, common, &job->file, model_path, &job->recordings, &job->n, err));
     rgc_warn_twice(command, "", job->recordings, job->n);
     rgi_ridge *ridge = NULL;
-    if (n_train > 0)
-        RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
+    if (n_train > 0) RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
     rgc_tell_gravity(command, common, &job->file, model_path);
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
-    rg_status status =
-        rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
+    rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
     if (status == RG_OK) status = add_errors(job, ridge, err);
     rgi_ridge_destroy(&ridge);
     rgc_progress_clear();

@@ -10,7 +10,7 @@ typedef struct rgc_comparison {
     rgi_model_file file;
     rg_recording *recordings; /* [n] */
     size_t n;
-    rg_rollout_opts opts;     /* what was simulated with */
+    rg_rollout_opts opts; /* what was simulated with */
     rgc_batch batch;
     rgi_report_errors *errors; /* [n] */
 } rgc_comparison;
@@ -23,8 +23,8 @@ int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train
  * the ridge baseline. Warns in the command's name of recordings given twice. Errors as of the calls it makes; clear
  * *job either way. */
 rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
-                      const char *const *paths, size_t n_paths, const char *const *train,
-                      size_t n_train, rg_error *err);
+                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train,
+                      rg_error *err);
 void rgc_comparison_clear(rgc_comparison *job);
 
 #endif

@@ -28,10 +28,7 @@ static rgi_report_errors total_errors(const rgc_comparison *job)
     return all;
 }
 
-static int has_ridge(const rgi_report_errors *errors)
-{
-    return errors->ridge.n_absolute > 0;
-}
+static int has_ridge(const rgi_report_errors *errors) { return errors->ridge.n_absolute > 0; }
 
 static json_t *file_json(const rgc_comparison *job, size_t i)
 {
@@ -39,17 +36,13 @@ static json_t *file_json(const rgc_comparison *job, size_t i)
     const rgi_report_errors *errors = &job->errors[i];
     char status[128];
     rgc_rod_text(&job->batch.statuses[i], status, sizeof status);
-    json_t *object = json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I}",
-        "name", rgc_json_text(recording->name),
-        "l1_m", rgc_json_number(rgi_error_l1(&errors->simulated)),
-        "rmse_free_m", rgc_json_number(rgi_error_rmse_free(&errors->simulated)),
-        "max_m", rgc_json_number(rgi_error_max(&errors->simulated)),
-        "status", status,
-        "hold_l1_m", rgc_json_number(rgi_error_l1(&errors->hold)),
-        "frames", (json_int_t)recording->n_frames,
-        "repaired_drivers", (json_int_t)recording->n_repaired,
-        "newton_iterations", (json_int_t)job->batch.statuses[i].iterations);
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I}", "name", rgc_json_text(recording->name),
+                               "l1_m", rgc_json_number(rgi_error_l1(&errors->simulated)), "rmse_free_m",
+                               rgc_json_number(rgi_error_rmse_free(&errors->simulated)), "max_m",
+                               rgc_json_number(rgi_error_max(&errors->simulated)), "status", status, "hold_l1_m",
+                               rgc_json_number(rgi_error_l1(&errors->hold)), "frames", (json_int_t)recording->n_frames,
+                               "repaired_drivers", (json_int_t)recording->n_repaired, "newton_iterations",
+                               (json_int_t)job->batch.statuses[i].iterations);
     if (object && has_ridge(errors))
         json_object_set_new(object, "ridge_l1_m", rgc_json_number(rgi_error_l1(&errors->ridge)));
     return object;
@@ -68,11 +61,10 @@ static json_t *comparison_json(const rgc_comparison *job, const char *model_path
     json_t *baselines = json_pack("{s:o}", "hold", rgc_json_number(rgi_error_l1(&all.hold)));
     if (baselines && has_ridge(&all))
         json_object_set_new(baselines, "ridge", rgc_json_number(rgi_error_l1(&all.ridge)));
-    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "model", rgc_json_text(model_path),
-                               "l1_m", rgc_json_number(rgi_error_l1(&all.simulated)), "rmse_free_m",
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "model", rgc_json_text(model_path), "l1_m",
+                               rgc_json_number(rgi_error_l1(&all.simulated)), "rmse_free_m",
                                rgc_json_number(rgi_error_rmse_free(&all.simulated)), "max_m",
-                               rgc_json_number(rgi_error_max(&all.simulated)), "files", files,
-                               "baselines", baselines);
+                               rgc_json_number(rgi_error_max(&all.simulated)), "files", files, "baselines", baselines);
     if (rgc_add_batch_json(object, &job->batch, job->recordings, &job->opts)) return object;
     json_decref(object);
     return NULL;
@@ -112,13 +104,11 @@ static int print_table(const rgc_comparison *job)
 static int show(const rgc_comparison *job, const rgc_common *common, const char *model_path)
 {
     rgc_warn_rods("evaluate", job->file.model, job->batch.statuses, job->recordings, job->n, &job->opts);
-    int code = common->json ? rgc_print_json("evaluate", comparison_json(job, model_path))
-                            : print_table(job);
+    int code = common->json ? rgc_print_json("evaluate", comparison_json(job, model_path)) : print_table(job);
     char text[512];
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (code == RGC_DONE && strcmp(text, "ok") != 0)
-        code = rgc_complain("evaluate", RGC_FAILED,
-                            "%s; from there on its last good frame was compared.", text);
+        code = rgc_complain("evaluate", RGC_FAILED, "%s; from there on its last good frame was compared.", text);
     return code;
 }
 
@@ -147,9 +137,8 @@ static int run(int argc, char **argv, const char **train, size_t n_train, int tr
     if (code != RGC_DONE) return code;
     rgc_comparison job;
     rg_error err = {0};
-    rg_status status =
-        rgc_compare("evaluate", &job, &common, argv[first], (const char *const *)&argv[first + 1],
-                    (size_t)(last - first - 1), train, n_train, &err);
+    rg_status status = rgc_compare("evaluate", &job, &common, argv[first], (const char *const *)&argv[first + 1],
+                                   (size_t)(last - first - 1), train, n_train, &err);
     code = status == RG_OK ? show(&job, &common, argv[first]) : rgc_fail("evaluate", &err);
     rgc_comparison_clear(&job);
     return code;

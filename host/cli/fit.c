@@ -52,17 +52,15 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
         int mode = 0;
         snprintf(word, sizeof word, "%.*s", (int)name, text);
         if (!rg_group_find(word, &group))
-            return rgc_complain("fit", RGC_USAGE, "--fit: there is no group \"%.*s\"; there are %.*s.", (int)name,
-                                text, (int)GROUP_NAMES, group_names);
+            return rgc_complain("fit", RGC_USAGE, "--fit: there is no group \"%.*s\"; there are %.*s.", (int)name, text,
+                                (int)GROUP_NAMES, group_names);
         if (given[group]++)
             return rgc_complain("fit", RGC_USAGE, "--fit: %s is given twice; leave one out.", rg_group_name(group));
         const char *value = text + name + 1;
         size_t size = name < length ? length - name - 1 : 0;
-        while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0))
-            mode++;
+        while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0)) mode++;
         if (mode == 3)
-            return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.",
-                                (int)name, text);
+            return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.", (int)name, text);
         opts->modes[group] = (rg_group_mode)mode;
         text += length + (text[length] == ',');
     }
@@ -79,49 +77,40 @@ static int parse_method(const arguments *a, rg_fit_opts *opts)
         return rgc_complain("fit", RGC_USAGE,
                             "--memory is for the states that an adjoint needs; --method lm keeps "
                             "none.");
-    if (a->memory && rgc_bytes("memory", a->memory, &opts->budget_bytes) != RGC_DONE)
-        return RGC_USAGE;
+    if (a->memory && rgc_bytes("memory", a->memory, &opts->budget_bytes) != RGC_DONE) return RGC_USAGE;
     if (!a->rate) return RGC_DONE;
     if (opts->method != RG_METHOD_ADAM)
-        return rgc_complain("fit", RGC_USAGE,
-                            "--learning-rate is Adam's; add --method adam, or leave it out.");
+        return rgc_complain("fit", RGC_USAGE, "--learning-rate is Adam's; add --method adam, or leave it out.");
     int code = rgc_number("learning-rate", a->rate, 0.0, 1e3, &opts->learning_rate);
     if (code == RGC_DONE && !(opts->learning_rate > 0.0))
-        return rgc_complain("fit", RGC_USAGE,
-                            "--learning-rate: %s is not positive; 0.05 is the default.", a->rate);
+        return rgc_complain("fit", RGC_USAGE, "--learning-rate: %s is not positive; 0.05 is the default.", a->rate);
     return code;
 }
 
-static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time,
-                 int *first, int *last)
+static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double *max_time, int *first, int *last)
 {
     const rgc_option extra[] = {
         {"start", &a->start, NULL, "model.json to start from; its mesh and held fields stay"},
         {"max-time", &a->max_time, NULL,
          "end the fit after so many seconds, with the best model so far (100; 0: no limit)"},
-        {"seed", &a->seed, NULL,
-         "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
+        {"seed", &a->seed, NULL, "random stiffnesses to start from, by this seed (0: a fixed sequence)"},
         {"memory", &a->memory, NULL,
          "bytes for the states that the adjoint keeps, such as 200M, or all (least of two levels)"},
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
         {"method", &a->method, NULL, "lm (default), gauss-newton-cg, lbfgs or adam"},
-        {"learning-rate", &a->rate, NULL,
-         "Adam's first step, in standard deviations of the priors (0.05)"},
-        {"iterations", &a->iterations, NULL,
-         "at most N in the last stage (60; with adam 2000, with the others 40)"},
+        {"learning-rate", &a->rate, NULL, "Adam's first step, in standard deviations of the priors (0.05)"},
+        {"iterations", &a->iterations, NULL, "at most N in the last stage (60; with adam 2000, with the others 40)"},
         {"tolerance", &a->tolerance, NULL,
          "the fit has converged when its cost falls by less than this share twice in a row (0.003)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
         {"bend-measure", &a->measure, NULL,
          "curvature is measured against directors averaged, or normalised (averaged)"},
     };
-    int code =
-        rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
+    int code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, first, last);
     if (code != RGC_DONE || a->common.help) return code;
     long number = 0;
     *max_time = 100.0;
-    if (a->max_time && (code = rgc_number("max-time", a->max_time, 0.0, 1e9, max_time)))
-        return code;
+    if (a->max_time && (code = rgc_number("max-time", a->max_time, 0.0, 1e9, max_time))) return code;
     if (a->seed) {
         if ((code = rgc_integer("seed", a->seed, 0, 1L << 40, &number))) return code;
         opts->seed = (unsigned long long)number;
@@ -141,11 +130,9 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
     if (a->common.stepper == RG_STEPPER_DEFORM) opts->refine = 1; /* as published */
     if (a->common.refine > 0) opts->refine = a->common.refine;
     if (*last - *first < 1)
-        return rgc_complain("fit", RGC_USAGE,
-                            "no recording is given; usage: rodgrad fit RECORDING... -o model.json");
+        return rgc_complain("fit", RGC_USAGE, "no recording is given; usage: rodgrad fit RECORDING... -o model.json");
     if (!a->common.output)
-        return rgc_complain("fit", RGC_USAGE,
-                            "-o model.json is missing: where should the model go?");
+        return rgc_complain("fit", RGC_USAGE, "-o model.json is missing: where should the model go?");
     return rgc_check_suffix("fit", a->common.output, ".json", NULL, NULL);
 }
 
@@ -197,8 +184,8 @@ static unsigned long long recording_hash(const rg_recording *r)
 }
 
 /* what the checkpoint belongs to: recordings as they were read, and what else sets the result */
-static char *job_key(const rg_recording *recordings, size_t n, const rg_model *start,
-                     const arguments *a, const rg_fit_opts *opts)
+static char *job_key(const rg_recording *recordings, size_t n, const rg_model *start, const arguments *a,
+                     const rg_fit_opts *opts)
 {
     const rgi_import_opts *import = &a->common.import;
     size_t room = 1024 + n * 96 + 16 * recordings[0].n_clamps + (a->fit ? strlen(a->fit) : 0) +
@@ -228,11 +215,11 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
 /* numbers kept beside the fit's own: wall time so far and the last progress */
 enum { EXTRA = 5 };
 
-static rg_status save(const char *path, const char *key, const rgc_fit_job *job, double *numbers,
-                      size_t count, rg_error *err)
+static rg_status save(const char *path, const char *key, const rgc_fit_job *job, double *numbers, size_t count,
+                      rg_error *err)
 {
-    const double extra[EXTRA] = {job->wall_s, job->progress.stage, job->progress.n_stages,
-                                 job->progress.iteration, job->progress.train_l1_m};
+    const double extra[EXTRA] = {job->wall_s, job->progress.stage, job->progress.n_stages, job->progress.iteration,
+                                 job->progress.train_l1_m};
     memcpy(numbers, extra, sizeof extra);
     rg_fit_state(job->fit, numbers + EXTRA, NULL);
     return rgi_checkpoint_save(path, key, numbers, count + EXTRA, err);
@@ -244,13 +231,11 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
     size_t count = 0;
     RG_TRY(rgi_checkpoint_load(path, key, &numbers, &count, err));
     if (!numbers) {
-        if (access(path, F_OK) == 0)
-            fprintf(stderr, "rodgrad fit: %s is of another job; starting anew\n", path);
+        if (access(path, F_OK) == 0) fprintf(stderr, "rodgrad fit: %s is of another job; starting anew\n", path);
         return RG_OK;
     }
-    rg_status status = count > EXTRA
-                           ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
-                           : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
+    rg_status status = count > EXTRA ? rg_fit_resume(job->fit, numbers + EXTRA, count - EXTRA, err)
+                                     : RG_FAIL(err, RG_ERR_FORMAT, "the checkpoint %s is too short.", path);
     if (status == RG_OK) {
         job->wall_s = numbers[0];
         job->progress.stage = (int)numbers[1];
@@ -260,8 +245,7 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
         fprintf(stderr, "goes on from %s after iteration %d\n", path, job->progress.iteration);
     } else {
         /* of another job: start anew, and say so */
-        fprintf(stderr, "rodgrad fit: %s does not fit this job (%s); starting anew\n", path,
-                err->text);
+        fprintf(stderr, "rodgrad fit: %s does not fit this job (%s); starting anew\n", path, err->text);
         memset(err, 0, sizeof *err);
         status = RG_OK;
     }
@@ -270,8 +254,7 @@ static rg_status resume(const char *path, const char *key, rgc_fit_job *job, rg_
 }
 
 /* iterate until done, out of time, or interrupted (RG_ERR_INTERRUPTED, with a checkpoint) */
-static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, double max_time,
-                         rg_error *err)
+static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, double max_time, rg_error *err)
 {
     size_t count = 0;
     rg_fit_state(job->fit, NULL, &count);
@@ -284,17 +267,16 @@ static rg_status iterate(rgc_fit_job *job, const char *path, const char *key, do
         status = rg_fit_step(job->fit, &job->progress, err);
         job->wall_s = before + rgc_seconds() - began;
         if (status != RG_OK) break;
-        rgc_progress("stage %d of %d, iteration %d: mean |error| %.3f mm, cost %.4g, %.0f s%s",
-                     job->progress.stage + 1, job->progress.n_stages, job->progress.iteration,
-                     1e3 * job->progress.train_l1_m, job->progress.cost, job->wall_s,
-                     job->progress.failed_rods ? ", some rods failed" : "");
+        rgc_progress("stage %d of %d, iteration %d: mean |error| %.3f mm, cost %.4g, %.0f s%s", job->progress.stage + 1,
+                     job->progress.n_stages, job->progress.iteration, 1e3 * job->progress.train_l1_m,
+                     job->progress.cost, job->wall_s, job->progress.failed_rods ? ", some rods failed" : "");
         if (job->progress.done) break;
         status = save(path, key, job, numbers, count, err);
         if (status != RG_OK) break;
         if (rgc_interrupted())
-            status = RG_FAIL(err, RG_ERR_INTERRUPTED,
-                             "interrupted after iteration %d; the same command goes on from %s.",
-                             job->progress.iteration, path);
+            status =
+                RG_FAIL(err, RG_ERR_INTERRUPTED, "interrupted after iteration %d; the same command goes on from %s.",
+                        job->progress.iteration, path);
     }
     rgc_progress_clear();
     free(numbers);
@@ -328,8 +310,8 @@ static rg_status save_model(rgc_fit_job *job, const arguments *a, json_t **fit, 
     return status;
 }
 
-static int run(const arguments *a, rg_fit_opts *opts, double max_time,
-               const char *const *paths, size_t n_paths, const char *command)
+static int run(const arguments *a, rg_fit_opts *opts, double max_time, const char *const *paths, size_t n_paths,
+               const char *command)
 {
     rg_error err = {0};
     rgi_model_file start;
@@ -353,24 +335,20 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time,
         if (status == RG_OK && a->measure) status = rg_model_set_bend_measure(start.model, opts->bend_measure, &err);
         if (status == RG_OK) opts->bend_measure = rg_model_bend_measure(start.model);
         if (status == RG_OK)
-            status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings,
-                                         &job.n, &err);
+            status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings, &job.n, &err);
     } else if (status == RG_OK) {
         status = rgc_check_steps(&a->common, opts->rollout.stepper, &err);
-        if (status == RG_OK)
-            status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
+        if (status == RG_OK) status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
     if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
     if (status == RG_OK) rgc_warn_straight("fit", recordings, job.n);
-    if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit &&
-        strstr(a->fit, "stretch_") &&
+    if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit && strstr(a->fit, "stretch_") &&
         (opts->modes[RG_GROUP_STRETCH] != RG_HELD || opts->modes[RG_GROUP_STRETCH_TIME] != RG_HELD))
         status = RG_FAIL(&err, RG_ERR_ARGUMENT,
                          "--fit: the deform stepper keeps lengths by projection and has no "
                          "stretch_stiffness or stretch_relaxation to fit; leave them out.");
-    if (status == RG_OK)
-        status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
+    if (status == RG_OK) status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
     if (status == RG_OK && !(key = job_key(recordings, job.n, start.model, a, opts)))
         status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");
     if (status == RG_OK) {
@@ -434,8 +412,7 @@ int rgc_fit(int argc, char **argv)
     memset(&none, 0, sizeof none);
     none.rollout = opts.rollout;
     opts.rollout = rgc_rollout_opts(&a.common, &none);
-    code = run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first),
-               command);
+    code = run(&a, &opts, max_time, (const char *const *)(argv + first), (size_t)(last - first), command);
     free(command);
     return code;
 }

@@ -22,8 +22,7 @@ static const struct {
 void rgc_fit_parameter_name(const rg_fit_parameter *p, char *text, size_t size)
 {
     const char *name = rg_group_name(p->group);
-    const int pair = p->group == RG_GROUP_CURVATURE || p->group == RG_GROUP_OFFSET ||
-                     p->group == RG_GROUP_ANISOTROPY;
+    const int pair = p->group == RG_GROUP_CURVATURE || p->group == RG_GROUP_OFFSET || p->group == RG_GROUP_ANISOTROPY;
     char element[16] = "", component[16] = "";
     if (p->element >= 0) snprintf(element, sizeof element, "[%d]", p->element);
     if (pair) snprintf(component, sizeof component, ".%d", p->component + 1);
@@ -36,8 +35,7 @@ void rgc_fit_status(const rgc_fit_job *job, char *text, size_t size)
         rg_rod_status s;
         (void)rg_fit_recording_l1(job->fit, i, &s);
         if (s.flag == RG_ROD_OK) continue;
-        snprintf(text, size, "rod %zu (%s), step %d: %s", i, job->recordings[i].name, s.step,
-                 rg_rod_flag_text(s.flag));
+        snprintf(text, size, "rod %zu (%s), step %d: %s", i, job->recordings[i].name, s.step, rg_rod_flag_text(s.flag));
         return;
     }
     snprintf(text, size, "ok");
@@ -55,8 +53,9 @@ void rgc_fit_unfinished(const rgc_fit_job *job, char *text, size_t size)
 {
     static const char *const reasons[RG_STOP_COUNT] = {
         [RG_STOP_NONE] = "was not finished",
-        [RG_STOP_STUCK] = "found no better point, though its cost still has a slope: a rod may snap to another shape there; "
-                          "start from another point, or leave out the recording whose error jumps",
+        [RG_STOP_STUCK] =
+            "found no better point, though its cost still has a slope: a rod may snap to another shape there; "
+            "start from another point, or leave out the recording whose error jumps",
         [RG_STOP_ITERATIONS] = "was ended by its number of iterations; raise --iterations, or continue with --start",
         [RG_STOP_TIME] = "was ended by its time limit; raise --max-time, or continue with --start"};
     snprintf(text, size, "The fit has not converged, and its intervals do not hold: it %s.",
@@ -67,13 +66,11 @@ static json_t *parameter_json(const rg_fit_parameter *p)
 {
     char name[96];
     rgc_fit_parameter_name(p, name, sizeof name);
-    return json_pack("{s:s, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}",
-                     "name", name, "field", rg_group_name(p->group), "entry",
-                     p->element < 0 ? json_null() : json_integer(p->element), "component",
-                     p->component, "value", rgc_json_number(p->value), "unit",
-                     group_units[p->group].unit, "std", rgc_json_number(p->std), "low",
-                     rgc_json_number(p->low), "high", rgc_json_number(p->high), "prior_std",
-                     rgc_json_number(p->prior_std), "resolution", rgc_json_number(p->resolution),
+    return json_pack("{s:s, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s}", "name", name, "field",
+                     rg_group_name(p->group), "entry", p->element < 0 ? json_null() : json_integer(p->element),
+                     "component", p->component, "value", rgc_json_number(p->value), "unit", group_units[p->group].unit,
+                     "std", rgc_json_number(p->std), "low", rgc_json_number(p->low), "high", rgc_json_number(p->high),
+                     "prior_std", rgc_json_number(p->prior_std), "resolution", rgc_json_number(p->resolution),
                      "identifiable", p->identifiable, "at_bound", p->at_bound, "scale",
                      p->logarithmic ? "log" : "linear");
 }
@@ -96,11 +93,10 @@ static json_t *recordings_json(const rgc_fit_job *job)
         const rg_recording *r = &job->recordings[i];
         rg_rod_status status;
         double l1 = rg_fit_recording_l1(job->fit, i, &status);
-        json_t *one = json_pack(
-            "{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:s}", "name", rgc_json_text(r->name), "sha256",
-            r->sha256, "frames", (json_int_t)r->n_frames, "masked", (json_int_t)r->n_masked,
-            "repaired", (json_int_t)r->n_repaired, "lost", (json_int_t)r->n_lost, "l1_m",
-            rgc_json_number(l1), "status", rg_rod_flag_text(status.flag));
+        json_t *one = json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:s}", "name", rgc_json_text(r->name), "sha256",
+                                r->sha256, "frames", (json_int_t)r->n_frames, "masked", (json_int_t)r->n_masked,
+                                "repaired", (json_int_t)r->n_repaired, "lost", (json_int_t)r->n_lost, "l1_m",
+                                rgc_json_number(l1), "status", rg_rod_flag_text(status.flag));
         if (json_array_append_new(list, one) != 0) {
             json_decref(list);
             return NULL;
@@ -156,10 +152,9 @@ static json_t *notes_json(const rgc_fit_job *job)
         at_bound += job->parameters[i].at_bound != 0;
     }
     if (job->opts->modes[RG_GROUP_MASS] == RG_HELD)
-        json_array_append_new(notes,
-                              json_string("Positions alone fix ratios of stiffness to mass: "
-                                          "mass_per_length is held at its start value, and every "
-                                          "stiffness is relative to it."));
+        json_array_append_new(notes, json_string("Positions alone fix ratios of stiffness to mass: "
+                                                 "mass_per_length is held at its start value, and every "
+                                                 "stiffness is relative to it."));
     if (unknown) {
         snprintf(text, sizeof text,
                  "The priors tell more than these recordings about %zu of %zu parameter%s (resolution below 1/2).",
@@ -171,15 +166,15 @@ static json_t *notes_json(const rgc_fit_job *job)
         json_array_append_new(notes, json_string(text));
     }
     if (!has_deviations(job))
-        json_array_append_new(notes, json_string("Deviations and intervals are not known: the matrix that they come from "
-                                                 "is not positive definite."));
+        json_array_append_new(notes,
+                              json_string("Deviations and intervals are not known: the matrix that they come from "
+                                          "is not positive definite."));
     if (!job->progress.converged) {
         rgc_fit_unfinished(job, text, sizeof text);
         json_array_append_new(notes, json_string(text));
     }
-    json_array_append_new(notes,
-                          json_string("Standard deviations allow for the correlation of residuals "
-                                      "in time, not for what the model cannot represent."));
+    json_array_append_new(notes, json_string("Standard deviations allow for the correlation of residuals "
+                                             "in time, not for what the model cannot represent."));
     return notes;
 }
 
@@ -204,18 +199,17 @@ rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err)
     rg_fit_describe(job->fit, &job->progress);
     rgc_fit_status(job, status, sizeof status);
     if (gmtime_r(&now, &utc)) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    *out = json_pack(
-        "{s:o, s:s, s:s, s:s, s:f, s:i, s:b, s:s, s:b, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
-        "command", rgc_json_text(job->command), "version", rg_version(), "created", created,
-        "method", rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations",
-        job->progress.iteration, "converged", job->progress.converged, "stopped_by",
-        rg_fit_stop_name(job->progress.stopped_by), "intervals_hold", job->progress.converged && has_deviations(job), "train_l1_m",
-        rgc_json_number(job->progress.train_l1_m), "status",
-        status, "loss", "kind", "absolute error, quadratic below the floor", "floor_m",
-        job->opts->floor_m, "correlation", job->opts->correlation, "recordings",
-        recordings_json(job), "parameters", parameters_json(job), "singular_values",
-        numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
-        correlations_json(job), "notes", notes_json(job));
+    *out =
+        json_pack("{s:o, s:s, s:s, s:s, s:f, s:i, s:b, s:s, s:b, s:o, s:s, s:{s:s, s:f, s:f}, s:o, s:o, s:o, s:o, s:o}",
+                  "command", rgc_json_text(job->command), "version", rg_version(), "created", created, "method",
+                  rg_fit_method_name(job->opts->method), "wall_s", job->wall_s, "iterations", job->progress.iteration,
+                  "converged", job->progress.converged, "stopped_by", rg_fit_stop_name(job->progress.stopped_by),
+                  "intervals_hold", job->progress.converged && has_deviations(job), "train_l1_m",
+                  rgc_json_number(job->progress.train_l1_m), "status", status, "loss", "kind",
+                  "absolute error, quadratic below the floor", "floor_m", job->opts->floor_m, "correlation",
+                  job->opts->correlation, "recordings", recordings_json(job), "parameters", parameters_json(job),
+                  "singular_values", numbers_json(rg_fit_singular_values(job->fit), job->n_parameters), "correlations",
+                  correlations_json(job), "notes", notes_json(job));
     return *out ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the result of the fit.");
 }
 

@@ -19,8 +19,8 @@ typedef struct rgc_fit_job {
     size_t n_parameters;
 } rgc_fit_job;
 
-/* Brings job->progress to all recordings. The "fit" object of model.json (docs/model-format.md); *out: a new reference. RG_ERR_MEMORY and
- * as rg_fit_parameters. */
+/* Brings job->progress to all recordings. The "fit" object of model.json (docs/model-format.md); *out: a new reference.
+ * RG_ERR_MEMORY and as rg_fit_parameters. */
 rg_status rgc_fit_result(rgc_fit_job *job, json_t **out, rg_error *err);
 /* "bend_stiffness[3]", "natural_curvature[3].2", "drag" */
 void rgc_fit_parameter_name(const rg_fit_parameter *parameter, char *text, size_t size);

@@ -43,15 +43,15 @@ static void examine(const rg_recording *r, finding *found)
 static void print_table(const rg_recording *recordings, const finding *found, size_t n)
 {
     size_t masked = 0, repaired = 0, lost = 0, gaps = 0, samples = 0;
-    fprintf(stderr, "%-20s %7s %8s %9s %7s %9s %12s %13s\n", "recording", "frames", "markers",
-            "dt [s]", "masked", "repaired", "lost frames", "largest jump");
+    fprintf(stderr, "%-20s %7s %8s %9s %7s %9s %12s %13s\n", "recording", "frames", "markers", "dt [s]", "masked",
+            "repaired", "lost frames", "largest jump");
     for (size_t i = 0; i < n; i++) {
         const rg_recording *r = &recordings[i];
         char loss[48];
         if (found[i].gaps) snprintf(loss, sizeof loss, "%zu in %zu", found[i].lost, found[i].gaps);
         else snprintf(loss, sizeof loss, "0");
-        fprintf(stderr, "%-20s %7zu %8zu %9.6g %7zu %9zu %12s %10.1f mm\n", r->name, r->n_frames,
-                r->n_markers, r->dt_s, r->n_masked, r->n_repaired, loss, 1e3 * found[i].jump_m);
+        fprintf(stderr, "%-20s %7zu %8zu %9.6g %7zu %9zu %12s %10.1f mm\n", r->name, r->n_frames, r->n_markers, r->dt_s,
+                r->n_masked, r->n_repaired, loss, 1e3 * found[i].jump_m);
         masked += r->n_masked;
         repaired += r->n_repaired;
         lost += found[i].lost;
@@ -68,37 +68,33 @@ static void print_table(const rg_recording *recordings, const finding *found, si
 static json_t *clamps_json(const rg_recording *r)
 {
     json_t *list = json_array();
-    for (size_t c = 0; c < r->n_clamps; c++)
-        json_array_append_new(list, json_integer(r->clamps[c]));
+    for (size_t c = 0; c < r->n_clamps; c++) json_array_append_new(list, json_integer(r->clamps[c]));
     return list;
 }
 
 /* NULL without memory */
-static json_t *result_json(const char *output, const rg_recording *recordings, const finding *found,
-                           size_t n)
+static json_t *result_json(const char *output, const rg_recording *recordings, const finding *found, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         const rg_recording *r = &recordings[i];
-        json_t *file = json_pack(
-            "{s:o, s:o, s:s, s:I, s:I, s:f, s:o, s:I, s:I, s:I, s:I, s:{s:f, s:I, s:I}}", "name",
-            rgc_json_text(r->name), "source", rgc_json_text(r->source), "sha256", r->sha256,
-            "frames", (json_int_t)r->n_frames, "markers", (json_int_t)r->n_markers, "dt_s", r->dt_s,
-            "clamps", clamps_json(r), "masked", (json_int_t)r->n_masked, "repaired",
-            (json_int_t)r->n_repaired, "lost_frames", (json_int_t)found[i].lost, "gaps",
-            (json_int_t)found[i].gaps, "largest_jump", "m", found[i].jump_m, "frame",
-            (json_int_t)found[i].jump_frame, "marker", (json_int_t)found[i].jump_marker);
+        json_t *file = json_pack("{s:o, s:o, s:s, s:I, s:I, s:f, s:o, s:I, s:I, s:I, s:I, s:{s:f, s:I, s:I}}", "name",
+                                 rgc_json_text(r->name), "source", rgc_json_text(r->source), "sha256", r->sha256,
+                                 "frames", (json_int_t)r->n_frames, "markers", (json_int_t)r->n_markers, "dt_s",
+                                 r->dt_s, "clamps", clamps_json(r), "masked", (json_int_t)r->n_masked, "repaired",
+                                 (json_int_t)r->n_repaired, "lost_frames", (json_int_t)found[i].lost, "gaps",
+                                 (json_int_t)found[i].gaps, "largest_jump", "m", found[i].jump_m, "frame",
+                                 (json_int_t)found[i].jump_frame, "marker", (json_int_t)found[i].jump_marker);
         if (json_array_append_new(list, file) != 0) {
             json_decref(list);
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:o}", "status", "ok", "output", rgc_json_text(output), "files",
-                     list);
+    return json_pack("{s:s, s:o, s:o}", "status", "ok", "output", rgc_json_text(output), "files", list);
 }
 
-static int run(const rgc_common *common, const char *const *paths, size_t n_paths,
-               rg_recording **recordings, size_t *n, finding **found)
+static int run(const rgc_common *common, const char *const *paths, size_t n_paths, rg_recording **recordings, size_t *n,
+               finding **found)
 {
     rg_error err = {0};
     rg_status status = rgc_check_output(common->output, paths, n_paths, &err);
@@ -125,18 +121,15 @@ int rgc_import(int argc, char **argv)
     int first, last;
     int code = rgc_parse(argc, argv, usage, NULL, 0, &common, &first, &last);
     if (code != RGC_DONE || common.help) return code;
-    if (first == last)
-        return rgc_complain("import", RGC_USAGE, "give the recordings or folders to convert.");
-    if (!common.output)
-        return rgc_complain("import", RGC_USAGE, "give the HDF5 file to write with -o.");
+    if (first == last) return rgc_complain("import", RGC_USAGE, "give the recordings or folders to convert.");
+    if (!common.output) return rgc_complain("import", RGC_USAGE, "give the HDF5 file to write with -o.");
     code = rgc_check_suffix("import", common.output, ".h5", ".hdf5", NULL);
     if (code != RGC_DONE) return code;
 
     rg_recording *recordings = NULL;
     finding *found = NULL;
     size_t n = 0;
-    code = run(&common, (const char *const *)argv + first, (size_t)(last - first), &recordings, &n,
-               &found);
+    code = run(&common, (const char *const *)argv + first, (size_t)(last - first), &recordings, &n, &found);
     free(found);
     rgi_recordings_free(recordings, n);
     return code;

@@ -39,10 +39,9 @@ static json_t *devices_json(int count)
         if (rgi_device_describe(i, &facts, NULL) != RG_OK) continue;
         snprintf(backend, sizeof backend, "cuda:%d", i);
         snprintf(compute, sizeof compute, "%d.%d", facts.compute / 10, facts.compute % 10);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:i, s:I}", "backend", backend, "name", facts.name,
-                            "compute_capability", compute, "multiprocessors", facts.multiprocessors,
-                            "memory_bytes", (json_int_t)facts.memory_bytes));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i, s:I}", "backend", backend, "name", facts.name,
+                                              "compute_capability", compute, "multiprocessors", facts.multiprocessors,
+                                              "memory_bytes", (json_int_t)facts.memory_bytes));
     }
     return list;
 }
@@ -65,10 +64,10 @@ static json_t *cuda_json(int count, const char *reason)
     rgi_driver_release(release, sizeof release);
     if (rg_cuda_built())
         snprintf(toolkit, sizeof toolkit, "%d.%d", rgi_images_cuda / 1000, rgi_images_cuda % 1000 / 10);
-    return json_pack("{s:b, s:s, s:o, s:s?, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit",
-                     toolkit, "targets", targets_json(), "driver", *release ? release : NULL,
-                     "driver_needed", rg_cuda_built() ? json_integer(rgi_driver_needed(rgi_images_cuda)) : json_null(),
-                     "devices", devices_json(count), "no_device_because", reason);
+    return json_pack("{s:b, s:s, s:o, s:s?, s:o, s:o, s:s?}", "built", rg_cuda_built(), "toolkit", toolkit, "targets",
+                     targets_json(), "driver", *release ? release : NULL, "driver_needed",
+                     rg_cuda_built() ? json_integer(rgi_driver_needed(rgi_images_cuda)) : json_null(), "devices",
+                     devices_json(count), "no_device_because", reason);
 }
 
 static json_t *backends_json(int count)
@@ -82,14 +81,11 @@ static json_t *info_json(void)
 {
     const char *reason = NULL;
     const int count = rg_cuda_device_count(&reason);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}",
-                     "version", rg_version(), "compiler", RGC_COMPILER,
-                     "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
-                     "sanitizers", RODGRAD_BUILD_SANITIZE,
-                     "isa_available", isa_json(), "isa", rg_cpu_isa(), "lanes", lanes_json(),
-                     "processors", omp_get_num_procs(), "threads", omp_get_max_threads(),
-                     "backends", backends_json(count), "cuda", cuda_json(count, reason),
-                     "libraries", rgi_libraries_json());
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "version", rg_version(),
+                     "compiler", RGC_COMPILER, "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
+                     "sanitizers", RODGRAD_BUILD_SANITIZE, "isa_available", isa_json(), "isa", rg_cpu_isa(), "lanes",
+                     lanes_json(), "processors", omp_get_num_procs(), "threads", omp_get_max_threads(), "backends",
+                     backends_json(count), "cuda", cuda_json(count, reason), "libraries", rgi_libraries_json());
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -105,19 +101,16 @@ static void print_backends(const json_t *info)
     json_t *value;
     size_t i;
     printf("backends        ");
-    json_array_foreach(json_object_get(info, "backends"), i, value)
-        printf(" %s", json_string_value(value));
+    json_array_foreach(json_object_get(info, "backends"), i, value) printf(" %s", json_string_value(value));
     printf("\ncuda             ");
     if (rg_cuda_built())
         printf("toolkit %s, code for compute capabilities %s\n                 driver %s; %lld or newer is needed\n",
                text_of(cuda, "toolkit"), rgi_images_targets, text_of(cuda, "driver"),
                (long long)json_integer_value(json_object_get(cuda, "driver_needed")));
-    if (json_is_string(reason))
-        printf("%s%s\n", rg_cuda_built() ? "                 " : "", json_string_value(reason));
+    if (json_is_string(reason)) printf("%s%s\n", rg_cuda_built() ? "                 " : "", json_string_value(reason));
     json_array_foreach(json_object_get(cuda, "devices"), i, value)
-        printf("  %-14s %s, compute capability %s, %lld multiprocessors, %.1f GB\n",
-               text_of(value, "backend"), text_of(value, "name"),
-               text_of(value, "compute_capability"),
+        printf("  %-14s %s, compute capability %s, %lld multiprocessors, %.1f GB\n", text_of(value, "backend"),
+               text_of(value, "name"), text_of(value, "compute_capability"),
                (long long)json_integer_value(json_object_get(value, "multiprocessors")),
                1e-9 * (double)json_integer_value(json_object_get(value, "memory_bytes")));
 }
@@ -132,8 +125,7 @@ static void print_text(json_t *info)
     printf("build            %s, flags: %s, sanitizers: %s\n", text_of(info, "build_type"),
            text_of(info, "build_flags"), text_of(info, "sanitizers"));
     printf("instruction sets");
-    json_array_foreach(json_object_get(info, "isa_available"), i, value)
-        printf(" %s", json_string_value(value));
+    json_array_foreach(json_object_get(info, "isa_available"), i, value) printf(" %s", json_string_value(value));
     printf("; chosen: %s\nrods side by side", text_of(info, "isa"));
     json_object_foreach(json_object_get(info, "lanes"), key, value)
         printf(" %lld in %s", (long long)json_integer_value(value), key);

@@ -19,8 +19,7 @@ static int *clamp_list(const rg_model *model, size_t *n)
     *n = rg_model_clamps(model, &clamps);
     int markers = (int)rg_model_markers(model);
     int *list = malloc((*n ? *n : 1) * sizeof *list);
-    for (size_t i = 0; list && i < *n; i++)
-        list[i] = 2 * clamps[i] < markers ? clamps[i] : clamps[i] - markers;
+    for (size_t i = 0; list && i < *n; i++) list[i] = 2 * clamps[i] < markers ? clamps[i] : clamps[i] - markers;
     return list;
 }
 
@@ -67,9 +66,12 @@ int rgc_check_suffix(const char *command, const char *output, const char *first,
     size_t n = 0;
     for (; n < 3 && suffixes[n]; n++)
         if (rgi_has_suffix(output, suffixes[n])) return RGC_DONE;
-    return rgc_complain(command, RGC_USAGE, "the output %s must end in %s%s%s%s%s, as this is what is written.",
-                        output, first, n > 2 ? ", " : n > 1 ? " or " : "", n > 1 ? second : "", n > 2 ? " or " : "",
-                        n > 2 ? third : "");
+    return rgc_complain(command, RGC_USAGE, "the output %s must end in %s%s%s%s%s, as this is what is written.", output,
+                        first,
+                        n > 2   ? ", "
+                        : n > 1 ? " or "
+                                : "",
+                        n > 1 ? second : "", n > 2 ? " or " : "", n > 2 ? third : "");
 }
 
 static int same_motion(const rg_recording *a, const rg_recording *b)
@@ -110,8 +112,7 @@ void rgc_warn_straight(const char *command, const rg_recording *recordings, size
              straight, n, recordings[first].name);
 }
 
-static rg_status check_fits(const rg_recording *recording, const rg_model *model,
-                            const char *model_path, rg_error *err)
+static rg_status check_fits(const rg_recording *recording, const rg_model *model, const char *model_path, rg_error *err)
 {
     size_t n_markers = rg_model_markers(model);
     if (recording->n_markers != n_markers)
@@ -121,23 +122,19 @@ static rg_status check_fits(const rg_recording *recording, const rg_model *model
                        recording->name, recording->n_markers, model_path, n_markers);
     const int *clamps = NULL;
     size_t n_clamps = rg_model_clamps(model, &clamps);
-    if (recording->n_clamps != n_clamps ||
-        memcmp(recording->clamps, clamps, n_clamps * sizeof *clamps) != 0)
-        return RG_FAIL(
-            err, RG_ERR_SHAPE,
-            "%s has other driving markers than %s; import it with the model's \"clamps\" "
-            "or fit a model to it.",
-            recording->name, model_path);
-    if (recording->n_frames < 3)
+    if (recording->n_clamps != n_clamps || memcmp(recording->clamps, clamps, n_clamps * sizeof *clamps) != 0)
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "%s has only %zu frames; a prediction starts from two and needs a third.",
+                       "%s has other driving markers than %s; import it with the model's \"clamps\" "
+                       "or fit a model to it.",
+                       recording->name, model_path);
+    if (recording->n_frames < 3)
+        return RG_FAIL(err, RG_ERR_SHAPE, "%s has only %zu frames; a prediction starts from two and needs a third.",
                        recording->name, recording->n_frames);
     return RG_OK;
 }
 
-rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common,
-                              const rgi_model_file *file, const char *model_path,
-                              rg_recording **out, size_t *n_out, rg_error *err)
+rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common, const rgi_model_file *file,
+                              const char *model_path, rg_recording **out, size_t *n_out, rg_error *err)
 {
     *out = NULL;
     *n_out = 0;
@@ -184,12 +181,9 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
         batch->steps += (double)(recordings[i].n_frames - 2) * opts->substeps;
     }
     rg_status status = RG_OK;
-    if (!enough)
-        status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recording%s.", n, rgi_plural(n));
+    if (!enough) status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recording%s.", n, rgi_plural(n));
     double start = rgc_seconds();
-    if (status == RG_OK)
-        status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses,
-                             err);
+    if (status == RG_OK) status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses, err);
     batch->wall_s = rgc_seconds() - start;
     if (status != RG_OK) rgc_batch_clear(batch);
     return status;
@@ -207,13 +201,10 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
 {
     if (status->flag == RG_ROD_OK && status->unstable >= 0)
         snprintf(text, size, "ok, but the equilibrium of step %d is unstable", status->unstable);
-    else if (status->flag == RG_ROD_OK)
-        snprintf(text, size, "ok");
+    else if (status->flag == RG_ROD_OK) snprintf(text, size, "ok");
     else if (status->vertex >= 0)
-        snprintf(text, size, "step %d, vertex %d: %s", status->step, status->vertex,
-                 rg_rod_flag_text(status->flag));
-    else
-        snprintf(text, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
+        snprintf(text, size, "step %d, vertex %d: %s", status->step, status->vertex, rg_rod_flag_text(status->flag));
+    else snprintf(text, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
 }
 
 /* how many of n values pass a bar, the largest of them, and in words "2 of 56 rods, worst in rod 38 (62.pkl)" */
@@ -272,8 +263,7 @@ void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_stat
     if (over.rods) {
         const double substeps = ceil(values[over.worst]);
         char cure[64] = "";
-        if (substeps <= RG_MOST_SUBSTEPS)
-            snprintf(cure, sizeof cure, "--substeps %d or ", (int)substeps);
+        if (substeps <= RG_MOST_SUBSTEPS) snprintf(cure, sizeof cure, "--substeps %d or ", (int)substeps);
         rgc_warn(command,
                  "the step is too long for the deform stepper in %s: %.3g ms, but bending waves are stable up to %.3g "
                  "ms; take %sthe implicit stepper.",
@@ -321,10 +311,7 @@ void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char
     }
 }
 
-json_t *rgc_json_number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
+json_t *rgc_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 json_t *rgc_json_text(const char *text)
 {
@@ -343,15 +330,12 @@ int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recordin
 {
     char status[512];
     rgc_batch_text(batch, recordings, status, sizeof status);
-    json_t *more = json_pack("{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:[f, f, f]}",
-                             "status", rgc_json_text(status), "steps", (json_int_t)batch->steps,
-                             "wall_s", batch->wall_s,
-                             "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
-                             "backend", rgi_rollout_backend(opts), "isa", rgi_rollout_isa(opts),
-                             "real", rg_real_name(opts->real), "stepper", rg_stepper_name(opts->stepper),
-                             "scheme", rg_scheme_name(opts->scheme),
-                             "substeps", opts->substeps, "gravity_m_s2", opts->gravity[0],
-                             opts->gravity[1], opts->gravity[2]);
+    json_t *more = json_pack(
+        "{s:o, s:I, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:[f, f, f]}", "status", rgc_json_text(status), "steps",
+        (json_int_t)batch->steps, "wall_s", batch->wall_s, "rod_steps_per_s", batch->steps / fmax(batch->wall_s, 1e-9),
+        "backend", rgi_rollout_backend(opts), "isa", rgi_rollout_isa(opts), "real", rg_real_name(opts->real), "stepper",
+        rg_stepper_name(opts->stepper), "scheme", rg_scheme_name(opts->scheme), "substeps", opts->substeps,
+        "gravity_m_s2", opts->gravity[0], opts->gravity[1], opts->gravity[2]);
     int failed = !object || !more || json_object_update(object, more) != 0;
     json_decref(more);
     return !failed;

@@ -11,9 +11,8 @@
  * has other markers or clamps than the model, or fewer than 3 frames, RG_ERR_UNSUPPORTED when
  * --refine asks for another mesh, RG_ERR_ARGUMENT as rgc_check_steps; else as
  * rgi_recordings_read. Free with rgi_recordings_free. */
-rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common,
-                              const rgi_model_file *file, const char *model_path,
-                              rg_recording **out, size_t *n_out, rg_error *err);
+rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common, const rgi_model_file *file,
+                              const char *model_path, rg_recording **out, size_t *n_out, rg_error *err);
 
 /* Refuse an output that is an input, by whatever name: the same file, or a file of a folder among them. Each of n paths
  * may be NULL. RG_ERR_ARGUMENT. */
@@ -35,8 +34,8 @@ typedef struct rgc_batch {
     double **predicted;      /* [n][n_frames_i][n_markers][3]; owned */
     rg_rod_status *statuses; /* [n]; owned */
     size_t n;
-    double wall_s;           /* of the simulation alone */
-    double steps;            /* over all rods */
+    double wall_s; /* of the simulation alone */
+    double steps;  /* over all rods */
 } rgc_batch;
 
 /* rg_simulate with arrays of its own. *batch is zeroed on failure. */
@@ -47,8 +46,7 @@ void rgc_batch_clear(rgc_batch *batch);
 /* "ok", or the step and the reason: "step 12: Newton did not converge". */
 void rgc_rod_text(const rg_rod_status *status, char *text, size_t size);
 /* The same for a batch: "ok", or its first rod that failed: "rod 3 (58.pkl), step 12: ...". */
-void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text,
-                    size_t size);
+void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size);
 /* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable
  * equilibria (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much
  * twist for the mesh. One of each kind at most. */

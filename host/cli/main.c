@@ -28,8 +28,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 static void print_commands(FILE *stream)
 {
     fputs("usage: rodgrad COMMAND [ARGUMENTS]\n\ncommands:\n", stream);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\nrodgrad help COMMAND or rodgrad COMMAND --help lists its options; rodgrad --version says the version.\n",
           stream);
 }

@@ -117,8 +117,7 @@ static int check_arguments(const job *j)
     if (!j->args.has_sizes)
         return rgc_complain("new", RGC_USAGE, "give the sizes of the %s; see rodgrad new --help.",
                             rg_section_name(j->args.section.kind));
-    if (!j->args.has_material)
-        return rgc_complain("new", RGC_USAGE, "give --young, --shear and --density, all three.");
+    if (!j->args.has_material) return rgc_complain("new", RGC_USAGE, "give --young, --shear and --density, all three.");
     if (!j->length_text) return rgc_complain("new", RGC_USAGE, "give the rod's --length in metres.");
     if (!j->common.output) return rgc_complain("new", RGC_USAGE, "give the model.json to write with -o.");
     if (rgc_check_suffix("new", j->common.output, ".json", NULL, NULL) != RGC_DONE) return RGC_USAGE;
@@ -240,8 +239,7 @@ static int make_model(job *j)
     rg_bend_measure measure = RG_BEND_AVERAGED;
     if (status == RG_OK && j->measure && rgc_bend_measure("new", j->measure, &measure) != RGC_DONE) return RGC_USAGE;
     if (status == RG_OK) status = rg_model_set_bend_measure(j->file.model, measure, &err);
-    if (status == RG_OK)
-        status = rg_model_set_section(j->file.model, &j->args.section, &j->args.material, &err);
+    if (status == RG_OK) status = rg_model_set_section(j->file.model, &j->args.section, &j->args.material, &err);
     if (status == RG_OK) status = rg_section_measure(&j->args.section, &j->shape, &err);
     if (status == RG_OK) status = rg_section_stiffness(&j->args.section, &j->args.material, &j->stiffness, &err);
     if (status != RG_OK) return rgc_fail("new", &err);

@@ -96,8 +96,8 @@ int rgc_number(const char *option, const char *text, double low, double high, do
     char *end = NULL;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= low && value <= high))
-        return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be a number from %g to %g.",
-                            option, text, low, high);
+        return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be a number from %g to %g.", option, text, low,
+                            high);
     *out = value;
     return RGC_DONE;
 }
@@ -108,9 +108,8 @@ int rgc_integer(const char *option, const char *text, long low, long high, long 
     errno = 0;
     long value = strtol(text, &end, 10);
     if (end == text || *end || errno || value < low || value > high)
-        return rgc_complain(NULL, RGC_USAGE,
-                            "--%s is \"%s\" but must be a whole number from %ld to %ld.", option,
-                            text, low, high);
+        return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be a whole number from %ld to %ld.", option, text,
+                            low, high);
     *out = value;
     return RGC_DONE;
 }
@@ -142,8 +141,7 @@ int rgc_bytes(const char *option, const char *text, size_t *out)
             break;
         }
     if (end == text || *end || !(value >= 1.0 && value <= 1e15))
-        return rgc_complain(NULL, RGC_USAGE,
-                            "--%s is \"%s\" but must be all or a number of bytes, for example 200M.",
+        return rgc_complain(NULL, RGC_USAGE, "--%s is \"%s\" but must be all or a number of bytes, for example 200M.",
                             option, text);
     *out = (size_t)value;
     return RGC_DONE;
@@ -198,8 +196,7 @@ static int parse_clamps(const char *text, rgc_common *common)
                                 "--clamp is \"%s\" but must be marker indices between commas, for "
                                 "example 0,1,-2,-1 (negative ones count from the end), or none.",
                                 text);
-        if (n == room)
-            return rgc_complain(NULL, RGC_USAGE, "--clamp names more than %zu markers.", room);
+        if (n == room) return rgc_complain(NULL, RGC_USAGE, "--clamp names more than %zu markers.", room);
         common->import_clamps[n++] = (int)index;
         at = end;
         if (!*at) break;
@@ -302,8 +299,7 @@ static unsigned taken_by(const char *command)
     return at < N_COMMANDS ? command_options[at].taken : ALL;
 }
 
-static int one_of(const char *option, const char *text, const char *const *known,
-                  const char *sentence)
+static int one_of(const char *option, const char *text, const char *const *known, const char *sentence)
 {
     for (size_t i = 0; known[i]; i++)
         if (strcmp(text, known[i]) == 0) return RGC_DONE;
@@ -328,12 +324,13 @@ static int open_backend(const char *command, rgc_common *common)
     opts.backend = common->backend;
     opts.kernels = common->kernels;
     if (common->kernels && strcmp(common->backend, "cpu") == 0)
-        return rgc_complain(command, RGC_USAGE, "--kernels names a GPU's, and the backend is cpu; give --backend cuda.");
+        return rgc_complain(command, RGC_USAGE,
+                            "--kernels names a GPU's, and the backend is cpu; give --backend cuda.");
     if (strcmp(common->backend, "cpu") != 0 && rg_context_create(&opts, &opened, &err) != RG_OK) {
         const int length = (int)strlen(err.text) - 1; /* without the full stop */
         if (err.status != RG_ERR_UNSUPPORTED) return rgc_fail(command, &err);
-        return rgc_complain(command, RGC_USAGE, "--backend %s: %.*s; --backend cpu needs no GPU.",
-                            common->backend, length, err.text);
+        return rgc_complain(command, RGC_USAGE, "--backend %s: %.*s; --backend cpu needs no GPU.", common->backend,
+                            length, err.text);
     }
     if (opened && atexit(close_backend) != 0) {
         close_backend();
@@ -353,8 +350,7 @@ static int parse_stepper(const char *text, int *stepper)
 {
     rg_stepper found = RG_STEPPER_IMPLICIT;
     if (!rg_stepper_find(text, &found))
-        return rgc_complain(NULL, RGC_USAGE,
-                            "--stepper is \"%s\" but must be implicit or deform.", text);
+        return rgc_complain(NULL, RGC_USAGE, "--stepper is \"%s\" but must be implicit or deform.", text);
     *stepper = (int)found;
     return RGC_DONE;
 }
@@ -388,9 +384,7 @@ static int apply_common(int option, const char *text, rgc_common *common)
         return rgc_number("dt", text, 1e-6, 10, &common->import.dt_s);
     case OPT_CLAMP: return parse_clamps(text, common);
     case OPT_AXES: common->import.axes = text; return RGC_DONE;
-    case OPT_UNITS:
-        common->import.unit_given = 1;
-        return parse_units(text, &common->import.unit_m);
+    case OPT_UNITS: common->import.unit_given = 1; return parse_units(text, &common->import.unit_m);
     case OPT_STEPPER: return parse_stepper(text, &common->stepper);
     case OPT_SWEEPS: return parse_int("sweeps", text, 1, 1000, &common->sweeps);
     case OPT_SCHEME: return parse_scheme(text, &common->scheme);
@@ -447,8 +441,7 @@ static const char *option_argument(const char *command, int argc, char **argv, i
     const char *equals = strncmp(argv[*at], "--", 2) == 0 ? strchr(argv[*at], '=') : NULL;
     if (equals) return equals + 1;
     if (*at + 1 < argc) return argv[++*at];
-    rgc_complain(command, RGC_USAGE, "%s needs an argument; see rodgrad %s --help.", argv[*at],
-                 command);
+    rgc_complain(command, RGC_USAGE, "%s needs an argument; see rodgrad %s --help.", argv[*at], command);
     return NULL;
 }
 
@@ -483,16 +476,18 @@ static int refuse_unknown(const char *command, const char *word, const char *nam
             names[n++] = common_options[i].name;
     for (size_t i = 0; i < n && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s--%s",
-                                 i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
-    if (n == 0)
-        return rgc_complain(command, RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word, command);
+                                 i == 0      ? ""
+                                 : i + 1 < n ? ", "
+                                             : " or ",
+                                 names[i]);
+    if (n == 0) return rgc_complain(command, RGC_USAGE, "unknown option %s; see rodgrad %s --help.", word, command);
     return rgc_complain(command, RGC_USAGE, "unknown option --%.*s; options are written in full: %s.", (int)length,
                         name, list);
 }
 
 /* one option at argv[*at], which moves on over its argument */
-static int parse_option(int argc, char **argv, int *at, const rgc_option *extra, size_t n_extra,
-                        rgc_common *common, given *seen)
+static int parse_option(int argc, char **argv, int *at, const rgc_option *extra, size_t n_extra, rgc_common *common,
+                        given *seen)
 {
     const char *word = argv[*at];
     const char *name = strcmp(word, "-o") == 0 ? "output" : strcmp(word, "-h") == 0 ? "help" : "";
@@ -505,8 +500,7 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
             if (!*extra[i].text) return RGC_USAGE;
             return give_once(argv[0], extra[i].name, *extra[i].text, &seen->text[i]);
         }
-        if (name[length])
-            return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.", extra[i].name);
+        if (name[length]) return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.", extra[i].name);
         *extra[i].flag = 1;
         return RGC_DONE;
     }
@@ -516,11 +510,9 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
             return rgc_complain(argv[0], RGC_USAGE, "it takes no --%s: %s.", common_options[i].name,
                                 command_options[command_index(argv[0])].why);
         if (!common_options[i].argument && name[length])
-            return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.",
-                                common_options[i].name);
+            return rgc_complain(argv[0], RGC_USAGE, "--%s takes no argument.", common_options[i].name);
         const char *text = "";
-        if (common_options[i].argument && !(text = option_argument(argv[0], argc, argv, at)))
-            return RGC_USAGE;
+        if (common_options[i].argument && !(text = option_argument(argv[0], argc, argv, at))) return RGC_USAGE;
         if (common_options[i].argument) {
             int code = give_once(argv[0], common_options[i].name, text, &seen->text[EXTRA_MAX + i]);
             if (code != RGC_DONE) return code;
@@ -530,8 +522,8 @@ static int parse_option(int argc, char **argv, int *at, const rgc_option *extra,
     return refuse_unknown(argv[0], word, name, length, extra, n_extra);
 }
 
-int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra,
-              rgc_common *common, int *first, int *last)
+int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra, size_t n_extra, rgc_common *common,
+              int *first, int *last)
 {
     memset(common, 0, sizeof *common);
     common->import = rgi_import_opts_default();
@@ -556,8 +548,7 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
     if (common->help) {
         print_help(argv[0], usage, extra, n_extra);
         if (fflush(stdout) != 0 || ferror(stdout))
-            return rgc_complain(argv[0], RGC_FAILED, "cannot write to stdout: %s.",
-                                strerror(errno));
+            return rgc_complain(argv[0], RGC_FAILED, "cannot write to stdout: %s.", strerror(errno));
         return RGC_DONE;
     }
     return open_backend(argv[0], common);
@@ -643,10 +634,7 @@ char *rgc_command_line(int argc, char **argv)
 static volatile sig_atomic_t signal_seen;
 static int progress_shown;
 
-static void note_signal(int number)
-{
-    signal_seen = number;
-}
+static void note_signal(int number) { signal_seen = number; }
 
 void rgc_catch_signals(void)
 {
@@ -664,10 +652,7 @@ void rgc_catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-int rgc_interrupted(void)
-{
-    return (int)signal_seen;
-}
+int rgc_interrupted(void) { return (int)signal_seen; }
 
 /* columns of the terminal behind stderr: the fewest that it or $COLUMNS says, 80 where neither does */
 static size_t terminal_columns(void)
@@ -760,6 +745,5 @@ int rgc_print_json(const char *command, json_t *object)
     json_decref(object);
     result_printed = 1; /* or as much of it as stdout took */
     if (!failed) return RGC_DONE;
-    return rgc_complain(command, RGC_FAILED, "cannot write to stdout: %s.",
-                        strerror(errno ? errno : EIO));
+    return rgc_complain(command, RGC_FAILED, "cannot write to stdout: %s.", strerror(errno ? errno : EIO));
 }

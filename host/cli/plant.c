@@ -68,8 +68,7 @@ static rg_status make_folder(const char *path, char **out, rg_error *err)
     mode_t mask = umask(0);
     umask(mask);
     if (mkdtemp(*out) && chmod(*out, 0777 & ~mask) == 0) return RG_OK;
-    rg_status status =
-        RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
+    rg_status status = RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
     rmdir(*out);
     free(*out);
     *out = NULL;
@@ -84,8 +83,7 @@ static void remove_folder(const char *folder, int depth)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         char *path = join(folder, entry->d_name);
         struct stat info;
-        if (path && depth > 0 && lstat(path, &info) == 0 && S_ISDIR(info.st_mode))
-            remove_folder(path, depth - 1);
+        if (path && depth > 0 && lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) remove_folder(path, depth - 1);
         else if (path) unlink(path);
         free(path);
     }
@@ -99,8 +97,8 @@ typedef struct planted {
 } planted;
 
 /* recordings to files first.h5, ... of the folder */
-static rg_status write_recordings(const char *folder, rg_recording *recordings, size_t first,
-                                  size_t n, planted *total, rg_error *err)
+static rg_status write_recordings(const char *folder, rg_recording *recordings, size_t first, size_t n, planted *total,
+                                  rg_error *err)
 {
     rg_status status = RG_OK;
     for (size_t i = 0; i < n && status == RG_OK; i++) {
@@ -126,8 +124,8 @@ static rg_status write_recordings(const char *folder, rg_recording *recordings, 
 }
 
 /* a few at a time, so that an interrupt and the memory stay small */
-static rg_status plant_set(const char *folder, const char *set, const rgc_plant_spec *spec,
-                           uint64_t first, size_t n, planted *total, rg_error *err)
+static rg_status plant_set(const char *folder, const char *set, const rgc_plant_spec *spec, uint64_t first, size_t n,
+                           planted *total, rg_error *err)
 {
     enum { AT_ONCE = 32 };
     if (n == 0) return RG_OK;
@@ -137,8 +135,7 @@ static rg_status plant_set(const char *folder, const char *set, const rgc_plant_
     if (!path) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for the name of %s.", set);
     if (mkdir(path, 0777) != 0)
         status = RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
-    double room = RGI_PLANT_MOST / 10.0 / (double)spec->opts.n_frames /
-                  (double)rg_model_markers(spec->truth.model);
+    double room = RGI_PLANT_MOST / 10.0 / (double)spec->opts.n_frames / (double)rg_model_markers(spec->truth.model);
     size_t most = room >= AT_ONCE ? AT_ONCE : room >= 1.0 ? (size_t)room : 1;
     for (size_t i = 0, count = 0; i < n && status == RG_OK; i += count) {
         count = n - i < most ? n - i : most;
@@ -165,8 +162,7 @@ static rg_status write_spec(const char *path, const rgc_plant_spec *spec, rg_err
         if (rgi_json_print(file.stream, object)) {
             status = rgi_atomic_commit(&file, err);
         } else {
-            status = RG_FAIL(err, RG_ERR_IO, "cannot write %s: %s.", path,
-                             strerror(errno ? errno : ENOMEM));
+            status = RG_FAIL(err, RG_ERR_IO, "cannot write %s: %s.", path, strerror(errno ? errno : ENOMEM));
             rgi_atomic_abort(&file);
         }
     }
@@ -174,8 +170,7 @@ static rg_status write_spec(const char *path, const rgc_plant_spec *spec, rg_err
     return status;
 }
 
-static rg_status fill_folder(const char *folder, const rgc_plant_spec *spec, planted *total,
-                             rg_error *err)
+static rg_status fill_folder(const char *folder, const rgc_plant_spec *spec, planted *total, rg_error *err)
 {
     char *truth = join(folder, "truth.json"), *copy = join(folder, "spec.json");
     rg_status status = RG_OK;
@@ -183,8 +178,7 @@ static rg_status fill_folder(const char *folder, const rgc_plant_spec *spec, pla
     total->eval = (size_t)spec->n_eval;
     if (!truth || !copy) status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for file names.");
     if (status == RG_OK) status = plant_set(folder, "train", spec, 0, total->train, total, err);
-    if (status == RG_OK)
-        status = plant_set(folder, "eval", spec, eval_first, total->eval, total, err);
+    if (status == RG_OK) status = plant_set(folder, "eval", spec, eval_first, total->eval, total, err);
     if (status == RG_OK) status = rgi_model_file_save(truth, &spec->truth, err);
     if (status == RG_OK) status = write_spec(copy, spec, err);
     free(truth);
@@ -204,8 +198,7 @@ static rg_status plant(const char *path, const rgc_plant_spec *spec, planted *to
     return status;
 }
 
-static int print_result(const rgc_common *common, const rgc_plant_spec *spec, const planted *total,
-                        double wall_s)
+static int print_result(const rgc_common *common, const rgc_plant_spec *spec, const planted *total, double wall_s)
 {
     if (!common->json) {
         fprintf(stderr,
@@ -220,22 +213,19 @@ static int print_result(const rgc_common *common, const rgc_plant_spec *spec, co
     }
     json_t *spec_json = rgc_plant_spec_json(spec, "truth.json");
     if (!spec_json) return rgc_print_json("plant", NULL);
-    return rgc_print_json(
-        "plant", json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:s}", "output",
-                           rgc_json_text(common->output), "train", (json_int_t)total->train, "eval",
-                           (json_int_t)total->eval, "markers",
-                           (json_int_t)rg_model_markers(spec->truth.model), "masked",
-                           (json_int_t)total->masked, "repaired", (json_int_t)total->repaired,
-                           "spec", spec_json, "wall_s", wall_s, "status", "ok"));
+    return rgc_print_json("plant",
+                          json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:s}", "output",
+                                    rgc_json_text(common->output), "train", (json_int_t)total->train, "eval",
+                                    (json_int_t)total->eval, "markers", (json_int_t)rg_model_markers(spec->truth.model),
+                                    "masked", (json_int_t)total->masked, "repaired", (json_int_t)total->repaired,
+                                    "spec", spec_json, "wall_s", wall_s, "status", "ok"));
 }
 
 static int check_arguments(const rgc_common *common, int n_positional)
 {
     if (n_positional > 1)
-        return rgc_complain("plant", RGC_USAGE,
-                            "give one spec.json at most; see rodgrad plant --help.");
-    if (!common->output)
-        return rgc_complain("plant", RGC_USAGE, "give the folder to make with -o.");
+        return rgc_complain("plant", RGC_USAGE, "give one spec.json at most; see rodgrad plant --help.");
+    if (!common->output) return rgc_complain("plant", RGC_USAGE, "give the folder to make with -o.");
     static const char *const files[] = {".h5", ".hdf5", ".npy", ".csv", ".pkl", ".json", ".html"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (rgi_has_suffix(common->output, files[i]))
@@ -278,8 +268,7 @@ int rgc_plant(int argc, char **argv)
         status = plant(common.output, &spec, &total, &err);
     }
     rgc_progress_clear();
-    code = status == RG_OK ? print_result(&common, &spec, &total, rgc_seconds() - started)
-                           : rgc_fail("plant", &err);
+    code = status == RG_OK ? print_result(&common, &spec, &total, rgc_seconds() - started) : rgc_fail("plant", &err);
     rgc_plant_spec_clear(&spec);
     return code;
 }

@@ -17,66 +17,57 @@ typedef struct reader {
     rg_error *err;
 } reader;
 
-#define SPEC_FAIL(in, status, format, ...)                                                         \
-    RG_FAIL((in)->err, status, "%s: " format ".", (in)->path, __VA_ARGS__)
+#define SPEC_FAIL(in, status, format, ...) RG_FAIL((in)->err, status, "%s: " format ".", (in)->path, __VA_ARGS__)
 
-static rg_status check_members(const reader *in, json_t *object, const char *where,
-                               const char *const *known)
+static rg_status check_members(const reader *in, json_t *object, const char *where, const char *const *known)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach(object, key, value) {
         size_t i = 0;
         while (known[i] && strcmp(known[i], key) != 0) i++;
         if (!known[i])
-            return SPEC_FAIL(in, RG_ERR_FORMAT,
-                             "unknown member \"%.60s\" in %s; remove it or correct its name", key,
+            return SPEC_FAIL(in, RG_ERR_FORMAT, "unknown member \"%.60s\" in %s; remove it or correct its name", key,
                              where);
     }
     return RG_OK;
 }
 
 /* an absent member leaves *out as it is */
-static rg_status read_number(const reader *in, const json_t *object, const char *name, double low,
-                             double high, double *out)
+static rg_status read_number(const reader *in, const json_t *object, const char *name, double low, double high,
+                             double *out)
 {
     const json_t *value = json_object_get(object, name);
     if (!value) return RG_OK;
-    if (!json_is_number(value))
-        return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be a number", name);
+    if (!json_is_number(value)) return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be a number", name);
     double number = json_number_value(value);
     if (!(number >= low && number <= high))
-        return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" is %g but must be from %g to %g", name, number,
-                         low, high);
+        return SPEC_FAIL(in, RG_ERR_VALUE, "\"%s\" is %g but must be from %g to %g", name, number, low, high);
     *out = number;
     return RG_OK;
 }
 
-static rg_status read_integer(const reader *in, const json_t *object, const char *name,
-                              json_int_t low, json_int_t high, json_int_t *out)
+static rg_status read_integer(const reader *in, const json_t *object, const char *name, json_int_t low, json_int_t high,
+                              json_int_t *out)
 {
     const json_t *value = json_object_get(object, name);
     if (!value) return RG_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < low ||
-        json_integer_value(value) > high)
+    if (!json_is_integer(value) || json_integer_value(value) < low || json_integer_value(value) > high)
         return SPEC_FAIL(in, RG_ERR_VALUE,
-                         "\"%s\" must be a whole number from %" JSON_INTEGER_FORMAT
-                         " to %" JSON_INTEGER_FORMAT,
-                         name, low, high);
+                         "\"%s\" must be a whole number from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, name,
+                         low, high);
     *out = json_integer_value(value);
     return RG_OK;
 }
 
 /* a member that is an object of known members, or absent (*out NULL) */
-static rg_status read_object(const reader *in, const json_t *root, const char *name,
-                             const char *const *known, json_t **out)
+static rg_status read_object(const reader *in, const json_t *root, const char *name, const char *const *known,
+                             json_t **out)
 {
     char where[80];
     *out = json_object_get(root, name);
     if (!*out) return RG_OK;
-    if (!json_is_object(*out))
-        return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be an object", name);
+    if (!json_is_object(*out)) return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be an object", name);
     snprintf(where, sizeof where, "\"%s\"", name);
     return check_members(in, *out, where, known);
 }
@@ -107,8 +98,7 @@ static rg_status read_model(const reader *in, const json_t *value, rgi_model_fil
         text = json_dumps(value, JSON_REAL_PRECISION(17));
         if (text) status = rgi_model_file_parse(text, strlen(text), name, out, in->err);
     } else {
-        return SPEC_FAIL(in, RG_ERR_FORMAT,
-                         "\"%s\" must be the path of a model.json or what one holds", "model");
+        return SPEC_FAIL(in, RG_ERR_FORMAT, "\"%s\" must be the path of a model.json or what one holds", "model");
     }
     if (!text) status = SPEC_FAIL(in, RG_ERR_MEMORY, "no memory for its %s", "model");
     free(text);
@@ -158,24 +148,19 @@ static rg_status read_numbers(const reader *in, const json_t *root, rgi_plant_op
     return read_number(in, object, "tilt_rad", 0, 1, &o->tilt_rad);
 }
 
-static rg_status read_spec(const reader *in, json_t *root, const rgc_common *common,
-                           rgc_plant_spec *spec)
+static rg_status read_spec(const reader *in, json_t *root, const rgc_common *common, rgc_plant_spec *spec)
 {
-    static const char *const known[] = {
-        "model",          "recordings",  "frames",   "dt_s",   "noise_m",
-        "driver_noise_m", "noise_start", "glitches", "motion", "seed",
-        "noise_seed",     "substeps",    "scheme",   "stepper",
-        NULL};
+    static const char *const known[] = {"model",          "recordings",  "frames",   "dt_s",    "noise_m",
+                                        "driver_noise_m", "noise_start", "glitches", "motion",  "seed",
+                                        "noise_seed",     "substeps",    "scheme",   "stepper", NULL};
     rgi_plant_opts *o = &spec->opts;
-    if (!json_is_object(root))
-        return SPEC_FAIL(in, RG_ERR_FORMAT, "%s", "a spec holds one JSON object");
+    if (!json_is_object(root)) return SPEC_FAIL(in, RG_ERR_FORMAT, "%s", "a spec holds one JSON object");
     RG_TRY(check_members(in, root, "the spec", known));
     const json_t *model = json_object_get(root, "model");
     if (model) {
         RG_TRY(read_model(in, model, &spec->truth));
         if (common->refine > 0 && (size_t)common->refine != rg_model_refine(spec->truth.model))
-            return SPEC_FAIL(in, RG_ERR_UNSUPPORTED,
-                             "its model has %zu edge%s between markers; leave --refine %d out",
+            return SPEC_FAIL(in, RG_ERR_UNSUPPORTED, "its model has %zu edge%s between markers; leave --refine %d out",
                              rg_model_refine(spec->truth.model), rgi_plural(rg_model_refine(spec->truth.model)),
                              common->refine);
     } else {
@@ -224,11 +209,10 @@ static rg_status load(const char *path, json_t **root, rg_error *err)
         status = SPEC_FAIL(&in, RG_ERR_IO, "cannot read the spec: %s%s", strerror(code),
                            code == EISDIR ? "; name a spec.json" : "");
     else if (size > MAX_SPEC_BYTES)
-        status = SPEC_FAIL(&in, RG_ERR_FORMAT, "larger than %d MiB, so this is not a spec",
-                           MAX_SPEC_BYTES >> 20);
+        status = SPEC_FAIL(&in, RG_ERR_FORMAT, "larger than %d MiB, so this is not a spec", MAX_SPEC_BYTES >> 20);
     else if (!(*root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &problem)))
-        status = SPEC_FAIL(&in, RG_ERR_FORMAT, "not valid JSON at line %d, column %d: %s",
-                           problem.line, problem.column, problem.text);
+        status = SPEC_FAIL(&in, RG_ERR_FORMAT, "not valid JSON at line %d, column %d: %s", problem.line, problem.column,
+                           problem.text);
     free(bytes);
     return status;
 }
@@ -240,8 +224,7 @@ static void make_printable(rg_error *err)
         if (*c < 0x20 || *c == 0x7f) *c = '?';
 }
 
-rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_plant_spec *out,
-                              rg_error *err)
+rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_plant_spec *out, rg_error *err)
 {
     json_t *root = NULL;
     memset(out, 0, sizeof *out);
@@ -282,15 +265,13 @@ void rgc_plant_spec_clear(rgc_plant_spec *spec)
 json_t *rgc_plant_spec_json(const rgc_plant_spec *spec, const char *model)
 {
     const rgi_plant_opts *o = &spec->opts;
-    return json_pack(
-        "{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
-        "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:s, s:i}",
-        "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval",
-        (json_int_t)spec->n_eval, "frames", (json_int_t)o->n_frames, "dt_s", o->dt_s, "noise_m",
-        o->noise_m, "driver_noise_m", o->driver_noise_m, "noise_start", o->noise_start, "glitches",
-        "rate", o->glitch_rate, "size_m", o->glitch_size_m, "motion", "speed", o->speed,
-        "bandwidth_hz", o->bandwidth_hz, "range_m", o->range_m, "tilt_rad", o->tilt_rad, "seed",
-        (json_int_t)o->seed, "noise_seed", (json_int_t)o->noise_seed, "stepper",
-        rg_stepper_name(o->rollout.stepper), "scheme",
-        rg_scheme_name(o->rollout.scheme), "substeps", o->rollout.substeps);
+    return json_pack("{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
+                     "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:s, s:i}",
+                     "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval", (json_int_t)spec->n_eval,
+                     "frames", (json_int_t)o->n_frames, "dt_s", o->dt_s, "noise_m", o->noise_m, "driver_noise_m",
+                     o->driver_noise_m, "noise_start", o->noise_start, "glitches", "rate", o->glitch_rate, "size_m",
+                     o->glitch_size_m, "motion", "speed", o->speed, "bandwidth_hz", o->bandwidth_hz, "range_m",
+                     o->range_m, "tilt_rad", o->tilt_rad, "seed", (json_int_t)o->seed, "noise_seed",
+                     (json_int_t)o->noise_seed, "stepper", rg_stepper_name(o->rollout.stepper), "scheme",
+                     rg_scheme_name(o->rollout.scheme), "substeps", o->rollout.substeps);
 }

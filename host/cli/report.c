@@ -10,11 +10,10 @@
 #include "cli/truth.h"
 #include "core/context.h"
 
-static const char usage[] =
-    "rodgrad report model.json RECORDING... [--train RECORDING...] -o report.html [options]\n\n"
-    "One HTML page without network access. Words behind --train up to the next option are\n"
-    "training recordings; only the ridge baseline uses them. --truth compares the fitted\n"
-    "parameters with those that the recordings were planted with.";
+static const char usage[] = "rodgrad report model.json RECORDING... [--train RECORDING...] -o report.html [options]\n\n"
+                            "One HTML page without network access. Words behind --train up to the next option are\n"
+                            "training recordings; only the ridge baseline uses them. --truth compares the fitted\n"
+                            "parameters with those that the recordings were planted with.";
 
 static json_t *files_json(const json_t *data)
 {
@@ -34,11 +33,11 @@ static json_t *files_json(const json_t *data)
 }
 
 /* NULL without memory */
-static json_t *result_json(const rgc_common *common, const rgc_comparison *job, const json_t *data,
-                           const json_t *truth, size_t bytes)
+static json_t *result_json(const rgc_common *common, const rgc_comparison *job, const json_t *data, const json_t *truth,
+                           size_t bytes)
 {
-    json_t *object = json_pack("{s:o, s:I, s:o}", "output", rgc_json_text(common->output), "bytes",
-                               (json_int_t)bytes, "files", files_json(data));
+    json_t *object = json_pack("{s:o, s:I, s:o}", "output", rgc_json_text(common->output), "bytes", (json_int_t)bytes,
+                               "files", files_json(data));
     if (truth && json_object_set_new(object, "truth", rgc_truth_json(job->file.fit, truth)) != 0) {
         json_decref(object);
         return NULL;
@@ -50,9 +49,8 @@ static json_t *result_json(const rgc_common *common, const rgc_comparison *job, 
     return NULL;
 }
 
-static rg_status write_report(const rgc_common *common, const rgc_comparison *job,
-                              const char *model_path, json_t *truth, const char *command,
-                              json_t **data, size_t *bytes, rg_error *err)
+static rg_status write_report(const rgc_common *common, const rgc_comparison *job, const char *model_path,
+                              json_t *truth, const char *command, json_t **data, size_t *bytes, rg_error *err)
 {
     char created[40] = "";
     time_t now = time(NULL);
@@ -77,9 +75,8 @@ static rg_status write_report(const rgc_common *common, const rgc_comparison *jo
     return rgi_report_write(common->output, *data, bytes, err);
 }
 
-static int run(const rgc_common *common, rgc_comparison *job, const char *model_path,
-               const char *const *paths, size_t n_paths, const char *const *train, size_t n_train,
-               const char *truth_path, const char *command)
+static int run(const rgc_common *common, rgc_comparison *job, const char *model_path, const char *const *paths,
+               size_t n_paths, const char *const *train, size_t n_train, const char *truth_path, const char *command)
 {
     rg_error err = {0};
     json_t *data = NULL, *truth = NULL;
@@ -89,8 +86,7 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     if (status == RG_OK) status = rgc_check_output(common->output, paths, n_paths, &err);
     if (status == RG_OK) status = rgc_check_output(common->output, train, n_train, &err);
     if (status == RG_OK) status = rgc_compare("report", job, common, model_path, paths, n_paths, train, n_train, &err);
-    if (status == RG_OK && truth_path)
-        status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
+    if (status == RG_OK && truth_path) status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
     /* from here an interrupt waits until the page is whole */
     if (status == RG_OK) {
         rgc_catch_signals();
@@ -98,12 +94,12 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     }
     int code = RGC_DONE;
     if (status == RG_OK && json_is_false(json_object_get(job->file.fit, "intervals_hold")))
-        rgc_warn("report", "the intervals of the parameters in %s do not hold, by what its fit says of itself.", model_path);
+        rgc_warn("report", "the intervals of the parameters in %s do not hold, by what its fit says of itself.",
+                 model_path);
     if (status == RG_OK)
         rgc_warn_rods("report", job->file.model, job->batch.statuses, job->recordings, job->n, &job->opts);
     if (status != RG_OK) code = rgc_fail("report", &err);
-    else if (common->json)
-        code = rgc_print_json("report", result_json(common, job, data, truth, bytes));
+    else if (common->json) code = rgc_print_json("report", result_json(common, job, data, truth, bytes));
     if (code == RGC_DONE && truth) rgc_truth_table(job->file.fit, truth);
     json_decref(truth);
     json_decref(data);
@@ -111,24 +107,20 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     char text[512];
     rgc_batch_text(&job->batch, job->recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
-        return rgc_complain("report", RGC_FAILED,
-                            "%s; %s shows its last good frame from there on.", text,
+        return rgc_complain("report", RGC_FAILED, "%s; %s shows its last good frame from there on.", text,
                             common->output);
     return rgc_interrupted() ? 128 + rgc_interrupted() : RGC_DONE;
 }
 
-static int check_arguments(const rgc_common *common, int n_positional, int train_given,
-                           size_t n_train)
+static int check_arguments(const rgc_common *common, int n_positional, int train_given, size_t n_train)
 {
     if (n_positional < 2)
         return rgc_complain("report", RGC_USAGE,
                             "give a model.json and at least one recording%s; see rodgrad report "
                             "--help.",
                             n_train ? " before --train" : "");
-    if (train_given && n_train == 0)
-        return rgc_complain("report", RGC_USAGE, "--train needs at least one recording.");
-    if (!common->output)
-        return rgc_complain("report", RGC_USAGE, "give the page to write with -o.");
+    if (train_given && n_train == 0) return rgc_complain("report", RGC_USAGE, "--train needs at least one recording.");
+    if (!common->output) return rgc_complain("report", RGC_USAGE, "give the page to write with -o.");
     return rgc_check_suffix("report", common->output, ".html", ".htm", NULL);
 }
 
@@ -143,18 +135,16 @@ int rgc_report(int argc, char **argv)
     int code = RGC_DONE, given = 0, first = 0, last = 0;
     size_t n_train = 0;
     rgc_common common = {0};
-    if (!train || !command)
-        code = rgc_complain("report", RGC_FAILED, "no memory for %d arguments.", argc);
+    if (!train || !command) code = rgc_complain("report", RGC_FAILED, "no memory for %d arguments.", argc);
     if (code == RGC_DONE) {
         argc = rgc_take_training(argc, argv, train, &n_train, &given);
         code = rgc_parse(argc, argv, usage, extra, 2, &common, &first, &last);
     }
-    if (code == RGC_DONE && !common.help)
-        code = check_arguments(&common, last - first, given, n_train);
+    if (code == RGC_DONE && !common.help) code = check_arguments(&common, last - first, given, n_train);
     if (code == RGC_DONE && !common.help) {
         rgc_comparison job = {0};
-        code = run(&common, &job, argv[first], (const char *const *)&argv[first + 1],
-                   (size_t)(last - first - 1), train, n_train, truth, command);
+        code = run(&common, &job, argv[first], (const char *const *)&argv[first + 1], (size_t)(last - first - 1), train,
+                   n_train, truth, command);
         rgc_comparison_clear(&job);
     }
     free(command);

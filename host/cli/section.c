@@ -13,15 +13,13 @@
 
 static const char usage[] =
     "rodgrad section KIND SIZES --young E --shear G --density RHO [--model model.json -o out.json]\n"
-    "       rodgrad section KIND [SIZES] --model model.json [--young E]\n"
-    RGC_SECTION_USAGE;
+    "       rodgrad section KIND [SIZES] --model model.json [--young E]\n" RGC_SECTION_USAGE;
 
 enum { FIELDS = RGC_SECTION_FIELDS };
 static const rg_field *const fields = rgc_section_fields;
-static const char *const modulus_names[FIELDS] = {"young_stretch_pa", "young_bend_1_pa",
-                                                  "young_bend_2_pa", "shear_pa", "density_kg_m3"};
-static const char *const modulus_texts[FIELDS] = {"E [Pa]", "E [Pa]", "E [Pa]", "G [Pa]",
-                                                  "density [kg/m^3]"};
+static const char *const modulus_names[FIELDS] = {"young_stretch_pa", "young_bend_1_pa", "young_bend_2_pa", "shear_pa",
+                                                  "density_kg_m3"};
+static const char *const modulus_texts[FIELDS] = {"E [Pa]", "E [Pa]", "E [Pa]", "G [Pa]", "density [kg/m^3]"};
 
 enum { FROM, MEAN, TO, RANGE };
 
@@ -40,8 +38,7 @@ static int check_arguments(const job *j)
 {
     const char *kind = rg_section_name(j->args.section.kind);
     if (!j->model_path && !j->args.has_sizes)
-        return rgc_complain("section", RGC_USAGE, "give the sizes of the %s; see rodgrad section --help.",
-                            kind);
+        return rgc_complain("section", RGC_USAGE, "give the sizes of the %s; see rodgrad section --help.", kind);
     if (!j->model_path && !j->args.has_material)
         return rgc_complain("section", RGC_USAGE,
                             "give --young, --shear and --density, all three, or a --model to go back from.");
@@ -89,14 +86,10 @@ static void read_ranges(job *j)
         j->range[MEAN][k] = fmin(fmax(sum, from), to); /* equal entries have their own mean */
     }
     const double *coupling = rg_model_field(model, RG_BEND_COUPLING);
-    for (size_t i = 1; i + 1 < rg_model_vertices(model); i++)
-        j->turned = fmax(j->turned, fabs(coupling[i]));
+    for (size_t i = 1; i + 1 < rg_model_vertices(model); i++) j->turned = fmax(j->turned, fabs(coupling[i]));
 }
 
-static rg_stiffness stiffness_of(const double *v)
-{
-    return (rg_stiffness){v[0], v[1], v[2], v[3], v[4]};
-}
+static rg_stiffness stiffness_of(const double *v) { return (rg_stiffness){v[0], v[1], v[2], v[3], v[4]}; }
 
 /* ---- what is printed ---- */
 
@@ -127,8 +120,7 @@ static json_t *range_json(const double range[RANGE])
 }
 
 /* moduli [FIELDS][RANGE] */
-static json_t *moduli_json(const job *j, const rg_section_shape *shape, double moduli[FIELDS][RANGE],
-                           double poisson)
+static json_t *moduli_json(const job *j, const rg_section_shape *shape, double moduli[FIELDS][RANGE], double poisson)
 {
     json_t *list = json_object(), *means = json_object();
     for (int k = 0; k < FIELDS; k++) {
@@ -163,16 +155,15 @@ static int print_moduli(const job *j, const rg_section_shape *shape)
                  "this section lies.",
                  j->turned);
     rgc_section_warn_poisson("section", poisson);
-    if (j->common.json)
-        return rgc_print_json("section", moduli_json(j, shape, moduli, poisson));
+    if (j->common.json) return rgc_print_json("section", moduli_json(j, shape, moduli, poisson));
     rgc_section_print(&j->args.section, shape);
-    printf("\n%-18s %11s %11s %11s %-6s %17s %11s %11s %11s\n", "field", "from", "mean", "to", "",
-           "means", "from", "mean", "to");
+    printf("\n%-18s %11s %11s %11s %-6s %17s %11s %11s %11s\n", "field", "from", "mean", "to", "", "means", "from",
+           "mean", "to");
     for (int k = 0; k < FIELDS; k++) {
         const rg_field_info *info = rg_field_describe(fields[k]);
         printf("%-18s %11.4g %11.4g %11.4g %-6s %17s %11.4g %11.4g %11.4g\n", info->name, j->range[FROM][k],
-               j->range[MEAN][k], j->range[TO][k], info->unit, modulus_texts[k], moduli[k][FROM],
-               moduli[k][MEAN], moduli[k][TO]);
+               j->range[MEAN][k], j->range[TO][k], info->unit, modulus_texts[k], moduli[k][FROM], moduli[k][MEAN],
+               moduli[k][TO]);
     }
     printf("\nPoisson's ratio E/(2G) - 1, with the mean E of bending: %.4g\n", poisson);
     return end_of_text();

@@ -14,9 +14,8 @@ static const int size_of_kind[][2] = {
     [RG_SECTION_TUBE] = {5, 6},
 };
 
-const rg_field rgc_section_fields[RGC_SECTION_FIELDS] = {RG_STRETCH_STIFFNESS, RG_BEND_STIFFNESS_1,
-                                                         RG_BEND_STIFFNESS_2, RG_TWIST_STIFFNESS,
-                                                         RG_MASS_PER_LENGTH};
+const rg_field rgc_section_fields[RGC_SECTION_FIELDS] = {RG_STRETCH_STIFFNESS, RG_BEND_STIFFNESS_1, RG_BEND_STIFFNESS_2,
+                                                         RG_TWIST_STIFFNESS, RG_MASS_PER_LENGTH};
 
 /* ---- the command line ---- */
 
@@ -96,8 +95,8 @@ json_t *rgc_section_json(const rg_section *section)
 
 json_t *rgc_section_shape_json(const rg_section_shape *shape)
 {
-    return json_pack("{s:f, s:f, s:f, s:f}", "area_m2", shape->area_m2, "i1_m4", shape->i1_m4, "i2_m4",
-                     shape->i2_m4, "j_m4", shape->j_m4);
+    return json_pack("{s:f, s:f, s:f, s:f}", "area_m2", shape->area_m2, "i1_m4", shape->i1_m4, "i2_m4", shape->i2_m4,
+                     "j_m4", shape->j_m4);
 }
 
 json_t *rgc_section_material_json(const rg_material *material)
@@ -134,8 +133,8 @@ void rgc_section_print_stiffness(const rg_material *material, const rg_stiffness
 {
     double values[RGC_SECTION_FIELDS];
     rgc_section_values(stiffness, values);
-    printf("E %.6g Pa, G %.6g Pa, density %.6g kg/m^3, Poisson's ratio %.4g\n", material->young_pa,
-           material->shear_pa, material->density_kg_m3, rg_poisson_ratio(material->young_pa, material->shear_pa));
+    printf("E %.6g Pa, G %.6g Pa, density %.6g kg/m^3, Poisson's ratio %.4g\n", material->young_pa, material->shear_pa,
+           material->density_kg_m3, rg_poisson_ratio(material->young_pa, material->shear_pa));
     for (int k = 0; k < RGC_SECTION_FIELDS; k++) {
         const rg_field_info *info = rg_field_describe(rgc_section_fields[k]);
         printf("%-18s %12.6g %s\n", info->name, values[k], info->unit);

@@ -9,29 +9,30 @@
 enum { RGC_SECTION_SIZES = 7, RGC_SECTION_FIELDS = 5 };
 
 /* KIND and SIZES in a synopsis, each line behind seven blanks */
-#define RGC_SECTION_USAGE                                                                                   \
-    "KIND and SIZES: circle --radius R | ellipse --a A --b B | rectangle --width W --height H |\n"          \
+#define RGC_SECTION_USAGE                                                                                              \
+    "KIND and SIZES: circle --radius R | ellipse --a A --b B | rectangle --width W --height H |\n"                     \
     "       tube --outer R --inner R; lengths in metres, A and W along the director m1"
 
 typedef struct rgc_section_args {
     const char *sizes[RGC_SECTION_SIZES], *young, *shear, *density; /* as given; NULL where they are not */
     rg_section section;
-    rg_material material; /* 0 where not given */
+    rg_material material;        /* 0 where not given */
     int has_sizes, has_material; /* all of them */
 } rgc_section_args;
 
 /* The rows of rgc_option that fill an rgc_section_args. */
-#define RGC_SECTION_OPTIONS(args)                                                                           \
-    {"radius", &(args).sizes[0], NULL, "of a circle [m]"},                                                  \
-    {"a", &(args).sizes[1], NULL, "semi-axis of an ellipse along m1 [m]"},                                  \
-    {"b", &(args).sizes[2], NULL, "semi-axis along m2 [m]"},                                                \
-    {"width", &(args).sizes[3], NULL, "of a rectangle, along m1 [m]"},                                      \
-    {"height", &(args).sizes[4], NULL, "of a rectangle, along m2 [m]"},                                     \
-    {"outer", &(args).sizes[5], NULL, "outer radius of a tube [m]"},                                        \
-    {"inner", &(args).sizes[6], NULL, "inner radius of a tube [m]"},                                        \
-    {"young", &(args).young, NULL, "Young's modulus [Pa]"},                                                 \
-    {"shear", &(args).shear, NULL, "shear modulus [Pa]"},                                                   \
-    {"density", &(args).density, NULL, "density [kg/m^3]"}
+#define RGC_SECTION_OPTIONS(args)                                                                                      \
+    {"radius", &(args).sizes[0], NULL, "of a circle [m]"},                                                             \
+        {"a", &(args).sizes[1], NULL, "semi-axis of an ellipse along m1 [m]"},                                         \
+        {"b", &(args).sizes[2], NULL, "semi-axis along m2 [m]"},                                                       \
+        {"width", &(args).sizes[3], NULL, "of a rectangle, along m1 [m]"},                                             \
+        {"height", &(args).sizes[4], NULL, "of a rectangle, along m2 [m]"},                                            \
+        {"outer", &(args).sizes[5], NULL, "outer radius of a tube [m]"},                                               \
+        {"inner", &(args).sizes[6], NULL, "inner radius of a tube [m]"},                                               \
+        {"young", &(args).young, NULL, "Young's modulus [Pa]"}, {"shear", &(args).shear, NULL, "shear modulus [Pa]"},  \
+    {                                                                                                                  \
+        "density", &(args).density, NULL, "density [kg/m^3]"                                                           \
+    }
 
 /* The kind from the n positional words, which must be one, then the sizes and the material where they are given.
  * RGC_USAGE after a sentence. */

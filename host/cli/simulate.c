@@ -13,8 +13,7 @@ static const char usage[] =
     "the\nrecording. .h5 takes any number.";
 
 /* the simulated motion as a recording; free markers carry no glitches any more */
-static rg_status replace_motion(rg_recording *recording, const double *predicted,
-                                const char *model_path, rg_error *err)
+static rg_status replace_motion(rg_recording *recording, const double *predicted, const char *model_path, rg_error *err)
 {
     static const char origin[] = "simulated with %s, driven by %s";
     size_t length = sizeof origin + strlen(model_path) + strlen(recording->source);
@@ -44,10 +43,8 @@ static rg_status write_output(const char *path, const char *model_path, rg_recor
                               const rgc_batch *batch, rg_error *err)
 {
     if (rgi_has_suffix(path, ".npy"))
-        return rgi_npy_write(path, batch->predicted[0], recordings[0].n_frames,
-                             recordings[0].n_markers, err);
-    for (size_t i = 0; i < batch->n; i++)
-        RG_TRY(replace_motion(&recordings[i], batch->predicted[i], model_path, err));
+        return rgi_npy_write(path, batch->predicted[0], recordings[0].n_frames, recordings[0].n_markers, err);
+    for (size_t i = 0; i < batch->n; i++) RG_TRY(replace_motion(&recordings[i], batch->predicted[i], model_path, err));
     return rgi_recordings_write_h5(path, recordings, batch->n, err);
 }
 
@@ -59,9 +56,9 @@ static json_t *result_json(const char *path, const rg_recording *recordings, con
     for (size_t i = 0; i < batch->n; i++) {
         char status[128];
         rgc_rod_text(&batch->statuses[i], status, sizeof status);
-        json_t *item = json_pack("{s:o, s:I, s:I, s:s}", "name", rgc_json_text(recordings[i].name),
-                                 "frames", (json_int_t)recordings[i].n_frames, "markers",
-                                 (json_int_t)recordings[i].n_markers, "status", status);
+        json_t *item = json_pack("{s:o, s:I, s:I, s:s}", "name", rgc_json_text(recordings[i].name), "frames",
+                                 (json_int_t)recordings[i].n_frames, "markers", (json_int_t)recordings[i].n_markers,
+                                 "status", status);
         if (json_array_append_new(list, item) == 0) continue;
         json_decref(list);
         return NULL;
@@ -78,23 +75,19 @@ static int check_arguments(const rgc_common *common, int n_positional, const cha
         return rgc_complain("simulate", RGC_USAGE, "%s; see rodgrad simulate --help.",
                             n_positional ? "give one model.json, and recordings behind --drive"
                                          : "give the model.json to simulate");
-    if (!drive)
-        return rgc_complain("simulate", RGC_USAGE,
-                            "give the recording that drives the model with --drive.");
-    if (!common->output)
-        return rgc_complain("simulate", RGC_USAGE, "give the file to write with -o.");
+    if (!drive) return rgc_complain("simulate", RGC_USAGE, "give the recording that drives the model with --drive.");
+    if (!common->output) return rgc_complain("simulate", RGC_USAGE, "give the file to write with -o.");
     return rgc_check_suffix("simulate", common->output, ".npy", ".h5", ".hdf5");
 }
 
-static int run(const rgc_common *common, const char *model_path, const char *drive,
-               rgi_model_file *file, rg_recording **recordings, size_t *n, rgc_batch *batch)
+static int run(const rgc_common *common, const char *model_path, const char *drive, rgi_model_file *file,
+               rg_recording **recordings, size_t *n, rgc_batch *batch)
 {
     rg_error err = {0};
     const char *const inputs[] = {model_path, drive};
     rg_status status = rgc_check_output(common->output, inputs, 2, &err);
     if (status == RG_OK) status = rgi_model_file_load(model_path, file, &err);
-    if (status == RG_OK)
-        status = rgc_read_recordings(&drive, 1, common, file, model_path, recordings, n, &err);
+    if (status == RG_OK) status = rgc_read_recordings(&drive, 1, common, file, model_path, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("simulate", &err);
     if (*n > 1 && rgi_has_suffix(common->output, ".npy"))
         return rgc_complain("simulate", RGC_USAGE,
@@ -111,14 +104,12 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
     if (status != RG_OK) return rgc_fail("simulate", &err);
     rgc_warn_rods("simulate", file->model, batch->statuses, *recordings, *n, &opts);
     int code = RGC_DONE;
-    if (common->json)
-        code = rgc_print_json("simulate", result_json(common->output, *recordings, batch, &opts));
+    if (common->json) code = rgc_print_json("simulate", result_json(common->output, *recordings, batch, &opts));
     if (code != RGC_DONE) return code;
     char text[512];
     rgc_batch_text(batch, *recordings, text, sizeof text);
     if (strcmp(text, "ok") != 0)
-        return rgc_complain("simulate", RGC_FAILED,
-                            "%s; %s repeats its last good frame from there on.", text,
+        return rgc_complain("simulate", RGC_FAILED, "%s; %s repeats its last good frame from there on.", text,
                             common->output);
     return rgc_interrupted() ? 128 + rgc_interrupted() : RGC_DONE;
 }
@@ -126,8 +117,7 @@ static int run(const rgc_common *common, const char *model_path, const char *dri
 int rgc_simulate(int argc, char **argv)
 {
     const char *drive = NULL;
-    const rgc_option extra[] = {
-        {"drive", &drive, NULL, "recording whose grippers drive the model"}};
+    const rgc_option extra[] = {{"drive", &drive, NULL, "recording whose grippers drive the model"}};
     rgc_common common;
     int first = 0, last = 0;
     int code = rgc_parse(argc, argv, usage, extra, 1, &common, &first, &last);

@@ -26,32 +26,29 @@ static int integer_of(const json_t *parameter, const char *member)
     return json_is_integer(value) ? (int)json_integer_value(value) : -1;
 }
 
-static rg_status check_same_rod(const rg_model *model, const char *model_path,
-                                const rg_model *truth, const char *truth_path, rg_error *err)
+static rg_status check_same_rod(const rg_model *model, const char *model_path, const rg_model *truth,
+                                const char *truth_path, rg_error *err)
 {
     const int *a = NULL, *b = NULL;
     size_t n = rg_model_clamps(model, &a), m = rg_model_clamps(truth, &b);
-    if (rg_model_markers(model) == rg_model_markers(truth) && n == m &&
-        (n == 0 || memcmp(a, b, n * sizeof *a) == 0))
+    if (rg_model_markers(model) == rg_model_markers(truth) && n == m && (n == 0 || memcmp(a, b, n * sizeof *a) == 0))
         return RG_OK;
-    return RG_FAIL(
-        err, RG_ERR_SHAPE,
-        "%s is a rod of other markers or clamps than %s; give the truth that its recordings "
-        "were planted with.",
-        truth_path, model_path);
+    return RG_FAIL(err, RG_ERR_SHAPE,
+                   "%s is a rod of other markers or clamps than %s; give the truth that its recordings "
+                   "were planted with.",
+                   truth_path, model_path);
 }
 
 /* values of the truth under the fit's own parametrisation */
-static rg_status look_up(const rg_model *model, const rg_model *truth, const json_t *list,
-                         json_t *values, rg_error *err)
+static rg_status look_up(const rg_model *model, const rg_model *truth, const json_t *list, json_t *values,
+                         rg_error *err)
 {
     rg_group_mode modes[RG_GROUP_COUNT] = {RG_HELD};
     double priors[RG_GROUP_COUNT], *scaled = NULL;
     for (int g = 0; g < RG_GROUP_COUNT; g++) priors[g] = 1.0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *p = json_array_get(list, i);
-        if (group_of(p) < RG_GROUP_COUNT)
-            modes[group_of(p)] = integer_of(p, "entry") < 0 ? RG_UNIFORM : RG_ALONG;
+        if (group_of(p) < RG_GROUP_COUNT) modes[group_of(p)] = integer_of(p, "entry") < 0 ? RG_UNIFORM : RG_ALONG;
     }
     rgi_parameters known;
     RG_TRY(rgi_parameters_create(truth, modes, priors, &known, &scaled, err));
@@ -70,24 +67,22 @@ static rg_status look_up(const rg_model *model, const rg_model *truth, const jso
             if (q->group == RG_GROUP_LENGTH) value *= edges;
         }
         if (json_array_append_new(values, rgc_json_number(value)) != 0)
-            status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for the truth of %zu parameters.",
-                             json_array_size(list));
+            status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for the truth of %zu parameters.", json_array_size(list));
     }
     rgi_parameters_clear(&known);
     free(scaled);
     return status;
 }
 
-rg_status rgc_truth_read(const rgi_model_file *file, const char *model_path, const char *truth_path,
-                         json_t **out, rg_error *err)
+rg_status rgc_truth_read(const rgi_model_file *file, const char *model_path, const char *truth_path, json_t **out,
+                         rg_error *err)
 {
     const json_t *list = parameters_of(file->fit);
     *out = NULL;
     if (json_array_size(list) == 0)
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "%s holds no fitted parameters to compare with %s; make it with rodgrad fit.",
-            model_path, truth_path);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%s holds no fitted parameters to compare with %s; make it with rodgrad fit.", model_path,
+                       truth_path);
     rgi_model_file truth = {0};
     RG_TRY(rgi_model_file_load(truth_path, &truth, err));
     rg_status status = check_same_rod(file->model, model_path, truth.model, truth_path, err);
@@ -139,16 +134,14 @@ void rgc_truth_table(const json_t *fit, const json_t *truth)
         const int known = json_is_true(json_object_get(p, "identifiable"));
         double value = truth_of(truth, i);
         char interval[64];
-        snprintf(interval, sizeof interval, "[%.4g, %.4g]", number_of(p, "low"),
-                 number_of(p, "high"));
-        fprintf(stderr, "%-24s %12.5g %12.5g  %-25s %-7s %s%s\n", text_of(p, "name"), value,
-                number_of(p, "value"), interval, inside(p, value) ? "yes" : "NO",
-                text_of(p, "unit"), known ? "" : "  (not identifiable)");
+        snprintf(interval, sizeof interval, "[%.4g, %.4g]", number_of(p, "low"), number_of(p, "high"));
+        fprintf(stderr, "%-24s %12.5g %12.5g  %-25s %-7s %s%s\n", text_of(p, "name"), value, number_of(p, "value"),
+                interval, inside(p, value) ? "yes" : "NO", text_of(p, "unit"), known ? "" : "  (not identifiable)");
         n += known;
         good += known && inside(p, value);
     }
-    fprintf(stderr, "the truth lies within the interval for %zu of %zu identifiable parameter%s\n",
-            good, n, rgi_plural(n));
+    fprintf(stderr, "the truth lies within the interval for %zu of %zu identifiable parameter%s\n", good, n,
+            rgi_plural(n));
 }
 
 json_t *rgc_truth_json(const json_t *fit, const json_t *truth)
@@ -158,12 +151,11 @@ json_t *rgc_truth_json(const json_t *fit, const json_t *truth)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *p = json_array_get(list, i);
         double value = truth_of(truth, i);
-        json_t *one = json_pack(
-            "{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", text_of(p, "name"), "truth",
-            rgc_json_number(value), "value", rgc_json_number(number_of(p, "value")), "std",
-            rgc_json_number(number_of(p, "std")), "low", rgc_json_number(number_of(p, "low")),
-            "high", rgc_json_number(number_of(p, "high")), "inside", inside(p, value),
-            "identifiable", json_is_true(json_object_get(p, "identifiable")));
+        json_t *one = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "name", text_of(p, "name"), "truth",
+                                rgc_json_number(value), "value", rgc_json_number(number_of(p, "value")), "std",
+                                rgc_json_number(number_of(p, "std")), "low", rgc_json_number(number_of(p, "low")),
+                                "high", rgc_json_number(number_of(p, "high")), "inside", inside(p, value),
+                                "identifiable", json_is_true(json_object_get(p, "identifiable")));
         if (json_array_append_new(out, one) == 0) continue;
         json_decref(out);
         return NULL;

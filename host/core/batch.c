@@ -34,8 +34,7 @@ static rgi_series series(const double *data, size_t first, size_t steps, size_t 
 }
 
 /* spread the first count values of a pack's rods [n_rods][row] over its lanes [count][W]; NULL: zero */
-static void spread(const rg_batch *b, size_t index, const double *from, size_t row, size_t count,
-                   const double *to)
+static void spread(const rg_batch *b, size_t index, const double *from, size_t row, size_t count, const double *to)
 {
     double *p = (double *)(uintptr_t)to;
     const size_t w = b->lanes, rods = (size_t)b->packs[index].rods;
@@ -49,8 +48,7 @@ static void gather(const rg_batch *b, size_t index, const double *from, size_t r
 {
     const size_t w = b->lanes, rods = (size_t)b->packs[index].rods;
     for (size_t lane = 0; to && lane < rods; lane++)
-        for (size_t i = 0; i < count; i++)
-            to[(b->places[index].first + lane) * row + i] = from[i * w + lane];
+        for (size_t i = 0; i < count; i++) to[(b->places[index].first + lane) * row + i] = from[i * w + lane];
 }
 
 /* threads for what the host does rod by rod, whose sums are each rod's own: on a GPU `threads` is one */
@@ -114,8 +112,7 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
             double e = 0.0;
             for (int c = 0; c < 3; c++) e += (x[3 + c] - x[c]) * (x[3 + c] - x[c]);
             if (!(e > 1e-18) || !isfinite(e))
-                return RG_FAIL(err, RG_ERR_VALUE,
-                               "rod %zu starts with vertices %zu and %zu at one place or not finite",
+                return RG_FAIL(err, RG_ERR_VALUE, "rod %zu starts with vertices %zu and %zu at one place or not finite",
                                rod, i, i + 1);
             if (!rgi_is_director(x, m))
                 return RG_FAIL(err, RG_ERR_VALUE,
@@ -162,13 +159,10 @@ static void run(rg_batch *b, int reverse)
 #pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index];
-        j->workspace = b->threads_memory +
-                       (size_t)omp_get_thread_num() * (b->work_doubles + b->pool_doubles);
+        j->workspace = b->threads_memory + (size_t)omp_get_thread_num() * (b->work_doubles + b->pool_doubles);
         j->pool = j->workspace + b->work_doubles;
-        if (reverse)
-            b->cpu->reverse(j);
-        else
-            b->cpu->run(j);
+        if (reverse) b->cpu->reverse(j);
+        else b->cpu->run(j);
     }
 }
 
@@ -197,8 +191,8 @@ static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
     }
 }
 
-rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs,
-                           const rg_batch_outputs *outputs, rg_rod_status *statuses, rg_error *err)
+rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                           rg_rod_status *statuses, rg_error *err)
 {
     if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
     RG_TRY(check_inputs(b, inputs, err));
@@ -216,8 +210,7 @@ rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs,
 rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
 {
     if (!b || !mask || !b->opts.carry_on)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "rg_batch_reset needs a batch that was created with carry_on, and a mask");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_reset needs a batch that was created with carry_on, and a mask");
     if (b->device) return rgi_batch_device_reset(b, mask, err);
     for (size_t i = 0; i < b->n_rods; i++) {
         const size_t index = b->pack_of[i], state = RGI_STATE_REALS * b->places[index].shape->n + 1;
@@ -245,8 +238,8 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
                 rgi_pack_entry entries[RGI_MAX_ENTRIES];
                 double own[RGI_MAX_ENTRIES];
                 if (by == 0.0) continue;
-                int got = rgi_coefficients_jvp(model, (rg_field)field, k / components,
-                                               (int)(k % components), entries, own);
+                int got =
+                    rgi_coefficients_jvp(model, (rg_field)field, k / components, (int)(k % components), entries, own);
                 for (int e = 0; e < got; e++) {
                     size_t node = (size_t)entries[e].node, c = (size_t)entries[e].coefficient;
                     size_t at = c < RGI_NC ? node * RGI_NC + c : n * RGI_NC + 2 * node + c - RGI_O1;
@@ -285,9 +278,9 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
     b->entry_begin[1] = count;
 }
 
-rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs,
-                       const rg_batch_tangents *tangents, const rg_batch_outputs *outputs,
-                       const rg_batch_tangent_outputs *out, rg_rod_status *statuses, rg_error *err)
+rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                       const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *out, rg_rod_status *statuses,
+                       rg_error *err)
 {
     if (!b || !tangents || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_jvp needs a batch, a direction and outputs");
@@ -365,20 +358,18 @@ static void give_adjoint_statuses(const rg_batch *b, rg_adjoint_status *statuses
     }
 }
 
-rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar,
-                           const rg_batch_gradients *g, rg_adjoint_status *statuses, rg_error *err)
+rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar, const rg_batch_gradients *g,
+                           rg_adjoint_status *statuses, rg_error *err)
 {
     if (!b || !bar || !g)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "rg_batch_adjoint needs a batch, cotangents and gradients");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_adjoint needs a batch, cotangents and gradients");
     if (!b->opts.adjoint)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the batch was created without `adjoint`; it kept no states to go back by");
-    if (!b->ran)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no run to go back by; call rg_batch_forward");
+    if (!b->ran) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no run to go back by; call rg_batch_forward");
     if (g->growth && (g->growth_every == 0 || g->growth_every > b->steps))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps",
-                       g->growth_every, b->steps);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
+                       b->steps);
     if (b->device) {
         RG_TRY(rgi_batch_device_adjoint(b, bar, g, statuses != NULL, err));
         give_adjoint_statuses(b, statuses);

@@ -55,19 +55,19 @@ struct rg_batch {
     rgi_pack *packs;
     rgi_batch_place *places; /* [n_packs] */
     size_t *pack_of;         /* [n_rods] */
-    double *memory; /* all packs' */
+    double *memory;          /* all packs' */
     size_t memory_doubles, section_end[RGI_BATCH_SECTIONS], entries_apart;
     rgi_device *device; /* NULL: the CPU; and what there is of the batch */
     rgi_mirror *mirror;
     rgi_rollout_call call; /* of the last run */
     rgi_stage stages[RGI_BATCH_STAGES];
-    unsigned char *mask; /* [n_rods] on the device, with carry_on */
+    unsigned char *mask;    /* [n_rods] on the device, with carry_on */
     double *threads_memory; /* [threads][work_doubles + pool_doubles] */
     size_t work_doubles, pool_doubles;
     rgi_pack_entry *entries; /* of the direction of rg_batch_jvp */
     int entry_begin[2];
-    double *stable_step_s;   /* [n_rods] as in rg_rod_status */
-    double *coef;            /* [n][RGI_NC], [n][3] scratch */
+    double *stable_step_s; /* [n_rods] as in rg_rod_status */
+    double *coef;          /* [n][RGI_NC], [n][3] scratch */
 };
 
 static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t rod)
@@ -82,8 +82,7 @@ static inline const rg_model *rgi_batch_model_of(const rg_batch *batch, size_t r
 
 static inline size_t rgi_batch_model_numbers(const rg_model *model, int field)
 {
-    return rg_model_field_entries(model, (rg_field)field) *
-           (size_t)rg_field_describe((rg_field)field)->components;
+    return rg_model_field_entries(model, (rg_field)field) * (size_t)rg_field_describe((rg_field)field)->components;
 }
 
 /* places of changes of coefficients and offsets: those of the largest rod, for all */

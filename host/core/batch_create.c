@@ -28,8 +28,7 @@ rg_batch_opts rg_batch_opts_default(void)
     return o;
 }
 
-static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int section, double *base,
-                   size_t *used)
+static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int section, double *base, size_t *used)
 {
     const size_t w = b->lanes, n = shape->n, m = shape->n_markers, state = n * RGI_STATE_REALS + 1;
     const int adjoint = b->opts.adjoint;
@@ -39,9 +38,7 @@ static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int s
         j->coef = rgi_take(base, used, n * RGI_NC * w);
         j->offset = rgi_take(base, used, m * 2 * w);
         break;
-    case RGI_BATCH_ENTRIES:
-        j->entry_values = rgi_take(base, used, rgi_batch_change_places(b) * w);
-        break;
+    case RGI_BATCH_ENTRIES: j->entry_values = rgi_take(base, used, rgi_batch_change_places(b) * w); break;
     case RGI_BATCH_START:
         j->x0 = rgi_take(base, used, n * 3 * w);
         j->v0 = rgi_take(base, used, n * 3 * w);
@@ -76,12 +73,10 @@ static void layout_all(rg_batch *b)
 {
     size_t used = 0;
     for (int section = 0; section < RGI_BATCH_SECTIONS; section++) {
-        for (size_t i = 0; i < b->n_packs; i++)
-            layout(b, b->places[i].shape, &b->packs[i], section, b->memory, &used);
+        for (size_t i = 0; i < b->n_packs; i++) layout(b, b->places[i].shape, &b->packs[i], section, b->memory, &used);
         b->section_end[section] = used;
     }
-    b->entries_apart =
-        (b->section_end[RGI_BATCH_ENTRIES] - b->section_end[RGI_BATCH_SET]) / b->n_packs;
+    b->entries_apart = (b->section_end[RGI_BATCH_ENTRIES] - b->section_end[RGI_BATCH_SET]) / b->n_packs;
     b->memory_doubles = used;
 }
 
@@ -178,14 +173,12 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
                        o->struct_size, sizeof *o);
     if (n_rods == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a batch needs at least one rod");
     if (!(o->dt_s > 0.0) || !isfinite(o->dt_s))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a frame takes %g s; it must take more than none",
-                       o->dt_s);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a frame takes %g s; it must take more than none", o->dt_s);
     /* a float counts steps to 2^24 */
     const size_t most = o->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
     if (o->n_frames == 0 || o->n_frames > most / (size_t)o->rollout.substeps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps",
-                       o->n_frames, rgi_plural(o->n_frames), o->rollout.substeps,
-                       rgi_plural((size_t)o->rollout.substeps), most);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps", o->n_frames,
+                       rgi_plural(o->n_frames), o->rollout.substeps, rgi_plural((size_t)o->rollout.substeps), most);
     if (o->memory != RG_MEMORY_HOST && o->memory != RG_MEMORY_DEVICE)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "memory %d is neither RG_MEMORY_HOST nor RG_MEMORY_DEVICE",
                        (int)o->memory);
@@ -193,8 +186,7 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "arrays in a GPU's memory need a context of that GPU; the batch is on the CPU");
     if (o->carry_on && o->adjoint)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "a batch that carries on keeps no states to go back by; set adjoint = 0");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a batch that carries on keeps no states to go back by; set adjoint = 0");
     if (o->window > (size_t)2000000000)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a window of %zu steps is out of range", o->window);
     return RG_OK;
@@ -207,10 +199,7 @@ typedef struct model_list {
     int each;
 } model_list;
 
-static const rg_model *listed(const model_list *list, size_t rod)
-{
-    return list->models[list->each ? rod : 0];
-}
+static const rg_model *listed(const model_list *list, size_t rod) { return list->models[list->each ? rod : 0]; }
 
 /* the model has this mesh, these clamps and this measure of bending */
 static int fits(const rgi_shape *s, const rg_model *model)
@@ -331,8 +320,7 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     if (b->device) b->threads = 1;
     if (opts->adjoint)
         status = rgi_plan_make(b->steps, state_bytes(b, b->vertices), b->n_packs,
-                               b->device ? b->n_packs : (size_t)b->threads, opts->budget_bytes, &b->plan,
-                               err);
+                               b->device ? b->n_packs : (size_t)b->threads, opts->budget_bytes, &b->plan, err);
     if (status != RG_OK) goto fail;
     thread_doubles(b);
     /* the largest first: what does not fit fails before anything is touched */
@@ -340,8 +328,8 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     b->memory = doubles ? aligned_alloc(64, doubles * sizeof *b->memory) : NULL;
     if (!b->memory) goto memory;
     if (!b->device)
-        b->threads_memory = aligned_alloc(64, (size_t)b->threads *
-                                                  (b->work_doubles + b->pool_doubles) * sizeof(double));
+        b->threads_memory =
+            aligned_alloc(64, (size_t)b->threads * (b->work_doubles + b->pool_doubles) * sizeof(double));
     b->models = calloc(n_rods, sizeof *b->models);
     b->packs = calloc(b->n_packs, sizeof *b->packs);
     b->places = calloc(b->n_packs, sizeof *b->places);
@@ -366,16 +354,15 @@ static rg_status create(const model_list *list, const rg_batch_opts *opts, const
     *out = b;
     return RG_OK;
 memory:
-    status = RG_FAIL(err, RG_ERR_MEMORY,
-                     "out of memory for a batch of %zu rods and %zu steps; lower budget_bytes", n_rods,
-                     b->steps);
+    status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu rods and %zu steps; lower budget_bytes",
+                     n_rods, b->steps);
 fail:
     rg_batch_destroy(&b);
     return status;
 }
 
-rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts,
-                          rg_batch **out, rg_error *err)
+rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts, rg_batch **out,
+                          rg_error *err)
 {
     const rg_batch_opts defaults = rg_batch_opts_default();
     const model_list list = {&model, n_rods, 0};
@@ -417,8 +404,10 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
 {
     rg_model *copy = NULL;
     if (!b || !model || rod >= b->n_rods)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_set_model needs a batch, one of its rods and a "
-                                             "model; rod %zu was given", rod);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "rg_batch_set_model needs a batch, one of its rods and a "
+                       "model; rod %zu was given",
+                       rod);
     if (!fits(rgi_batch_shape_of(b, rod), model))
         return RG_FAIL(err, RG_ERR_SHAPE,
                        "the model of rod %zu has another mesh, other clamps or another measure of bending than the "
@@ -456,25 +445,21 @@ size_t rg_batch_clamped_vertices(const rg_batch *b, const int **vertices)
     return rg_batch_rod_clamped_vertices(b, 0, vertices);
 }
 
-size_t rg_batch_clamped_edges(const rg_batch *b, const int **edges)
-{
-    return rg_batch_rod_clamped_edges(b, 0, edges);
-}
+size_t rg_batch_clamped_edges(const rg_batch *b, const int **edges) { return rg_batch_rod_clamped_edges(b, 0, edges); }
 
 static size_t model_bytes(const rg_model *model)
 {
-    size_t sum = (rg_model_vertices(model) + rg_model_markers(model)) * sizeof(int) +
-                 RG_FIELD_COUNT * 2 * sizeof(void *);
-    for (int field = 0; field < RG_FIELD_COUNT; field++)
-        sum += rgi_batch_model_numbers(model, field) * sizeof(double);
+    size_t sum =
+        (rg_model_vertices(model) + rg_model_markers(model)) * sizeof(int) + RG_FIELD_COUNT * 2 * sizeof(void *);
+    for (int field = 0; field < RG_FIELD_COUNT; field++) sum += rgi_batch_model_numbers(model, field) * sizeof(double);
     return sum;
 }
 
 /* beside the packs: shapes, scratch, and the models that the batch copied so far */
 static size_t other_bytes(const rg_batch *b)
 {
-    size_t sum = sizeof *b + b->vertices * (RGI_NC + 3) * sizeof *b->coef +
-                 rgi_batch_change_places(b) * sizeof *b->entries;
+    size_t sum =
+        sizeof *b + b->vertices * (RGI_NC + 3) * sizeof *b->coef + rgi_batch_change_places(b) * sizeof *b->entries;
     for (size_t k = 0; k < b->n_shapes; k++) {
         const rgi_shape *s = b->shapes[k].shape;
         sum += sizeof b->shapes[k] + sizeof *s + s->n * (s->n_markers * sizeof(double) + 8 * sizeof(int));

@@ -13,6 +13,7 @@
 
 /* the caller's arrays: what goes in and comes out, and derivatives of both. Tangents and gradients share, they are
  * never used at once; so do cotangents and tangents of outputs. */
+/* clang-format off */
 enum stage {
     X0, V0, M0, CLAMP_X, CLAMP_M, FORCE,
     OUT_X, OUT_V, OUT_M, OUT_MARKERS,
@@ -26,6 +27,7 @@ static const char *const names[STAGES] = {
     "x0", "v0", "m0", "clamp_x", "clamp_m", "force", "x", "v", "m", "markers",
     "x0's derivative", "v0's derivative", "turn0", "clamp_x's derivative", "clamp_turn",
     "force's derivative", "growth", "x's derivative", "v's derivative", "turn", "markers' derivative"};
+/* clang-format on */
 
 /* numbers of a rod in a step (or once, or in a frame) */
 static size_t row_of(const rg_batch *b, enum stage which)
@@ -264,8 +266,7 @@ rg_status rgi_batch_device_run(rg_batch *b, const rg_batch_inputs *in, const rg_
         RG_TRY(bring_back(b, D_OUT_MARKERS, d_out->markers, err));
     }
     const size_t begin = b->section_end[RGI_BATCH_START];
-    if (statuses)
-        return rgi_mirror_fetch(b->mirror, b->memory + begin, b->section_end[RGI_BATCH_RUN] - begin, err);
+    if (statuses) return rgi_mirror_fetch(b->mirror, b->memory + begin, b->section_end[RGI_BATCH_RUN] - begin, err);
     return b->opts.memory == RG_MEMORY_HOST ? rgi_device_wait(b->device, err) : RG_OK;
 }
 

@@ -45,14 +45,13 @@ static rgi_plan least(size_t steps, int levels, size_t packs, size_t threads)
     return best;
 }
 
-rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t threads,
-                        size_t budget, rgi_plan *out, rg_error *err)
+rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t threads, size_t budget, rgi_plan *out,
+                        rg_error *err)
 {
     size_t smallest = SIZE_MAX;
     memset(out, 0, sizeof *out);
     if (steps == 0 || steps > INT_MAX - 2)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a rollout of %zu steps; there must be 1 to %d", steps,
-                       INT_MAX - 2);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a rollout of %zu steps; there must be 1 to %d", steps, INT_MAX - 2);
     rgi_plan all;
     memset(&all, 0, sizeof all);
     all.levels = 1;
@@ -64,8 +63,7 @@ rg_status rgi_plan_make(size_t steps, size_t state_bytes, size_t packs, size_t t
     if (budget == 0) {
         *out = least(steps, 2, packs, threads);
         /* a short rollout is stored for less */
-        if (rgi_plan_bytes(&all, 1, packs, threads) <= rgi_plan_bytes(out, 1, packs, threads))
-            *out = all;
+        if (rgi_plan_bytes(&all, 1, packs, threads) <= rgi_plan_bytes(out, 1, packs, threads)) *out = all;
         return RG_OK;
     }
     for (int levels = 1; levels <= RGI_PLAN_LEVELS; levels++) {
@@ -99,17 +97,16 @@ rg_batch_plan rgi_plan_describe(const rgi_plan *plan, size_t kept_bytes, size_t 
 
 void rg_batch_plan_text(const rg_batch_plan *p, char *text, size_t size)
 {
-    if (p->levels == 0)
-        snprintf(text, size, "no state is kept; %.1f MB in all", (double)p->total_bytes / 1e6);
+    if (p->levels == 0) snprintf(text, size, "no state is kept; %.1f MB in all", (double)p->total_bytes / 1e6);
     else if (p->levels == 1)
-        snprintf(text, size, "every one of %zu state%s is kept (%.1f MB of %.1f MB in all); each step "
-                             "is run once",
-                 p->length[0], rgi_plural(p->length[0]), (double)p->kept_bytes / 1e6,
-                 (double)p->total_bytes / 1e6);
+        snprintf(text, size,
+                 "every one of %zu state%s is kept (%.1f MB of %.1f MB in all); each step "
+                 "is run once",
+                 p->length[0], rgi_plural(p->length[0]), (double)p->kept_bytes / 1e6, (double)p->total_bytes / 1e6);
     else
         snprintf(text, size,
                  "checkpoints on %d levels, the first every %zu of %zu steps (%.1f MB of %.1f MB in "
                  "all); each step is run at most %.0f times",
-                 p->levels, p->length[1], p->length[0], (double)p->kept_bytes / 1e6,
-                 (double)p->total_bytes / 1e6, p->forward_runs);
+                 p->levels, p->length[1], p->length[0], (double)p->kept_bytes / 1e6, (double)p->total_bytes / 1e6,
+                 p->forward_runs);
 }

@@ -54,8 +54,7 @@ void rgi_coefficients(const rg_model *model, double *coef)
         k[RGI_TT] = m.f[RG_TWIST_RELAXATION][i];
     }
     const int *at = rg_model_marker_vertices(model);
-    for (size_t k = 0; k < rg_model_markers(model); k++)
-        coef[(size_t)at[k] * RGI_NC + RGI_M] += m.f[RG_MARKER_MASS][k];
+    for (size_t k = 0; k < rg_model_markers(model); k++) coef[(size_t)at[k] * RGI_NC + RGI_M] += m.f[RG_MARKER_MASS][k];
 }
 
 typedef struct list {
@@ -91,8 +90,8 @@ static void put_length(list *out, const fields *m, size_t n, size_t i)
     }
 }
 
-int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component,
-                         rgi_pack_entry *entries, double *values)
+int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component, rgi_pack_entry *entries,
+                         double *values)
 {
     const size_t n = rg_model_vertices(model), i = entry;
     const fields m = fields_of(model);
@@ -134,8 +133,8 @@ int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, in
     return out.count;
 }
 
-void rgi_coefficients_adj(const rg_model *model, rg_field field, size_t entry, int component,
-                          double scale, const rgi_pack *pack, size_t w, size_t lane, double *sum)
+void rgi_coefficients_adj(const rg_model *model, rg_field field, size_t entry, int component, double scale,
+                          const rgi_pack *pack, size_t w, size_t lane, double *sum)
 {
     rgi_pack_entry entries[RGI_MAX_ENTRIES];
     double values[RGI_MAX_ENTRIES];

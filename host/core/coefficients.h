@@ -12,12 +12,12 @@ void rgi_coefficients(const rg_model *model, double *coef);
 
 /* d coefficient / d field[entry][component]: fills entries/values (RGI_MAX_ENTRIES), returns how
  * many. Offsets of markers come as RGI_O1, RGI_O2 with the marker as node. */
-int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component,
-                         rgi_pack_entry *entries, double *values);
+int rgi_coefficients_jvp(const rg_model *model, rg_field field, size_t entry, int component, rgi_pack_entry *entries,
+                         double *values);
 
 /* its adjoint: adds to *sum `scale` times what the cotangents of lane `lane` (of w) of the pack's
  * coefficients and offsets say about field[entry][component] */
-void rgi_coefficients_adj(const rg_model *model, rg_field field, size_t entry, int component,
-                          double scale, const rgi_pack *pack, size_t w, size_t lane, double *sum);
+void rgi_coefficients_adj(const rg_model *model, rg_field field, size_t entry, int component, double scale,
+                          const rgi_pack *pack, size_t w, size_t lane, double *sum);
 
 #endif

@@ -59,8 +59,7 @@ rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_er
     const int index = backend_index(opts->backend);
     if (index < -1)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "The backend is \"%.40s\" but must be cpu, cuda or cuda:N with a GPU's number.",
-                       opts->backend);
+                       "The backend is \"%.40s\" but must be cpu, cuda or cuda:N with a GPU's number.", opts->backend);
     if (index < 0 && (opts->stream || opts->allocate || opts->release || opts->kernels))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "A stream, allocate, release and a folder of kernels go with a GPU, and the backend is cpu.");

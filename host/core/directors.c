@@ -37,8 +37,7 @@ rg_status rg_directors_along(const double *positions, size_t n_vertices, const d
                        n_vertices);
     for (size_t i = 0; i < n_vertices; i++)
         for (size_t c = 0; c < 3; c++)
-            if (!isfinite(positions[3 * i + c]))
-                return RG_FAIL(err, RG_ERR_VALUE, "vertex %zu is not finite", i);
+            if (!isfinite(positions[3 * i + c])) return RG_FAIL(err, RG_ERR_VALUE, "vertex %zu is not finite", i);
     for (size_t i = 0; i + 1 < n_vertices; i++)
         if (!rgi_unit_between(positions + 3 * i, positions + 3 * i + 3, next))
             return RG_FAIL(err, RG_ERR_VALUE, "vertices %zu and %zu are at one place", i, i + 1);

@@ -11,12 +11,11 @@ static int edge_direction(const double *a, const double *b, double *t)
     return rgi_unit_between(a, b, t) && t[0] * t[0] + t[1] * t[1] + t[2] * t[2] > 0.5;
 }
 
-rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0,
-                                   const double *clamp_x, double *clamp_m, rg_error *err)
+rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0, const double *clamp_x,
+                                   double *clamp_m, rg_error *err)
 {
     if (!b || !m0 || !x0 || !clamp_x || !clamp_m)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "rg_batch_carry_directors needs m0, x0, clamp_x and a place for clamp_m");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_carry_directors needs m0, x0, clamp_x and a place for clamp_m");
     if (b->opts.memory == RG_MEMORY_DEVICE)
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,
                        "rg_batch_carry_directors works on arrays of the host's memory, and this batch's are a "
@@ -31,8 +30,10 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
             while ((size_t)s->fixed_x[place] != edge) place++;
             memcpy(m, m0 + 3 * (rod * (b->vertices - 1) + edge), sizeof m);
             if (!edge_direction(x, x + 3, from))
-                return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length at the "
-                                                  "start", edge, rod);
+                return RG_FAIL(err, RG_ERR_VALUE,
+                               "clamped edge %zu of rod %zu has no length at the "
+                               "start",
+                               edge, rod);
             if (!rgi_is_director(x, m))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "the director of edge %zu of rod %zu in m0 is not a unit vector across its edge", edge,
@@ -40,9 +41,8 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
             for (size_t k = 0; k < b->steps; k++) {
                 const double *at = clamp_x + 3 * ((rod * b->steps + k) * b->clamped + place);
                 if (!edge_direction(at, at + 3, to))
-                    return RG_FAIL(err, RG_ERR_VALUE,
-                                   "clamped edge %zu of rod %zu has no length in step %zu", edge, rod,
-                                   k);
+                    return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length in step %zu", edge,
+                                   rod, k);
                 rgi_transport(from, to, m);
                 memcpy(from, to, sizeof from);
                 memcpy(clamp_m + 3 * ((rod * b->steps + k) * b->held + d), m, sizeof m);
@@ -79,13 +79,12 @@ static size_t first_other(const rg_batch *b)
     return rod;
 }
 
-rg_status rg_batch_shooting(const rg_batch *b, const rg_batch_inputs *inputs, const double *x,
-                            const double *v, double weight, double time_s, double *cost,
-                            double *x_bar, double *v_bar, double *x0_bar, double *v0_bar,
-                            rg_error *err)
+rg_status rg_batch_shooting(const rg_batch *b, const rg_batch_inputs *inputs, const double *x, const double *v,
+                            double weight, double time_s, double *cost, double *x_bar, double *v_bar, double *x0_bar,
+                            double *v0_bar, rg_error *err)
 {
-    if (!b || !inputs || !inputs->x0 || !inputs->v0 || !x || !v || !cost || !x_bar || !v_bar ||
-        !x0_bar || !v0_bar || !(weight >= 0.0) || !(time_s >= 0.0))
+    if (!b || !inputs || !inputs->x0 || !inputs->v0 || !x || !v || !cost || !x_bar || !v_bar || !x0_bar || !v0_bar ||
+        !(weight >= 0.0) || !(time_s >= 0.0))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_shooting needs a batch, its inputs and outputs, places for the "
                        "derivatives, and a weight and time of at least 0");

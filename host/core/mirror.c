@@ -85,8 +85,7 @@ static rg_status copy_ints(rgi_mirror *m, const void *from, size_t bytes, const 
     *to = NULL;
     if (m->ints && bytes) {
         *to = (char *)m->ints + m->ints_used;
-        if (!m->ints_sent)
-            RG_TRY(rgi_device_upload(m->device, (char *)m->ints + m->ints_used, from, bytes, err));
+        if (!m->ints_sent) RG_TRY(rgi_device_upload(m->device, (char *)m->ints + m->ints_used, from, bytes, err));
     }
     m->ints_used += room;
     return RG_OK;
@@ -148,17 +147,16 @@ static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
     p->fixed_theta = m->shape.at[5];
     p->free_markers = m->shape.at[6];
     p->fixed = m->shape.fixed;
-    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->share, &p->x0,       &p->v0,    &p->m0, &p->dx0,
-                               &p->dv0,        &p->dturn0, &p->chord, &p->recorded, &p->weight};
+    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->share, &p->x0,       &p->v0,    &p->m0,
+                               &p->dx0,        &p->dv0,  &p->dturn0, &p->chord, &p->recorded, &p->weight};
     for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) *inputs[k] = moved(m, *inputs[k]);
-    double **outputs[] = {&p->markers,    &p->status,     &p->markers_jvp, &p->loss,    &p->coef_bar,
-                          &p->offset_bar, &p->x0_bar,     &p->v0_bar,      &p->turn0_bar, &p->adjoint_status,
-                          &p->carried};
+    double **outputs[] = {&p->markers, &p->status, &p->markers_jvp, &p->loss,           &p->coef_bar, &p->offset_bar,
+                          &p->x0_bar,  &p->v0_bar, &p->turn0_bar,   &p->adjoint_status, &p->carried};
     for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++) *outputs[k] = moved(m, *outputs[k]);
-    rgi_series *series[] = {&p->drive_x,  &p->drive_m,     &p->force,  &p->out_x,     &p->out_v,
-                            &p->out_m,    &p->out_markers, &p->ddrive_x, &p->ddrive_turn, &p->dforce,
-                            &p->out_dx,   &p->out_dv,      &p->out_dturn, &p->out_dmarkers, &p->x_bar,
-                            &p->v_bar,    &p->turn_bar,    &p->markers_bar, &p->drive_x_bar, &p->drive_turn_bar,
+    rgi_series *series[] = {&p->drive_x,   &p->drive_m,     &p->force,       &p->out_x,        &p->out_v,
+                            &p->out_m,     &p->out_markers, &p->ddrive_x,    &p->ddrive_turn,  &p->dforce,
+                            &p->out_dx,    &p->out_dv,      &p->out_dturn,   &p->out_dmarkers, &p->x_bar,
+                            &p->v_bar,     &p->turn_bar,    &p->markers_bar, &p->drive_x_bar,  &p->drive_turn_bar,
                             &p->force_bar, &p->growth};
     for (size_t k = 0; k < sizeof series / sizeof *series; k++) move_series(m, series[k]);
     p->normal = p->gradients = NULL;
@@ -251,9 +249,9 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
     }
     status = rgi_rollout_place(&m->rollout, opts->rods, most, err);
     if (status != RG_OK) goto fail;
-    if (status == RG_OK) status = take(m, opts->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err);
     if (status == RG_OK)
-        status = take(m, opts->memory_doubles * real_bytes(m), "the rods' arrays", &m->memory, err);
+        status = take(m, opts->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err);
+    if (status == RG_OK) status = take(m, opts->memory_doubles * real_bytes(m), "the rods' arrays", &m->memory, err);
     if (status == RG_OK) status = take(m, opts->drives_doubles * sizeof(double), "the drives", &m->drives, err);
     if (status == RG_OK) status = take(m, m->ints_bytes, "the meshes", &m->ints, err);
     if (status == RG_OK) status = take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err);
@@ -263,8 +261,7 @@ rg_status rgi_mirror_create(rgi_device *device, const rgi_mirror_opts *opts, rgi
     if (status != RG_OK) goto fail;
     /* behind the last rod's own: a block of all rods' */
     if (!m->rollout.shared)
-        m->rollout.fast = m->scratch +
-                      opts->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * real_bytes(m);
+        m->rollout.fast = m->scratch + opts->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * real_bytes(m);
     if (plan) status = rgi_device_upload(device, m->plan, plan, sizeof *plan, err);
     if (status == RG_OK && opts->drives_doubles)
         status = rgi_device_upload(device, m->drives, opts->drives, opts->drives_doubles * sizeof(double), err);

@@ -40,8 +40,8 @@ rg_status rgi_mirror_send(rgi_mirror *mirror, const double *from, size_t count, 
 rg_status rgi_mirror_fetch(rgi_mirror *mirror, double *to, size_t count, rg_error *err);
 
 /* Directions: values [rods][apart], apart >= entry_begin[n_directions]. The packs must be sent after. */
-rg_status rgi_mirror_entries(rgi_mirror *mirror, const int *entry_begin, int n_directions, const rgi_pack_entry *entries,
-                             const double *values, size_t apart, rg_error *err);
+rg_status rgi_mirror_entries(rgi_mirror *mirror, const int *entry_begin, int n_directions,
+                             const rgi_pack_entry *entries, const double *values, size_t apart, rg_error *err);
 /* the host's packs as they are now */
 rg_status rgi_mirror_packs(rgi_mirror *mirror, const rgi_pack *const *packs, rg_error *err);
 /* or what a call changes in all of them (cuda/rollout.h), arrays on the device */

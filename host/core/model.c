@@ -28,7 +28,7 @@ struct rg_model {
 };
 
 static const rg_field_info field_infos[RG_FIELD_COUNT] = {
-#define FIELD_INFO(id, name, unit, location, components, range, symbol)                            \
+#define FIELD_INFO(id, name, unit, location, components, range, symbol)                                                \
     [id] = {name, unit, location, components, range, symbol},
     RG_FIELD_LIST(FIELD_INFO)
 #undef FIELD_INFO
@@ -60,7 +60,7 @@ int rg_field_find(const char *name, rg_field *out)
 const char *rg_bend_measure_name(rg_bend_measure measure)
 {
     switch (measure) {
-#define CASE_NAME(value, code, text)                                                               \
+#define CASE_NAME(value, code, text)                                                                                   \
     case value: return text;
         RG_BEND_MEASURE_LIST(CASE_NAME)
 #undef CASE_NAME
@@ -70,10 +70,10 @@ const char *rg_bend_measure_name(rg_bend_measure measure)
 
 int rg_bend_measure_find(const char *name, rg_bend_measure *out)
 {
-#define IF_NAMED(value, code, text)                                                                \
-    if (name && strcmp(name, text) == 0) {                                                         \
-        *out = value;                                                                              \
-        return 1;                                                                                  \
+#define IF_NAMED(value, code, text)                                                                                    \
+    if (name && strcmp(name, text) == 0) {                                                                             \
+        *out = value;                                                                                                  \
+        return 1;                                                                                                      \
     }
     RG_BEND_MEASURE_LIST(IF_NAMED)
 #undef IF_NAMED
@@ -83,21 +83,17 @@ int rg_bend_measure_find(const char *name, rg_bend_measure *out)
 static rg_status check_clamps(size_t n_markers, const int *clamps, size_t n_clamps, rg_error *err)
 {
     if (n_clamps > 0 && !clamps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "A model of %zu clamp%s needs a list of markers, got NULL.", n_clamps,
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "A model of %zu clamp%s needs a list of markers, got NULL.", n_clamps,
                        rgi_plural(n_clamps));
     if (n_clamps >= n_markers)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "All %zu markers would be driven (%zu clamps); leave at least one free.",
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "All %zu markers would be driven (%zu clamps); leave at least one free.",
                        n_markers, n_clamps);
     for (size_t c = 0; c < n_clamps; c++) {
         if (clamps[c] < 0 || (size_t)clamps[c] >= n_markers)
-            return RG_FAIL(err, RG_ERR_ARGUMENT,
-                           "Clamp %d is not a marker of this rod; give indices from 0 to %zu.",
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "Clamp %d is not a marker of this rod; give indices from 0 to %zu.",
                            clamps[c], n_markers - 1);
         if (c > 0 && clamps[c] <= clamps[c - 1])
-            return RG_FAIL(err, RG_ERR_ARGUMENT,
-                           "Clamp %d follows clamp %d; give each once, in ascending order.",
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "Clamp %d follows clamp %d; give each once, in ascending order.",
                            clamps[c], clamps[c - 1]);
     }
     return RG_OK;
@@ -133,39 +129,33 @@ static void fill_mesh(rg_model *model, const int *clamps)
         model->marker_vertices[k] = (int)vertex;
         if (k + 1 == model->markers) break;
         while (c < model->clamps && (size_t)clamps[c] < k) c++;
-        int gripped =
-            c + 1 < model->clamps && (size_t)clamps[c] == k && (size_t)clamps[c + 1] == k + 1;
+        int gripped = c + 1 < model->clamps && (size_t)clamps[c] == k && (size_t)clamps[c + 1] == k + 1;
         size_t edges = gripped ? 1 : model->refine;
-        for (size_t e = 0; e < edges; e++)
-            model->fields[RG_REST_LENGTH][vertex + e] = spacing / (double)edges;
+        for (size_t e = 0; e < edges; e++) model->fields[RG_REST_LENGTH][vertex + e] = spacing / (double)edges;
         vertex += edges;
     }
     for (size_t i = 0; i < model->clamps; i++) model->clamp_markers[i] = clamps[i];
 }
 
-rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps,
-                          rg_model **out, rg_error *err)
+rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps, rg_model **out,
+                          rg_error *err)
 {
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "The pointer to return a model in is NULL.");
     *out = NULL;
-    if (n_markers < 3)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "A rod needs at least 3 markers, got %zu.", n_markers);
+    if (n_markers < 3) return RG_FAIL(err, RG_ERR_ARGUMENT, "A rod needs at least 3 markers, got %zu.", n_markers);
     if (refine < 1)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "A rod needs at least 1 edge between markers, got refine = %zu.", refine);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "A rod needs at least 1 edge between markers, got refine = %zu.", refine);
     if (refine > (max_vertices - 1) / (n_markers - 1))
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "%zu markers with %zu edge%s between them make more than %zu vertices; use fewer.",
-            n_markers, refine, rgi_plural(refine), max_vertices);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%zu markers with %zu edge%s between them make more than %zu vertices; use fewer.", n_markers,
+                       refine, rgi_plural(refine), max_vertices);
     RG_TRY(check_clamps(n_markers, clamps, n_clamps, err));
 
     size_t gripped = 0; /* intervals between two driven neighbours */
     for (size_t c = 1; c < n_clamps; c++) gripped += clamps[c] == clamps[c - 1] + 1;
     const size_t vertices = 1 + gripped + (n_markers - 1 - gripped) * refine;
 
-    rg_model sizes = {
-        .markers = n_markers, .refine = refine, .vertices = vertices, .clamps = n_clamps};
+    rg_model sizes = {.markers = n_markers, .refine = refine, .vertices = vertices, .clamps = n_clamps};
     size_t doubles = 0;
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
         sizes.entries[f] = location_entries(field_infos[f].location, vertices, n_markers);
@@ -173,9 +163,7 @@ rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, si
     }
     sizes.bytes = sizeof sizes + doubles * sizeof(double) + (n_markers + n_clamps) * sizeof(int);
     rg_model *model = malloc(sizes.bytes);
-    if (!model)
-        return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a model of %zu vertices.",
-                       vertices);
+    if (!model) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a model of %zu vertices.", vertices);
     memcpy(model, &sizes, sizeof sizes);
     attach_storage(model);
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
@@ -194,8 +182,7 @@ rg_status rg_model_copy(const rg_model *model, rg_model **out, rg_error *err)
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to copy is NULL.");
     rg_model *copy = malloc(model->bytes);
     if (!copy)
-        return RG_FAIL(err, RG_ERR_MEMORY,
-                       "There is no memory for a copy of a model of %zu vertices.",
+        return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a copy of a model of %zu vertices.",
                        model->vertices);
     memcpy(copy, model, model->bytes);
     attach_storage(copy);
@@ -262,8 +249,8 @@ static rg_status check_field(const rg_model *model, rg_field field, rg_error *er
         else if (info->range == RG_POSITIVE && !(value > 0)) rule = "be positive";
         else if (info->range == RG_NONNEGATIVE && !(value >= 0)) rule = "not be negative";
         if (rule)
-            return RG_FAIL(err, RG_ERR_VALUE, "%s, entry %zu, is %g %s; it must %s.", info->name,
-                           i / components, value, info->unit, rule);
+            return RG_FAIL(err, RG_ERR_VALUE, "%s, entry %zu, is %g %s; it must %s.", info->name, i / components, value,
+                           info->unit, rule);
     }
     return RG_OK;
 }

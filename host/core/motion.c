@@ -7,10 +7,7 @@
 
 #include "rod/layout.h"
 
-static double dot(const double *a, const double *b)
-{
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
+static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 static void cross(const double *a, const double *b, double *r)
 {
@@ -97,7 +94,7 @@ void rgi_motion_weights(const rgi_shape *s, const rg_recording *r, double *weigh
         const size_t k = (size_t)s->interval[i], first = (size_t)s->support[i];
         const size_t end = s->fraction[i] == 0.0 ? k : s->fraction[i] == 1.0 ? k + 1 : markers;
         double at[RGI_SUPPORT] = {0.0}, own = 0.0; /* arc length at the support's markers and at the vertex [m] */
-        if (end < markers) { /* a marker's own vertex */
+        if (end < markers) {                       /* a marker's own vertex */
             weights[RGI_SUPPORT * i + end - first] = 1.0;
             continue;
         }
@@ -157,8 +154,8 @@ rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err
     s->free_markers = calloc(markers, sizeof(int));
     s->support = calloc(n, sizeof(int));
     s->fraction = calloc(n, sizeof(double));
-    if (!s->fixed || !s->order || !s->first || !s->second || !s->marker_vertices || !s->interval ||
-        !s->fixed_x || !s->fixed_theta || !s->free_markers || !s->support || !s->fraction)
+    if (!s->fixed || !s->order || !s->first || !s->second || !s->marker_vertices || !s->interval || !s->fixed_x ||
+        !s->fixed_theta || !s->free_markers || !s->support || !s->fraction)
         goto fail;
     memcpy(s->marker_vertices, at, markers * sizeof *at);
     for (size_t i = 0; i < n; i++) {
@@ -214,25 +211,22 @@ int rgi_motion_starts_straight(const rg_recording *r)
 /* chords [markers][3] and directors [markers][3] by interval of one frame; from = NULL starts in
  * space */
 static rg_status frame_directors(const rg_recording *r, size_t frame, const double *chords_before,
-                                 const double *directors_before, double *chords, double *directors,
-                                 rg_error *err)
+                                 const double *directors_before, double *chords, double *directors, rg_error *err)
 {
     const double *x = r->driving + frame * r->n_markers * 3;
     for (size_t k = 0; k < r->n_markers; k++)
         for (int c = 0; c < 3; c++)
             if (!isfinite(x[3 * k + (size_t)c]))
-                return RG_FAIL(
-                    err, RG_ERR_VALUE,
-                    "%s: marker %zu is not finite in frame %zu; a simulation starts from "
-                    "frames 0 and 1 and needs every marker there",
-                    r->name, k, frame);
+                return RG_FAIL(err, RG_ERR_VALUE,
+                               "%s: marker %zu is not finite in frame %zu; a simulation starts from "
+                               "frames 0 and 1 and needs every marker there",
+                               r->name, k, frame);
     for (size_t k = 0; k + 1 < r->n_markers; k++) {
         double *t = chords + 3 * k, *m = directors + 3 * k;
         if (!rgi_unit_between(x + 3 * k, x + 3 * k + 3, t))
-            return RG_FAIL(
-                err, RG_ERR_VALUE,
-                "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there",
-                r->name, k, k + 1, frame);
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "%s: markers %zu and %zu coincide in frame %zu; a simulation cannot start there", r->name, k,
+                           k + 1, frame);
         if (chords_before) {
             memcpy(m, directors_before + 3 * k, 3 * sizeof *m);
             rgi_transport(chords_before + 3 * k, t, m);
@@ -248,8 +242,7 @@ static rg_status frame_directors(const rg_recording *r, size_t frame, const doub
 }
 
 /* n1, n2 at every marker: the adjacent intervals' directors, averaged */
-static void marker_frames(size_t markers, const double *chords, const double *directors,
-                          double *frames)
+static void marker_frames(size_t markers, const double *chords, const double *directors, double *frames)
 {
     memset(frames, 0, 6 * markers * sizeof *frames);
     for (size_t k = 0; k < markers; k++) {
@@ -281,9 +274,9 @@ static void mesh_positions(const rgi_shape *s, const double *weights, const doub
         }
 }
 
-rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const double *offsets,
-                           const double gravity[3], double *x, double *v, double *m1, double *chord, double *frames0,
-                           double *frames1, rg_error *err)
+rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const double *offsets, const double gravity[3],
+                           double *x, double *v, double *m1, double *chord, double *frames0, double *frames1,
+                           rg_error *err)
 {
     size_t markers = s->n_markers;
     rg_status status = RG_ERR_MEMORY;
@@ -300,15 +293,15 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
     mesh_positions(s, weights, r->driving, offsets, frames0, before);
     mesh_positions(s, weights, r->driving + 3 * markers, offsets, frames1, x);
     for (size_t i = 0; i < 3 * s->n; i++) v[i] = (x[i] - before[i]) / (r->dt_s * rgi_motion_gap(r, 1));
-    for (size_t i = 0; i < 3 * s->n && s->n_fixed_x == 0; i++) v[i] += 0.5 * r->dt_s * rgi_motion_gap(r, 1) * gravity[i % 3];
+    for (size_t i = 0; i < 3 * s->n && s->n_fixed_x == 0; i++)
+        v[i] += 0.5 * r->dt_s * rgi_motion_gap(r, 1) * gravity[i % 3];
     memset(m1, 0, 3 * s->n * sizeof *m1);
     memset(chord, 0, 3 * s->n * sizeof *chord);
     for (size_t i = 0; i + 1 < s->n; i++) {
         size_t k = (size_t)s->interval[i];
         double t[3];
         if (!rgi_unit_between(x + 3 * i, x + 3 * i + 3, t)) {
-            status = RG_FAIL(err, RG_ERR_VALUE,
-                             "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i,
+            status = RG_FAIL(err, RG_ERR_VALUE, "%s: the rod's vertices %zu and %zu coincide at the start", r->name, i,
                              i + 1);
             goto done;
         }
@@ -321,8 +314,7 @@ done:
     return status;
 }
 
-size_t rgi_motion_slip(const rgi_shape *s, const rg_recording *r, double *lengths,
-                       unsigned char *slipped)
+size_t rgi_motion_slip(const rgi_shape *s, const rg_recording *r, double *lengths, unsigned char *slipped)
 {
     const double longest = 1.12; /* chords of well held ropes stay within 6 % of their mean */
     size_t count = 0;
@@ -392,8 +384,8 @@ double rgi_motion_turn(const rgi_shape *s, const rg_recording *r, int substeps, 
     return most;
 }
 
-rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int substeps,
-                           double *positions, double *directors, int *frame_of, rg_error *err)
+rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int substeps, double *positions,
+                           double *directors, int *frame_of, rg_error *err)
 {
     const size_t markers = s->n_markers;
     rg_status status = RG_OK;
@@ -406,19 +398,17 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
             for (size_t c = 0; c < 3; c++)
                 if ((s->fixed[s->marker_vertices[m]] & RGI_FIXED_X) &&
                     !isfinite(r->driving[3 * (f * markers + m) + c])) {
-                    status =
-                        RG_FAIL(err, RG_ERR_VALUE,
-                                "%s: driving marker %zu is not finite in frame %zu; repair the "
-                                "recording or leave the marker out of --clamp",
-                                r->name, m, f);
+                    status = RG_FAIL(err, RG_ERR_VALUE,
+                                     "%s: driving marker %zu is not finite in frame %zu; repair the "
+                                     "recording or leave the marker out of --clamp",
+                                     r->name, m, f);
                     goto done;
                 }
     status = frame_directors(r, 0, NULL, NULL, c0, d0, err);
     if (status == RG_OK) status = frame_directors(r, 1, c0, d0, chords, current, err);
     size_t step = 0, tick = 0;
     for (size_t frame = 2; frame < r->n_frames && status == RG_OK; frame++) {
-        const size_t ticks = r->lost ? 1 + (size_t)r->lost[frame] : 1,
-                     steps = ticks * (size_t)substeps;
+        const size_t ticks = r->lost ? 1 + (size_t)r->lost[frame] : 1, steps = ticks * (size_t)substeps;
         for (size_t k = 0; k < ticks; k++) frame_of[tick++] = k + 1 == ticks ? (int)frame : -1;
         for (size_t k = 1; k <= steps; k++, step++) {
             for (size_t m = 0, f = 0; m < markers; m++) {
@@ -432,15 +422,13 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
                 size_t i = (size_t)s->fixed_theta[f], interval = (size_t)s->interval[i];
                 double t[3];
                 if (!rgi_unit_between(x + 3 * i, x + 3 * i + 3, t)) {
-                    status = RG_FAIL(err, RG_ERR_VALUE,
-                                     "%s: driving markers %zu and %zu coincide in frame %zu",
+                    status = RG_FAIL(err, RG_ERR_VALUE, "%s: driving markers %zu and %zu coincide in frame %zu",
                                      r->name, interval, interval + 1, frame);
                     goto done;
                 }
                 rgi_transport(chords + 3 * interval, t, current + 3 * interval);
                 memcpy(chords + 3 * interval, t, sizeof t);
-                memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval,
-                       sizeof t);
+                memcpy(directors + 3 * (step * s->n_fixed_theta + f), current + 3 * interval, sizeof t);
             }
         }
     }

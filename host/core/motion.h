@@ -63,17 +63,16 @@ double rgi_motion_gap(const rg_recording *recording, size_t f);
  * act along in frames 0 and 1. The velocity is that between these frames; of a rod that nothing holds it is half an
  * interval's fall more, the one at frame 1: nothing would ever correct what is missing (docs/physics.md, section 5).
  * RG_ERR_VALUE where the markers of frame 0 or 1 are not finite or coincide. */
-rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording,
-                           const double *offsets, const double gravity[3], double *x, double *v, double *m1,
-                           double *chord, double *frames0, double *frames1, rg_error *err);
+rg_status rgi_motion_start(const rgi_shape *shape, const rg_recording *recording, const double *offsets,
+                           const double gravity[3], double *x, double *v, double *m1, double *chord, double *frames0,
+                           double *frames1, rg_error *err);
 
 /* A rope can slip in a gripper between takes. It cannot be longer than it is: where a recording
  * starts with a marker interval beside a gripper more than 12 % longer than its rest length, that
  * interval's rest length is, for this recording, the chord of frames 0 and 1. lengths: [n] rest
  * lengths of the edges, overwritten there; slipped: [n] set to 1 at such edges, else 0. Returns how
  * many edges. */
-size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, double *lengths,
-                       unsigned char *slipped);
+size_t rgi_motion_slip(const rgi_shape *shape, const rg_recording *recording, double *lengths, unsigned char *slipped);
 
 /* t: unit vector from a to b; 0 when they coincide. Not a unit vector where their distance overflows. */
 int rgi_unit_between(const double *a, const double *b, double *t);
@@ -98,7 +97,7 @@ double rgi_motion_turn(const rgi_shape *shape, const rg_recording *recording, in
  * end of every step, each tick cut into `substeps`; frame_of[ticks]: the frame that a tick ends at,
  * or -1 for a lost one. Drivers go along straight lines between frames, and along a cubic with both
  * sides' velocities over lost ones. RG_ERR_VALUE names the frame and marker of a bad driver. */
-rg_status rgi_motion_drive(const rgi_shape *shape, const rg_recording *recording, int substeps,
-                           double *positions, double *directors, int *frame_of, rg_error *err);
+rg_status rgi_motion_drive(const rgi_shape *shape, const rg_recording *recording, int substeps, double *positions,
+                           double *directors, int *frame_of, rg_error *err);
 
 #endif

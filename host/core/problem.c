@@ -12,8 +12,7 @@
 
 size_t rgi_field_numbers(const rg_model *model, int field)
 {
-    return rg_model_field_entries(model, (rg_field)field) *
-           (size_t)rg_field_describe((rg_field)field)->components;
+    return rg_model_field_entries(model, (rg_field)field) * (size_t)rg_field_describe((rg_field)field)->components;
 }
 
 void rgi_problem_destroy(rgi_problem **problem)
@@ -51,8 +50,8 @@ static int allocate(rgi_problem *p)
 }
 
 /* one recording into row `rod` */
-static rg_status fill(rgi_problem *p, const rgi_shape *s, const rg_model *model,
-                      const rg_recording *r, size_t rod, rg_error *err)
+static rg_status fill(rgi_problem *p, const rgi_shape *s, const rg_model *model, const rg_recording *r, size_t rod,
+                      rg_error *err)
 {
     const size_t n = s->n, fx = 3 * s->n_fixed_x, ft = 3 * s->n_fixed_theta;
     const size_t own = p->ticks[rod] * (size_t)p->rollout.substeps;
@@ -69,9 +68,8 @@ static rg_status fill(rgi_problem *p, const rgi_shape *s, const rg_model *model,
     status = rg_model_copy(model, &p->models[rod], err);
     if (status != RG_OK) goto done;
     (void)rgi_motion_slip(s, r, rg_model_field_data(p->models[rod], RG_REST_LENGTH), slipped);
-    status =
-        rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->rollout.gravity, p->x0 + 3 * rod * n,
-                         p->v0 + 3 * rod * n, m, chord, frames, frames + 6 * s->n_markers, err);
+    status = rgi_motion_start(s, r, rg_model_field(model, RG_MARKER_OFFSET), p->rollout.gravity, p->x0 + 3 * rod * n,
+                              p->v0 + 3 * rod * n, m, chord, frames, frames + 6 * s->n_markers, err);
     if (status != RG_OK) goto done;
     memcpy(p->m0 + 3 * rod * (n - 1), m, 3 * (n - 1) * sizeof *m);
     status = rgi_motion_drive(s, r, p->rollout.substeps, clamp_x, clamp_m, frame_of, err);
@@ -87,8 +85,7 @@ done:
     return status;
 }
 
-static rg_status check(const rg_model *model, const rg_recording *recordings, size_t n,
-                       rg_error *err)
+static rg_status check(const rg_model *model, const rg_recording *recordings, size_t n, rg_error *err)
 {
     const int *clamps = NULL;
     const size_t n_clamps = rg_model_clamps(model, &clamps);
@@ -106,8 +103,7 @@ static rg_status check(const rg_model *model, const rg_recording *recordings, si
                            "third on",
                            r->name, r->n_frames);
         if (!(r->dt_s > 0.0) || r->dt_s != recordings[0].dt_s)
-            return RG_FAIL(err, RG_ERR_SHAPE,
-                           "%s has a frame interval of %g s and %s one of %g s; check them apart",
+            return RG_FAIL(err, RG_ERR_SHAPE, "%s has a frame interval of %g s and %s one of %g s; check them apart",
                            r->name, r->dt_s, recordings[0].name, recordings[0].dt_s);
     }
     return RG_OK;
@@ -137,12 +133,10 @@ rg_status rgi_problem_create(const rg_model *model, const rg_recording *recordin
     p->clamped_vertices = shape->n_fixed_x;
     p->clamped_edges = shape->n_fixed_theta;
     for (size_t i = 0; i < n; i++)
-        p->frames = p->frames > rgi_motion_ticks(&recordings[i]) ? p->frames
-                                                                 : rgi_motion_ticks(&recordings[i]);
+        p->frames = p->frames > rgi_motion_ticks(&recordings[i]) ? p->frames : rgi_motion_ticks(&recordings[i]);
     p->steps = p->frames * (size_t)rollout->substeps;
     if (!allocate(p)) {
-        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu steps", n,
-                         p->steps);
+        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings of %zu steps", n, p->steps);
         goto done;
     }
     for (size_t d = 0; d < p->clamped_edges; d++) {
@@ -170,8 +164,7 @@ rg_batch_inputs rgi_problem_inputs(const rgi_problem *p)
     return in;
 }
 
-rg_status rgi_problem_batch(const rgi_problem *p, const rg_batch_opts *opts, rg_batch **out,
-                            rg_error *err)
+rg_status rgi_problem_batch(const rgi_problem *p, const rg_batch_opts *opts, rg_batch **out, rg_error *err)
 {
     rg_batch_opts own = *opts;
     own.rollout = p->rollout;
@@ -179,8 +172,7 @@ rg_status rgi_problem_batch(const rgi_problem *p, const rg_batch_opts *opts, rg_
     own.n_frames = p->frames;
     RG_TRY(rg_batch_create(p->models[0], p->n, &own, out, err));
     rg_status status = RG_OK;
-    for (size_t i = 1; i < p->n && status == RG_OK; i++)
-        status = rg_batch_set_model(*out, i, p->models[i], err);
+    for (size_t i = 1; i < p->n && status == RG_OK; i++) status = rg_batch_set_model(*out, i, p->models[i], err);
     if (status != RG_OK) rg_batch_destroy(out);
     return status;
 }
@@ -205,8 +197,7 @@ static int carry(const double *from, const double *to, double turn, double *m)
     }
     if (!(chi > 1e-3)) return 0;
     for (int c = 0; c < 3; c++) m[c] -= along / chi * (s[c] + t[c]);
-    const double other[3] = {t[1] * m[2] - t[2] * m[1], t[2] * m[0] - t[0] * m[2],
-                             t[0] * m[1] - t[1] * m[0]};
+    const double other[3] = {t[1] * m[2] - t[2] * m[1], t[2] * m[0] - t[0] * m[2], t[0] * m[1] - t[1] * m[0]};
     for (int c = 0; c < 3; c++) {
         m[c] = cos(turn) * m[c] + sin(turn) * other[c];
         size += m[c] * m[c];
@@ -220,26 +211,24 @@ static void add(double *to, const double *from, size_t count, double scale)
     for (size_t i = 0; from && i < count; i++) to[i] += scale * from[i];
 }
 
-static int move_directors(const rgi_problem *p, const rg_batch_tangents *by, double scale,
-                          rgi_problem *q)
+static int move_directors(const rgi_problem *p, const rg_batch_tangents *by, double scale, rgi_problem *q)
 {
     int good = 1;
     for (size_t k = 0; k < p->n * p->edges; k++) {
         const size_t at = 3 * (k / p->edges * p->vertices + k % p->edges);
-        good &=
-            carry(p->x0 + at, q->x0 + at, by->turn0 ? scale * by->turn0[k] : 0.0, q->m0 + 3 * k);
+        good &= carry(p->x0 + at, q->x0 + at, by->turn0 ? scale * by->turn0[k] : 0.0, q->m0 + 3 * k);
     }
     for (size_t k = 0; k < p->n * p->steps * p->clamped_edges; k++) {
         const size_t place = (size_t)p->clamp_place[k % p->clamped_edges];
         const size_t at = 3 * (k / p->clamped_edges * p->clamped_vertices + place);
-        good &= carry(p->clamp_x + at, q->clamp_x + at,
-                      by->clamp_turn ? scale * by->clamp_turn[k] : 0.0, q->clamp_m + 3 * k);
+        good &= carry(p->clamp_x + at, q->clamp_x + at, by->clamp_turn ? scale * by->clamp_turn[k] : 0.0,
+                      q->clamp_m + 3 * k);
     }
     return good;
 }
 
-rg_status rgi_problem_move(const rgi_problem *p, const rg_batch_tangents *by, double scale,
-                           rgi_problem **out, rg_error *err)
+rg_status rgi_problem_move(const rgi_problem *p, const rg_batch_tangents *by, double scale, rgi_problem **out,
+                           rg_error *err)
 {
     rg_status status = RG_OK;
     *out = NULL;
@@ -252,8 +241,7 @@ rg_status rgi_problem_move(const rgi_problem *p, const rg_batch_tangents *by, do
     q->clamped_edge = NULL;
     if (!allocate(q)) goto memory;
     memcpy(q->ticks, p->ticks, p->n * sizeof *q->ticks);
-    memcpy((int *)(uintptr_t)q->clamped_edge, p->clamped_edge,
-           2 * p->clamped_edges * sizeof *p->clamped_edge);
+    memcpy((int *)(uintptr_t)q->clamped_edge, p->clamped_edge, 2 * p->clamped_edges * sizeof *p->clamped_edge);
     memcpy(q->x0, p->x0, p->doubles * sizeof *q->x0);
     const size_t forces = 3 * p->n * p->steps * p->vertices;
     if (p->force || by->force) {
@@ -274,8 +262,8 @@ rg_status rgi_problem_move(const rgi_problem *p, const rg_batch_tangents *by, do
         if (status != RG_OK) goto fail;
         for (int f = 0; f < RG_FIELD_COUNT; f++) {
             const size_t count = rgi_field_numbers(q->models[i], f);
-            add(rg_model_field_data(q->models[i], (rg_field)f),
-                by->fields[f] ? by->fields[f] + i * count : NULL, count, scale);
+            add(rg_model_field_data(q->models[i], (rg_field)f), by->fields[f] ? by->fields[f] + i * count : NULL, count,
+                scale);
         }
         status = rg_model_check(q->models[i], err);
         if (status != RG_OK) goto fail;

@@ -14,9 +14,8 @@ typedef struct rgi_problem {
     size_t n, frames, steps; /* rods; frame intervals and steps of the longest */
     size_t vertices, edges, markers, clamped_vertices, clamped_edges;
     const int *clamped_edge; /* [clamped_edges]; owned */
-    const int
-        *clamp_place; /* [clamped_edges] of the edge's first vertex among the clamped; owned */
-    size_t *ticks;    /* [n] frame intervals of each recording */
+    const int *clamp_place;  /* [clamped_edges] of the edge's first vertex among the clamped; owned */
+    size_t *ticks;           /* [n] frame intervals of each recording */
     rg_rollout_opts rollout;
     double dt_s;
     double *x0, *v0, *m0, *clamp_x, *clamp_m; /* shapes of rg_batch_inputs; one block, owned */
@@ -34,13 +33,12 @@ rg_batch_inputs rgi_problem_inputs(const rgi_problem *problem);
 
 /* A batch of the problem's rods with their models; of opts, rollout, dt_s and n_frames are the
  * problem's. As rg_batch_create. */
-rg_status rgi_problem_batch(const rgi_problem *problem, const rg_batch_opts *opts, rg_batch **out,
-                            rg_error *err);
+rg_status rgi_problem_batch(const rgi_problem *problem, const rg_batch_opts *opts, rg_batch **out, rg_error *err);
 
 /* A copy moved by scale times a direction: directors follow their edges by parallel transport and
  * turn. RG_ERR_VALUE where a field leaves its range or an edge its direction, RG_ERR_MEMORY. */
-rg_status rgi_problem_move(const rgi_problem *problem, const rg_batch_tangents *by, double scale,
-                           rgi_problem **out, rg_error *err);
+rg_status rgi_problem_move(const rgi_problem *problem, const rg_batch_tangents *by, double scale, rgi_problem **out,
+                           rg_error *err);
 
 /* numbers of a field, entries times components */
 size_t rgi_field_numbers(const rg_model *model, int field);

@@ -29,8 +29,7 @@ rg_status rgi_recordings_complete(const rg_recording *recordings, size_t n, rg_r
         char label[NAME_BYTES];
         snprintf(label, sizeof label, "recording %zu", i);
         const char *name = r->name ? r->name : label;
-        if (!r->positions)
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "%s has no positions; set its array of markers", name);
+        if (!r->positions) return RG_FAIL(err, RG_ERR_ARGUMENT, "%s has no positions; set its array of markers", name);
         if (!r->clamps && r->n_clamps > 0)
             return RG_FAIL(err, RG_ERR_ARGUMENT,
                            "%s has %zu driving markers but no list of them; set clamps, or n_clamps to 0", name,

@@ -24,12 +24,13 @@ rg_rollout_opts rg_rollout_opts_default(void)
 }
 
 /* of the lists of rodgrad/rollout.h: a value's name, and the value of a name */
-#define CASE_NAME(value, code, text)                                                               \
-    case value: return text;
-#define IF_NAMED(value, code, text)                                                                \
-    if (name && strcmp(name, text) == 0) {                                                         \
-        *out = value;                                                                              \
-        return 1;                                                                                  \
+#define CASE_NAME(value, code, text)                                                                                   \
+    case value:                                                                                                        \
+        return text;
+#define IF_NAMED(value, code, text)                                                                                    \
+    if (name && strcmp(name, text) == 0) {                                                                             \
+        *out = value;                                                                                                  \
+        return 1;                                                                                                      \
     }
 
 const char *rg_rod_flag_text(rg_rod_flag flag)
@@ -87,13 +88,11 @@ const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL, RG_REAL_DOUBLE)->isa; }
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
 {
     if (o->struct_size != sizeof *o)
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
-            o->struct_size, sizeof *o);
-    if (o->stepper != RG_STEPPER_IMPLICIT && o->stepper != RG_STEPPER_DEFORM)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "stepper %d is neither RG_STEPPER_IMPLICIT nor RG_STEPPER_DEFORM",
+                       "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
+                       o->struct_size, sizeof *o);
+    if (o->stepper != RG_STEPPER_IMPLICIT && o->stepper != RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "stepper %d is neither RG_STEPPER_IMPLICIT nor RG_STEPPER_DEFORM",
                        (int)o->stepper);
     if (o->scheme != RG_SCHEME_BE && o->scheme != RG_SCHEME_BDF2 && o->scheme != RG_SCHEME_STATIC)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "scheme %d is none of RG_SCHEME_BE, RG_SCHEME_BDF2, RG_SCHEME_STATIC",
@@ -106,31 +105,28 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     if (o->sweeps < 1 || o->sweeps > 1000)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "sweeps must be 1 to 1000, not %d", o->sweeps);
     if (!(o->tolerance_m > 0.0) || o->max_iterations < 1)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
                        o->max_iterations);
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is %g m/s^2; it must be finite", c, o->gravity[c]);
     if (o->real != RG_REAL_DOUBLE && o->real != RG_REAL_FLOAT)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT",
-                       (int)o->real);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "real %d is neither RG_REAL_DOUBLE nor RG_REAL_FLOAT", (int)o->real);
     const int gpu = rgi_context_device(o->context) != NULL;
     if (!gpu && (o->team || o->team_registers || o->block_rods))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "team, team_registers and block_rods are a GPU's, and the context is the CPU; leave them 0");
     if (gpu && o->isa)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL",
-                       o->isa, rg_context_backend(o->context));
+                       "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL", o->isa,
+                       rg_context_backend(o->context));
     /* on a GPU a pack is one rod, as with the scalar instructions; copies there are narrowed (mirror.h) */
     *cpu = gpu ? rgi_cpu_find("scalar", RG_REAL_DOUBLE) : rgi_cpu_find(o->isa, o->real);
     if (!*cpu)
-        return RG_FAIL(
-            err, RG_ERR_UNSUPPORTED,
-            "this processor or build has no instruction set \"%s\"; choose scalar, fma, sse2, "
-            "avx2 or avx512",
-            o->isa);
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
+                       "this processor or build has no instruction set \"%s\"; choose scalar, fma, sse2, "
+                       "avx2 or avx512",
+                       o->isa);
     return RG_OK;
 }
 
@@ -142,8 +138,9 @@ rg_status rgi_rollout_check_model(const rg_rollout_opts *o, const rg_model *mode
                        "is \"%s\"; choose the implicit stepper or a model with \"averaged\"",
                        rg_bend_measure_name(rg_model_bend_measure(model)));
     if (o->scheme != RG_SCHEME_STATIC || rg_model_clamps(model, NULL) > 0) return RG_OK;
-    return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
+    return RG_FAIL(
+        err, RG_ERR_ARGUMENT,
+        "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
 }
 
 void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
@@ -173,14 +170,12 @@ void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, d
     j->substeps = o->substeps;
 }
 
-rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
-                      const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
-                      rg_error *err)
+rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
+                      double *const *out, rg_rod_status *statuses, rg_error *err)
 {
     rg_rollout_opts defaults = rg_rollout_opts_default();
     if (!model || !recordings || !out || !statuses)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "rg_simulate needs a model, recordings, out and statuses");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
     if (!opts) opts = &defaults;
     rgi_takes_opts batch_opts;
     memset(&batch_opts, 0, sizeof batch_opts);

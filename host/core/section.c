@@ -22,10 +22,7 @@ static const struct {
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-const char *rg_section_name(rg_section_kind kind)
-{
-    return (unsigned)kind < N_KINDS ? kinds[kind].name : "unknown";
-}
+const char *rg_section_name(rg_section_kind kind) { return (unsigned)kind < N_KINDS ? kinds[kind].name : "unknown"; }
 
 int rg_section_find(const char *name, rg_section_kind *out)
 {
@@ -44,8 +41,7 @@ static int is_positive(double value) { return value > 0 && isfinite(value); }
 static rg_status check_kind(rg_section_kind kind, rg_error *err)
 {
     if ((unsigned)kind < N_KINDS) return RG_OK;
-    return RG_FAIL(err, RG_ERR_ARGUMENT, "There is no section of kind %d; give one of RG_SECTION_LIST.",
-                   (int)kind);
+    return RG_FAIL(err, RG_ERR_ARGUMENT, "There is no section of kind %d; give one of RG_SECTION_LIST.", (int)kind);
 }
 
 static rg_status check_section(const rg_section *section, rg_error *err)
@@ -71,23 +67,22 @@ static rg_status check_section(const rg_section *section, rg_error *err)
 }
 
 /* the first of n values that is not positive and finite, named */
-static rg_status check_positive(const char *const *names, const char *const *units,
-                                const double *values, size_t n, rg_error *err)
+static rg_status check_positive(const char *const *names, const char *const *units, const double *values, size_t n,
+                                rg_error *err)
 {
     for (size_t i = 0; i < n; i++)
         if (!is_positive(values[i]))
-            return RG_FAIL(err, RG_ERR_VALUE, "%s is %g %s; it must be positive and finite.", names[i],
-                           values[i], units[i]);
+            return RG_FAIL(err, RG_ERR_VALUE, "%s is %g %s; it must be positive and finite.", names[i], values[i],
+                           units[i]);
     return RG_OK;
 }
 
 static rg_status check_stiffness(const rg_stiffness *s, rg_error *err)
 {
-    static const char *const names[] = {"stretch_stiffness", "bend_stiffness_1", "bend_stiffness_2",
-                                        "twist_stiffness", "mass_per_length"};
+    static const char *const names[] = {"stretch_stiffness", "bend_stiffness_1", "bend_stiffness_2", "twist_stiffness",
+                                        "mass_per_length"};
     static const char *const units[] = {"N", "N m^2", "N m^2", "N m^2", "kg/m"};
-    const double values[] = {s->stretch_n, s->bend_1_n_m2, s->bend_2_n_m2, s->twist_n_m2,
-                             s->mass_per_length_kg_m};
+    const double values[] = {s->stretch_n, s->bend_1_n_m2, s->bend_2_n_m2, s->twist_n_m2, s->mass_per_length_kg_m};
     return check_positive(names, units, values, 5, err);
 }
 
@@ -133,10 +128,8 @@ rg_status rg_section_measure(const rg_section *section, rg_section_shape *out, r
         s.j_m4 = 2.0 * s.i1_m4;
         break;
     }
-    if (!is_positive(s.area_m2) || !is_positive(s.i1_m4) || !is_positive(s.i2_m4) ||
-        !is_positive(s.j_m4))
-        return RG_FAIL(err, RG_ERR_VALUE,
-                       "The %s's sizes (%g m, %g m) are too large or too small to be computed with.",
+    if (!is_positive(s.area_m2) || !is_positive(s.i1_m4) || !is_positive(s.i2_m4) || !is_positive(s.j_m4))
+        return RG_FAIL(err, RG_ERR_VALUE, "The %s's sizes (%g m, %g m) are too large or too small to be computed with.",
                        kinds[section->kind].name, a, b);
     *out = s;
     return RG_OK;
@@ -144,16 +137,14 @@ rg_status rg_section_measure(const rg_section *section, rg_section_shape *out, r
 
 double rg_poisson_ratio(double young_pa, double shear_pa) { return young_pa / (2.0 * shear_pa) - 1.0; }
 
-rg_status rg_section_stiffness(const rg_section *section, const rg_material *material,
-                               rg_stiffness *out, rg_error *err)
+rg_status rg_section_stiffness(const rg_section *section, const rg_material *material, rg_stiffness *out, rg_error *err)
 {
     static const char *const names[] = {"Young's modulus", "The shear modulus", "The density"};
     static const char *const units[] = {"Pa", "Pa", "kg/m^3"};
     rg_section_shape shape;
     RG_TRY(rg_section_measure(section, &shape, err));
     if (!material || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s is NULL.",
-                       material ? "place for stiffnesses" : "material");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s is NULL.", material ? "place for stiffnesses" : "material");
     const double moduli[] = {material->young_pa, material->shear_pa, material->density_kg_m3};
     RG_TRY(check_positive(names, units, moduli, 3, err));
     const rg_stiffness s = {
@@ -168,8 +159,7 @@ rg_status rg_section_stiffness(const rg_section *section, const rg_material *mat
     return RG_OK;
 }
 
-rg_status rg_model_set_section(rg_model *model, const rg_section *section,
-                               const rg_material *material, rg_error *err)
+rg_status rg_model_set_section(rg_model *model, const rg_section *section, const rg_material *material, rg_error *err)
 {
     rg_stiffness s;
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to set a section in is NULL.");
@@ -191,14 +181,12 @@ rg_status rg_model_set_section(rg_model *model, const rg_section *section,
 
 /* ---- back ---- */
 
-rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiffness,
-                            rg_moduli *out, rg_error *err)
+rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiffness, rg_moduli *out, rg_error *err)
 {
     rg_section_shape shape;
     RG_TRY(rg_section_measure(section, &shape, err));
     if (!stiffness || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s NULL.",
-                       stiffness ? "place for moduli is" : "stiffnesses are");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s NULL.", stiffness ? "place for moduli is" : "stiffnesses are");
     RG_TRY(check_stiffness(stiffness, err));
     rg_moduli m = {
         .young_bend_1_pa = stiffness->bend_1_n_m2 / shape.i1_m4,
@@ -213,8 +201,7 @@ rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiff
 }
 
 /* radii from the mean of R^2 and r^2, 2 EI/EA, and half of their difference, EA/(2 pi E) */
-static rg_status tube_radii(const rg_stiffness *s, double bend, double young, rg_section *out,
-                            rg_error *err)
+static rg_status tube_radii(const rg_stiffness *s, double bend, double young, rg_section *out, rg_error *err)
 {
     const double mean = 2.0 * bend / s->stretch_n, half = s->stretch_n / (2.0 * PI * young);
     double inner = mean - half;
@@ -230,15 +217,14 @@ static rg_status tube_radii(const rg_stiffness *s, double bend, double young, rg
     return RG_OK;
 }
 
-rg_status rg_section_from_stiffness(rg_section_kind kind, const rg_stiffness *stiffness,
-                                    double young_pa, rg_section *out, rg_error *err)
+rg_status rg_section_from_stiffness(rg_section_kind kind, const rg_stiffness *stiffness, double young_pa,
+                                    rg_section *out, rg_error *err)
 {
     static const char *const names[] = {"bend_stiffness_1", "bend_stiffness_2", "stretch_stiffness"};
     static const char *const units[] = {"N m^2", "N m^2", "N"};
     RG_TRY(check_kind(kind, err));
     if (!stiffness || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s NULL.",
-                       stiffness ? "place for a section is" : "stiffnesses are");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "The %s NULL.", stiffness ? "place for a section is" : "stiffnesses are");
     if (!(young_pa >= 0) || !isfinite(young_pa))
         return RG_FAIL(err, RG_ERR_VALUE,
                        "Young's modulus is %g Pa; it must be positive and finite, or 0 where it is not "
@@ -251,8 +237,7 @@ rg_status rg_section_from_stiffness(rg_section_kind kind, const rg_stiffness *st
     const double b1 = stiffness->bend_1_n_m2, b2 = stiffness->bend_2_n_m2, ea = stiffness->stretch_n;
     const double read[] = {b1, b2, ea};
     RG_TRY(check_positive(names, units, read, young_pa > 0 && kind != RG_SECTION_TUBE ? 2 : 3, err));
-    if ((kind == RG_SECTION_CIRCLE || kind == RG_SECTION_TUBE) &&
-        !(fabs(b1 - b2) <= RG_SECTION_ROUND * fmax(b1, b2)))
+    if ((kind == RG_SECTION_CIRCLE || kind == RG_SECTION_TUBE) && !(fabs(b1 - b2) <= RG_SECTION_ROUND * fmax(b1, b2)))
         return RG_FAIL(err, RG_ERR_VALUE,
                        "bend_stiffness_1 is %g and bend_stiffness_2 %g N m^2, but a %s has equal ones (to "
                        "%g %%); take an ellipse or a rectangle.",

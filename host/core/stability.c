@@ -27,8 +27,7 @@ static int positive(size_t n, double *a)
         const double pivot = a[3 * i];
         if (!(pivot > 0.0)) return 0;
         for (size_t d = 1; d <= 2 && i + d < n; d++)
-            for (size_t e = d; e <= 2 && i + e < n; e++)
-                a[3 * (i + d) + e - d] -= a[3 * i + d] * a[3 * i + e] / pivot;
+            for (size_t e = d; e <= 2 && i + e < n; e++) a[3 * (i + d) + e - d] -= a[3 * i + d] * a[3 * i + e] / pivot;
     }
     return 1;
 }
@@ -36,16 +35,13 @@ static int positive(size_t n, double *a)
 static int stable(const rgi_shape *s, const double *coef, double h, double *a)
 {
     memset(a, 0, 3 * s->n * sizeof *a);
-    for (size_t i = 0; i < s->n; i++)
-        a[3 * i] = coef[i * RGI_NC + RGI_M] * (4.0 - 2.0 * h * coef[i * RGI_NC + RGI_C]);
+    for (size_t i = 0; i < s->n; i++) a[3 * i] = coef[i * RGI_NC + RGI_M] * (4.0 - 2.0 * h * coef[i * RGI_NC + RGI_C]);
     for (size_t i = 1; i + 1 < s->n; i++) {
-        const double *k = coef + i * RGI_NC, before = 1.0 / k[RGI_L - RGI_NC],
-                     after = 1.0 / k[RGI_L];
+        const double *k = coef + i * RGI_NC, before = 1.0 / k[RGI_L - RGI_NC], after = 1.0 / k[RGI_L];
         const double mean = 0.5 * (k[RGI_K11] + k[RGI_K22]), half = 0.5 * (k[RGI_K11] - k[RGI_K22]);
         const double o = 1.0 / (1.0 + h * k[RGI_LM]);
         const double stiff =
-            (mean + hypot(half, k[RGI_K12])) *
-            (h * h * (1.0 + 2.0 * k[RGI_RM] * o / (1.0 + o)) + 2.0 * h * k[RGI_TB]);
+            (mean + hypot(half, k[RGI_K12])) * (h * h * (1.0 + 2.0 * k[RGI_RM] * o / (1.0 + o)) + 2.0 * h * k[RGI_TB]);
         const double g[3] = {before, -(before + after), after};
         for (size_t p = 0; p < 3; p++)
             for (size_t q = p; q < 3; q++) a[3 * (i - 1 + p) + q - p] -= stiff * g[p] * g[q];

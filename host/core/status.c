@@ -7,7 +7,7 @@
 const char *rg_status_text(rg_status status)
 {
     switch (status) {
-#define STATUS_TEXT(name, code, text)                                                              \
+#define STATUS_TEXT(name, code, text)                                                                                  \
     case name: return text;
         RG_STATUS_LIST(STATUS_TEXT)
 #undef STATUS_TEXT
@@ -15,8 +15,7 @@ const char *rg_status_text(rg_status status)
     return "an unknown status";
 }
 
-rg_status rg_error_set(rg_error *err, rg_status status, const char *file, int line,
-                       const char *format, ...)
+rg_status rg_error_set(rg_error *err, rg_status status, const char *file, int line, const char *format, ...)
 {
     if (!err) return status;
     err->status = status;

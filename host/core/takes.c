@@ -56,8 +56,8 @@ struct rgi_takes {
     size_t entries_capacity;
     double *coef, *scratch;
     double *frames; /* [n][n_markers][2][6] directors that offsets act along in frames 0 and 1 */
-    rgi_plan plan; /* with opts.adjoint */
-    double *pools; /* [threads][plan's pool][W]: scratch of a reverse run */
+    rgi_plan plan;  /* with opts.adjoint */
+    double *pools;  /* [threads][plan's pool][W]: scratch of a reverse run */
     int threads;
     int traced; /* runs without directions leave behind where their steps end */
 };
@@ -144,9 +144,8 @@ static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *use
         if (b->device) break;
         j->normal = fit ? rgi_take(base, used, q * (q + 1) / 2 * w) : NULL;
         j->gradients = fit ? rgi_take(base, used, rgi_takes_blocks(b) * q * w) : NULL;
-        j->kept = adjoint ? rgi_take(base, used,
-                                     rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state))
-                          : NULL;
+        j->kept =
+            adjoint ? rgi_take(base, used, rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state)) : NULL;
         /* as large as with all directions, and also when arrays are only counted */
         rgi_pack most = *j;
         const double any = 0.0;
@@ -224,23 +223,17 @@ static rg_status check_recording(const rg_model *model, const rg_recording *r, r
     const int *clamps = NULL;
     size_t n_clamps = rg_model_clamps(model, &clamps);
     if (r->n_markers != rg_model_markers(model))
-        return RG_FAIL(
-            err, RG_ERR_SHAPE,
-            "%s has %zu markers but the model is for %zu; use a model fitted to this rod", r->name,
-            r->n_markers, rg_model_markers(model));
+        return RG_FAIL(err, RG_ERR_SHAPE, "%s has %zu markers but the model is for %zu; use a model fitted to this rod",
+                       r->name, r->n_markers, rg_model_markers(model));
     if (r->n_frames < 3)
-        return RG_FAIL(
-            err, RG_ERR_SHAPE,
-            "%s has %zu frames; a simulation starts from two and predicts from the third on",
-            r->name, r->n_frames);
-    if (r->n_clamps != n_clamps ||
-        (n_clamps && memcmp(r->clamps, clamps, n_clamps * sizeof *clamps)))
         return RG_FAIL(err, RG_ERR_SHAPE,
-                       "%s is driven by other markers than the model; pass --clamp as in the fit",
+                       "%s has %zu frames; a simulation starts from two and predicts from the third on", r->name,
+                       r->n_frames);
+    if (r->n_clamps != n_clamps || (n_clamps && memcmp(r->clamps, clamps, n_clamps * sizeof *clamps)))
+        return RG_FAIL(err, RG_ERR_SHAPE, "%s is driven by other markers than the model; pass --clamp as in the fit",
                        r->name);
     if (!(r->dt_s > 0.0) || !isfinite(r->dt_s))
-        return RG_FAIL(err, RG_ERR_VALUE, "%s: the frame interval of %g s is not positive", r->name,
-                       r->dt_s);
+        return RG_FAIL(err, RG_ERR_VALUE, "%s: the frame interval of %g s is not positive", r->name, r->dt_s);
     return RG_OK;
 }
 
@@ -285,12 +278,10 @@ static rg_status fill_pack(rgi_takes *b, size_t index, rg_error *err)
                 size_t frame = there ? (size_t)frame_of[f] : 0;
                 size_t at = frame * s->n_markers + (size_t)s->free_markers[k];
                 int counts = there && r->valid[at] && isfinite(r->positions[3 * at]) &&
-                             isfinite(r->positions[3 * at + 1]) &&
-                             isfinite(r->positions[3 * at + 2]);
+                             isfinite(r->positions[3 * at + 1]) && isfinite(r->positions[3 * at + 2]);
                 weight[(f * s->n_free + k) * w + lane] = counts ? 1.0 : 0.0;
                 for (size_t c = 0; c < 3; c++)
-                    recorded[((f * s->n_free + k) * 3 + c) * w + lane] =
-                        counts ? r->positions[3 * at + c] : 0.0;
+                    recorded[((f * s->n_free + k) * 3 + c) * w + lane] = counts ? r->positions[3 * at + c] : 0.0;
             }
     }
 done:
@@ -351,8 +342,8 @@ static rg_status create_device(rgi_takes *b, rg_error *err)
     return status;
 }
 
-rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
-                           const rgi_takes_opts *opts, rgi_takes **out, rg_error *err)
+rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n, const rgi_takes_opts *opts,
+                           rgi_takes **out, rg_error *err)
 {
     rg_status status = RG_OK;
     *out = NULL;
@@ -371,9 +362,9 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     for (size_t i = 0; i < n; i++) {
         status = check_recording(model, &recordings[i], err);
         if (status == RG_OK && recordings[i].dt_s != recordings[0].dt_s)
-            status = RG_FAIL(err, RG_ERR_SHAPE,
-                             "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
-                             recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
+            status =
+                RG_FAIL(err, RG_ERR_SHAPE, "%s has a frame interval of %g s and %s one of %g s; simulate them apart",
+                        recordings[i].name, recordings[i].dt_s, recordings[0].name, recordings[0].dt_s);
         if (status != RG_OK) goto fail;
     }
     b->device = rgi_context_device(opts->rollout.context);
@@ -390,8 +381,8 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
     b->stable_step_s = calloc(n, sizeof *b->stable_step_s);
     b->turns = calloc(n, sizeof *b->turns);
     b->frames = calloc(n * b->shape->n_markers * 12, sizeof *b->frames);
-    if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped ||
-        !b->stable_step_s || !b->turns)
+    if (!b->frames || !b->packs || !b->entry_begin || !b->coef || !b->scratch || !b->slipped || !b->stable_step_s ||
+        !b->turns)
         goto memory;
     for (size_t i = 0; i < n; i++)
         b->turns[i].rad = rgi_motion_turn(b->shape, &recordings[i], opts->rollout.substeps, &b->turns[i].step);
@@ -403,11 +394,10 @@ rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings
         for (size_t i = 0; i < n; i++)
             if (rgi_motion_ticks(&recordings[i]) > ticks) ticks = rgi_motion_ticks(&recordings[i]);
         const size_t state = (nodes * RGI_STATE_REALS + 1) * b->lanes * cpu->real_bytes;
-        status = rgi_plan_make(ticks * (size_t)opts->rollout.substeps, state, b->n_packs,
-                               (size_t)b->threads, opts->budget_bytes, &b->plan, err);
+        status = rgi_plan_make(ticks * (size_t)opts->rollout.substeps, state, b->n_packs, (size_t)b->threads,
+                               opts->budget_bytes, &b->plan, err);
         if (status != RG_OK) goto fail;
-        if (!b->device)
-            b->pools = aligned_alloc(64, (size_t)b->threads * ((pool_doubles(b) + 7) / 8 * 64));
+        if (!b->device) b->pools = aligned_alloc(64, (size_t)b->threads * ((pool_doubles(b) + 7) / 8 * 64));
         if (!b->device && !b->pools) goto memory;
     }
     for (size_t i = 0; i < b->n_packs; i++) {
@@ -455,8 +445,8 @@ static void spread(double *to, const double *from, size_t count, size_t w, size_
 }
 
 /* start of every rod and, for directions that move marker offsets, its derivative */
-static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                           size_t n_directions, rg_error *err)
+static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                           rg_error *err)
 {
     const rgi_shape *s = b->shape;
     const size_t w = lanes_of(b), n = s->n;
@@ -507,8 +497,7 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
 }
 
 /* room for the coefficient changes of all directions */
-static rg_status reserve_entries(rgi_takes *b, const rgi_direction *directions, size_t n_directions,
-                                 rg_error *err)
+static rg_status reserve_entries(rgi_takes *b, const rgi_direction *directions, size_t n_directions, rg_error *err)
 {
     size_t places = 0;
     for (size_t q = 0; q < n_directions; q++) places += directions[q].n_places;
@@ -519,14 +508,13 @@ static rg_status reserve_entries(rgi_takes *b, const rgi_direction *directions, 
     b->entries = calloc(capacity, sizeof *b->entries);
     b->entry_values = aligned_alloc(64, (b->n_packs * capacity * lanes_of(b) + 7) / 8 * 64);
     b->entries_capacity = b->entries && b->entry_values ? capacity : 0;
-    if (!b->entries_capacity)
-        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters", n_directions);
+    if (!b->entries_capacity) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu parameters", n_directions);
     return RG_OK;
 }
 
 /* coefficient changes of the directions at `model`, for one lane; values at [k * W] */
-static void set_directions(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                           size_t n_directions, double *values)
+static void set_directions(rgi_takes *b, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                           double *values)
 {
     const size_t w = lanes_of(b);
     size_t count = 0;
@@ -535,33 +523,29 @@ static void set_directions(rgi_takes *b, const rg_model *model, const rgi_direct
         for (size_t e = 0; e < directions[q].n_places; e++) {
             const rgi_place *at = &directions[q].places[e];
             double own[RGI_MAX_ENTRIES];
-            int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component,
-                                           b->entries + count, own);
+            int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component, b->entries + count, own);
             /* a slipped interval's length is the recording's, no parameter moves it */
             int gone = at->field == RG_REST_LENGTH && b->slipped[at->entry];
-            for (int k = 0; k < got; k++, count++)
-                values[count * w] = gone ? 0.0 : at->scale * own[k];
+            for (int k = 0; k < got; k++, count++) values[count * w] = gone ? 0.0 : at->scale * own[k];
         }
     }
     b->entry_begin[n_directions] = (int)count;
 }
 
 /* one lane of a pack: the model as it holds for its recording */
-static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *model,
-                     const rgi_direction *directions, size_t n_directions)
+static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *model, const rgi_direction *directions,
+                     size_t n_directions)
 {
     const size_t w = lanes_of(b), n = b->shape->n, used = lane < (size_t)b->packs[index].lanes_used;
     rgi_pack *j = &b->packs[index].job;
     double *length = rg_model_field_data(b->own, RG_REST_LENGTH);
     memcpy(length, rg_model_field(model, RG_REST_LENGTH), (n - 1) * sizeof *length);
-    (void)rgi_motion_slip(b->shape, &b->recordings[index * b->lanes + (used ? lane : 0)], length,
-                          b->slipped);
+    (void)rgi_motion_slip(b->shape, &b->recordings[index * b->lanes + (used ? lane : 0)], length, b->slipped);
     rgi_coefficients(b->own, b->coef);
     if (used && j->deform)
         b->stable_step_s[index * b->lanes + lane] = rgi_deform_step_limit(b->shape, b->coef, j->h, b->scratch);
     spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
-    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET),
-           2 * b->shape->n_markers, w, lane);
+    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET), 2 * b->shape->n_markers, w, lane);
     double *values = b->entry_values ? b->entry_values + index * b->entries_capacity * w : NULL;
     if (n_directions) set_directions(b, b->own, directions, n_directions, values + lane);
     j->n_directions = (int)n_directions;
@@ -580,22 +564,21 @@ void rgi_takes_share(rgi_takes *b, const double *factors, double outer)
     }
 }
 
-rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                        size_t n_directions, rg_error *err)
+rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                        rg_error *err)
 {
     const size_t n = b->shape->n, m = b->shape->n_markers;
     if (rg_model_vertices(model) != n || rg_model_markers(model) != m)
         return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
     if (n_directions > b->opts.max_directions)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu",
-                       n_directions, b->opts.max_directions);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu", n_directions,
+                       b->opts.max_directions);
     RG_TRY(rg_model_check(model, err));
     const double *offsets = rg_model_field(model, RG_MARKER_OFFSET);
     for (size_t k = 0; k < m; k++)
         if ((b->shape->fixed[b->shape->marker_vertices[k]] & RGI_FIXED_X) &&
             (offsets[2 * k] != 0.0 || offsets[2 * k + 1] != 0.0))
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "marker_offset[%zu] must be 0: a driving marker prescribes its vertex",
+            return RG_FAIL(err, RG_ERR_VALUE, "marker_offset[%zu] must be 0: a driving marker prescribes its vertex",
                            k);
     RG_TRY(reserve_entries(b, directions, n_directions, err));
     RG_TRY(set_start(b, model, directions, n_directions, err));
@@ -603,15 +586,14 @@ rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction
     RG_TRY(rg_model_copy(model, &b->own, err));
     b->n_directions = n_directions;
     for (size_t index = 0; index < b->n_packs; index++)
-        for (size_t lane = 0; lane < lanes_of(b); lane++)
-            set_lane(b, index, lane, model, directions, n_directions);
+        for (size_t lane = 0; lane < lanes_of(b); lane++) set_lane(b, index, lane, model, directions, n_directions);
     for (size_t index = 0; n_directions && index < b->n_packs; index++)
         rgi_cpu_narrow(b->cpu, (double *)(uintptr_t)b->packs[index].job.entry_values,
                        (size_t)b->entry_begin[n_directions]);
     if (!b->device) return RG_OK;
     if (n_directions)
-        RG_TRY(rgi_mirror_entries(b->mirror, b->entry_begin, (int)n_directions, b->entries,
-                                  b->entry_values, b->entries_capacity, err));
+        RG_TRY(rgi_mirror_entries(b->mirror, b->entry_begin, (int)n_directions, b->entries, b->entry_values,
+                                  b->entries_capacity, err));
     RG_TRY(rgi_mirror_send(b->mirror, b->memory, b->section_end[SECTION_SET], err));
     return send_packs(b, err);
 }
@@ -670,8 +652,8 @@ rg_status rgi_takes_retrace(rgi_takes *b, rg_error *err)
 
 /* what cotangents of coefficients, offsets and the start say about the directions of `model`, summed over
  * recordings in order */
-static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                      size_t n_directions, double *gradient)
+static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                      double *gradient)
 {
     const size_t w = lanes_of(b), n = b->shape->n;
     for (size_t r = 0; r < b->n; r++) {
@@ -685,28 +667,25 @@ static void pull_back(rgi_takes *b, const rg_model *model, const rgi_direction *
             for (size_t e = 0; e < directions[q].n_places; e++) {
                 const rgi_place *at = &directions[q].places[e];
                 if (at->field == RG_REST_LENGTH && b->slipped[at->entry]) continue;
-                rgi_coefficients_adj(b->own, at->field, at->entry, at->component, at->scale, j, w,
-                                     lane, &gradient[q]);
+                rgi_coefficients_adj(b->own, at->field, at->entry, at->component, at->scale, j, w, lane, &gradient[q]);
                 if (at->field != RG_MARKER_OFFSET) continue;
                 /* an offset moves the start as well: by its frames, kept with the pack */
-                const double *f = b->frames + 12 * (r * b->shape->n_markers + at->entry) +
-                                  3 * (size_t)at->component;
+                const double *f = b->frames + 12 * (r * b->shape->n_markers + at->entry) + 3 * (size_t)at->component;
                 const double dt = b->recordings[r].dt_s * rgi_motion_gap(&b->recordings[r], 1);
                 size_t from = 0, end = 0;
                 rgi_motion_reach(b->shape, at->entry, &from, &end);
                 for (size_t i = from; i < end; i++) {
                     const double weight = at->scale * rgi_motion_weight(b->shape, b->scratch, i, at->entry);
                     for (size_t c = 0; c < 3; c++)
-                        gradient[q] -=
-                            weight * (f[6 + c] * j->x0_bar[(3 * i + c) * w + lane] +
-                                      (f[6 + c] - f[c]) / dt * j->v0_bar[(3 * i + c) * w + lane]);
+                        gradient[q] -= weight * (f[6 + c] * j->x0_bar[(3 * i + c) * w + lane] +
+                                                 (f[6 + c] - f[c]) / dt * j->v0_bar[(3 * i + c) * w + lane]);
                 }
             }
     }
 }
 
-rg_status rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction *directions,
-                             size_t n_directions, int product, double *gradient, rg_error *err)
+rg_status rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                             int product, double *gradient, rg_error *err)
 {
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
@@ -737,8 +716,7 @@ rg_batch_plan rgi_takes_describe(const rgi_takes *b)
     if (b->device) total += rgi_mirror_bytes(b->mirror);
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
     if (!b->device) total += (size_t)b->threads * pool_doubles(b) * sizeof(double);
-    return rgi_plan_describe(&b->plan,
-                             rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
+    return rgi_plan_describe(&b->plan, rgi_plan_bytes(&b->plan, state, b->n_packs, (size_t)b->threads), total);
 }
 
 void rgi_takes_status(const rgi_takes *b, size_t recording, rg_rod_status *out)

@@ -59,13 +59,13 @@ typedef struct rgi_takes_opts {
 
 /* The recordings' arrays stay the caller's and must outlive the batch. RG_ERR_ARGUMENT, RG_ERR_SHAPE,
  * RG_ERR_VALUE, RG_ERR_MEMORY. */
-rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n,
-                           const rgi_takes_opts *opts, rgi_takes **out, rg_error *err);
+rg_status rgi_takes_create(const rg_model *model, const rg_recording *recordings, size_t n, const rgi_takes_opts *opts,
+                           rgi_takes **out, rg_error *err);
 void rgi_takes_destroy(rgi_takes **batch);
 
 /* Parameters and directions for the next run. model: of the shape the batch was made with. */
-rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions,
-                        size_t n_directions, rg_error *err);
+rg_status rgi_takes_set(rgi_takes *batch, const rg_model *model, const rgi_direction *directions, size_t n_directions,
+                        rg_error *err);
 /* From the next rgi_takes_set on J^T W J of recording r, not the gradient, has its weights multiplied by factors[r]
  * (NULL: 1), and by `outer` as well where |r| is above the floor. Both are 1 at first. */
 void rgi_takes_share(rgi_takes *batch, const double *factors, double outer);
@@ -94,8 +94,7 @@ void rgi_takes_markers_jvp(const rgi_takes *batch, size_t recording, size_t q, d
 void rgi_takes_loss(const rgi_takes *batch, size_t recording, double *loss, double *absolute);
 /* sums over one recording of the loss's second derivative and of the weights that stand in for it
  * [1/m] */
-void rgi_takes_curvature(const rgi_takes *batch, size_t recording, double *curvature,
-                         double *weight);
+void rgi_takes_curvature(const rgi_takes *batch, size_t recording, double *curvature, double *weight);
 /* add every recording's J^T W J to normal [p][p] (both triangles), J^T w r to gradient [p] */
 void rgi_takes_normal(const rgi_takes *batch, double *normal, double *gradient);
 /* On the CPU, after a run with p directions and any number without: multiply each recording's J^T W J by factors [n],

@@ -15,10 +15,7 @@
 enum { WINDOW = 50 };
 static const double decay_mean = 0.9, decay_square = 0.99, epsilon = 1e-12;
 
-static double scale_of(const rgi_parameter *par)
-{
-    return fmin(par->prior_std, 0.25 * (par->high - par->low));
-}
+static double scale_of(const rgi_parameter *par) { return fmin(par->prior_std, 0.25 * (par->high - par->low)); }
 
 rg_status rgi_fit_adam_step(rg_fit *fit, int *accepted, rg_error *err)
 {

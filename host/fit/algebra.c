@@ -55,8 +55,7 @@ static rg_status host_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
         for (size_t k = 0; k < p; k++) a[i * p + k] = fit->weight * fit->normal[i * p + k];
         a[i * p + i] = (a[i * p + i] + precision) * (1.0 + mu);
     }
-    const lapack_int code =
-        LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
+    const lapack_int code = LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)p, 1, a, (lapack_int)p, fit->step, 1);
     *solved = code == 0;
     return rgi_lapack_no_memory(code) ? no_memory(p, err) : RG_OK;
 }
@@ -130,12 +129,10 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
             s->correlation[i * p + k] = i == k ? 1.0 : a[i * p + k] / sqrt(a[i * p + i] * a[k * p + k]);
     /* spectrum of the data's information in the priors' units */
     for (size_t i = 0; i < p; i++)
-        for (size_t k = 0; k < p; k++)
-            a[i * p + k] = s->weight * fit->normal[i * p + k] * s->prior[i] * s->prior[k];
+        for (size_t k = 0; k < p; k++) a[i * p + k] = s->weight * fit->normal[i * p + k] * s->prior[i] * s->prior[k];
     const lapack_int code = LAPACKE_dsyev(LAPACK_ROW_MAJOR, 'N', 'L', (lapack_int)p, a, (lapack_int)p, fit->step);
     if (rgi_lapack_no_memory(code)) return no_memory(p, err);
-    if (code)
-        return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
+    if (code) return RG_FAIL(err, RG_ERR_NUMERIC, "the spectrum of the normal matrix did not converge");
     for (size_t i = 0; i < p; i++) s->singular[i] = sqrt(fmax(fit->step[p - 1 - i], 0.0));
     return RG_OK;
 }
@@ -220,10 +217,7 @@ rg_status rgi_algebra_reweigh(rg_fit *fit, const double *factors, rg_error *err)
     return RG_OK;
 }
 
-double rgi_algebra_diagonal(const rg_fit *fit, int trial, size_t i)
-{
-    return of(fit)->diagonal(fit, trial, i);
-}
+double rgi_algebra_diagonal(const rg_fit *fit, int trial, size_t i) { return of(fit)->diagonal(fit, trial, i); }
 
 rg_status rgi_algebra_solve(rg_fit *fit, double mu, int *solved, rg_error *err)
 {

@@ -24,7 +24,8 @@ rg_status rgi_algebra_reweigh(rg_fit *fit, const double *factors, rg_error *err)
 double rgi_algebra_diagonal(const rg_fit *fit, int trial, size_t i);
 
 /* With the right-hand side in fit->step [p] and priors' deviations in fit->spread [p]: step becomes the solution of
- * (A + mu diag(A)) x = step at u, A = w N + P. *solved is 0 where the matrix is not positive definite. RG_ERR_DEVICE. */
+ * (A + mu diag(A)) x = step at u, A = w N + P. *solved is 0 where the matrix is not positive definite. RG_ERR_DEVICE.
+ */
 rg_status rgi_algebra_solve(rg_fit *fit, double mu, int *solved, rg_error *err);
 
 /* The sandwich, resolutions and singular values at u (uncertainty.c), after rgi_fit_try and

@@ -24,10 +24,7 @@ static rgi_takes_opts takes_opts(const rg_fit *fit)
  * 0.2 and 0.1 took the fewest iterations on cables. */
 static const double outer_share = 0.2;
 
-static int takes_part(const rg_fit *fit)
-{
-    return fit->n_part > 0 && !fit->whole && fit->stage <= fit->opts.starts;
-}
+static int takes_part(const rg_fit *fit) { return fit->n_part > 0 && !fit->whole && fit->stage <= fit->opts.starts; }
 
 const rg_recording *rgi_fit_taken(const rg_fit *fit) { return takes_part(fit) ? fit->part : fit->recordings; }
 size_t rgi_fit_recordings(const rg_fit *fit) { return takes_part(fit) ? fit->n_part : fit->n; }
@@ -110,8 +107,7 @@ static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directi
         count += rgi_fit_coordinates(fit, i);
     }
     if (!(count > 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "no free marker of any recording counts");
-    if (fit->weight == 0.0)
-        fit->weight = 1.0 / (fit->opts.correlation * fmax(absolute / count, 1e-6));
+    if (fit->weight == 0.0) fit->weight = 1.0 / (fit->opts.correlation * fmax(absolute / count, 1e-6));
     *cost = fit->weight * loss;
     for (size_t i = 0; i < fit->parameters.n; i++) {
         double d = (u[i] - fit->parameters.list[i].prior_mean) / fit->parameters.list[i].prior_std;
@@ -120,8 +116,7 @@ static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directi
     return RG_OK;
 }
 
-rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
-                           double *gradient, rg_error *err)
+rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal, double *gradient, rg_error *err)
 {
     RG_TRY(rgi_fit_prepare_tangents(fit, err));
     rgi_takes *takes = rgi_fit_tangents(fit);
@@ -139,12 +134,11 @@ rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err
 
 rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err)
 {
-    return rgi_fit_evaluate(fit, u, cost, fit->normal + fit->capacity * fit->capacity,
-                            fit->gradient + fit->capacity, err);
+    return rgi_fit_evaluate(fit, u, cost, fit->normal + fit->capacity * fit->capacity, fit->gradient + fit->capacity,
+                            err);
 }
 
-rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
-                           rg_error *err)
+rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient, rg_error *err)
 {
     const size_t p = fit->parameters.n;
     RG_TRY(rgi_fit_prepare_adjoint(fit, err));
@@ -152,8 +146,8 @@ rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *g
     memset(gradient, 0, p * sizeof *gradient);
     RG_TRY(rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient, err));
     for (size_t i = 0; i < p; i++)
-        gradient[i] = fit->weight * gradient[i] +
-                      rgi_fit_precision(fit, i) * (u[i] - fit->parameters.list[i].prior_mean);
+        gradient[i] =
+            fit->weight * gradient[i] + rgi_fit_precision(fit, i) * (u[i] - fit->parameters.list[i].prior_mean);
     return RG_OK;
 }
 
@@ -177,8 +171,7 @@ rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *e
     if (status == RG_OK) {
         memset(out, 0, p * sizeof *out);
         status = rgi_takes_gradient(fit->adjoint, fit->trial, directions, p, 1, out, err);
-        for (size_t i = 0; i < p; i++)
-            out[i] = fit->weight * out[i] + rgi_fit_precision(fit, i) * v[i];
+        for (size_t i = 0; i < p; i++) out[i] = fit->weight * out[i] + rgi_fit_precision(fit, i) * v[i];
     }
     free(places);
     return status;

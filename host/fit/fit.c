@@ -100,10 +100,9 @@ static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
                 count += 1.0;
             }
         if (!(sum > 0.0))
-            return RG_FAIL(
-                err, RG_ERR_VALUE,
-                "no frame of any recording has both markers %zu and %zu; their distance is unknown",
-                k, k + 1);
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "no frame of any recording has both markers %zu and %zu; their distance is unknown", k,
+                           k + 1);
         for (int i = at[k]; i < at[k + 1]; i++) length[i] = sum / count / (at[k + 1] - at[k]);
     }
     return RG_OK;
@@ -155,8 +154,8 @@ void rg_fit_destroy(rg_fit **fit)
 
 void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes)
 {
-    static const rg_group first[] = {RG_GROUP_BEND, RG_GROUP_TWIST, RG_GROUP_STRETCH,
-                                     RG_GROUP_BEND_TIME, RG_GROUP_DRAG};
+    static const rg_group first[] = {RG_GROUP_BEND, RG_GROUP_TWIST, RG_GROUP_STRETCH, RG_GROUP_BEND_TIME,
+                                     RG_GROUP_DRAG};
     memcpy(modes, fit->opts.modes, RG_GROUP_COUNT * sizeof *modes);
     if (stage >= fit->opts.starts) return;
     for (int g = 0; g < RG_GROUP_COUNT; g++) modes[g] = RG_HELD;
@@ -181,8 +180,7 @@ static void copy_fields(rg_model *to, const rg_model *from)
 {
     for (int k = 0; k < RG_FIELD_COUNT && to != from; k++) {
         const rg_field field = (rg_field)k;
-        size_t count =
-            rg_model_field_entries(from, field) * (size_t)rg_field_describe(field)->components;
+        size_t count = rg_model_field_entries(from, field) * (size_t)rg_field_describe(field)->components;
         memcpy(rg_model_field_data(to, field), rg_model_field(from, field), count * sizeof(double));
     }
 }
@@ -255,39 +253,34 @@ static rg_status choose_part(rg_fit *fit, rg_error *err)
     return RG_OK;
 }
 
-rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start,
-                        const rg_fit_opts *opts, rg_fit **out, rg_error *err)
+rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start, const rg_fit_opts *opts,
+                        rg_fit **out, rg_error *err)
 {
     rg_fit_opts defaults = rg_fit_opts_default();
     rg_status status = RG_OK;
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_create needs a place for the fit");
     *out = NULL;
-    if (!recordings || n == 0)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
+    if (!recordings || n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
     if (!opts) opts = &defaults;
     if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
-            opts->struct_size, sizeof *opts);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
+                       opts->struct_size, sizeof *opts);
     if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 0 || opts->refine < 1 ||
         !(opts->floor_m > 0.0) || !(opts->correlation > 0.0))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "fit options out of range: 0 to 15 starts, refine, floor and correlation "
                        "positive, iterations not negative");
     if (!rg_fit_method_name(opts->method))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method",
-                       (int)opts->method);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method", (int)opts->method);
     if (!(opts->learning_rate > 0.0) || !isfinite(opts->learning_rate))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "the learning rate is %g; it must be positive",
-                       opts->learning_rate);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the learning rate is %g; it must be positive", opts->learning_rate);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         if (opts->modes[g] != RG_HELD && opts->modes[g] != RG_UNIFORM && opts->modes[g] != RG_ALONG)
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "mode %d of %s is none of rg_group_mode",
-                           (int)opts->modes[g], rg_group_name((rg_group)g));
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "mode %d of %s is none of rg_group_mode", (int)opts->modes[g],
+                           rg_group_name((rg_group)g));
         if (!(opts->priors[g] > 0.0) || !isfinite(opts->priors[g]))
-            return RG_FAIL(err, RG_ERR_ARGUMENT,
-                           "the prior's deviation of %s is %g; it must be positive",
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "the prior's deviation of %s is %g; it must be positive",
                            rg_group_name((rg_group)g), opts->priors[g]);
     }
     rg_fit *f = calloc(1, sizeof *f);
@@ -303,8 +296,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = RG_FAIL(err, RG_ERR_SHAPE,
                          "%s has %zu markers but %s has %zu; a fit is of one rod, leave the others "
                          "out",
-                         recordings[i].name, recordings[i].n_markers, recordings[0].name,
-                         recordings[0].n_markers);
+                         recordings[i].name, recordings[i].n_markers, recordings[0].name, recordings[0].n_markers);
         goto fail;
     }
     /* the deform stepper keeps lengths by projection */
@@ -316,15 +308,13 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         status = rg_model_copy(start, &f->start, err);
         if (status != RG_OK) goto fail;
     } else {
-        status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine,
-                                 recordings[0].clamps, recordings[0].n_clamps, &f->start, err);
+        status = rg_model_create(recordings[0].n_markers, (size_t)opts->refine, recordings[0].clamps,
+                                 recordings[0].n_clamps, &f->start, err);
         if (status == RG_OK) status = rg_model_set_bend_measure(f->start, opts->bend_measure, err);
         if (status == RG_OK) status = start_lengths(f, f->start, err);
         /* logarithms need somewhere to start from */
-        if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD)
-            fill_field(f->start, RG_BEND_MEMORY, 0.3);
-        if (status == RG_OK && opts->modes[RG_GROUP_MARKER_MASS] != RG_HELD)
-            fill_field(f->start, RG_MARKER_MASS, 5e-4);
+        if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD) fill_field(f->start, RG_BEND_MEMORY, 0.3);
+        if (status == RG_OK && opts->modes[RG_GROUP_MARKER_MASS] != RG_HELD) fill_field(f->start, RG_MARKER_MASS, 5e-4);
         /* its damping is explicit: start well inside of where it is stable (docs/physics.md) */
         if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM) {
             fill_field(f->start, RG_BEND_RELAXATION, 0.01);
@@ -344,8 +334,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     rgi_parameters_clear(&ps);
     free(scaled);
     if (fitted == 0) {
-        status = RG_FAIL(err, RG_ERR_ARGUMENT,
-                         "every group of parameters is held; there is nothing to fit");
+        status = RG_FAIL(err, RG_ERR_ARGUMENT, "every group of parameters is held; there is nothing to fit");
         goto fail;
     }
     f->capacity = p;
@@ -371,15 +360,13 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->factors = calloc(n, sizeof *f->factors);
     f->recording_status = calloc(n, sizeof *f->recording_status);
     if (!f->u || !f->to || !f->start_u || !f->last_u || !f->gradient || !f->memory || !f->step || !f->normal ||
-        !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular ||
-        !f->correlation || !f->recording_l1 || !f->recording_status || !f->start_score || !f->losses || !f->flags ||
-        !f->factors || !f->rises) {
+        !f->matrix || !f->diagonal || !f->spread || !f->result || !f->singular || !f->correlation || !f->recording_l1 ||
+        !f->recording_status || !f->start_score || !f->losses || !f->flags || !f->factors || !f->rises) {
         status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit of %zu parameters", p);
         goto fail;
     }
     f->whole = 1;
-    status = opts->method == RG_METHOD_LM ? rgi_fit_prepare_tangents(f, err)
-                                          : rgi_fit_prepare_adjoint(f, err);
+    status = opts->method == RG_METHOD_LM ? rgi_fit_prepare_tangents(f, err) : rgi_fit_prepare_adjoint(f, err);
     if (status != RG_OK) goto fail;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < recordings[i].n_frames * recordings[i].n_markers; k++)
@@ -401,7 +388,8 @@ static int ranked_start(const rg_fit *fit, int rank)
     for (int k = 0; k < fit->opts.starts; k++) {
         int better = 0;
         for (int m = 0; m < fit->opts.starts; m++)
-            better += fit->start_score[m] < fit->start_score[k] || (fit->start_score[m] == fit->start_score[k] && m < k);
+            better +=
+                fit->start_score[m] < fit->start_score[k] || (fit->start_score[m] == fit->start_score[k] && m < k);
         if (better == rank && isfinite(fit->start_score[k])) return k;
     }
     return -1;
@@ -467,8 +455,8 @@ rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err)
 {
     if (!fit) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_end needs a fit");
     if (reason != RG_STOP_ITERATIONS && reason != RG_STOP_TIME)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a caller ends a fit by RG_STOP_ITERATIONS or RG_STOP_TIME, not by reason %d",
-                       (int)reason);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a caller ends a fit by RG_STOP_ITERATIONS or RG_STOP_TIME, not by reason %d", (int)reason);
     if (fit->done) return RG_OK;
     if (fit->stage < fit->opts.starts) {
         if (!fit->fresh) note_start(fit);
@@ -528,8 +516,8 @@ static rg_fit_stop_reason stage_ends(const rg_fit *fit, double before)
 {
     const int early = fit->stage < last_stage(fit);
     if (fit->small >= limits[fit->opts.method].small) return RG_STOP_TOLERANCE;
-    if (early && fit->opts.method == RG_METHOD_LM && fit->stage_iteration > 1 && !fit->stuck &&
-        fit->cost < before && before - fit->cost < early_fall * before)
+    if (early && fit->opts.method == RG_METHOD_LM && fit->stage_iteration > 1 && !fit->stuck && fit->cost < before &&
+        before - fit->cost < early_fall * before)
         return RG_STOP_TOLERANCE;
     if (fit->stage < fit->opts.starts && fit->stage_iteration >= HOPE && ranked_start(fit, 0) >= 0 &&
         fit->l1 * (1.0 + (double)fit->failed) > hopeless * fit->start_score[ranked_start(fit, 0)])

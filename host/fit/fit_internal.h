@@ -9,36 +9,36 @@
  * many (the part of the uniform rods too); all modes on all of them. */
 struct rg_fit {
     rg_fit_opts opts;
-    rg_recording *recordings; /* [n] complete copies (core/recording.h); owned */
-    size_t n, counted, capacity; /* parameters that arrays hold */
-    rg_recording *part;          /* [n_part] views of those of the first stages; owned */
-    size_t n_part;               /* 0: all stages take all */
+    rg_recording *recordings;                             /* [n] complete copies (core/recording.h); owned */
+    size_t n, counted, capacity;                          /* parameters that arrays hold */
+    rg_recording *part;                                   /* [n_part] views of those of the first stages; owned */
+    size_t n_part;                                        /* 0: all stages take all */
     rgi_takes *tangents, *part_tangents, *adjoint, *last; /* made when first needed; the one that ran last */
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
-    int stuck;      /* no step of the method, however short, lowers the cost (not saved) */
-    int moved;      /* this stage has accepted a step */
-    int attempt;    /* how many uniform rods the later stages have begun from, less one */
-    int stopped;    /* rg_fit_stop_reason */
-    int linearised; /* rgi_fit_product is of u: it was evaluated last (not saved) */
-    int formed;     /* the accepted normal equations are of u (not saved where they are on a device) */
-    int parts;      /* the recordings' parts of it are where the tangents ran (not saved) */
+    int stuck;         /* no step of the method, however short, lowers the cost (not saved) */
+    int moved;         /* this stage has accepted a step */
+    int attempt;       /* how many uniform rods the later stages have begun from, less one */
+    int stopped;       /* rg_fit_stop_reason */
+    int linearised;    /* rgi_fit_product is of u: it was evaluated last (not saved) */
+    int formed;        /* the accepted normal equations are of u (not saved where they are on a device) */
+    int parts;         /* the recordings' parts of it are where the tangents ran (not saved) */
     int with_tangents; /* of the last rollout: had it some? (not saved) */
-    int whole;      /* take all recordings, whatever the stage, and weights as they are: rg_fit_parameters */
-    double deadline; /* of rg_fit_limit_time, by the monotonic clock [s]; 0: none (not saved) */
+    int whole;         /* take all recordings, whatever the stage, and weights as they are: rg_fit_parameters */
+    double deadline;   /* of rg_fit_limit_time, by the monotonic clock [s]; 0: none (not saved) */
     double mu, weight, cost, l1;
-    double rate, window_cost;        /* Adam: learning rate, best cost when its window began */
-    double *u, *to;                  /* [capacity] scaled: best, trial */
-    double *start_u, *start_score;   /* [starts][START_ROOM], [starts] uniform rods; score: l1 (1 + failed rods) [m] */
-    double *last_u;                  /* [capacity] where the last rollout was */
-    double *normal, *gradient;       /* [2][capacity^2], [2][capacity]: at u, at the trial */
-    double *diagonal;                /* [2][capacity] of the matrices where they are on a device */
-    double *memory;                  /* [2][capacity] what a method keeps between its steps */
-    double *matrix, *step;           /* [4][capacity^2], [capacity] scratch */
-    double *spread;                  /* [3][capacity] scratch: priors' deviations, variances, resolutions */
-    rg_fit_parameter *result;        /* [capacity] */
-    double *singular, *correlation;  /* [capacity], [capacity^2] */
+    double rate, window_cost;       /* Adam: learning rate, best cost when its window began */
+    double *u, *to;                 /* [capacity] scaled: best, trial */
+    double *start_u, *start_score;  /* [starts][START_ROOM], [starts] uniform rods; score: l1 (1 + failed rods) [m] */
+    double *last_u;                 /* [capacity] where the last rollout was */
+    double *normal, *gradient;      /* [2][capacity^2], [2][capacity]: at u, at the trial */
+    double *diagonal;               /* [2][capacity] of the matrices where they are on a device */
+    double *memory;                 /* [2][capacity] what a method keeps between its steps */
+    double *matrix, *step;          /* [4][capacity^2], [capacity] scratch */
+    double *spread;                 /* [3][capacity] scratch: priors' deviations, variances, resolutions */
+    rg_fit_parameter *result;       /* [capacity] */
+    double *singular, *correlation; /* [capacity], [capacity^2] */
     /* of the recordings that the stage takes, at u: loss (unweighted) [m], flag; factors of their parts of the normal
      * matrix; [n] each */
     double *losses, *factors, *rises; /* rises: scratch */
@@ -78,8 +78,7 @@ rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err);
 int rgi_fit_better(const rg_fit *fit, double cost);
 /* roll out at the scaled parameters u, by tangents: cost, normal matrix [p][p] and gradient [p] of the data
  * (unweighted). On a device the matrix is the trial's there (algebra.h) and `normal` not touched. */
-rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal,
-                           double *gradient, rg_error *err);
+rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal, double *gradient, rg_error *err);
 /* was the last rollout one of `takes`, with or without tangents, at u? */
 int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents, const double *u);
 
@@ -89,8 +88,7 @@ rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err
 rg_status rgi_fit_try(rg_fit *fit, const double *u, double *cost, rg_error *err);
 /* roll out at the scaled parameters u: cost and its whole gradient, the priors' share included, by the
  * adjoint */
-rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient,
-                           rg_error *err);
+rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *gradient, rg_error *err);
 /* out = (w J^T W J + P) v where rgi_fit_gradient was last: a tangent and an adjoint run */
 rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *err);
 /* errors, flags and losses of the recordings that the stage takes, from the last rollout */

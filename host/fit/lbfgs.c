@@ -86,8 +86,7 @@ rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err)
     if (result > 0) result = nlopt_optimize(optimiser, z, &lowest);
     nlopt_destroy(optimiser);
     if (at.status != RG_OK) return at.status;
-    if (result == NLOPT_OUT_OF_MEMORY)
-        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for L-BFGS");
+    if (result == NLOPT_OUT_OF_MEMORY) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for L-BFGS");
     if (result == NLOPT_INVALID_ARGS)
         return RG_FAIL(err, RG_ERR_NUMERIC, "NLopt took none of %zu parameters to fit", p);
     *accepted = fit->cost < before;

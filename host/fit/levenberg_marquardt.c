@@ -20,8 +20,8 @@
 
 /* mu: least (single precision's rounding of A is of this size), most, factor from one to the next */
 static const double mu_least = 1e-6, mu_most = 1e6, mu_apart = 8.0;
-/* the cost follows the model where it falls by this share of what was predicted, and damping held the step back where it
- * falls by that much */
+/* the cost follows the model where it falls by this share of what was predicted, and damping held the step back where
+ * it falls by that much */
 static const double follows = 0.5, leads = 0.9;
 /* factors of recordings that jump: the first, what it rises by if they jump again, the largest */
 static const double factor_first = 100.0, factor_rise = 10.0, factor_most = 1e6;
@@ -151,8 +151,8 @@ static rg_status search_damping(rg_fit *fit, search *s, rg_error *err)
         mu *= mu_apart;
     }
     /* the first fell, and more damping was no better or not called for: less of it */
-    for (double mu = first / mu_apart; s->mu == mu * mu_apart && s->ratio > leads && mu >= mu_least && !rgi_fit_late(fit);
-         mu /= mu_apart)
+    for (double mu = first / mu_apart;
+         s->mu == mu * mu_apart && s->ratio > leads && mu >= mu_least && !rgi_fit_late(fit); mu /= mu_apart)
         RG_TRY(try_damping(fit, mu, s, &predicted, &solved, &better, err));
     return RG_OK;
 }

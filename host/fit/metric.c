@@ -12,8 +12,7 @@ static int is_driven(const rg_recording *recording, size_t marker)
     return 0;
 }
 
-static double distance(const rg_recording *recording, const double *predicted, size_t frame,
-                       size_t marker)
+static double distance(const rg_recording *recording, const double *predicted, size_t frame, size_t marker)
 {
     size_t at = (frame * recording->n_markers + marker) * 3;
     const double *p = predicted + at, *r = recording->positions + at;
@@ -22,10 +21,7 @@ static double distance(const rg_recording *recording, const double *predicted, s
 }
 
 /* the larger of two, NaN if either is */
-static double larger(double a, double b)
-{
-    return isnan(a) || a >= b ? a : b;
-}
+static double larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
 
 void rgi_error_add(rgi_error_sums *sums, const rg_recording *recording, const double *predicted)
 {
@@ -33,8 +29,7 @@ void rgi_error_add(rgi_error_sums *sums, const rg_recording *recording, const do
     /* one sum a frame keeps rounding small and the order fixed */
     for (size_t f = FIRST_FRAME; f < recording->n_frames; f++) {
         double absolute = 0, square = 0;
-        for (size_t i = f * n; i < (f + 1) * n; i++)
-            absolute += fabs(predicted[i] - recording->positions[i]);
+        for (size_t i = f * n; i < (f + 1) * n; i++) absolute += fabs(predicted[i] - recording->positions[i]);
         sums->absolute += absolute;
         sums->n_absolute += n;
         for (size_t m = 0; m < recording->n_markers; m++) {
@@ -67,10 +62,7 @@ double rgi_error_rmse_free(const rgi_error_sums *sums)
     return sums->n_free ? sqrt(sums->square / (double)sums->n_free) : NAN;
 }
 
-double rgi_error_max(const rgi_error_sums *sums)
-{
-    return sums->n_free ? sums->largest : NAN;
-}
+double rgi_error_max(const rgi_error_sums *sums) { return sums->n_free ? sums->largest : NAN; }
 
 void rgi_error_over_time(const rg_recording *recording, const double *predicted, double *out)
 {
@@ -90,10 +82,7 @@ void rgi_error_along_rod(const rg_recording *recording, const double *predicted,
 {
     for (size_t m = 0; m < recording->n_markers; m++) {
         double sum = 0;
-        for (size_t f = FIRST_FRAME; f < recording->n_frames; f++)
-            sum += distance(recording, predicted, f, m);
-        out[m] = recording->n_frames > FIRST_FRAME
-                     ? sum / (double)(recording->n_frames - FIRST_FRAME)
-                     : NAN;
+        for (size_t f = FIRST_FRAME; f < recording->n_frames; f++) sum += distance(recording, predicted, f, m);
+        out[m] = recording->n_frames > FIRST_FRAME ? sum / (double)(recording->n_frames - FIRST_FRAME) : NAN;
     }
 }

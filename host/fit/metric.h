@@ -13,11 +13,11 @@
 
 /* sums over one or more recordings; zero-initialise, then add */
 typedef struct rgi_error_sums {
-    double absolute;     /* of |coordinate error| over all markers [m] */
+    double absolute; /* of |coordinate error| over all markers [m] */
     size_t n_absolute;
-    double square;       /* of squared distances over free markers [m^2] */
+    double square; /* of squared distances over free markers [m^2] */
     size_t n_free;
-    double largest;      /* distance of a free marker [m] */
+    double largest; /* distance of a free marker [m] */
 } rgi_error_sums;
 
 /* predicted: [n_frames][n_markers][3] [m] */

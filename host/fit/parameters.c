@@ -25,8 +25,7 @@ static const rg_field group_fields[RG_GROUP_COUNT] = {RG_BEND_STIFFNESS_1,
 const rgi_group_info *rgi_group_describe(rg_group group)
 {
     static const rgi_group_info groups[RG_GROUP_COUNT] = {
-#define GROUP_INFO(id, name, unit, log, mode, prior, low, high)                                    \
-    {name, unit, log, mode, prior, low, high, RG_DRAG, 1},
+#define GROUP_INFO(id, name, unit, log, mode, prior, low, high) {name, unit, log, mode, prior, low, high, RG_DRAG, 1},
         RG_GROUP_LIST(GROUP_INFO)
 #undef GROUP_INFO
     };
@@ -51,9 +50,7 @@ int rg_group_find(const char *name, rg_group *out)
 
 static int components_of(rg_group group)
 {
-    return group == RG_GROUP_CURVATURE || group == RG_GROUP_OFFSET || group == RG_GROUP_ANISOTROPY
-               ? 2
-               : 1;
+    return group == RG_GROUP_CURVATURE || group == RG_GROUP_OFFSET || group == RG_GROUP_ANISOTROPY ? 2 : 1;
 }
 
 /* is the element (marker or interval) one that the field can act on? */
@@ -96,17 +93,14 @@ static double hat(const rg_model *model, rg_location location, size_t element, s
 static double value_at(const rg_model *model, rg_group group, size_t element, int component)
 {
     const rg_field_info *info = rg_field_describe(group_fields[group]);
-    const size_t entry = info->location == RG_PER_MARKER
-                             ? element
-                             : (size_t)rg_model_marker_vertices(model)[element];
+    const size_t entry = info->location == RG_PER_MARKER ? element : (size_t)rg_model_marker_vertices(model)[element];
     const double b11 = rg_model_field(model, RG_BEND_STIFFNESS_1)[entry];
     const double b22 = rg_model_field(model, RG_BEND_STIFFNESS_2)[entry];
     if (group == RG_GROUP_BEND) return 0.5 * (b11 + b22);
     if (group == RG_GROUP_ANISOTROPY)
         return component ? 2.0 * rg_model_field(model, RG_BEND_COUPLING)[entry] / (b11 + b22)
                          : (b11 - b22) / (b11 + b22);
-    return rg_model_field(
-        model, group_fields[group])[entry * (size_t)info->components + (size_t)component];
+    return rg_model_field(model, group_fields[group])[entry * (size_t)info->components + (size_t)component];
 }
 
 void rgi_parameters_clear(rgi_parameters *p)
@@ -119,9 +113,8 @@ void rgi_parameters_clear(rgi_parameters *p)
     memset(p, 0, sizeof *p);
 }
 
-rg_status rgi_parameters_create(const rg_model *model, const rg_group_mode *modes,
-                                const double *priors, rgi_parameters *out, double **scaled,
-                                rg_error *err)
+rg_status rgi_parameters_create(const rg_model *model, const rg_group_mode *modes, const double *priors,
+                                rgi_parameters *out, double **scaled, rg_error *err)
 {
     const size_t markers = rg_model_markers(model), n = rg_model_vertices(model);
     const size_t most = (size_t)RG_GROUP_COUNT * 2 * markers;
@@ -175,8 +168,7 @@ rg_status rgi_parameters_create(const rg_model *model, const rg_group_mode *mode
     for (size_t v = 0; v < n; v++) {
         out->bending[3 * v] = 0.5 * (b11[v] + b22[v]);
         out->bending[3 * v + 1] = (b11[v] - b22[v]) / (b11[v] + b22[v]);
-        out->bending[3 * v + 2] =
-            2.0 * rg_model_field(model, RG_BEND_COUPLING)[v] / (b11[v] + b22[v]);
+        out->bending[3 * v + 2] = 2.0 * rg_model_field(model, RG_BEND_COUPLING)[v] / (b11[v] + b22[v]);
     }
     return RG_OK;
 memory:
@@ -217,9 +209,7 @@ void rgi_parameters_apply(rgi_parameters *ps, const double *scaled, rg_model *mo
             }
             for (size_t e = 0; e < rg_model_field_entries(model, group_fields[p->group]); e++) {
                 double w = p->element < 0 ? 1.0 : hat(model, info->location, (size_t)p->element, e);
-                if (p->element < 0 && info->location == RG_PER_MARKER &&
-                    !element_counts(model, p->group, e))
-                    w = 0.0;
+                if (p->element < 0 && info->location == RG_PER_MARKER && !element_counts(model, p->group, e)) w = 0.0;
                 if (w == 0.0) continue;
                 double *at = field + e * (size_t)info->components + (size_t)p->component;
                 if (!pass) {
@@ -244,10 +234,8 @@ void rgi_parameters_apply(rgi_parameters *ps, const double *scaled, rg_model *mo
             double w = p->element < 0 ? 1.0 : hat(model, RG_PER_VERTEX, (size_t)p->element, v);
             if (w == 0.0) continue;
             if (p->group == RG_GROUP_BEND) at.b += w * exp(scaled[i]), moved[0] = 1;
-            if (p->group == RG_GROUP_ANISOTROPY && p->component == 0)
-                at.a += w * scaled[i], moved[1] = 1;
-            if (p->group == RG_GROUP_ANISOTROPY && p->component == 1)
-                at.c += w * scaled[i], moved[2] = 1;
+            if (p->group == RG_GROUP_ANISOTROPY && p->component == 0) at.a += w * scaled[i], moved[1] = 1;
+            if (p->group == RG_GROUP_ANISOTROPY && p->component == 1) at.c += w * scaled[i], moved[2] = 1;
         }
         if (!moved[0]) at.b = ps->bending[3 * v];
         if (!moved[1]) at.a = ps->bending[3 * v + 1];

@@ -39,9 +39,8 @@ const rgi_group_info *rgi_group_describe(rg_group group);
 
 /* The parameters of `modes` and, in scaled [n], where the model has them. Priors are centred there.
  */
-rg_status rgi_parameters_create(const rg_model *model, const rg_group_mode *modes,
-                                const double *priors, rgi_parameters *out, double **scaled,
-                                rg_error *err);
+rg_status rgi_parameters_create(const rg_model *model, const rg_group_mode *modes, const double *priors,
+                                rgi_parameters *out, double **scaled, rg_error *err);
 void rgi_parameters_clear(rgi_parameters *parameters);
 /* Write the fields that the parameters stand for; fills directions at these values. */
 void rgi_parameters_apply(rgi_parameters *parameters, const double *scaled, rg_model *model);

@@ -15,13 +15,12 @@
 #include <string.h>
 
 static const double pi = 3.14159265358979323846;
-static const double slack_low = 0.50,
-                    slack_high = 0.62;              /* gripper distance over rod length between */
-static const double tautest = 0.80, closest = 0.25; /* the same, while they move */
-static const double rise_s = 0.4;                   /* of the envelope */
-static const double lowest_share = 0.2;             /* lowest frequency over bandwidth */
-enum { TONES = 5, CHANNELS = 5 };                   /* x, y, z and two tilts */
-enum { GLITCH_FRAMES = 3 };                         /* longest glitch */
+static const double slack_low = 0.50, slack_high = 0.62; /* gripper distance over rod length between */
+static const double tautest = 0.80, closest = 0.25;      /* the same, while they move */
+static const double rise_s = 0.4;                        /* of the envelope */
+static const double lowest_share = 0.2;                  /* lowest frequency over bandwidth */
+enum { TONES = 5, CHANNELS = 5 };                        /* x, y, z and two tilts */
+enum { GLITCH_FRAMES = 3 };                              /* longest glitch */
 enum { SETTLE_FRAMES = 202, SETTLE_ROUNDS = 40 };
 static const double settle_dt_s = 0.02, settle_drag = 8.0, settled_m = 1e-7;
 static const double top_m = 0.7; /* height of the grippers; nothing depends on it */
@@ -93,10 +92,7 @@ typedef struct planting {
 } planting;
 
 /* the marker that a gripper turns about: the rod's end, if it has it */
-static size_t reference(const gripper *g, size_t markers)
-{
-    return g->last + 1 == markers ? g->last : g->first;
-}
+static size_t reference(const gripper *g, size_t markers) { return g->last + 1 == markers ? g->last : g->first; }
 
 static double channel(const planting *p, size_t g, size_t c, double t)
 {
@@ -108,8 +104,7 @@ static double channel(const planting *p, size_t g, size_t c, double t)
         double phase = 2.0 * pi * (f * t + uniform(p->random, TONE_PHASE, j, g, c));
         /* displacement: equal speeds of all tones; tilt: equal angles, about 1 in root mean square
          */
-        sum +=
-            c < 3 ? w * sin(phase) / (2.0 * pi * f) : w * sin(phase) * sqrt(2.0 / (TONES * 0.463));
+        sum += c < 3 ? w * sin(phase) / (2.0 * pi * f) : w * sin(phase) * sqrt(2.0 / (TONES * 0.463));
     }
     return sum;
 }
@@ -121,10 +116,7 @@ static double envelope(double t)
 }
 
 /* frames 0 and 1 are one and the same moment: the start is at rest */
-static double time_of(const planting *p, size_t frame)
-{
-    return frame > 1 ? (double)(frame - 1) * p->opts->dt_s : 0.0;
-}
+static double time_of(const planting *p, size_t frame) { return frame > 1 ? (double)(frame - 1) * p->opts->dt_s : 0.0; }
 
 static void displacement(const planting *p, size_t g, size_t frame, double *d)
 {
@@ -139,8 +131,8 @@ static void grip(const planting *p, size_t markers, size_t g, size_t frame, doub
     double t = time_of(p, frame), d[3], tilt[2], way[3], size = 0.0;
     displacement(p, g, frame, d);
     for (size_t c = 0; c < 2; c++)
-        tilt[c] = p->opts->tilt_rad * (normal(p->random, PLACE_TILT, 0, g, c) * 0.7 +
-                                       envelope(t) * channel(p, g, 3 + c, t));
+        tilt[c] =
+            p->opts->tilt_rad * (normal(p->random, PLACE_TILT, 0, g, c) * 0.7 + envelope(t) * channel(p, g, 3 + c, t));
     /* the gripper's own direction, and what tilts it */
     way[0] = gr->way == 0.0 ? 1.0 : tilt[0];
     way[1] = tilt[1];
@@ -149,8 +141,7 @@ static void grip(const planting *p, size_t markers, size_t g, size_t frame, doub
     size = sqrt(size);
     size_t r = reference(gr, markers);
     for (size_t k = gr->first; k <= gr->last; k++)
-        for (size_t c = 0; c < 3; c++)
-            x[3 * k + c] = gr->home[c] + d[c] + (p->arc[k] - p->arc[r]) * way[c] / size;
+        for (size_t c = 0; c < 3; c++) x[3 * k + c] = gr->home[c] + d[c] + (p->arc[k] - p->arc[r]) * way[c] / size;
 }
 
 static rg_status find_grippers(const rg_model *model, planting *p, rg_error *err)
@@ -163,9 +154,8 @@ static rg_status find_grippers(const rg_model *model, planting *p, rg_error *err
         else p->grippers[p->n_grippers++] = (gripper){.first = k, .last = k};
     }
     if (p->n_grippers == 0)
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "the true model has no driving markers; a planted rod needs a gripper that moves it");
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the true model has no driving markers; a planted rod needs a gripper that moves it");
     for (size_t g = 0; g < p->n_grippers; g++) {
         gripper *gr = &p->grippers[g];
         gr->at = p->arc[reference(gr, markers)];
@@ -197,9 +187,7 @@ static void place_grippers(planting *p)
         double square = 0.0, largest = 0.0, before[3] = {0.0, 0.0, 0.0}, d[3];
         double share = uniform(p->random, PLACE_SLACK, 0, g, 0);
         gr->home[2] = top_m;
-        if (g > 0)
-            gr->home[0] = gr[-1].home[0] +
-                          (slack_low + share * (slack_high - slack_low)) * (gr->at - gr[-1].at);
+        if (g > 0) gr->home[0] = gr[-1].home[0] + (slack_low + share * (slack_high - slack_low)) * (gr->at - gr[-1].at);
         gr->scale = 1.0;
         for (size_t f = 2; f < o->n_frames; f++) {
             displacement(p, g, f, d);
@@ -234,8 +222,8 @@ enum { PARABOLA_PARTS = 400 };
 
 /* length of the parabola; where `lengths` is given, markers go to these rod lengths from a, scaled
  * to fit */
-static double hang_between(const double *a, const double *b, double h, const double *lengths,
-                           size_t n, double total, double *x)
+static double hang_between(const double *a, const double *b, double h, const double *lengths, size_t n, double total,
+                           double *x)
 {
     double length = 0.0, was[3], now[3];
     size_t k = 0;
@@ -286,15 +274,15 @@ static void first_shape(const planting *p, size_t markers, double *shares, doubl
 
 /* ---- simulation ---- */
 
-static rg_status new_recording(const rg_model *model, size_t frames, double dt_s, source random,
-                               rg_recording *r, rg_error *err)
+static rg_status new_recording(const rg_model *model, size_t frames, double dt_s, source random, rg_recording *r,
+                               rg_error *err)
 {
     const int *clamps = NULL;
     size_t n_clamps = rg_model_clamps(model, &clamps), markers = rg_model_markers(model);
     char name[64], origin[128];
     snprintf(name, sizeof name, "%03llu", (unsigned long long)random.recording);
-    snprintf(origin, sizeof origin, "planted: seed %llu, recording %llu",
-             (unsigned long long)random.seed, (unsigned long long)random.recording);
+    snprintf(origin, sizeof origin, "planted: seed %llu, recording %llu", (unsigned long long)random.seed,
+             (unsigned long long)random.recording);
     memset(r, 0, sizeof *r);
     r->n_frames = frames;
     r->n_markers = markers;
@@ -307,8 +295,7 @@ static rg_status new_recording(const rg_model *model, size_t frames, double dt_s
     r->driving = calloc(frames * markers * 3, sizeof *r->driving);
     r->valid = malloc(frames * markers);
     if (!r->name || !r->source || !r->clamps || !r->positions || !r->driving || !r->valid)
-        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for a planted recording of %zu frames",
-                       frames);
+        return RG_FAIL(err, RG_ERR_MEMORY, "no memory for a planted recording of %zu frames", frames);
     memcpy(r->name, name, strlen(name) + 1);
     memcpy(r->source, origin, strlen(origin) + 1);
     memcpy(r->clamps, clamps, n_clamps * sizeof *clamps);
@@ -318,8 +305,8 @@ static rg_status new_recording(const rg_model *model, size_t frames, double dt_s
 
 /* positions of all n recordings by simulation from frames 0 and 1 and the drive, which both arrays
  * hold */
-static rg_status simulate(const rg_model *model, const rg_rollout_opts *opts, rg_recording *rs,
-                          size_t n, uint64_t first, rg_error *err)
+static rg_status simulate(const rg_model *model, const rg_rollout_opts *opts, rg_recording *rs, size_t n,
+                          uint64_t first, rg_error *err)
 {
     double **out = calloc(n, sizeof *out);
     rg_rod_status *statuses = calloc(n, sizeof *statuses);
@@ -333,12 +320,10 @@ static rg_status simulate(const rg_model *model, const rg_rollout_opts *opts, rg
     if (status == RG_OK) status = rg_simulate(model, rs, n, opts, out, statuses, err);
     for (size_t i = 0; i < n && status == RG_OK; i++) {
         if (statuses[i].flag != RG_ROD_OK)
-            status =
-                RG_FAIL(err, RG_ERR_NOT_CONVERGED,
-                        "planted recording %llu failed in step %d: %s; plant slower motion, more "
-                        "substeps or another seed",
-                        (unsigned long long)(first + i), statuses[i].step,
-                        rg_rod_flag_text(statuses[i].flag));
+            status = RG_FAIL(err, RG_ERR_NOT_CONVERGED,
+                             "planted recording %llu failed in step %d: %s; plant slower motion, more "
+                             "substeps or another seed",
+                             (unsigned long long)(first + i), statuses[i].step, rg_rod_flag_text(statuses[i].flag));
         size_t bytes = rs[i].n_frames * rs[i].n_markers * 3 * sizeof **out;
         memcpy(rs[i].positions, out[i], bytes);
         memcpy(rs[i].driving, out[i], bytes);
@@ -353,8 +338,7 @@ static void hold_frame(rg_recording *r, size_t from)
 {
     const size_t size = r->n_markers * 3;
     for (size_t f = 0; f < r->n_frames; f++)
-        if (f != from)
-            memcpy(r->positions + f * size, r->positions + from * size, size * sizeof(double));
+        if (f != from) memcpy(r->positions + f * size, r->positions + from * size, size * sizeof(double));
     memcpy(r->driving, r->positions, r->n_frames * size * sizeof(double));
 }
 
@@ -370,8 +354,8 @@ static double came_from_start(const rg_recording *r)
 
 /* frame 0 of every rs[i] to a shape that rests: damped simulation, begun again from its own last
  * markers until they stay. Each rod stops for itself: its shape is the same in any company. */
-static rg_status settle(const rg_model *truth, const rgi_plant_opts *o, rg_recording *rs, size_t n,
-                        uint64_t first, rg_error *err)
+static rg_status settle(const rg_model *truth, const rgi_plant_opts *o, rg_recording *rs, size_t n, uint64_t first,
+                        rg_error *err)
 {
     rg_model *damped = NULL;
     rg_rollout_opts opts = o->rollout;
@@ -429,8 +413,7 @@ static void add_glitches(const rgi_plant_opts *o, source random, rg_recording *r
             }
             size = o->glitch_size_m / sqrt(size);
             for (size_t at = f; at < f + length && at < r->n_frames; at++)
-                for (size_t i = 0; i < 3; i++)
-                    r->positions[3 * (at * markers + k) + i] += size * d[i];
+                for (size_t i = 0; i < 3; i++) r->positions[3 * (at * markers + k) + i] += size * d[i];
         }
 }
 
@@ -472,18 +455,17 @@ static rg_status check_opts(const rg_model *truth, const rgi_plant_opts *o, size
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-            return RG_FAIL(err, RG_ERR_VALUE, "%s is %g but must be from %g to %g", ranges[i].name,
-                           ranges[i].value, ranges[i].low, ranges[i].high);
+            return RG_FAIL(err, RG_ERR_VALUE, "%s is %g but must be from %g to %g", ranges[i].name, ranges[i].value,
+                           ranges[i].low, ranges[i].high);
     if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > RGI_PLANT_MOST)
-        return RG_FAIL(err, RG_ERR_VALUE,
-                       "%zu recordings of %zu frames and %zu markers are none or too many to plant",
+        return RG_FAIL(err, RG_ERR_VALUE, "%zu recordings of %zu frames and %zu markers are none or too many to plant",
                        n, o->n_frames, rg_model_markers(truth));
     return rg_model_check(truth, err);
 }
 
 /* grippers of recording i, its first shape into still[i], and its whole drive into out[i] */
-static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source random,
-                         rg_recording *still, rg_recording *out, rg_error *err)
+static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source random, rg_recording *still,
+                         rg_recording *out, rg_error *err)
 {
     const size_t markers = rg_model_markers(truth);
     const int *at = rg_model_marker_vertices(truth);
@@ -503,28 +485,25 @@ static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source 
         p.arc = arc;
         status = find_grippers(truth, &p, err);
     }
-    if (status == RG_OK)
-        status = new_recording(truth, SETTLE_FRAMES, settle_dt_s, random, still, err);
+    if (status == RG_OK) status = new_recording(truth, SETTLE_FRAMES, settle_dt_s, random, still, err);
     if (status == RG_OK) status = new_recording(truth, o->n_frames, o->dt_s, random, out, err);
     if (status == RG_OK) {
         place_grippers(&p);
         first_shape(&p, markers, work + markers, still->positions);
         hold_frame(still, 0);
         for (size_t f = 0; f < o->n_frames; f++)
-            for (size_t g = 0; g < p.n_grippers; g++)
-                grip(&p, markers, g, f, out->positions + f * markers * 3);
+            for (size_t g = 0; g < p.n_grippers; g++) grip(&p, markers, g, f, out->positions + f * markers * 3);
     }
     free(work);
     free(p.grippers);
     return status;
 }
 
-rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t first, size_t n,
-                    rg_recording *out, rg_error *err)
+rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t first, size_t n, rg_recording *out,
+                    rg_error *err)
 {
     if (!truth || !o || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "planting needs a model, options and a place for recordings");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "planting needs a model, options and a place for recordings");
     memset(out, 0, n * sizeof *out);
     RG_TRY(check_opts(truth, o, n, err));
     rg_status status = RG_OK;
@@ -536,8 +515,7 @@ rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t fir
     for (size_t i = 0; i < n && status == RG_OK; i++) {
         const size_t bytes = out[i].n_markers * 3 * sizeof(double);
         /* frames 0 and 1: at rest, grippers as in the drive */
-        for (size_t f = 0; f < 2; f++)
-            memcpy((char *)out[i].positions + f * bytes, still[i].positions, bytes);
+        for (size_t f = 0; f < 2; f++) memcpy((char *)out[i].positions + f * bytes, still[i].positions, bytes);
         memcpy(out[i].driving, out[i].positions, out[i].n_frames * bytes);
     }
     if (status == RG_OK) status = simulate(truth, &o->rollout, out, n, first, err);
@@ -545,8 +523,7 @@ rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t fir
         source random = {o->noise_seed ? o->noise_seed : o->seed, first + i};
         add_noise(o, random, &out[i]);
         add_glitches(o, random, &out[i]);
-        memcpy(out[i].driving, out[i].positions,
-               out[i].n_frames * out[i].n_markers * 3 * sizeof(double));
+        memcpy(out[i].driving, out[i].positions, out[i].n_frames * out[i].n_markers * 3 * sizeof(double));
     }
     for (size_t i = 0; i < n; i++) {
         rg_recording_clear(&still[i]);

@@ -16,11 +16,10 @@
 
 typedef struct rgi_plant_opts {
     uint64_t seed;
-    uint64_t noise_seed; /* of noise and glitches alone; 0: as seed */
-    size_t n_frames;     /* >= 3 */
-    double dt_s;         /* between frames [s] */
-    double
-        noise_m; /* standard deviation of Gaussian noise on each coordinate of free markers [m] */
+    uint64_t noise_seed;   /* of noise and glitches alone; 0: as seed */
+    size_t n_frames;       /* >= 3 */
+    double dt_s;           /* between frames [s] */
+    double noise_m;        /* standard deviation of Gaussian noise on each coordinate of free markers [m] */
     double driver_noise_m; /* the same on driving markers; the truth is driven without it [m] */
     int noise_start;       /* noise in frames 0 and 1 too, which are a simulation's start */
     double glitch_rate;    /* probability that a glitch begins, per marker and frame */
@@ -45,7 +44,7 @@ rg_status rgi_plant_model(size_t refine, rg_model **out, rg_error *err);
  * found looks for them. Neighbouring driving markers of the truth make a gripper; there must be
  * one. RG_ERR_ARGUMENT and RG_ERR_VALUE name the option that is out of range, RG_ERR_NOT_CONVERGED
  * the recording whose simulation failed; RG_ERR_MEMORY. Nothing is left in out then. */
-rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *opts, uint64_t first, size_t n,
-                    rg_recording *out, rg_error *err);
+rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *opts, uint64_t first, size_t n, rg_recording *out,
+                    rg_error *err);
 
 #endif

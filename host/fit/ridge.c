@@ -19,8 +19,8 @@
 
 static const size_t lags[] = {0, 1, 2, 4, 8, 16, 32};
 /* relative to a feature's mean square; half a decade apart */
-static const double penalties[] = {1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5,
-                                   1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1};
+static const double penalties[] = {1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6, 3e-6, 1e-5,
+                                   3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1};
 enum {
     N_LAGS = sizeof lags / sizeof *lags,
     N_PENALTIES = sizeof penalties / sizeof *penalties,
@@ -61,15 +61,13 @@ static void copy_given(const rg_recording *recording, double *out)
 void rgi_hold_predict(const rg_recording *recording, double *out)
 {
     size_t n = recording->n_markers * 3;
-    for (size_t f = 2; f < recording->n_frames; f++)
-        memcpy(out + f * n, recording->positions, n * sizeof *out);
+    for (size_t f = 2; f < recording->n_frames; f++) memcpy(out + f * n, recording->positions, n * sizeof *out);
     copy_given(recording, out);
 }
 
 static const double *driver(const rg_recording *recording, size_t frame, size_t clamp)
 {
-    return recording->driving +
-           (frame * recording->n_markers + (size_t)recording->clamps[clamp]) * 3;
+    return recording->driving + (frame * recording->n_markers + (size_t)recording->clamps[clamp]) * 3;
 }
 
 static void find_origin(const rg_recording *recording, size_t frame, double origin[3])
@@ -82,8 +80,8 @@ static void find_origin(const rg_recording *recording, size_t frame, double orig
 }
 
 /* x and the origin of one frame; reads the free markers of frame 1 only */
-static void build_features(const rgi_ridge *ridge, const rg_recording *recording, size_t frame,
-                           double *x, double origin[3])
+static void build_features(const rgi_ridge *ridge, const rg_recording *recording, size_t frame, double *x,
+                           double origin[3])
 {
     find_origin(recording, frame, origin);
     *x++ = 1;
@@ -108,8 +106,7 @@ static rg_status check_alike(const rgi_ridge *ridge, const rg_recording *recordi
         return RG_FAIL(err, RG_ERR_SHAPE,
                        "%s: its %zu markers and %zu driving ones are not those of the training "
                        "recordings (%zu and %zu); give recordings of one cable.",
-                       recording->name, recording->n_markers, recording->n_clamps,
-                       ridge->n_markers, ridge->n_clamps);
+                       recording->name, recording->n_markers, recording->n_clamps, ridge->n_markers, ridge->n_clamps);
     if (!(fabs(recording->dt_s - ridge->dt_s) <= 1e-6 * ridge->dt_s))
         return RG_FAIL(err, RG_ERR_SHAPE,
                        "%s: its frames are %g s apart, those of the training recordings %g s; "
@@ -119,8 +116,7 @@ static rg_status check_alike(const rgi_ridge *ridge, const rg_recording *recordi
 }
 
 /* add a recording's rows; frames with a masked free marker would teach the glitch */
-static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold *into, double *x,
-                     double *y)
+static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold *into, double *x, double *y)
 {
     size_t p = ridge->features, q = ridge->targets;
     for (size_t f = 2; f < recording->n_frames; f++) {
@@ -144,23 +140,20 @@ static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold
 
 /* weights [used][targets] from total sums less those of `left_out` (may be NULL); LAPACKE's code, 0 where they are
  * found */
-static lapack_int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out, size_t used,
-                 double penalty, double *matrix, double *weights)
+static lapack_int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out, size_t used, double penalty,
+                        double *matrix, double *weights)
 {
     size_t p = ridge->features, q = ridge->targets;
     double trace = 0;
     for (size_t i = 0; i < used; i++) {
         for (size_t j = 0; j <= i; j++)
-            matrix[i * used + j] =
-                total->gram[i * p + j] - (left_out ? left_out->gram[i * p + j] : 0);
+            matrix[i * used + j] = total->gram[i * p + j] - (left_out ? left_out->gram[i * p + j] : 0);
         if (i > 0) trace += matrix[i * used + i];
     }
-    for (size_t i = 0; i < used * q; i++)
-        weights[i] = total->cross[i] - (left_out ? left_out->cross[i] : 0);
-    for (size_t i = 1; i < used; i++)
-        matrix[i * used + i] += penalty * trace / (double)(used - 1);
-    return LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)used, (lapack_int)q, matrix,
-                         (lapack_int)used, weights, (lapack_int)q);
+    for (size_t i = 0; i < used * q; i++) weights[i] = total->cross[i] - (left_out ? left_out->cross[i] : 0);
+    for (size_t i = 1; i < used; i++) matrix[i * used + i] += penalty * trace / (double)(used - 1);
+    return LAPACKE_dposv(LAPACK_ROW_MAJOR, 'L', (lapack_int)used, (lapack_int)q, matrix, (lapack_int)used, weights,
+                         (lapack_int)q);
 }
 
 /* sum of squared errors of the weights on a fold */
@@ -178,8 +171,8 @@ static double fold_error(const rgi_ridge *ridge, const fold *on, size_t used, co
 }
 
 /* set used and penalty to the pair with the least error on left-out folds */
-static void cross_validate(rgi_ridge *ridge, const fold *total, const fold *folds, int n_folds,
-                           double *matrix, double *weights)
+static void cross_validate(rgi_ridge *ridge, const fold *total, const fold *folds, int n_folds, double *matrix,
+                           double *weights)
 {
     const size_t without_shape = ridge->features - ridge->targets;
     ridge->used = without_shape;
@@ -204,8 +197,7 @@ static rg_status create(const rg_recording *like, rgi_ridge **out, rg_error *err
 {
     if (like->n_clamps == 0)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "%s: it has no driving marker, so the ridge baseline has nothing to go by.",
-                       like->name);
+                       "%s: it has no driving marker, so the ridge baseline has nothing to go by.", like->name);
     rgi_ridge *ridge = calloc(1, sizeof *ridge);
     if (!ridge) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for the ridge baseline.");
     *out = ridge;
@@ -228,10 +220,8 @@ static rg_status create(const rg_recording *like, rgi_ridge **out, rg_error *err
     memcpy(ridge->clamps, like->clamps, ridge->n_clamps * sizeof *ridge->clamps);
     size_t c = 0, i = 0;
     for (size_t m = 0; m < ridge->n_markers; m++) {
-        if (c < ridge->n_clamps && (size_t)ridge->clamps[c] == m)
-            c++;
-        else
-            ridge->free_markers[i++] = (int)m;
+        if (c < ridge->n_clamps && (size_t)ridge->clamps[c] == m) c++;
+        else ridge->free_markers[i++] = (int)m;
     }
     return RG_OK;
 }
@@ -251,8 +241,7 @@ static rg_status train(rgi_ridge *ridge, const rg_recording *recordings, size_t 
     }
     double *matrix = memory + (size_t)(n_folds + 1) * sums, *x = matrix + p * p, *y = x + p;
     /* neighbouring recordings are often cuts of one take: they go into the same fold */
-    for (size_t r = 0; r < n; r++)
-        add_rows(ridge, &recordings[r], &folds[r * (size_t)n_folds / n], x, y);
+    for (size_t r = 0; r < n; r++) add_rows(ridge, &recordings[r], &folds[r * (size_t)n_folds / n], x, y);
     fold *total = &folds[n_folds];
     for (int k = 0; k < n_folds; k++)
         for (size_t i = 0; i < sums; i++) total->gram[i] += folds[k].gram[i];
@@ -272,8 +261,7 @@ rg_status rgi_ridge_train(const rg_recording *recordings, size_t n, rgi_ridge **
 {
     rg_recording *complete = NULL;
     *out = NULL;
-    if (n == 0)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "The ridge baseline needs training recordings.");
+    if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "The ridge baseline needs training recordings.");
     RG_TRY(rgi_recordings_complete(recordings, n, &complete, err));
     rg_status status = create(&complete[0], out, err);
     if (status == RG_OK) status = train(*out, complete, n, err);
@@ -293,8 +281,7 @@ static rg_status predict(const rgi_ridge *ridge, const rg_recording *recording, 
         for (size_t i = 0; i < ridge->n_free; i++)
             for (size_t d = 0; d < 3; d++) {
                 double sum = origin[d];
-                for (size_t j = 0; j < ridge->used; j++)
-                    sum += x[j] * ridge->weights[j * ridge->targets + 3 * i + d];
+                for (size_t j = 0; j < ridge->used; j++) sum += x[j] * ridge->weights[j * ridge->targets + 3 * i + d];
                 size_t marker = f * ridge->n_markers + (size_t)ridge->free_markers[i];
                 out[marker * 3 + d] = sum;
             }
@@ -304,8 +291,7 @@ static rg_status predict(const rgi_ridge *ridge, const rg_recording *recording, 
     return RG_OK;
 }
 
-rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out,
-                            rg_error *err)
+rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
 {
     rg_recording *complete = NULL;
     RG_TRY(rgi_recordings_complete(recording, 1, &complete, err));

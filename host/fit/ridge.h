@@ -23,8 +23,7 @@ typedef struct rgi_ridge rgi_ridge;
 rg_status rgi_ridge_train(const rg_recording *recordings, size_t n, rgi_ridge **out, rg_error *err);
 /* out: [n_frames][n_markers][3] [m]. RG_ERR_SHAPE when the recording is not like those trained on.
  */
-rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out,
-                            rg_error *err);
+rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out, rg_error *err);
 /* Free and null *ridge. Accepts a pointer to NULL. */
 void rgi_ridge_destroy(rgi_ridge **ridge);
 

@@ -42,10 +42,7 @@ enum { ON_DEVICE = 100 };
 
 enum { FIXED = 23, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 12 };
 
-static int keeps_nothing(const rg_fit *fit)
-{
-    return fit->opts.method == RG_METHOD_LM && rgi_algebra_on_device(fit);
-}
+static int keeps_nothing(const rg_fit *fit) { return fit->opts.method == RG_METHOD_LM && rgi_algebra_on_device(fit); }
 
 /* of the instructions that rollouts run on, a hash of their name: another set gives other last bits */
 static double isa_number(const rg_fit *fit)
@@ -117,9 +114,8 @@ static void method_numbers(rg_fit *fit, cursor *c)
 static void body(rg_fit *fit, cursor *c)
 {
     const size_t p = fit->capacity;
-    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,   &fit->small,  &fit->done,
-                       &fit->failed,          &fit->moved,     &fit->attempt, &fit->stopped,
-                       &fit->formed};
+    int *counters[] = {&fit->stage_iteration, &fit->iteration, &fit->fresh,   &fit->small,   &fit->done,
+                       &fit->failed,          &fit->moved,     &fit->attempt, &fit->stopped, &fit->formed};
     double *reals[] = {&fit->mu, &fit->weight, &fit->cost, &fit->l1, &fit->rate, &fit->window_cost};
     for (size_t i = 0; i < COUNTERS; i++) integer(c, counters[i]);
     for (size_t i = 0; i < REALS; i++) numbers(c, reals[i], 1);
@@ -132,12 +128,12 @@ static void body(rg_fit *fit, cursor *c)
         if (c->load && i < fit->parameters.n) fit->parameters.list[i].prior_mean = mean;
     }
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
-        size_t count = rg_model_field_entries(fit->model, (rg_field)f) *
-                       (size_t)rg_field_describe((rg_field)f)->components;
+        size_t count =
+            rg_model_field_entries(fit->model, (rg_field)f) * (size_t)rg_field_describe((rg_field)f)->components;
         numbers(c, rg_model_field_data(fit->model, (rg_field)f), count);
         if (c->load)
-            memcpy(rg_model_field_data(fit->trial, (rg_field)f),
-                   rg_model_field(fit->model, (rg_field)f), count * sizeof(double));
+            memcpy(rg_model_field_data(fit->trial, (rg_field)f), rg_model_field(fit->model, (rg_field)f),
+                   count * sizeof(double));
     }
     numbers(c, fit->start_u, (size_t)fit->opts.starts * RGI_START_ROOM);
     numbers(c, fit->start_score, (size_t)fit->opts.starts);
@@ -168,8 +164,7 @@ static size_t state_count(const rg_fit *fit)
 {
     size_t fields = 0;
     for (int f = 0; f < RG_FIELD_COUNT; f++)
-        fields += rg_model_field_entries(fit->model, (rg_field)f) *
-                  (size_t)rg_field_describe((rg_field)f)->components;
+        fields += rg_model_field_entries(fit->model, (rg_field)f) * (size_t)rg_field_describe((rg_field)f)->components;
     return HEADER + 1 + COUNTERS + REALS + 3 * fit->capacity + method_count(fit) + fields +
            (RGI_START_ROOM + 1) * (size_t)fit->opts.starts + (4 + STATUS) * fit->n;
 }
@@ -189,8 +184,7 @@ void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
 }
 
 /* would what the method keeps do? at: [method_count] */
-static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const double *at,
-                              rg_error *err)
+static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const double *at, rg_error *err)
 {
     const size_t p = fit->capacity;
     for (size_t i = 0; i < ps->n; i++) {
@@ -208,8 +202,7 @@ static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const
 
 /* would the numbers after the header and the stage do as this fit's? what body reads, in its order
  */
-static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const double *state,
-                            rg_error *err)
+static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const double *state, rg_error *err)
 {
     const size_t p = fit->capacity, counters = COUNTERS, reals = REALS, starts = (size_t)fit->opts.starts;
     const double *at = state + HEADER + 1, *u = at + counters + reals;
@@ -223,12 +216,10 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     /* mu, weight, costs and errors */
     for (size_t i = 0; i < reals; i++)
         if (!(at[counters + i] >= 0.0 && at[counters + i] < INFINITY))
-            return RG_FAIL(err, RG_ERR_VALUE, "the saved state holds a cost or weight of %g",
-                           at[counters + i]);
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state holds a cost or weight of %g", at[counters + i]);
     for (size_t i = 0; i < 3 * p + method_count(fit); i++)
         if (!isfinite(u[i]))
-            return RG_FAIL(err, RG_ERR_VALUE, "a parameter or derivative in the saved state is %g",
-                           u[i]);
+            return RG_FAIL(err, RG_ERR_VALUE, "a parameter or derivative in the saved state is %g", u[i]);
     for (size_t i = 0; i < ps->n; i++)
         if (!(u[i] >= ps->list[i].low && u[i] <= ps->list[i].high))
             return RG_FAIL(err, RG_ERR_VALUE, "%s in the saved state is %g, out of its bounds",
@@ -237,8 +228,7 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     at = u + 3 * p + method_count(fit);
     RG_TRY(rg_model_copy(fit->model, &model, err));
     for (int f = 0; f < RG_FIELD_COUNT; f++) {
-        size_t count = rg_model_field_entries(model, (rg_field)f) *
-                       (size_t)rg_field_describe((rg_field)f)->components;
+        size_t count = rg_model_field_entries(model, (rg_field)f) * (size_t)rg_field_describe((rg_field)f)->components;
         memcpy(rg_model_field_data(model, (rg_field)f), at, count * sizeof *at);
         at += count;
     }
@@ -247,18 +237,20 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     if (status != RG_OK) return status;
     /* uniform rods: their parameters are finite, their scores infinite before they are known */
     for (size_t i = 0; i < RGI_START_ROOM * starts; i++)
-        if (!isfinite(at[i])) return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has a parameter of %g", at[i]);
+        if (!isfinite(at[i]))
+            return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has a parameter of %g", at[i]);
     at += RGI_START_ROOM * starts;
     for (size_t i = 0; i < starts; i++)
-        if (!(at[i] >= 0.0)) return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has an error of %g", at[i]);
+        if (!(at[i] >= 0.0))
+            return RG_FAIL(err, RG_ERR_VALUE, "a uniform rod of the saved state has an error of %g", at[i]);
     at += starts;
     /* losses, factors, flags */
     for (size_t i = 0; i < 3 * fit->n; i++) {
         const double least = i / fit->n == 1 ? 1.0 : 0.0;
         const double most = i / fit->n == 2 ? RG_ROD_UNSTABLE : i / fit->n == 1 ? 1e9 : DBL_MAX;
         if (!(at[i] >= least && at[i] <= most))
-            return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a loss, factor or flag of %g for recording %zu", at[i],
-                           i % fit->n);
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a loss, factor or flag of %g for recording %zu",
+                           at[i], i % fit->n);
     }
     at += 3 * fit->n;
     for (size_t i = 0; i < fit->n; i++) {
@@ -266,8 +258,7 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
         int known = s[0] >= 0.0 && s[0] <= RG_ROD_UNSTABLE && s[0] == floor(s[0]);
         for (int k = 1; k < STATUS; k++) known = known && s[k] >= (k > 4 ? -1.0 : 0.0) && s[k] <= 1e9;
         if (!known || !(at[i] >= 0.0 || at[i] == -1.0))
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "the saved state's error of recording %zu makes no sense", i);
+            return RG_FAIL(err, RG_ERR_VALUE, "the saved state's error of recording %zu makes no sense", i);
     }
     return RG_OK;
 }
@@ -275,19 +266,15 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
 rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error *err)
 {
     double head[HEADER];
-    if (!fit || !state)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
+    if (!fit || !state) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_resume needs a fit and a state");
     header(fit, head);
     if (count >= HEADER && state[0] == head[0] && state[1] != head[1]) {
         const int theirs = state[1] >= ON_DEVICE, ours = head[1] >= ON_DEVICE;
         const double method = theirs ? state[1] - ON_DEVICE : state[1];
-        const char *name = method >= 0.0 && method < RG_METHOD_COUNT
-                               ? rg_fit_method_name((rg_fit_method)(int)method)
-                               : "another method";
-        return RG_FAIL(err, RG_ERR_VALUE,
-                       "the saved state is of a fit by %s%s, this one is by %s%s", name,
-                       theirs ? " on a GPU" : "", rg_fit_method_name(fit->opts.method),
-                       ours ? " on a GPU" : "");
+        const char *name = method >= 0.0 && method < RG_METHOD_COUNT ? rg_fit_method_name((rg_fit_method)(int)method)
+                                                                     : "another method";
+        return RG_FAIL(err, RG_ERR_VALUE, "the saved state is of a fit by %s%s, this one is by %s%s", name,
+                       theirs ? " on a GPU" : "", rg_fit_method_name(fit->opts.method), ours ? " on a GPU" : "");
     }
     if (count != state_count(fit))
         return RG_FAIL(err, RG_ERR_SHAPE,
@@ -296,18 +283,16 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
                        count, state_count(fit));
     for (int i = 0; i < HEADER; i++)
         if (head[i] != state[i])
-            return RG_FAIL(
-                err, RG_ERR_VALUE,
-                "the saved state belongs to other recordings or options (number %d of its header "
-                "is %g, not %g)",
-                i, state[i], head[i]);
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "the saved state belongs to other recordings or options (number %d of its header "
+                           "is %g, not %g)",
+                           i, state[i], head[i]);
     if (!(state[HEADER] >= 0.0 && state[HEADER] <= fit->opts.starts + (fit->n_part > 0) &&
           state[HEADER] == floor(state[HEADER])))
         return RG_FAIL(err, RG_ERR_VALUE, "the saved state is in stage %g of %d", state[HEADER],
                        fit->opts.starts + 1 + (fit->n_part > 0));
     for (size_t i = 0; i < count; i++)
-        if (isnan(state[i]))
-            return RG_FAIL(err, RG_ERR_VALUE, "number %zu of the saved state is not a number", i);
+        if (isnan(state[i])) return RG_FAIL(err, RG_ERR_VALUE, "number %zu of the saved state is not a number", i);
     const int stage = (int)state[HEADER];
     const size_t p = fit->capacity;
     rg_group_mode modes[RG_GROUP_COUNT];
@@ -336,10 +321,11 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     status = fit->opts.method == RG_METHOD_LM ? rgi_fit_cost(fit, fit->u, &cost, err)
                                               : rgi_fit_gradient(fit, fit->u, &cost, fit->gradient + p, err);
     if (status == RG_OK && !(fabs(cost - saved) <= same_cost * saved))
-        status = RG_FAIL(err, RG_ERR_VALUE,
-                         "the cost at the saved parameters is %.9g with these recordings and %.9g in the saved state: it "
-                         "belongs to other recordings or another version",
-                         cost, saved);
+        status =
+            RG_FAIL(err, RG_ERR_VALUE,
+                    "the cost at the saved parameters is %.9g with these recordings and %.9g in the saved state: it "
+                    "belongs to other recordings or another version",
+                    cost, saved);
     if (status != RG_OK) {
         rg_error ignored = {0};
         (void)rgi_fit_begin_anew(fit, &ignored);

@@ -51,8 +51,7 @@ static rg_status uncertainty(rg_fit *fit, rg_error *err)
     }
     const double ratio = weight > 0.0 ? fmin(fmax(curvature / weight, 0.05), 1.0) : 1.0;
     const int whole = fit->n >= CLUSTERS_AT_LEAST;
-    const double clusters =
-        whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->tangents));
+    const double clusters = whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->tangents));
     double *prior = fit->spread, *variance = prior + fit->capacity, *resolution = variance + fit->capacity;
     for (size_t i = 0; i < p; i++) prior[i] = fit->parameters.list[i].prior_std;
     const rgi_normal_spread spread = {.weight = fit->weight,
@@ -78,8 +77,7 @@ static rg_status uncertainty(rg_fit *fit, rg_error *err)
 
 rg_status rg_fit_parameters(rg_fit *fit, const rg_fit_parameter **out, size_t *n, rg_error *err)
 {
-    if (!fit || !out || !n)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
+    if (!fit || !out || !n) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_parameters needs a fit and places");
     *out = fit->result;
     *n = fit->parameters.n;
     /* the method's own gradient stays; the next product is of another rollout */

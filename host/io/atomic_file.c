@@ -75,8 +75,7 @@ rg_status rgi_atomic_open(rgi_atomic_file *file, const char *path, int with_stre
     int exists = stat(file->target, &info) == 0;
     if (exists && !S_ISREG(info.st_mode)) {
         release(file);
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "%s cannot be written: it exists and is not a regular file; name another.",
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%s cannot be written: it exists and is not a regular file; name another.",
                        path);
     }
     if (exists && access(file->target, W_OK) != 0) {
@@ -141,9 +140,7 @@ static int sync_path(const char *path, int flags)
 
 rg_status rgi_atomic_commit(rgi_atomic_file *file, rg_error *err)
 {
-    if (file->temporary == NULL) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no open output file to commit.");
-    }
+    if (file->temporary == NULL) { return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no open output file to commit."); }
     int reason = file->stream != NULL ? finish_stream(file) : sync_path(file->temporary, 0);
     if (reason == 0 && rename(file->temporary, file->target) != 0) reason = errno;
     if (reason != 0) {
@@ -158,8 +155,8 @@ rg_status rgi_atomic_commit(rgi_atomic_file *file, rg_error *err)
     free(folder);
     rg_status status = RG_OK;
     if (reason != 0 && reason != EINVAL && reason != EACCES && reason != EROFS) {
-        status = RG_FAIL(err, RG_ERR_IO, "%s was written, but its folder cannot be synced: %s.",
-                         file->target, strerror(reason));
+        status = RG_FAIL(err, RG_ERR_IO, "%s was written, but its folder cannot be synced: %s.", file->target,
+                         strerror(reason));
     }
     release(file);
     return status;

@@ -11,11 +11,9 @@
 #include "rodgrad/status.h"
 
 /* RG_ERR_IO, RG_ERR_MEMORY. key: no newline. */
-rg_status rgi_checkpoint_save(const char *path, const char *key, const double *numbers,
-                              size_t count, rg_error *err);
+rg_status rgi_checkpoint_save(const char *path, const char *key, const double *numbers, size_t count, rg_error *err);
 /* *numbers: owned by the caller, NULL with RG_OK when there is no such file or its key is another
  * one. RG_ERR_FORMAT when it is damaged, RG_ERR_IO, RG_ERR_MEMORY. */
-rg_status rgi_checkpoint_load(const char *path, const char *key, double **numbers, size_t *count,
-                              rg_error *err);
+rg_status rgi_checkpoint_load(const char *path, const char *key, double **numbers, size_t *count, rg_error *err);
 
 #endif

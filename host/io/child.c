@@ -129,10 +129,7 @@ rg_status rgi_child_start(void (*work)(int, void *), void *argument, const char 
     return RG_OK;
 }
 
-void rgi_child_expect(rgi_child *child, rgi_child_limits limits)
-{
-    child->deadline = now_s() + 10.0 * limits.cpu_s;
-}
+void rgi_child_expect(rgi_child *child, rgi_child_limits limits) { child->deadline = now_s() + 10.0 * limits.cpu_s; }
 
 int rgi_child_send(rgi_child *child, const void *bytes, size_t size)
 {
@@ -171,14 +168,11 @@ void rgi_child_end(rgi_child *child, char *text, size_t room)
     const int signal_of = got > 0 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     if (child->late || signal_of == SIGXCPU)
         snprintf(text, room, "it did not come to an end in the time that the file's size allows");
-    else if (!child->gone)
-        snprintf(text, room, "it said something else than it should");
+    else if (!child->gone) snprintf(text, room, "it said something else than it should");
     else if (signal_of)
         snprintf(text, room, "it was ended by signal %d%s", signal_of,
                  signal_of == SIGKILL ? " (is memory short?)" : "");
-    else if (got > 0)
-        snprintf(text, room, "it ended with exit code %d", WEXITSTATUS(status));
-    else
-        snprintf(text, room, "how it ended is not known");
+    else if (got > 0) snprintf(text, room, "it ended with exit code %d", WEXITSTATUS(status));
+    else snprintf(text, room, "how it ended is not known");
     *child = (rgi_child){.fd = -1};
 }

@@ -85,11 +85,10 @@ static int is_missing(const char *cell)
 static rg_status check_columns(table *t, size_t n)
 {
     if (n % 3 == 2 || n < 3) {
-        return RG_FAIL(
-            t->err, RG_ERR_SHAPE,
-            "%s: line %zu has %zu column%s; give x, y, z of each marker, optionally after the "
-            "time.",
-            t->name, t->line, n, rgi_plural(n));
+        return RG_FAIL(t->err, RG_ERR_SHAPE,
+                       "%s: line %zu has %zu column%s; give x, y, z of each marker, optionally after the "
+                       "time.",
+                       t->name, t->line, n, rgi_plural(n));
     }
     t->n_columns = n;
     return RG_OK;
@@ -116,15 +115,14 @@ static rg_status read_names(table *t, char *line)
         if (column < skip) continue;
         char axis = "xyz"[(column - skip) % 3];
         size_t length = strlen(cell);
-        if (length > 0 && (tolower((unsigned char)cell[0]) == axis ||
-                           tolower((unsigned char)cell[length - 1]) == axis)) {
+        if (length > 0 &&
+            (tolower((unsigned char)cell[0]) == axis || tolower((unsigned char)cell[length - 1]) == axis)) {
             continue;
         }
-        return RG_FAIL(
-            t->err, RG_ERR_FORMAT,
-            "%s: column %zu is named \"%.40s\" where %c of marker %zu is due; order the columns "
-            "x0,y0,z0,x1,...",
-            t->name, column + 1, cell, axis, (column - skip) / 3);
+        return RG_FAIL(t->err, RG_ERR_FORMAT,
+                       "%s: column %zu is named \"%.40s\" where %c of marker %zu is due; order the columns "
+                       "x0,y0,z0,x1,...",
+                       t->name, column + 1, cell, axis, (column - skip) / 3);
     }
     return RG_OK;
 }
@@ -133,18 +131,16 @@ static rg_status bad_cell(const table *t, size_t column, const char *cell)
 {
     size_t skip = t->n_columns % 3;
     if (column < skip) {
-        return RG_FAIL(t->err, RG_ERR_VALUE, "%s: line %zu (frame %zu) has no time: \"%.40s\".",
-                       t->name, t->line, t->n_rows, cell);
+        return RG_FAIL(t->err, RG_ERR_VALUE, "%s: line %zu (frame %zu) has no time: \"%.40s\".", t->name, t->line,
+                       t->n_rows, cell);
     }
     if (is_missing(cell)) {
-        return RG_FAIL(
-            t->err, RG_ERR_VALUE,
-            "%s: frame %zu (line %zu), marker %zu has no %c; fill the gap or cut the recording "
-            "there.",
-            t->name, t->n_rows, t->line, (column - skip) / 3, "xyz"[(column - skip) % 3]);
+        return RG_FAIL(t->err, RG_ERR_VALUE,
+                       "%s: frame %zu (line %zu), marker %zu has no %c; fill the gap or cut the recording "
+                       "there.",
+                       t->name, t->n_rows, t->line, (column - skip) / 3, "xyz"[(column - skip) % 3]);
     }
-    return RG_FAIL(t->err, RG_ERR_FORMAT,
-                   "%s: frame %zu (line %zu), marker %zu: \"%.40s\" is not a number.", t->name,
+    return RG_FAIL(t->err, RG_ERR_FORMAT, "%s: frame %zu (line %zu), marker %zu: \"%.40s\" is not a number.", t->name,
                    t->n_rows, t->line, (column - skip) / 3, cell);
 }
 
@@ -155,8 +151,7 @@ static rg_status read_row(table *t, char *line)
         size_t grown = need > SIZE_MAX / 32 ? 0 : 2 * need;
         double *moved = grown == 0 ? NULL : realloc(t->numbers, grown * sizeof *moved);
         if (moved == NULL) {
-            return RG_FAIL(t->err, RG_ERR_MEMORY, "%s: out of memory at line %zu.", t->name,
-                           t->line);
+            return RG_FAIL(t->err, RG_ERR_MEMORY, "%s: out of memory at line %zu.", t->name, t->line);
         }
         t->numbers = moved;
         t->capacity = grown;
@@ -165,16 +160,13 @@ static rg_status read_row(table *t, char *line)
     size_t column = 0;
     for (char *rest = line, *cell; (cell = next_cell(t, &rest)) != NULL; column++) {
         if (column >= t->n_columns) continue;
-        if (!is_number(cell, &row[column]) || !isfinite(row[column])) {
-            return bad_cell(t, column, cell);
-        }
+        if (!is_number(cell, &row[column]) || !isfinite(row[column])) { return bad_cell(t, column, cell); }
     }
     if (column != t->n_columns) {
-        return RG_FAIL(
-            t->err, RG_ERR_SHAPE,
-            "%s: line %zu (frame %zu) has %zu column%s, those before have %zu; all frames need "
-            "the same.",
-            t->name, t->line, t->n_rows, column, rgi_plural(column), t->n_columns);
+        return RG_FAIL(t->err, RG_ERR_SHAPE,
+                       "%s: line %zu (frame %zu) has %zu column%s, those before have %zu; all frames need "
+                       "the same.",
+                       t->name, t->line, t->n_rows, column, rgi_plural(column), t->n_columns);
     }
     t->n_rows++;
     return RG_OK;
@@ -222,25 +214,22 @@ static rg_status read_times(const table *t, double *dt_s)
     for (size_t k = 1; k < n; k++) {
         double interval = time[k * step] - time[(k - 1) * step];
         if (dt > 0 && fabs(interval - dt) <= TIME_TOLERANCE * dt) continue;
-        return RG_FAIL(
-            t->err, RG_ERR_VALUE,
-            "%s: frame %zu comes %g s after the one before, %g s on average; resample to even "
-            "intervals or leave out the time column.",
-            t->name, k, interval, dt);
+        return RG_FAIL(t->err, RG_ERR_VALUE,
+                       "%s: frame %zu comes %g s after the one before, %g s on average; resample to even "
+                       "intervals or leave out the time column.",
+                       t->name, k, interval, dt);
     }
     *dt_s = dt;
     return RG_OK;
 }
 
-rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                        rg_error *err)
+rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err)
 {
     table t = {.name = name, .err = err};
     memset(out, 0, sizeof *out);
     const char *zero = size > 0 ? memchr(bytes, '\0', size) : NULL;
     if (zero != NULL) {
-        return RG_FAIL(err, RG_ERR_FORMAT,
-                       "%s is neither text nor a format that is known: byte %zu is zero.", name,
+        return RG_FAIL(err, RG_ERR_FORMAT, "%s is neither text nor a format that is known: byte %zu is zero.", name,
                        (size_t)(zero - (const char *)bytes));
     }
     char *text = malloc(size + 1);
@@ -261,8 +250,7 @@ rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_mo
     /* close up over the times */
     size_t width = t.n_columns - skip;
     for (size_t k = 0; k < t.n_rows; k++) {
-        memmove(t.numbers + k * width, t.numbers + k * t.n_columns + skip,
-                width * sizeof *t.numbers);
+        memmove(t.numbers + k * width, t.numbers + k * t.n_columns + skip, width * sizeof *t.numbers);
     }
     out->n_frames = t.n_rows;
     out->n_markers = width / 3;

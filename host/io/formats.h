@@ -23,20 +23,17 @@ typedef struct rgi_motion {
  * is executed: an opcode that such a file does not need is an error. Memory is at most a constant
  * times `size`. RG_ERR_FORMAT (file and byte offset), RG_ERR_SHAPE (frame and axis),
  * RG_ERR_MEMORY; *out is zeroed then. */
-rg_status rgi_pickle_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                           rg_error *err);
+rg_status rgi_pickle_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err);
 
 /* Text: one frame a line, 3 n numbers x0,y0,z0,x1,..., before them the time [s] where the number of
  * columns is 3 n + 1; separated by commas, semicolons, tabs or blanks; a header line is optional.
  * RG_ERR_FORMAT, RG_ERR_SHAPE, RG_ERR_VALUE (missing cell: frame and marker; uneven times),
  * RG_ERR_MEMORY. */
-rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                        rg_error *err);
+rg_status rgi_csv_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err);
 
 /* NPY 1.0 or 2.0: float32 or float64, little endian, C order, shape (frames, markers, 3).
  * RG_ERR_FORMAT, RG_ERR_SHAPE, RG_ERR_UNSUPPORTED, RG_ERR_MEMORY. */
-rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                        rg_error *err);
+rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err);
 
 /* Reads HDF5 files in a process of its own, which starts with the first file and serves those after it.
  * Zero-initialise, and close when done. One thread at a time; other readers, and other threads, may run meanwhile. */

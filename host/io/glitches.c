@@ -101,11 +101,10 @@ static void cubic_weights(const double node[4], double u, double weight[4])
 }
 
 /* Distances of a run's samples from the cubic: the least and the largest. */
-static void excursion_of(const scan *s, size_t marker, size_t first, size_t width, double *least,
-                         double *largest)
+static void excursion_of(const scan *s, size_t marker, size_t first, size_t width, double *least, double *largest)
 {
-    const double *node[4] = {at(s, first - 2, marker), at(s, first - 1, marker),
-                             at(s, first + width, marker), at(s, first + width + 1, marker)};
+    const double *node[4] = {at(s, first - 2, marker), at(s, first - 1, marker), at(s, first + width, marker),
+                             at(s, first + width + 1, marker)};
     const double time[4] = {-2, -1, (double)width, (double)width + 1};
     *least = HUGE_VAL;
     *largest = 0;
@@ -113,8 +112,8 @@ static void excursion_of(const scan *s, size_t marker, size_t first, size_t widt
         double weight[4], cubic[3];
         cubic_weights(time, (double)j, weight);
         for (int a = 0; a < 3; a++) {
-            cubic[a] = weight[0] * node[0][a] + weight[1] * node[1][a] + weight[2] * node[2][a] +
-                       weight[3] * node[3][a];
+            cubic[a] =
+                weight[0] * node[0][a] + weight[1] * node[1][a] + weight[2] * node[2][a] + weight[3] * node[3][a];
         }
         double d = distance(at(s, first + j, marker), cubic);
         *least = fmin(*least, d);
@@ -251,8 +250,7 @@ static void repair_run(scan *s, size_t marker, size_t first, size_t last)
     const rg_recording *r = s->r;
     if (first == 0 || last + 1 == r->n_frames) return;
     size_t frame[4] = {first - 1, first - 1, last + 1, last + 1};
-    int curved = first > 1 && *valid(s, first - 2, marker) && last + 2 < r->n_frames &&
-                 *valid(s, last + 2, marker);
+    int curved = first > 1 && *valid(s, first - 2, marker) && last + 2 < r->n_frames && *valid(s, last + 2, marker);
     if (curved) {
         frame[0]--;
         frame[3]++;
@@ -293,7 +291,8 @@ static int is_ordered(const scan *s, size_t marker)
         for (size_t k = 0; k < 2; k++) {
             if (!*valid(s, k, other[side])) continue;
             const double *free_marker = at(s, k, other[side]);
-            const int ordered = distance(bridged(s, k, near[side]), free_marker) < distance(bridged(s, k, far), free_marker);
+            const int ordered =
+                distance(bridged(s, k, near[side]), free_marker) < distance(bridged(s, k, far), free_marker);
             if (ordered) yes++;
             else no++;
         }
@@ -301,8 +300,8 @@ static int is_ordered(const scan *s, size_t marker)
     return yes >= no;
 }
 
-/* Two driving neighbours change places where their edge reverses within a time in which no gripper turns round. Put their
- * names back to the order along the rope. Call it once both are repaired. */
+/* Two driving neighbours change places where their edge reverses within a time in which no gripper turns round. Put
+ * their names back to the order along the rope. Call it once both are repaired. */
 static void repair_swaps(scan *s, size_t marker)
 {
     const size_t n = s->r->n_frames;
@@ -348,23 +347,20 @@ static void count(scan *s)
 static rg_status check(const rg_recording *r, rg_error *err)
 {
     if (r == NULL || r->positions == NULL || r->driving == NULL || r->valid == NULL) {
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "a recording needs positions, driving and valid before glitches are looked for.");
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a recording needs positions, driving and valid before glitches are looked for.");
     }
     if (r->n_frames < 2 || r->n_markers < 3) {
-        return RG_FAIL(err, RG_ERR_SHAPE,
-                       "a recording needs 2 frames and 3 markers, not %zu and %zu.", r->n_frames,
+        return RG_FAIL(err, RG_ERR_SHAPE, "a recording needs 2 frames and 3 markers, not %zu and %zu.", r->n_frames,
                        r->n_markers);
     }
     if (!(r->dt_s > 0) || !isfinite(r->dt_s)) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "the frame interval must be positive, not %g s.",
-                       r->dt_s);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the frame interval must be positive, not %g s.", r->dt_s);
     }
     for (size_t c = 0; c < r->n_clamps; c++) {
         if (r->clamps[c] < 0 || (size_t)r->clamps[c] >= r->n_markers) {
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "driving marker %d is not one of the %zu markers.",
-                           r->clamps[c], r->n_markers);
+            return RG_FAIL(err, RG_ERR_ARGUMENT, "driving marker %d is not one of the %zu markers.", r->clamps[c],
+                           r->n_markers);
         }
     }
     return RG_OK;
@@ -381,8 +377,7 @@ rg_status rgi_glitches_find(rg_recording *recording, rg_error *err)
     s.is_clamp = calloc(markers, 1);
     s.lengths = calloc(n, sizeof *s.lengths);
     if (s.lost == NULL || s.time == NULL || s.is_clamp == NULL || s.lengths == NULL) {
-        status =
-            RG_FAIL(err, RG_ERR_MEMORY, "out of memory looking for glitches in %zu frames.", n);
+        status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory looking for glitches in %zu frames.", n);
         goto done;
     }
     status = rgi_lost_frames_find(recording, s.lost, &recording->n_lost, err);
@@ -401,8 +396,7 @@ rg_status rgi_glitches_find(rg_recording *recording, rg_error *err)
 
     for (size_t m = 0; m < markers; m++) {
         if (!find_excursions(&s, m)) {
-            status =
-                RG_FAIL(err, RG_ERR_MEMORY, "out of memory looking for glitches of marker %zu.", m);
+            status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory looking for glitches of marker %zu.", m);
             goto done;
         }
     }

@@ -106,8 +106,7 @@ static int write_object(FILE *stream, json_t *object, int indent)
     json_object_foreach(object, key, item) {
         char *text = key_text(key);
         int ok = text && fprintf(stream, "%s\n%*s%s: ", separator, indent + INDENT, "", text) > 0 &&
-                 write_value(stream, item, indent + INDENT,
-                             (size_t)(indent + INDENT) + strlen(text) + 2);
+                 write_value(stream, item, indent + INDENT, (size_t)(indent + INDENT) + strlen(text) + 2);
         free(text);
         separator = ",";
         if (!ok) return 0;
@@ -127,8 +126,7 @@ static int write_array(FILE *stream, json_t *array, int indent)
         size_t needed = text.full ? LINE_WIDTH : text.used;
         int wraps = column + 1 + needed + 1 > LINE_WIDTH;
         if (i && fputs(",", stream) < 0) return 0;
-        if (wraps ? fprintf(stream, "\n%*s", indent + INDENT, "") < 0 : fputs(" ", stream) < 0)
-            return 0;
+        if (wraps ? fprintf(stream, "\n%*s", indent + INDENT, "") < 0 : fputs(" ", stream) < 0) return 0;
         column = wraps ? (size_t)(indent + INDENT) + needed : column + 1 + needed;
         column += 1; /* the comma that follows */
         if (text.full ? !write_value(stream, item, indent + INDENT, (size_t)(indent + INDENT))

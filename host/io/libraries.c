@@ -18,9 +18,7 @@ json_t *rgi_libraries_json(void)
     snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
     nlopt_version(&parts[0], &parts[1], &parts[2]);
     snprintf(nlopt, sizeof nlopt, "%d.%d.%d", parts[0], parts[1], parts[2]);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}",
-                     "hdf5", hdf5, "jansson", jansson_version_str(),
-                     "libcrypto", OpenSSL_version(OPENSSL_VERSION),
-                     "nlopt", nlopt,
-                     "blas", openblas_get_config ? openblas_get_config() : "not OpenBLAS");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "hdf5", hdf5, "jansson", jansson_version_str(), "libcrypto",
+                     OpenSSL_version(OPENSSL_VERSION), "nlopt", nlopt, "blas",
+                     openblas_get_config ? openblas_get_config() : "not OpenBLAS");
 }

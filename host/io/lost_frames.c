@@ -155,12 +155,10 @@ static int refine(const steps *s, const int *lost, size_t k)
     return (int)lround(fmin(fmax(g, 1), FACTOR_MAX));
 }
 
-rg_status rgi_lost_frames_find(const rg_recording *recording, int *lost, size_t *total,
-                               rg_error *err)
+rg_status rgi_lost_frames_find(const rg_recording *recording, int *lost, size_t *total, rg_error *err)
 {
     if (recording == NULL || lost == NULL || recording->positions == NULL) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "a recording and room for its lost frames are needed.");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a recording and room for its lost frames are needed.");
     }
     size_t n = recording->n_frames, sum = 0;
     steps s = {.r = recording, .n = recording->n_clamps};

@@ -13,7 +13,6 @@
  * that (1 + lost[k]) dt_s passed between them; lost[0] = 0. Reads the positions of the driving
  * markers and nothing else. *total (may be NULL): their sum. A loss while the driving markers rest
  * cannot be seen. RG_ERR_ARGUMENT, RG_ERR_MEMORY. */
-rg_status rgi_lost_frames_find(const rg_recording *recording, int *lost, size_t *total,
-                               rg_error *err);
+rg_status rgi_lost_frames_find(const rg_recording *recording, int *lost, size_t *total, rg_error *err);
 
 #endif

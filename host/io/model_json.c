@@ -33,8 +33,7 @@ typedef struct reader {
     rg_error *err;
 } reader;
 
-#define READ_FAIL(in, status, format, ...)                                                       \
-    RG_FAIL((in)->err, status, "%s: " format ".", (in)->name, __VA_ARGS__)
+#define READ_FAIL(in, status, format, ...) RG_FAIL((in)->err, status, "%s: " format ".", (in)->name, __VA_ARGS__)
 
 static const char *type_text(const json_t *value)
 {
@@ -52,8 +51,8 @@ static const char *type_text(const json_t *value)
 }
 
 /* members are all among `known` (NULL-terminated), whose first n_required are all there */
-static rg_status check_members(const reader *in, json_t *object, const char *where,
-                               const char *const *known, size_t n_required)
+static rg_status check_members(const reader *in, json_t *object, const char *where, const char *const *known,
+                               size_t n_required)
 {
     const char *key;
     json_t *value;
@@ -61,64 +60,53 @@ static rg_status check_members(const reader *in, json_t *object, const char *whe
         size_t i = 0;
         while (known[i] && strcmp(known[i], key) != 0) i++;
         if (!known[i])
-            return READ_FAIL(in, RG_ERR_FORMAT,
-                             "unknown member \"%.60s\" in %s; remove it or correct its name", key,
+            return READ_FAIL(in, RG_ERR_FORMAT, "unknown member \"%.60s\" in %s; remove it or correct its name", key,
                              where);
     }
     for (size_t i = 0; i < n_required; i++)
         if (!json_object_get(object, known[i]))
-            return READ_FAIL(in, RG_ERR_FORMAT, "member \"%s\" is missing from %s; add it",
-                             known[i], where);
+            return READ_FAIL(in, RG_ERR_FORMAT, "member \"%s\" is missing from %s; add it", known[i], where);
     return RG_OK;
 }
 
-static rg_status read_integer(const reader *in, const json_t *object, const char *member, long low,
-                              long high, long *out)
+static rg_status read_integer(const reader *in, const json_t *object, const char *member, long low, long high,
+                              long *out)
 {
     const json_t *value = json_object_get(object, member);
     if (!json_is_integer(value))
-        return READ_FAIL(in, RG_ERR_FORMAT, "\"%s\" is %s but must be an integer", member,
-                         type_text(value));
+        return READ_FAIL(in, RG_ERR_FORMAT, "\"%s\" is %s but must be an integer", member, type_text(value));
     json_int_t number = json_integer_value(value);
     if (number < low || number > high)
-        return READ_FAIL(in, RG_ERR_VALUE,
-                         "\"%s\" is %" JSON_INTEGER_FORMAT " but must be between %ld and %ld",
-                         member, number, low, high);
+        return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" is %" JSON_INTEGER_FORMAT " but must be between %ld and %ld", member,
+                         number, low, high);
     *out = (long)number;
     return RG_OK;
 }
 
 static rg_status read_header(const reader *in, json_t *root)
 {
-    static const char *const known[] = {"format", "version", "markers",    "refine",
-                                        "clamps", "fields",  "simulation", "fit",
-                                        "bend_measure", NULL};
+    static const char *const known[] = {"format", "version",    "markers", "refine",       "clamps",
+                                        "fields", "simulation", "fit",     "bend_measure", NULL};
     if (!json_is_object(root))
-        return READ_FAIL(in, RG_ERR_FORMAT, "a model file holds one JSON object, this one holds %s",
-                         type_text(root));
+        return READ_FAIL(in, RG_ERR_FORMAT, "a model file holds one JSON object, this one holds %s", type_text(root));
     const json_t *format = json_object_get(root, "format");
     if (!json_is_string(format) || strcmp(json_string_value(format), FORMAT_NAME) != 0)
-        return READ_FAIL(in, RG_ERR_FORMAT,
-                         "this is not a rodgrad model: its \"format\" is not \"%s\"", FORMAT_NAME);
+        return READ_FAIL(in, RG_ERR_FORMAT, "this is not a rodgrad model: its \"format\" is not \"%s\"", FORMAT_NAME);
     const json_t *version = json_object_get(root, "version");
     if (!json_is_integer(version) || json_integer_value(version) != FORMAT_VERSION)
-        return READ_FAIL(in, RG_ERR_FORMAT,
-                         "this program reads model version %d only; fit the model again",
+        return READ_FAIL(in, RG_ERR_FORMAT, "this program reads model version %d only; fit the model again",
                          FORMAT_VERSION);
     return check_members(in, root, "the model", known, 7);
 }
 
-static rg_status read_clamps(const reader *in, const json_t *root, long n_markers, int **clamps,
-                             size_t *n_clamps)
+static rg_status read_clamps(const reader *in, const json_t *root, long n_markers, int **clamps, size_t *n_clamps)
 {
     const json_t *list = json_object_get(root, "clamps");
     if (!json_is_array(list))
-        return READ_FAIL(in, RG_ERR_FORMAT, "\"clamps\" is %s but must be a list of marker indices",
-                         type_text(list));
+        return READ_FAIL(in, RG_ERR_FORMAT, "\"clamps\" is %s but must be a list of marker indices", type_text(list));
     size_t n = json_array_size(list);
     if (n >= (size_t)n_markers)
-        return READ_FAIL(in, RG_ERR_VALUE,
-                         "\"clamps\" names %zu markers of %ld; at least one must be free", n,
+        return READ_FAIL(in, RG_ERR_VALUE, "\"clamps\" names %zu markers of %ld; at least one must be free", n,
                          n_markers);
     int *indices = malloc((n ? n : 1) * sizeof *indices);
     if (!indices) return READ_FAIL(in, RG_ERR_MEMORY, "no memory for %zu clamps", n);
@@ -156,13 +144,11 @@ static rg_status read_topology(const reader *in, const json_t *root, rg_model **
     size_t n_clamps = 0;
     RG_TRY(read_clamps(in, root, n_markers, &clamps, &n_clamps));
     rg_error inner = {0};
-    rg_status status =
-        rg_model_create((size_t)n_markers, (size_t)refine, clamps, n_clamps, model, &inner);
+    rg_status status = rg_model_create((size_t)n_markers, (size_t)refine, clamps, n_clamps, model, &inner);
     free(clamps);
     if (status == RG_OK) return RG_OK;
     /* a bad argument here came from the file */
-    return RG_FAIL(in->err, status == RG_ERR_ARGUMENT ? RG_ERR_VALUE : status, "%s: %s", in->name,
-                   inner.text);
+    return RG_FAIL(in->err, status == RG_ERR_ARGUMENT ? RG_ERR_VALUE : status, "%s: %s", in->name, inner.text);
 }
 
 static const char *location_text(rg_location location)
@@ -170,26 +156,23 @@ static const char *location_text(rg_location location)
     return location == RG_PER_EDGE ? "edge" : location == RG_PER_VERTEX ? "vertex" : "marker";
 }
 
-static rg_status read_number(const reader *in, const json_t *value, const rg_field_info *info,
-                             size_t entry, double *out)
+static rg_status read_number(const reader *in, const json_t *value, const rg_field_info *info, size_t entry,
+                             double *out)
 {
     if (!json_is_number(value))
-        return READ_FAIL(in, RG_ERR_FORMAT, "entry %zu of field \"%s\" is %s but must be %s", entry,
-                         info->name, type_text(value),
-                         info->components == 1 ? "a number" : "a list of two numbers");
+        return READ_FAIL(in, RG_ERR_FORMAT, "entry %zu of field \"%s\" is %s but must be %s", entry, info->name,
+                         type_text(value), info->components == 1 ? "a number" : "a list of two numbers");
     *out = json_number_value(value);
     return RG_OK;
 }
 
 /* one entry: a number, or a list with one number per component */
-static rg_status read_entry(const reader *in, const json_t *value, const rg_field_info *info,
-                            size_t entry, double *out)
+static rg_status read_entry(const reader *in, const json_t *value, const rg_field_info *info, size_t entry, double *out)
 {
     if (info->components == 1) return read_number(in, value, info, entry, out);
     if (!json_is_array(value) || json_array_size(value) != (size_t)info->components)
-        return READ_FAIL(in, RG_ERR_FORMAT,
-                         "entry %zu of field \"%s\" must be a list of %d numbers", entry,
-                         info->name, info->components);
+        return READ_FAIL(in, RG_ERR_FORMAT, "entry %zu of field \"%s\" must be a list of %d numbers", entry, info->name,
+                         info->components);
     for (int c = 0; c < info->components; c++)
         RG_TRY(read_number(in, json_array_get(value, (size_t)c), info, entry, &out[c]));
     return RG_OK;
@@ -199,8 +182,7 @@ static rg_status read_entry(const reader *in, const json_t *value, const rg_fiel
 static int is_uniform(const json_t *value, const rg_field_info *info)
 {
     if (!json_is_array(value)) return 1;
-    return info->components > 1 && json_array_size(value) > 0 &&
-           !json_is_array(json_array_get(value, 0));
+    return info->components > 1 && json_array_size(value) > 0 && !json_is_array(json_array_get(value, 0));
 }
 
 static rg_status read_field(const reader *in, json_t *value, rg_field field, rg_model *model)
@@ -213,8 +195,7 @@ static rg_status read_field(const reader *in, json_t *value, rg_field field, rg_
         RG_TRY(check_members(in, value, where, known, 1));
         const json_t *unit = json_object_get(value, "unit");
         if (unit && (!json_is_string(unit) || strcmp(json_string_value(unit), info->unit) != 0))
-            return READ_FAIL(in, RG_ERR_VALUE,
-                             "the unit of field \"%s\" must be \"%s\"; convert the numbers",
+            return READ_FAIL(in, RG_ERR_VALUE, "the unit of field \"%s\" must be \"%s\"; convert the numbers",
                              info->name, info->unit);
         value = json_object_get(value, "value");
     }
@@ -225,8 +206,7 @@ static rg_status read_field(const reader *in, json_t *value, rg_field field, rg_
         double entry[8] = {0};
         if (json_is_number(value))
             for (size_t c = 0; c < components; c++) entry[c] = json_number_value(value);
-        else
-            RG_TRY(read_entry(in, value, info, 0, entry));
+        else RG_TRY(read_entry(in, value, info, 0, entry));
         for (size_t i = 0; i < n * components; i++) data[i] = entry[i % components];
         return RG_OK;
     }
@@ -235,8 +215,7 @@ static rg_status read_field(const reader *in, json_t *value, rg_field field, rg_
                          "field \"%s\" has %zu entries but this mesh has %zu (one per %s); "
                          "give one value for all or %zu",
                          info->name, json_array_size(value), n, location_text(info->location), n);
-    for (size_t i = 0; i < n; i++)
-        RG_TRY(read_entry(in, json_array_get(value, i), info, i, data + i * components));
+    for (size_t i = 0; i < n; i++) RG_TRY(read_entry(in, json_array_get(value, i), info, i, data + i * components));
     return RG_OK;
 }
 
@@ -244,8 +223,7 @@ static rg_status read_fields(const reader *in, const json_t *root, rg_model *mod
 {
     json_t *fields = json_object_get(root, "fields");
     if (!json_is_object(fields))
-        return READ_FAIL(in, RG_ERR_FORMAT, "\"fields\" is %s but must be an object",
-                         type_text(fields));
+        return READ_FAIL(in, RG_ERR_FORMAT, "\"fields\" is %s but must be an object", type_text(fields));
     const char *known[RG_FIELD_COUNT + 1] = {NULL};
     for (int f = 0; f < RG_FIELD_COUNT; f++) known[f] = rg_field_describe((rg_field)f)->name;
     RG_TRY(check_members(in, fields, "\"fields\"", known, RG_FIELD_COUNT));
@@ -275,8 +253,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     static const char *const known[] = {"scheme", "dt_s", "substeps", "stepper", "sweeps", "gravity_m_s2", NULL};
     json_t *simulation = json_object_get(root, "simulation");
     if (!json_is_object(simulation))
-        return READ_FAIL(in, RG_ERR_FORMAT, "\"simulation\" is %s but must be an object",
-                         type_text(simulation));
+        return READ_FAIL(in, RG_ERR_FORMAT, "\"simulation\" is %s but must be an object", type_text(simulation));
     RG_TRY(check_members(in, simulation, "\"simulation\"", known, 4));
     const char *scheme = json_string_value(json_object_get(simulation, "scheme"));
     if (!rg_scheme_find(scheme, &out->rollout.scheme))
@@ -285,8 +262,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     if (!rg_stepper_find(stepper, &out->rollout.stepper))
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
     long sweeps = out->rollout.sweeps;
-    if (json_object_get(simulation, "sweeps"))
-        RG_TRY(read_integer(in, simulation, "sweeps", 1, 1000, &sweeps));
+    if (json_object_get(simulation, "sweeps")) RG_TRY(read_integer(in, simulation, "sweeps", 1, 1000, &sweeps));
     out->rollout.sweeps = (int)sweeps;
     if (json_object_get(simulation, "gravity_m_s2")) RG_TRY(read_gravity(in, simulation, out->rollout.gravity));
     const json_t *dt = json_object_get(simulation, "dt_s");
@@ -331,8 +307,7 @@ static void make_printable(rg_error *err)
         if (*c < 0x20 || *c == 0x7f) *c = '?';
 }
 
-rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, rgi_model_file *out,
-                               rg_error *err)
+rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, rgi_model_file *out, rg_error *err)
 {
     reader in = {name, err};
     memset(out, 0, sizeof *out);
@@ -346,8 +321,8 @@ rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, 
     } else if (problem.line < 1) { /* it stopped without a place: memory ran out */
         status = READ_FAIL(&in, RG_ERR_MEMORY, "no memory to parse %zu bytes", size);
     } else {
-        status = READ_FAIL(&in, RG_ERR_FORMAT, "not valid JSON at line %d, column %d: %s",
-                           problem.line, problem.column, problem.text);
+        status = READ_FAIL(&in, RG_ERR_FORMAT, "not valid JSON at line %d, column %d: %s", problem.line, problem.column,
+                           problem.text);
     }
     if (status != RG_OK) {
         make_printable(err);
@@ -360,9 +335,7 @@ rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, 
 static rg_status read_bytes(const char *path, char **bytes, size_t *size, rg_error *err)
 {
     FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return RG_FAIL(err, RG_ERR_IO, "%s: cannot open the model file: %s.", path,
-                       strerror(errno));
+    if (!stream) return RG_FAIL(err, RG_ERR_IO, "%s: cannot open the model file: %s.", path, strerror(errno));
     char *data = NULL;
     size_t used = 0, room = 0;
     rg_status status = RG_OK;
@@ -379,15 +352,14 @@ static rg_status read_bytes(const char *path, char **bytes, size_t *size, rg_err
         size_t got = fread(data + used, 1, room - used, stream);
         used += got;
         if (used > MAX_FILE_BYTES) {
-            status = RG_FAIL(err, RG_ERR_FORMAT,
-                             "%s: larger than %d MiB, so this is not a rodgrad model.", path,
+            status = RG_FAIL(err, RG_ERR_FORMAT, "%s: larger than %d MiB, so this is not a rodgrad model.", path,
                              MAX_FILE_BYTES >> 20);
             break;
         }
         if (got == 0) {
             if (ferror(stream))
-                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s%s.", path,
-                                 strerror(errno), errno == EISDIR ? "; name a model.json" : "");
+                status = RG_FAIL(err, RG_ERR_IO, "%s: cannot read the model file: %s%s.", path, strerror(errno),
+                                 errno == EISDIR ? "; name a model.json" : "");
             break;
         }
     }
@@ -448,8 +420,7 @@ static json_t *field_json(const rg_model *model, rg_field field)
         if (memcmp(data, data + c, sizeof *data) != 0) flat = 0;
     json_t *value = uniform ? entry_json(data, flat ? 1 : info->components) : json_array();
     for (size_t i = 0; i < n && !uniform; i++) {
-        if (json_array_append_new(value, entry_json(data + i * components, info->components)) == 0)
-            continue;
+        if (json_array_append_new(value, entry_json(data + i * components, info->components)) == 0) continue;
         json_decref(value);
         return NULL;
     }
@@ -466,8 +437,8 @@ static json_t *document_json(const rgi_model_file *file)
     json_t *fields = json_object();
     int ok = fields != NULL && list != NULL && json_array_size(list) == n_clamps;
     for (int f = 0; f < RG_FIELD_COUNT && ok; f++)
-        ok = json_object_set_new(fields, rg_field_describe((rg_field)f)->name,
-                                 field_json(file->model, (rg_field)f)) == 0;
+        ok = json_object_set_new(fields, rg_field_describe((rg_field)f)->name, field_json(file->model, (rg_field)f)) ==
+             0;
     if (!ok) {
         json_decref(list);
         json_decref(fields);
@@ -475,16 +446,14 @@ static json_t *document_json(const rgi_model_file *file)
     }
     /* a chain measured as ever is written as ever */
     const rg_bend_measure measure = rg_model_bend_measure(file->model);
-    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:s*, s:{s:s, s:s, s:f, s:i, s:i, s:[f, f, f]}, s:o, s:O*}",
-                     "format", FORMAT_NAME, "version", FORMAT_VERSION,
-                     "markers", (json_int_t)rg_model_markers(file->model),
-                     "refine", (json_int_t)rg_model_refine(file->model), "clamps", list,
-                     "bend_measure", measure == RG_BEND_AVERAGED ? NULL : rg_bend_measure_name(measure),
-                     "simulation", "stepper", rg_stepper_name(file->rollout.stepper),
-                     "scheme", rg_scheme_name(file->rollout.scheme),
-                     "dt_s", file->dt_s, "substeps", file->rollout.substeps,
-                     "sweeps", file->rollout.sweeps, "gravity_m_s2", file->rollout.gravity[0],
-                     file->rollout.gravity[1], file->rollout.gravity[2], "fields", fields, "fit", file->fit);
+    return json_pack("{s:s, s:i, s:I, s:I, s:o, s:s*, s:{s:s, s:s, s:f, s:i, s:i, s:[f, f, f]}, s:o, s:O*}", "format",
+                     FORMAT_NAME, "version", FORMAT_VERSION, "markers", (json_int_t)rg_model_markers(file->model),
+                     "refine", (json_int_t)rg_model_refine(file->model), "clamps", list, "bend_measure",
+                     measure == RG_BEND_AVERAGED ? NULL : rg_bend_measure_name(measure), "simulation", "stepper",
+                     rg_stepper_name(file->rollout.stepper), "scheme", rg_scheme_name(file->rollout.scheme), "dt_s",
+                     file->dt_s, "substeps", file->rollout.substeps, "sweeps", file->rollout.sweeps, "gravity_m_s2",
+                     file->rollout.gravity[0], file->rollout.gravity[1], file->rollout.gravity[2], "fields", fields,
+                     "fit", file->fit);
 }
 
 rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_error *err)
@@ -517,8 +486,7 @@ rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_e
         if (rgi_json_print(target.stream, root)) {
             status = rgi_atomic_commit(&target, err);
         } else {
-            status = RG_FAIL(err, RG_ERR_IO, "%s: cannot write the model: %s.", path,
-                             strerror(errno ? errno : ENOMEM));
+            status = RG_FAIL(err, RG_ERR_IO, "%s: cannot write the model: %s.", path, strerror(errno ? errno : ENOMEM));
             rgi_atomic_abort(&target);
         }
     }

@@ -26,8 +26,7 @@ typedef struct rgi_model_file {
  */
 rg_status rgi_model_file_load(const char *path, rgi_model_file *out, rg_error *err);
 /* The same from memory; `name` stands for the file in messages (fuzzing). */
-rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, rgi_model_file *out,
-                               rg_error *err);
+rg_status rgi_model_file_parse(const char *text, size_t size, const char *name, rgi_model_file *out, rg_error *err);
 /* Atomic. A field whose entries are all equal is written as one number. Doubles round-trip exactly.
  */
 rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_error *err);

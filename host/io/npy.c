@@ -29,8 +29,7 @@ typedef struct cursor {
 
 static rg_status malformed(const cursor *c, const char *what)
 {
-    return RG_FAIL(c->err, RG_ERR_FORMAT, "%s: the NPY header %s; save it again with numpy.save.",
-                   c->name, what);
+    return RG_FAIL(c->err, RG_ERR_FORMAT, "%s: the NPY header %s; save it again with numpy.save.", c->name, what);
 }
 
 /* Skip blanks, then take `symbol` if it is next. */
@@ -84,10 +83,9 @@ static rg_status take_shape(cursor *c, header *h)
         }
     }
     if (n != DIMENSIONS || h->shape[2] != 3) {
-        return RG_FAIL(
-            c->err, RG_ERR_SHAPE,
-            "%s: the array has %zu dimensions%s; save it with shape (frames, markers, 3).", c->name,
-            n, n == DIMENSIONS ? " and the last one is not 3" : "");
+        return RG_FAIL(c->err, RG_ERR_SHAPE,
+                       "%s: the array has %zu dimensions%s; save it with shape (frames, markers, 3).", c->name, n,
+                       n == DIMENSIONS ? " and the last one is not 3" : "");
     }
     return RG_OK;
 }
@@ -101,8 +99,7 @@ static rg_status take_entry(cursor *c, header *h)
         RG_TRY(take_string(c, descr, sizeof descr));
         if (strcmp(descr, "<f8") != 0 && strcmp(descr, "<f4") != 0) {
             return RG_FAIL(c->err, RG_ERR_UNSUPPORTED,
-                           "%s: numbers of type \"%s\" are not read; save little-endian float64.",
-                           c->name, descr);
+                           "%s: numbers of type \"%s\" are not read; save little-endian float64.", c->name, descr);
         }
         h->is_float32 = descr[2] == '4';
         h->has_descr = 1;
@@ -111,8 +108,7 @@ static rg_status take_entry(cursor *c, header *h)
     if (strcmp(key, "fortran_order") == 0) {
         if (take_word(c, "True")) {
             return RG_FAIL(c->err, RG_ERR_UNSUPPORTED,
-                           "%s: the array is in Fortran order; save numpy.ascontiguousarray of it.",
-                           c->name);
+                           "%s: the array is in Fortran order; save numpy.ascontiguousarray of it.", c->name);
         }
         if (!take_word(c, "False")) return malformed(c, "has an order that is no truth value");
         h->has_order = 1;
@@ -127,8 +123,7 @@ static rg_status take_entry(cursor *c, header *h)
 
 static rg_status parse_header(cursor *c, header *h)
 {
-    if (memchr(c->at, '\0', (size_t)(c->end - c->at)) != NULL)
-        return malformed(c, "holds zero bytes");
+    if (memchr(c->at, '\0', (size_t)(c->end - c->at)) != NULL) return malformed(c, "holds zero bytes");
     if (!take(c, '{')) return malformed(c, "is no dictionary");
     while (!take(c, '}')) {
         RG_TRY(take_entry(c, h));
@@ -138,9 +133,7 @@ static rg_status parse_header(cursor *c, header *h)
     }
     take(c, '\n');
     if (c->at != c->end) return malformed(c, "goes on behind its dictionary");
-    if (!h->has_descr || !h->has_order || !h->has_shape) {
-        return malformed(c, "lacks descr, fortran_order or shape");
-    }
+    if (!h->has_descr || !h->has_order || !h->has_shape) { return malformed(c, "lacks descr, fortran_order or shape"); }
     return RG_OK;
 }
 
@@ -159,8 +152,7 @@ static double number_at(const unsigned char *bytes, int is_float32)
     return number;
 }
 
-rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                        rg_error *err)
+rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err)
 {
     const unsigned char *b = bytes;
     memset(out, 0, sizeof *out);
@@ -168,39 +160,33 @@ rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_mo
         return RG_FAIL(err, RG_ERR_FORMAT, "%s is not an NPY file: its first bytes differ.", name);
     }
     if ((b[6] != 1 && b[6] != 2) || b[7] != 0) {
-        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
-                       "%s: NPY version %u.%u is not read; save 1.0 or 2.0.", name, b[6], b[7]);
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED, "%s: NPY version %u.%u is not read; save 1.0 or 2.0.", name, b[6],
+                       b[7]);
     }
     size_t start = b[6] == 1 ? 10 : 12, length = 0;
     if (size >= start) {
         for (size_t i = start; i > 8; i--) length = length << 8 | b[i - 1];
     }
     if (size < start || length > size - start) {
-        return RG_FAIL(err, RG_ERR_FORMAT, "%s ends within its NPY header, at byte %zu.", name,
-                       size);
+        return RG_FAIL(err, RG_ERR_FORMAT, "%s ends within its NPY header, at byte %zu.", name, size);
     }
 
     header h = {0};
     cursor c = {(const char *)b + start, (const char *)b + start + length, name, err};
     RG_TRY(parse_header(&c, &h));
     size_t rest = size - start - length, width = h.is_float32 ? 4 : 8, numbers = rest / width;
-    int fits =
-        rest % width == 0 && (h.shape[0] == 0 || h.shape[1] == 0
-                                  ? numbers == 0
-                                  : h.shape[1] <= numbers / 3 && numbers % (3 * h.shape[1]) == 0 &&
-                                        numbers / (3 * h.shape[1]) == h.shape[0]);
+    int fits = rest % width == 0 &&
+               (h.shape[0] == 0 || h.shape[1] == 0 ? numbers == 0
+                                                   : h.shape[1] <= numbers / 3 && numbers % (3 * h.shape[1]) == 0 &&
+                                                         numbers / (3 * h.shape[1]) == h.shape[0]);
     if (!fits) {
-        return RG_FAIL(
-            err, RG_ERR_FORMAT,
-            "%s: %zu bytes of numbers follow the header, which do not make %llu x %llu x 3 "
-            "of %zu bytes; copy the file again.",
-            name, rest, (unsigned long long)h.shape[0], (unsigned long long)h.shape[1], width);
+        return RG_FAIL(err, RG_ERR_FORMAT,
+                       "%s: %zu bytes of numbers follow the header, which do not make %llu x %llu x 3 "
+                       "of %zu bytes; copy the file again.",
+                       name, rest, (unsigned long long)h.shape[0], (unsigned long long)h.shape[1], width);
     }
-    if (numbers == 0) {
-        return RG_FAIL(err, RG_ERR_SHAPE, "%s: the array holds no frames or no markers.", name);
-    }
-    if (numbers > SIZE_MAX / sizeof(double) ||
-        (out->positions = malloc(numbers * sizeof(double))) == NULL) {
+    if (numbers == 0) { return RG_FAIL(err, RG_ERR_SHAPE, "%s: the array holds no frames or no markers.", name); }
+    if (numbers > SIZE_MAX / sizeof(double) || (out->positions = malloc(numbers * sizeof(double))) == NULL) {
         return RG_FAIL(err, RG_ERR_MEMORY, "%s: out of memory for %zu numbers.", name, numbers);
     }
     for (size_t i = 0; i < numbers; i++) {
@@ -211,16 +197,13 @@ rg_status rgi_npy_parse(const void *bytes, size_t size, const char *name, rgi_mo
     return RG_OK;
 }
 
-rg_status rgi_npy_write(const char *path, const double *data, size_t frames, size_t markers,
-                        rg_error *err)
+rg_status rgi_npy_write(const char *path, const double *data, size_t frames, size_t markers, rg_error *err)
 {
     if (frames == 0 || markers == 0 || markers > SIZE_MAX / 24 / frames) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%s: %zu frames of %zu markers cannot be written.",
-                       path, frames, markers);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%s: %zu frames of %zu markers cannot be written.", path, frames, markers);
     }
     char text[2 * ALIGNMENT];
-    int n = snprintf(text, sizeof text,
-                     "{'descr': '<f8', 'fortran_order': False, 'shape': (%zu, %zu, 3), }", frames,
+    int n = snprintf(text, sizeof text, "{'descr': '<f8', 'fortran_order': False, 'shape': (%zu, %zu, 3), }", frames,
                      markers);
     unsigned char head[MAGIC_SIZE + 4 + sizeof text];
     size_t prefix = MAGIC_SIZE + 4;

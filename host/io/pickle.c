@@ -75,14 +75,12 @@ static rg_status no_memory(const machine *m)
 static rg_status ends_early(const machine *m)
 {
     return RG_FAIL(m->err, RG_ERR_FORMAT,
-                   "%s: the pickle ends early, at byte %zu; copy the file again from its source.",
-                   m->name, m->size);
+                   "%s: the pickle ends early, at byte %zu; copy the file again from its source.", m->name, m->size);
 }
 
 static rg_status bad(const machine *m, const char *what)
 {
-    return RG_FAIL(m->err, RG_ERR_FORMAT, "%s: %s at byte %zu; this is not a sound pickle.",
-                   m->name, what, m->opcode);
+    return RG_FAIL(m->err, RG_ERR_FORMAT, "%s: %s at byte %zu; this is not a sound pickle.", m->name, what, m->opcode);
 }
 
 static rg_status push(machine *m, uint32_t value)
@@ -168,9 +166,7 @@ static rg_status op_long(machine *m, size_t n_length)
     RG_TRY(read_unsigned(m, n_length, &length));
     if (length > 8) return bad(m, "an integer of more than 64 bits");
     RG_TRY(read_unsigned(m, (size_t)length, &value));
-    if (length > 0 && length < 8 && (value >> (8 * length - 1)) & 1) {
-        value |= UINT64_MAX << (8 * length);
-    }
+    if (length > 0 && length < 8 && (value >> (8 * length - 1)) & 1) { value |= UINT64_MAX << (8 * length); }
     return push_number(m, (double)(int64_t)value);
 }
 
@@ -223,9 +219,7 @@ static rg_status memo_put(machine *m, uint64_t index)
     void *memo = m->memo;
     if (!reserve(&memo, &m->memo_capacity, (size_t)index + 1, sizeof *m->memo)) return no_memory(m);
     m->memo = memo;
-    if (m->memo_capacity > before) {
-        memset(m->memo + before, 0, (m->memo_capacity - before) * sizeof *m->memo);
-    }
+    if (m->memo_capacity > before) { memset(m->memo + before, 0, (m->memo_capacity - before) * sizeof *m->memo); }
     if (m->memo[index] == 0) m->n_memo++;
     m->memo[index] = m->stack[m->n_stack - 1] + 1;
     return RG_OK;
@@ -252,8 +246,8 @@ static rg_status op_proto(machine *m)
     RG_TRY(read_unsigned(m, 1, &protocol));
     if (protocol < 2 || protocol > 5) {
         return RG_FAIL(m->err, RG_ERR_FORMAT,
-                       "%s: pickle protocol %u at byte %zu is not read; save it with protocol 4.",
-                       m->name, (unsigned)protocol, m->opcode);
+                       "%s: pickle protocol %u at byte %zu is not read; save it with protocol 4.", m->name,
+                       (unsigned)protocol, m->opcode);
     }
     return RG_OK;
 }
@@ -265,21 +259,19 @@ static rg_status refuse(const machine *m, uint8_t opcode)
                                       0x82, 0x83, 0x84, 0x92, 0x93, 0x97, 0x98};
     for (size_t i = 0; i < sizeof objects; i++) {
         if (opcode != objects[i]) continue;
-        return RG_FAIL(
-            m->err, RG_ERR_FORMAT,
-            "%s: the pickle asks for a Python object (opcode 0x%02x at byte %zu), which is "
-            "never executed; save nested lists of numbers (array.tolist()) or an NPY file.",
-            m->name, opcode, m->opcode);
+        return RG_FAIL(m->err, RG_ERR_FORMAT,
+                       "%s: the pickle asks for a Python object (opcode 0x%02x at byte %zu), which is "
+                       "never executed; save nested lists of numbers (array.tolist()) or an NPY file.",
+                       m->name, opcode, m->opcode);
     }
     static const uint8_t texts[] = {'S', 'T', 'U', 'V', 'X', 'B', 'C', 0x8c, 0x8d, 0x8e, 0x96};
     for (size_t i = 0; i < sizeof texts; i++) {
         if (opcode != texts[i]) continue;
-        return RG_FAIL(
-            m->err, RG_ERR_FORMAT,
-            "%s: the pickle holds text or bytes (opcode 0x%02x at byte %zu), as those of "
-            "Python objects do; save nested lists of numbers (array.tolist()) or an NPY "
-            "file.",
-            m->name, opcode, m->opcode);
+        return RG_FAIL(m->err, RG_ERR_FORMAT,
+                       "%s: the pickle holds text or bytes (opcode 0x%02x at byte %zu), as those of "
+                       "Python objects do; save nested lists of numbers (array.tolist()) or an NPY "
+                       "file.",
+                       m->name, opcode, m->opcode);
     }
     if (opcode == 'N') {
         return RG_FAIL(m->err, RG_ERR_FORMAT,
@@ -287,10 +279,9 @@ static rg_status refuse(const machine *m, uint8_t opcode)
                        "recording there.",
                        m->name, m->opcode);
     }
-    return RG_FAIL(
-        m->err, RG_ERR_FORMAT,
-        "%s: opcode 0x%02x at byte %zu is not one of a pickle of nested lists of numbers.", m->name,
-        opcode, m->opcode);
+    return RG_FAIL(m->err, RG_ERR_FORMAT,
+                   "%s: opcode 0x%02x at byte %zu is not one of a pickle of nested lists of numbers.", m->name, opcode,
+                   m->opcode);
 }
 
 /* Run one opcode; *done on STOP. */
@@ -333,12 +324,10 @@ static rg_status run_opcode(machine *m, int *done)
 static rg_status run(machine *m)
 {
     if (m->size >= UINT32_MAX / 2) {
-        return RG_FAIL(m->err, RG_ERR_UNSUPPORTED, "%s: pickles of 2 GiB or more are not read.",
-                       m->name);
+        return RG_FAIL(m->err, RG_ERR_UNSUPPORTED, "%s: pickles of 2 GiB or more are not read.", m->name);
     }
     if (m->size < 2 || m->bytes[0] != 0x80) {
-        return RG_FAIL(m->err, RG_ERR_FORMAT,
-                       "%s: this is not a pickle of protocol 2 to 5 (byte 0).", m->name);
+        return RG_FAIL(m->err, RG_ERR_FORMAT, "%s: this is not a pickle of protocol 2 to 5 (byte 0).", m->name);
     }
     int done = 0;
     while (!done) {
@@ -349,15 +338,13 @@ static rg_status run(machine *m)
     if (m->n_stack != 1 || m->stack[0] == MARK) return bad(m, "an end that leaves no single value");
     if (m->at != m->size) {
         return RG_FAIL(m->err, RG_ERR_FORMAT,
-                       "%s: %zu byte%s follow%s the end of the pickle at byte %zu; a file holds one.",
-                       m->name, m->size - m->at, rgi_plural(m->size - m->at), m->size - m->at == 1 ? "s" : "",
-                       m->opcode);
+                       "%s: %zu byte%s follow%s the end of the pickle at byte %zu; a file holds one.", m->name,
+                       m->size - m->at, rgi_plural(m->size - m->at), m->size - m->at == 1 ? "s" : "", m->opcode);
     }
     return RG_OK;
 }
 
-static rg_status numbers_of_axis(const machine *m, uint32_t index, size_t frame, size_t axis,
-                                 rgi_motion *out)
+static rg_status numbers_of_axis(const machine *m, uint32_t index, size_t frame, size_t axis, rgi_motion *out)
 {
     const node *list = &m->nodes[index];
     if (list->kind == NODE_NUMBER) {
@@ -367,11 +354,10 @@ static rg_status numbers_of_axis(const machine *m, uint32_t index, size_t frame,
                        m->name, frame, axis);
     }
     if (list->n != out->n_markers) {
-        return RG_FAIL(
-            m->err, RG_ERR_SHAPE,
-            "%s: frame %zu, axis %zu has %u marker%s, the first frame has %zu; all frames "
-            "need the same.",
-            m->name, frame, axis, (unsigned)list->n, rgi_plural(list->n), out->n_markers);
+        return RG_FAIL(m->err, RG_ERR_SHAPE,
+                       "%s: frame %zu, axis %zu has %u marker%s, the first frame has %zu; all frames "
+                       "need the same.",
+                       m->name, frame, axis, (unsigned)list->n, rgi_plural(list->n), out->n_markers);
     }
     for (size_t i = 0; i < list->n; i++) {
         const node *leaf = &m->nodes[list->u.children[i]];
@@ -397,26 +383,23 @@ static rg_status extract(const machine *m, rgi_motion *out)
     for (size_t frame = 0; frame < root->n; frame++) {
         const node *axes = &m->nodes[root->u.children[frame]];
         if (axes->kind == NODE_NUMBER || axes->n != AXES) {
-            return RG_FAIL(m->err, RG_ERR_SHAPE,
-                           "%s: frame %zu is not a list of 3 lists (x, y, z of all markers).",
+            return RG_FAIL(m->err, RG_ERR_SHAPE, "%s: frame %zu is not a list of 3 lists (x, y, z of all markers).",
                            m->name, frame);
         }
     }
     const node *first = &m->nodes[m->nodes[root->u.children[0]].u.children[0]];
     if (first->kind == NODE_NUMBER || first->n == 0) {
-        return RG_FAIL(m->err, RG_ERR_SHAPE, "%s: frame 0, axis 0 is not a list of markers.",
-                       m->name);
+        return RG_FAIL(m->err, RG_ERR_SHAPE, "%s: frame 0, axis 0 is not a list of markers.", m->name);
     }
     out->n_markers = first->n;
 
     /* both factors are below 2^31, so the product fits */
     uint64_t numbers = (uint64_t)out->n_frames * out->n_markers;
     if (numbers > (uint64_t)m->size * EXPANSION_PER_BYTE / AXES) {
-        return RG_FAIL(
-            m->err, RG_ERR_FORMAT,
-            "%s: %zu bytes stand for %llu coordinates by repeating parts; save the frames "
-            "as separate lists.",
-            m->name, m->size, (unsigned long long)(numbers * AXES));
+        return RG_FAIL(m->err, RG_ERR_FORMAT,
+                       "%s: %zu bytes stand for %llu coordinates by repeating parts; save the frames "
+                       "as separate lists.",
+                       m->name, m->size, (unsigned long long)(numbers * AXES));
     }
     out->positions = malloc((size_t)numbers * AXES * sizeof *out->positions);
     if (out->positions == NULL) return no_memory(m);
@@ -429,8 +412,7 @@ static rg_status extract(const machine *m, rgi_motion *out)
     return RG_OK;
 }
 
-rg_status rgi_pickle_parse(const void *bytes, size_t size, const char *name, rgi_motion *out,
-                           rg_error *err)
+rg_status rgi_pickle_parse(const void *bytes, size_t size, const char *name, rgi_motion *out, rg_error *err)
 {
     machine m = {.bytes = bytes, .size = size, .name = name, .err = err};
     memset(out, 0, sizeof *out);

@@ -24,29 +24,24 @@ static int write_text(hid_t object, const char *name, const char *text)
     return ok;
 }
 
-static int write_scalar(hid_t object, const char *name, hid_t stored, hid_t memory,
-                        const void *value)
+static int write_scalar(hid_t object, const char *name, hid_t stored, hid_t memory, const void *value)
 {
     hid_t space = H5Screate(H5S_SCALAR);
-    hid_t attribute =
-        space >= 0 ? H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
+    hid_t attribute = space >= 0 ? H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT) : -1;
     int ok = attribute >= 0 && H5Awrite(attribute, memory, value) >= 0;
     if (attribute >= 0) ok = H5Aclose(attribute) >= 0 && ok;
     if (space >= 0) H5Sclose(space);
     return ok;
 }
 
-static int write_array(hid_t group, const char *name, int rank, const hsize_t *shape, hid_t stored,
-                       hid_t memory, const void *data, const char *unit)
+static int write_array(hid_t group, const char *name, int rank, const hsize_t *shape, hid_t stored, hid_t memory,
+                       const void *data, const char *unit)
 {
     hid_t space = H5Screate_simple(rank, shape, NULL);
-    hid_t set = space >= 0
-                    ? H5Dcreate2(group, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)
-                    : -1;
+    hid_t set = space >= 0 ? H5Dcreate2(group, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) : -1;
     hsize_t count = 1;
     for (int i = 0; i < rank; i++) count *= shape[i];
-    int ok =
-        set >= 0 && (count == 0 || H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    int ok = set >= 0 && (count == 0 || H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
     if (ok && unit != NULL) ok = write_text(set, "unit", unit);
     if (set >= 0) ok = H5Dclose(set) >= 0 && ok;
     if (space >= 0) H5Sclose(space);
@@ -61,8 +56,8 @@ static double *gather_driving(const rg_recording *r)
     if (columns == NULL) return NULL;
     for (size_t k = 0; k < r->n_frames; k++) {
         for (size_t c = 0; c < n; c++) {
-            memcpy(columns + (k * n + c) * 3,
-                   r->driving + (k * r->n_markers + (size_t)r->clamps[c]) * 3, 3 * sizeof *columns);
+            memcpy(columns + (k * n + c) * 3, r->driving + (k * r->n_markers + (size_t)r->clamps[c]) * 3,
+                   3 * sizeof *columns);
         }
     }
     return columns;
@@ -81,15 +76,12 @@ static int write_recording(hid_t parent, size_t index, const rg_recording *r)
     ok = ok && write_text(group, "sha256", r->sha256);
     ok = ok && write_scalar(group, "dt_s", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &r->dt_s);
     hsize_t all[3] = {r->n_frames, r->n_markers, 3}, some[3] = {r->n_frames, r->n_clamps, 3};
-    ok = ok &&
-         write_array(group, "clamps", 1, &some[1], H5T_STD_I32LE, H5T_NATIVE_INT, r->clamps, NULL);
-    ok = ok && write_array(group, "positions", 3, all, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE,
-                           r->positions, "m");
-    ok = ok &&
-         write_array(group, "driving", 3, some, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, driving, "m");
+    ok = ok && write_array(group, "clamps", 1, &some[1], H5T_STD_I32LE, H5T_NATIVE_INT, r->clamps, NULL);
+    ok = ok && write_array(group, "positions", 3, all, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, r->positions, "m");
+    ok = ok && write_array(group, "driving", 3, some, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, driving, "m");
     ok = ok && write_array(group, "valid", 2, all, H5T_STD_U8LE, H5T_NATIVE_UINT8, r->valid, NULL);
-    ok = ok && write_array(group, "lost", 1, all, H5T_STD_I32LE, H5T_NATIVE_INT,
-                           r->lost != NULL ? r->lost : none, NULL);
+    ok =
+        ok && write_array(group, "lost", 1, all, H5T_STD_I32LE, H5T_NATIVE_INT, r->lost != NULL ? r->lost : none, NULL);
     free(none);
     free(driving);
     if (group >= 0) ok = H5Gclose(group) >= 0 && ok;
@@ -100,8 +92,7 @@ static int write_contents(hid_t file, const rg_recording *recordings, size_t n)
 {
     int version = RGI_H5_VERSION;
     int ok = write_text(file, "format", RGI_H5_FORMAT) &&
-             write_scalar(file, "version", H5T_STD_I32LE, H5T_NATIVE_INT, &version) &&
-             write_text(file, "up", "z");
+             write_scalar(file, "version", H5T_STD_I32LE, H5T_NATIVE_INT, &version) && write_text(file, "up", "z");
     hid_t parent = ok ? H5Gcreate2(file, "recordings", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) : -1;
     ok = parent >= 0;
     for (size_t i = 0; i < n && ok; i++) ok = write_recording(parent, i, &recordings[i]);
@@ -133,8 +124,7 @@ static void *make_image(const rg_recording *recordings, size_t n, size_t *size)
     return image;
 }
 
-rg_status rgi_recordings_write_h5(const char *path, const rg_recording *recordings, size_t n,
-                                  rg_error *err)
+rg_status rgi_recordings_write_h5(const char *path, const rg_recording *recordings, size_t n, rg_error *err)
 {
     rg_recording *complete = NULL;
     if (n == 0 || recordings == NULL) {
@@ -152,9 +142,7 @@ rg_status rgi_recordings_write_h5(const char *path, const rg_recording *recordin
     void *image = make_image(complete, n, &size);
     rgi_h5_quiet_end(q);
     free(complete);
-    if (image == NULL) {
-        return RG_FAIL(err, RG_ERR_MEMORY, "%s: out of memory for %zu recordings.", path, n);
-    }
+    if (image == NULL) { return RG_FAIL(err, RG_ERR_MEMORY, "%s: out of memory for %zu recordings.", path, n); }
     rg_status status = rgi_atomic_write(path, image, size, err);
     free(image);
     return status;

@@ -67,15 +67,15 @@ static rg_status read_text(const rgi_h5_source *s, hid_t object, const char *nam
     return rgi_h5_wrong(s, name, "is not a text of fixed length");
 }
 
-static rg_status read_number(const rgi_h5_source *s, hid_t object, const char *name, hid_t memory,
-                             H5T_class_t class, void *value)
+static rg_status read_number(const rgi_h5_source *s, hid_t object, const char *name, hid_t memory, H5T_class_t class,
+                             void *value)
 {
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
     if (attribute < 0) return rgi_h5_wrong(s, name, "is missing");
     hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     const int plain = is_plain(type, class);
-    const int ok = plain && space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
-                   H5Aread(attribute, memory, value) >= 0;
+    const int ok =
+        plain && space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(attribute, memory, value) >= 0;
     if (space >= 0) H5Sclose(space);
     if (type >= 0) H5Tclose(type);
     H5Aclose(attribute);
@@ -142,8 +142,8 @@ static const char *storage_fault(const rgi_h5_source *s, hid_t set, uint64_t byt
 }
 
 /* Open a dataset and check type, rank and storage; its shape goes to shape[rank]. */
-static rg_status open_array(const rgi_h5_source *s, hid_t group, const char *name, H5T_class_t class,
-                            int rank, hsize_t *shape, hid_t *set)
+static rg_status open_array(const rgi_h5_source *s, hid_t group, const char *name, H5T_class_t class, int rank,
+                            hsize_t *shape, hid_t *set)
 {
     *set = -1;
     if (!is_hard_link(group, name)) return rgi_h5_wrong(s, name, "is missing");
@@ -172,8 +172,8 @@ static rg_status open_array(const rgi_h5_source *s, hid_t group, const char *nam
 }
 
 /* Read an array of a known shape into data. */
-static rg_status read_array(const rgi_h5_source *s, hid_t group, const char *name, H5T_class_t class,
-                            int rank, const hsize_t *expected, hid_t memory, void *data)
+static rg_status read_array(const rgi_h5_source *s, hid_t group, const char *name, H5T_class_t class, int rank,
+                            const hsize_t *expected, hid_t memory, void *data)
 {
     hsize_t shape[DIMENSIONS_MAX];
     hid_t set;
@@ -185,8 +185,7 @@ static rg_status read_array(const rgi_h5_source *s, hid_t group, const char *nam
     }
     if (!ok) {
         H5Dclose(set);
-        return RG_FAIL(s->err, RG_ERR_SHAPE,
-                       "%s: the sizes of %s/%s do not fit those of positions.", s->path, s->label,
+        return RG_FAIL(s->err, RG_ERR_SHAPE, "%s: the sizes of %s/%s do not fit those of positions.", s->path, s->label,
                        name);
     }
     ok = empty || H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
@@ -201,10 +200,9 @@ static rg_status read_shapes(rgi_h5_source *s, hid_t group, rgi_h5_message *m)
     RG_TRY(open_array(s, group, "positions", H5T_FLOAT, 3, shape, &set));
     H5Dclose(set);
     if (shape[0] < 2 || shape[1] < 3 || shape[2] != 3 || shape[1] > INT_MAX) {
-        return RG_FAIL(
-            s->err, RG_ERR_SHAPE,
-            "%s: %s/positions is not [frames][markers][3] of at least 2 frames and 3 markers.",
-            s->path, s->label);
+        return RG_FAIL(s->err, RG_ERR_SHAPE,
+                       "%s: %s/positions is not [frames][markers][3] of at least 2 frames and 3 markers.", s->path,
+                       s->label);
     }
     m->n_frames = shape[0];
     m->n_markers = shape[1];
@@ -215,8 +213,7 @@ static rg_status read_shapes(rgi_h5_source *s, hid_t group, rgi_h5_message *m)
     RG_TRY(open_array(s, group, "clamps", H5T_INTEGER, 1, shape, &set));
     H5Dclose(set);
     if (shape[0] >= m->n_markers) {
-        return RG_FAIL(s->err, RG_ERR_SHAPE, "%s: %s/clamps leaves no marker free.", s->path,
-                       s->label);
+        return RG_FAIL(s->err, RG_ERR_SHAPE, "%s: %s/clamps leaves no marker free.", s->path, s->label);
     }
     m->n_clamps = shape[0];
     return RG_OK;
@@ -289,13 +286,12 @@ static rg_status send_recording(rgi_h5_source *s, hid_t group, int fd)
     /* one byte more than fits is no hash either */
     strncpy(m.sha256, strlen(texts[2]) < sizeof m.sha256 ? texts[2] : "too long", sizeof m.sha256 - 1);
     rgi_h5_sizes(&m, bytes);
-    const array arrays[RGI_H5_ARRAYS] = {
-        {"positions", H5T_FLOAT, 3, {m.n_frames, m.n_markers, 3}, H5T_NATIVE_DOUBLE},
-        /* signed: unsigned, HDF5 would make a 0 of -1 */
-        {"valid", H5T_INTEGER, 2, {m.n_frames, m.n_markers}, H5T_NATIVE_INT8},
-        {"clamps", H5T_INTEGER, 1, {m.n_clamps}, H5T_NATIVE_INT},
-        {"driving", H5T_FLOAT, 3, {m.n_frames, m.n_clamps, 3}, H5T_NATIVE_DOUBLE},
-        {"lost", H5T_INTEGER, 1, {m.n_frames}, H5T_NATIVE_INT}};
+    const array arrays[RGI_H5_ARRAYS] = {{"positions", H5T_FLOAT, 3, {m.n_frames, m.n_markers, 3}, H5T_NATIVE_DOUBLE},
+                                         /* signed: unsigned, HDF5 would make a 0 of -1 */
+                                         {"valid", H5T_INTEGER, 2, {m.n_frames, m.n_markers}, H5T_NATIVE_INT8},
+                                         {"clamps", H5T_INTEGER, 1, {m.n_clamps}, H5T_NATIVE_INT},
+                                         {"driving", H5T_FLOAT, 3, {m.n_frames, m.n_clamps, 3}, H5T_NATIVE_DOUBLE},
+                                         {"lost", H5T_INTEGER, 1, {m.n_frames}, H5T_NATIVE_INT}};
     for (int i = 0; i < RGI_H5_ARRAYS; i++) {
         const array *a = &arrays[i];
         data[i] = malloc(bytes[i] + 1);
@@ -329,10 +325,9 @@ static rg_status check_head(const rgi_h5_source *s, hid_t file)
     int version = 0;
     RG_TRY(read_number(s, file, "version", H5T_NATIVE_INT, H5T_INTEGER, &version));
     if (version != RGI_H5_VERSION) {
-        return RG_FAIL(
-            s->err, RG_ERR_UNSUPPORTED,
-            "%s: version %d of the recording format is not read, only %d; use a newer rodgrad.",
-            s->path, version, RGI_H5_VERSION);
+        return RG_FAIL(s->err, RG_ERR_UNSUPPORTED,
+                       "%s: version %d of the recording format is not read, only %d; use a newer rodgrad.", s->path,
+                       version, RGI_H5_VERSION);
     }
     RG_TRY(read_text(s, file, "up", &up));
     known = strcmp(up, "z") == 0;
@@ -373,8 +368,7 @@ static rg_status send_file(rgi_h5_source *s, int fd)
     hid_t file = H5Fopen(s->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0) {
         return RG_FAIL(s->err, RG_ERR_FORMAT,
-                       "%s is no sound HDF5 file; copy it again or write it with rodgrad import.",
-                       s->path);
+                       "%s is no sound HDF5 file; copy it again or write it with rodgrad import.", s->path);
     }
     RG_TRY(check_head(s, file));
     if (!is_hard_link(file, "recordings")) return rgi_h5_wrong(s, "recordings", "is missing");

@@ -66,8 +66,8 @@ static inline rgi_child_limits rgi_h5_limits(uint64_t size)
 
 static inline rg_status rgi_h5_wrong(const rgi_h5_source *s, const char *field, const char *what)
 {
-    return RG_FAIL(s->err, RG_ERR_FORMAT, "%s: %s%s%s %s; write the file again with rodgrad import.", s->path,
-                   s->label, s->label[0] != '\0' ? "/" : "", field, what);
+    return RG_FAIL(s->err, RG_ERR_FORMAT, "%s: %s%s%s %s; write the file again with rodgrad import.", s->path, s->label,
+                   s->label[0] != '\0' ? "/" : "", field, what);
 }
 
 /* the work of rgi_child_start: files until the caller hangs up */

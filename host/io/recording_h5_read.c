@@ -28,8 +28,7 @@ static rg_status place(const rgi_h5_source *s, rg_recording *r, const double *co
 {
     size_t samples = r->n_frames * r->n_markers;
     for (size_t i = 0; i < samples * 3; i++) {
-        if (!isfinite(r->positions[i]))
-            return rgi_h5_wrong(s, "positions", "holds a value that is not finite");
+        if (!isfinite(r->positions[i])) return rgi_h5_wrong(s, "positions", "holds a value that is not finite");
     }
     for (size_t i = 0; i < samples; i++) {
         if (r->valid[i] > 1) return rgi_h5_wrong(s, "valid", "holds something besides 0 and 1");
@@ -93,9 +92,8 @@ static rg_status check_units(const rgi_h5_source *s, const rgi_h5_message *m)
 static rg_status receive_recording(rgi_h5_source *s, const rgi_h5_message *m, rgi_child *child, rg_recording *r,
                                    int *broken)
 {
-    const uint64_t samples = m->n_markers > 0 && m->n_frames <= s->samples / m->n_markers
-                                 ? m->n_frames * m->n_markers
-                                 : UINT64_MAX;
+    const uint64_t samples =
+        m->n_markers > 0 && m->n_frames <= s->samples / m->n_markers ? m->n_frames * m->n_markers : UINT64_MAX;
     *broken = m->n_frames < 2 || m->n_markers < 3 || m->n_markers > INT_MAX || m->n_clamps >= m->n_markers ||
               m->name_bytes > RGI_H5_TEXT_MAX || m->source_bytes > RGI_H5_TEXT_MAX || samples > s->samples;
     if (*broken) return RG_ERR_IO;
@@ -187,8 +185,8 @@ static rg_status read_file(rgi_h5_reader *reader, rgi_h5_source *s, rg_recording
     q.size = s->size;
     q.path_bytes = strlen(s->path);
     rgi_child_expect(&reader->child, rgi_h5_limits(s->size));
-    *broken = !rgi_child_send(&reader->child, &q, sizeof q) ||
-              !rgi_child_send(&reader->child, s->path, (size_t)q.path_bytes);
+    *broken =
+        !rgi_child_send(&reader->child, &q, sizeof q) || !rgi_child_send(&reader->child, s->path, (size_t)q.path_bytes);
     return *broken ? RG_ERR_IO : receive_all(s, &reader->child, all, n, broken);
 }
 

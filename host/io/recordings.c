@@ -132,22 +132,19 @@ static rg_status parse_axes(const char *text, axis_map *map, rg_error *err)
     }
     return RG_OK;
 bad:
-    return RG_FAIL(
-        err, RG_ERR_ARGUMENT,
-        "axes \"%s\" are not three different ones of x, y, z with optional signs, such as "
-        "\"-z,-x,y\".",
-        text);
+    return RG_FAIL(err, RG_ERR_ARGUMENT,
+                   "axes \"%s\" are not three different ones of x, y, z with optional signs, such as "
+                   "\"-z,-x,y\".",
+                   text);
 }
 
 static rg_status check_opts(const rgi_import_opts *opts, axis_map *map, rg_error *err)
 {
     if (!(opts->dt_s > 0) || !isfinite(opts->dt_s)) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "the time between frames must be positive, not %g s.",
-                       opts->dt_s);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the time between frames must be positive, not %g s.", opts->dt_s);
     }
     if (!(opts->unit_m > 0) || !isfinite(opts->unit_m)) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "the unit must be a positive number of metres, not %g.", opts->unit_m);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the unit must be a positive number of metres, not %g.", opts->unit_m);
     }
     if (opts->axes == NULL || (opts->n_clamps > 0 && opts->clamps == NULL)) {
         return RG_FAIL(err, RG_ERR_ARGUMENT, "import options need axes and a list of clamps.");
@@ -163,8 +160,7 @@ static int compare_ints(const void *left, const void *right)
 
 /* Clamps of a file with n markers: negatives resolved, ascending, each once, one marker left free.
  */
-static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_opts *opts,
-                            rg_error *err)
+static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_opts *opts, rg_error *err)
 {
     size_t n = opts->n_clamps;
     int *clamps = malloc((n > 0 ? n : 1) * sizeof *clamps);
@@ -176,10 +172,9 @@ static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_
         long long index = opts->clamps[i];
         if (index < 0) index += (long long)r->n_markers;
         if (index < 0 || index >= (long long)r->n_markers) {
-            return RG_FAIL(
-                err, RG_ERR_ARGUMENT,
-                "%s: clamp %d is not one of its %zu markers; give driving markers that exist.",
-                path, opts->clamps[i], r->n_markers);
+            return RG_FAIL(err, RG_ERR_ARGUMENT,
+                           "%s: clamp %d is not one of its %zu markers; give driving markers that exist.", path,
+                           opts->clamps[i], r->n_markers);
         }
         clamps[i] = (int)index;
     }
@@ -187,14 +182,13 @@ static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_
     for (size_t i = 1; i < n; i++) {
         if (clamps[i] == clamps[i - 1]) {
             return RG_FAIL(err, RG_ERR_ARGUMENT,
-                           "%s: marker %d of its %zu markers is a clamp twice; give each one once.",
-                           path, clamps[i], r->n_markers);
+                           "%s: marker %d of its %zu markers is a clamp twice; give each one once.", path, clamps[i],
+                           r->n_markers);
         }
     }
     if (n >= r->n_markers) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "%s: all %zu markers are clamps; leave at least one free to predict.", path,
-                       r->n_markers);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%s: all %zu markers are clamps; leave at least one free to predict.",
+                       path, r->n_markers);
     }
     return RG_OK;
 }
@@ -203,33 +197,28 @@ static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_
 static rg_status check_recording(const rg_recording *r, const char *path, rg_error *err)
 {
     if (r->n_frames < 2 || r->n_markers < 3) {
-        return RG_FAIL(
-            err, RG_ERR_SHAPE,
-            "%s: %zu frames of %zu markers; a recording needs at least 2 frames and 3 markers.",
-            path, r->n_frames, r->n_markers);
+        return RG_FAIL(err, RG_ERR_SHAPE,
+                       "%s: %zu frames of %zu markers; a recording needs at least 2 frames and 3 markers.", path,
+                       r->n_frames, r->n_markers);
     }
     if (r->n_markers > INT32_MAX) {
-        return RG_FAIL(err, RG_ERR_SHAPE, "%s: %zu markers are more than a rod can have.", path,
-                       r->n_markers);
+        return RG_FAIL(err, RG_ERR_SHAPE, "%s: %zu markers are more than a rod can have.", path, r->n_markers);
     }
     for (size_t k = 0; k < r->n_frames; k++) {
         const double *x = r->positions + k * r->n_markers * 3;
         for (size_t i = 0; i < 3 * r->n_markers; i++) {
             if (isfinite(x[i]) && fabs(x[i]) <= COORDINATE_MAX_M) continue;
-            const char *advice =
-                isfinite(x[i]) ? "check the units" : "fill the gap or cut the recording";
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "%s: frame %zu, marker %zu has the %c coordinate %g m; %s.", path, k,
+            const char *advice = isfinite(x[i]) ? "check the units" : "fill the gap or cut the recording";
+            return RG_FAIL(err, RG_ERR_VALUE, "%s: frame %zu, marker %zu has the %c coordinate %g m; %s.", path, k,
                            i / 3, "xyz"[i % 3], x[i], advice);
         }
         for (size_t m = 0; m + 1 < r->n_markers; m++, x += 3) {
             double d = hypot(hypot(x[3] - x[0], x[4] - x[1]), x[5] - x[2]);
             if (d > COINCIDENT_M) continue;
-            return RG_FAIL(
-                err, RG_ERR_VALUE,
-                "%s: markers %zu and %zu coincide in frame %zu; leave one out or cut the "
-                "recording.",
-                path, m, m + 1, k);
+            return RG_FAIL(err, RG_ERR_VALUE,
+                           "%s: markers %zu and %zu coincide in frame %zu; leave one out or cut the "
+                           "recording.",
+                           path, m, m + 1, k);
         }
     }
     return RG_OK;
@@ -258,8 +247,8 @@ static int is_interval(double dt_s, const rgi_import_opts *opts)
 }
 
 /* Bare motion to a recording. Takes motion->positions in any case. */
-static rg_status build(rgi_motion *motion, const char *path, const rgi_import_opts *opts,
-                       const axis_map *map, rg_recording *r, rg_error *err)
+static rg_status build(rgi_motion *motion, const char *path, const rgi_import_opts *opts, const axis_map *map,
+                       rg_recording *r, rg_error *err)
 {
     memset(r, 0, sizeof *r);
     r->n_frames = motion->n_frames;
@@ -293,9 +282,7 @@ static int is_h5(const unsigned char *bytes, size_t size)
 static rg_status read_whole(const char *path, unsigned char **bytes, size_t *size, rg_error *err)
 {
     FILE *stream = fopen(path, "rb");
-    if (stream == NULL) {
-        return RG_FAIL(err, RG_ERR_IO, "%s cannot be read: %s.", path, strerror(errno));
-    }
+    if (stream == NULL) { return RG_FAIL(err, RG_ERR_IO, "%s cannot be read: %s.", path, strerror(errno)); }
     size_t capacity = (size_t)1 << 16, n = 0;
     unsigned char *buffer = malloc(capacity);
     int reason = buffer == NULL ? ENOMEM : 0;
@@ -332,8 +319,7 @@ static rg_status hash(const char *path, const void *bytes, size_t size, char hex
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int n = 0;
     if (EVP_Digest(bytes, size, digest, &n, EVP_sha256(), NULL) != 1 || n != 32) {
-        return RG_FAIL(err, RG_ERR_UNSUPPORTED, "%s: SHA-256 is not available in this OpenSSL.",
-                       path);
+        return RG_FAIL(err, RG_ERR_UNSUPPORTED, "%s: SHA-256 is not available in this OpenSSL.", path);
     }
     for (unsigned int i = 0; i < n; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     return RG_OK;
@@ -341,8 +327,7 @@ static rg_status hash(const char *path, const void *bytes, size_t size, char hex
 
 static int is_default_clamps(const rgi_import_opts *opts)
 {
-    return opts->n_clamps == N_DEFAULT_CLAMPS &&
-           memcmp(opts->clamps, DEFAULT_CLAMPS, sizeof DEFAULT_CLAMPS) == 0;
+    return opts->n_clamps == N_DEFAULT_CLAMPS && memcmp(opts->clamps, DEFAULT_CLAMPS, sizeof DEFAULT_CLAMPS) == 0;
 }
 
 /* Our own HDF5: the clamps in it stay unless others were asked for; unit, axes and frame interval are the file's. */
@@ -376,8 +361,7 @@ static rg_status read_h5(const char *path, const rgi_import_opts *opts, const ax
     return status;
 }
 
-static rg_status read_file(const char *path, const rgi_import_opts *opts, const axis_map *map,
-                           list *all, rg_error *err)
+static rg_status read_file(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all, rg_error *err)
 {
     unsigned char *bytes = NULL;
     size_t size = 0;
@@ -396,8 +380,7 @@ static rg_status read_file(const char *path, const rgi_import_opts *opts, const 
         status = rgi_pickle_parse(bytes, size, path, &motion, err);
     } else if (rgi_has_suffix(path, ".npy") || rgi_has_suffix(path, ".h5") || rgi_has_suffix(path, ".hdf5")) {
         status =
-            RG_FAIL(err, RG_ERR_FORMAT,
-                    "%s does not begin as its name says; copy it again from its source.", path);
+            RG_FAIL(err, RG_ERR_FORMAT, "%s does not begin as its name says; copy it again from its source.", path);
     } else {
         status = rgi_csv_parse(bytes, size, path, &motion, err);
     }
@@ -460,9 +443,7 @@ static int is_recording_name(const char *name)
 static rg_status list_folder(const char *path, names *files, rg_error *err)
 {
     DIR *folder = opendir(path);
-    if (folder == NULL) {
-        return RG_FAIL(err, RG_ERR_IO, "folder %s cannot be read: %s.", path, strerror(errno));
-    }
+    if (folder == NULL) { return RG_FAIL(err, RG_ERR_IO, "folder %s cannot be read: %s.", path, strerror(errno)); }
     int reason = 0;
     size_t trimmed = strlen(path);
     while (trimmed > 1 && path[trimmed - 1] == '/') trimmed--;
@@ -488,39 +469,33 @@ static rg_status list_folder(const char *path, names *files, rg_error *err)
     }
     closedir(folder);
     if (reason == ENOMEM) return RG_FAIL(err, RG_ERR_MEMORY, "%s: out of memory.", path);
-    if (reason != 0) {
-        return RG_FAIL(err, RG_ERR_IO, "folder %s cannot be read: %s.", path, strerror(reason));
-    }
+    if (reason != 0) { return RG_FAIL(err, RG_ERR_IO, "folder %s cannot be read: %s.", path, strerror(reason)); }
     if (files->n == 0) {
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "folder %s holds no recording (.pkl, .csv, .npy or .h5 files).", path);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "folder %s holds no recording (.pkl, .csv, .npy or .h5 files).", path);
     }
     qsort(files->items, files->n, sizeof *files->items, compare_names);
     return RG_OK;
 }
 
-static rg_status read_folder(const char *path, const rgi_import_opts *opts, const axis_map *map,
-                             list *all, rg_error *err)
+static rg_status read_folder(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all,
+                             rg_error *err)
 {
     names files = {0};
     rg_status status = list_folder(path, &files, err);
-    for (size_t i = 0; i < files.n && status == RG_OK; i++) {
-        status = read_file(files.items[i], opts, map, all, err);
-    }
+    for (size_t i = 0; i < files.n && status == RG_OK; i++) { status = read_file(files.items[i], opts, map, all, err); }
     for (size_t i = 0; i < files.n; i++) free(files.items[i]);
     free(files.items);
     return status;
 }
 
-rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_import_opts *opts,
-                              rg_recording **out, size_t *n_out, rg_error *err)
+rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_import_opts *opts, rg_recording **out,
+                              size_t *n_out, rg_error *err)
 {
     rgi_import_opts defaults = rgi_import_opts_default();
     if (opts == NULL) opts = &defaults;
     *out = NULL;
     *n_out = 0;
-    if (n == 0)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "no recording is named; give files or folders.");
+    if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "no recording is named; give files or folders.");
     axis_map map;
     RG_TRY(check_opts(opts, &map, err));
     list all = {0};

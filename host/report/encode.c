@@ -29,8 +29,7 @@ static void put_group(writer *w)
         w->room = room;
     }
     uint32_t group = w->held << (8 * (3 - w->n_held));
-    for (int k = 0; k < 4; k++)
-        w->text[w->n++] = k <= w->n_held ? digits[(group >> (18 - 6 * k)) & 63] : '=';
+    for (int k = 0; k < 4; k++) w->text[w->n++] = k <= w->n_held ? digits[(group >> (18 - 6 * k)) & 63] : '=';
     w->text[w->n] = '\0';
     w->held = 0;
     w->n_held = 0;
@@ -44,7 +43,7 @@ static void put_byte(writer *w, unsigned byte)
 
 static void put_varint(writer *w, int64_t value)
 {
-    uint64_t zigzag = value < 0 ? 2 * (uint64_t)-(value + 1) + 1 : 2 * (uint64_t)value;
+    uint64_t zigzag = value < 0 ? 2 * (uint64_t) - (value + 1) + 1 : 2 * (uint64_t)value;
     for (; zigzag >= 128; zigzag >>= 7) put_byte(w, (unsigned)(zigzag & 127) | 128);
     put_byte(w, (unsigned)zigzag);
 }
@@ -56,8 +55,7 @@ static int64_t quantise(double value_m, int64_t before)
     return llround(fmax(-1e6, fmin(1e6, value_m)) * 1e4);
 }
 
-char *rgi_encode_positions(const double *positions, size_t n_frames, size_t n_markers,
-                           const uint8_t *skip)
+char *rgi_encode_positions(const double *positions, size_t n_frames, size_t n_markers, const uint8_t *skip)
 {
     writer w = {0};
     size_t width = 3 * n_markers;

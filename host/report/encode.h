@@ -13,7 +13,6 @@
 /* base64 of positions [n_frames][n_markers][3] [m], frame by frame, without the markers whose
  * skip[n_markers] is set (NULL: none). A value that is not finite repeats the frame before (0 in
  * the first); values beyond +-1e6 m are cut there. NULL without memory; else owned: free(). */
-char *rgi_encode_positions(const double *positions, size_t n_frames, size_t n_markers,
-                           const uint8_t *skip);
+char *rgi_encode_positions(const double *positions, size_t n_frames, size_t n_markers, const uint8_t *skip);
 
 #endif

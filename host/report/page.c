@@ -37,8 +37,7 @@ static int write_data(FILE *stream, const char *json)
 /* what stands for the mark that begins at `mark`; returns the mark's length, 0 when it is none */
 static size_t write_mark(FILE *stream, const char *mark, const char *json, int *fine)
 {
-    static const char css[] = "<!--rodgrad:css-->", data[] = "<!--rodgrad:data-->",
-                      script[] = "<!--rodgrad:script-->";
+    static const char css[] = "<!--rodgrad:css-->", data[] = "<!--rodgrad:data-->", script[] = "<!--rodgrad:script-->";
     if (strncmp(mark, css, sizeof css - 1) == 0) {
         *fine = fwrite(rgi_page_css, 1, rgi_page_css_size, stream) == rgi_page_css_size;
         return sizeof css - 1;

@@ -18,25 +18,13 @@
 #include "rodgrad/version.h"
 
 /* 1 when stored; a NULL value (no memory) is a failure, and the reference is taken either way */
-static int put(json_t *object, const char *key, json_t *value)
-{
-    return json_object_set_new(object, key, value) == 0;
-}
+static int put(json_t *object, const char *key, json_t *value) { return json_object_set_new(object, key, value) == 0; }
 
-static int append(json_t *array, json_t *value)
-{
-    return json_array_append_new(array, value) == 0;
-}
+static int append(json_t *array, json_t *value) { return json_array_append_new(array, value) == 0; }
 
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-static json_t *count(size_t value)
-{
-    return json_integer((json_int_t)value);
-}
+static json_t *count(size_t value) { return json_integer((json_int_t)value); }
 
 static json_t *text(const char *bytes)
 {
@@ -63,20 +51,16 @@ static rg_status hash_file(const char *path, char hex[65], rg_error *err)
     unsigned char digest[EVP_MAX_MD_SIZE], buffer[8192];
     unsigned length = 0;
     FILE *stream = fopen(path, "rb");
-    if (!stream)
-        return RG_FAIL(err, RG_ERR_IO, "%s cannot be read for its hash: %s.", path,
-                       strerror(errno));
+    if (!stream) return RG_FAIL(err, RG_ERR_IO, "%s cannot be read for its hash: %s.", path, strerror(errno));
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int fine = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
     size_t n = 0;
-    while (fine && (n = fread(buffer, 1, sizeof buffer, stream)) > 0)
-        fine = EVP_DigestUpdate(context, buffer, n) == 1;
+    while (fine && (n = fread(buffer, 1, sizeof buffer, stream)) > 0) fine = EVP_DigestUpdate(context, buffer, n) == 1;
     int bad_read = ferror(stream), code = errno;
     fclose(stream);
     fine = fine && EVP_DigestFinal_ex(context, digest, &length) == 1 && length == 32;
     EVP_MD_CTX_free(context);
-    if (bad_read)
-        return RG_FAIL(err, RG_ERR_IO, "%s cannot be read for its hash: %s.", path, strerror(code));
+    if (bad_read) return RG_FAIL(err, RG_ERR_IO, "%s cannot be read for its hash: %s.", path, strerror(code));
     if (!fine) return RG_FAIL(err, RG_ERR_MEMORY, "No memory to hash %s.", path);
     for (unsigned i = 0; i < length; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     return RG_OK;
@@ -85,8 +69,7 @@ static rg_status hash_file(const char *path, char hex[65], rg_error *err)
 /* ---- the model ---- */
 
 /* arc length of an entry from the first vertex [m]; vertex_at: [vertices] */
-static double entry_at(const rg_model *model, rg_location location, const double *vertex_at,
-                       size_t entry)
+static double entry_at(const rg_model *model, rg_location location, const double *vertex_at, size_t entry)
 {
     switch (location) {
     case RG_PER_EDGE: return 0.5 * (vertex_at[entry] + vertex_at[entry + 1]);
@@ -115,10 +98,9 @@ static json_t *field_json(const rg_model *model, rg_field field, const double *v
         fine = append(list, unused ? json_null() : number(values[i]));
     }
     fine = fine && put(object, "name", text(info->name)) && put(object, "unit", text(info->unit)) &&
-           put(object, "symbol", text(info->symbol)) &&
-           put(object, "location", text(locations[info->location])) &&
-           put(object, "components", json_integer(info->components)) &&
-           put(object, "at", json_incref(at)) && put(object, "values", json_incref(list));
+           put(object, "symbol", text(info->symbol)) && put(object, "location", text(locations[info->location])) &&
+           put(object, "components", json_integer(info->components)) && put(object, "at", json_incref(at)) &&
+           put(object, "values", json_incref(list));
     json_decref(at);
     json_decref(list);
     if (fine) return object;
@@ -136,8 +118,7 @@ static json_t *model_json(const rgi_report_input *input, const char *hash)
     json_t *marker_at = json_array();
     int fine = vertex_at && object && fields && clamps && marker_at;
     for (size_t i = 1; i < vertices && fine; i++) vertex_at[i] = vertex_at[i - 1] + lengths[i - 1];
-    for (int f = 0; f < RG_FIELD_COUNT && fine; f++)
-        fine = append(fields, field_json(model, (rg_field)f, vertex_at));
+    for (int f = 0; f < RG_FIELD_COUNT && fine; f++) fine = append(fields, field_json(model, (rg_field)f, vertex_at));
     const int *marker_vertex = rg_model_marker_vertices(model);
     for (size_t m = 0; m < rg_model_markers(model) && fine; m++)
         fine = append(marker_at, number(vertex_at[marker_vertex[m]]));
@@ -149,10 +130,9 @@ static json_t *model_json(const rgi_report_input *input, const char *hash)
            put(object, "markers", count(rg_model_markers(model))) &&
            put(object, "refine", count(rg_model_refine(model))) &&
            put(object, "bend_measure", text(rg_bend_measure_name(rg_model_bend_measure(model)))) &&
-           put(object, "vertices", count(vertices)) &&
-           put(object, "length_m", number(vertex_at[vertices - 1])) &&
-           put(object, "marker_at_m", json_incref(marker_at)) &&
-           put(object, "clamps", json_incref(clamps)) && put(object, "fields", json_incref(fields));
+           put(object, "vertices", count(vertices)) && put(object, "length_m", number(vertex_at[vertices - 1])) &&
+           put(object, "marker_at_m", json_incref(marker_at)) && put(object, "clamps", json_incref(clamps)) &&
+           put(object, "fields", json_incref(fields));
     free(vertex_at);
     json_decref(marker_at);
     json_decref(clamps);
@@ -175,8 +155,7 @@ static json_t *glitches_json(const rg_recording *recording)
             int bad = f < recording->n_frames && !recording->valid[f * recording->n_markers + m];
             if (bad && length++ == 0) start = f;
             if (bad || !length) continue;
-            fine = append(runs, json_pack("[I, I, I]", (json_int_t)m, (json_int_t)start,
-                                          (json_int_t)length));
+            fine = append(runs, json_pack("[I, I, I]", (json_int_t)m, (json_int_t)start, (json_int_t)length));
             length = 0;
         }
     }
@@ -199,11 +178,9 @@ static json_t *along_rod_json(const rg_recording *recording, const double *predi
 }
 
 /* base64 is ASCII: no need to look for UTF-8 in megabytes */
-static json_t *motion_json(const rg_recording *recording, const double *positions,
-                           const uint8_t *skip)
+static json_t *motion_json(const rg_recording *recording, const double *positions, const uint8_t *skip)
 {
-    char *encoded =
-        rgi_encode_positions(positions, recording->n_frames, recording->n_markers, skip);
+    char *encoded = rgi_encode_positions(positions, recording->n_frames, recording->n_markers, skip);
     json_t *value = encoded ? json_string_nocheck(encoded) : NULL;
     free(encoded);
     return value;
@@ -211,10 +188,8 @@ static json_t *motion_json(const rg_recording *recording, const double *position
 
 static void status_text(const rg_rod_status *status, char *out, size_t size)
 {
-    if (status->flag == RG_ROD_OK)
-        snprintf(out, size, "ok");
-    else
-        snprintf(out, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
+    if (status->flag == RG_ROD_OK) snprintf(out, size, "ok");
+    else snprintf(out, size, "step %d: %s", status->step, rg_rod_flag_text(status->flag));
 }
 
 static json_t *recording_json(const rgi_report_input *input, size_t i)
@@ -228,24 +203,19 @@ static json_t *recording_json(const rgi_report_input *input, size_t i)
     json_t *object = json_object();
     int fine = object && driven;
     for (size_t c = 0; c < recording->n_clamps && fine; c++) driven[recording->clamps[c]] = 1;
-    fine = fine && put(object, "name", text(recording->name)) &&
-           put(object, "source", text(recording->source)) &&
-           put(object, "sha256", text(recording->sha256)) &&
-           put(object, "frames", count(recording->n_frames)) &&
-           put(object, "dt_s", number(recording->dt_s)) &&
-           put(object, "masked", count(recording->n_masked)) &&
+    fine = fine && put(object, "name", text(recording->name)) && put(object, "source", text(recording->source)) &&
+           put(object, "sha256", text(recording->sha256)) && put(object, "frames", count(recording->n_frames)) &&
+           put(object, "dt_s", number(recording->dt_s)) && put(object, "masked", count(recording->n_masked)) &&
            put(object, "repaired", count(recording->n_repaired)) &&
            put(object, "l1_m", number(rgi_error_l1(&errors->simulated))) &&
            put(object, "rmse_free_m", number(rgi_error_rmse_free(&errors->simulated))) &&
            put(object, "max_m", number(rgi_error_max(&errors->simulated))) &&
-           put(object, "hold_m", number(rgi_error_l1(&errors->hold))) &&
-           put(object, "status", text(reason)) &&
+           put(object, "hold_m", number(rgi_error_l1(&errors->hold))) && put(object, "status", text(reason)) &&
            put(object, "marker_mean_m", along_rod_json(recording, input->predicted[i])) &&
            put(object, "invalid", glitches_json(recording)) &&
            put(object, "recorded", motion_json(recording, recording->positions, NULL)) &&
            put(object, "simulated", motion_json(recording, input->predicted[i], driven));
-    if (fine && errors->ridge.n_absolute > 0)
-        fine = put(object, "ridge_m", number(rgi_error_l1(&errors->ridge)));
+    if (fine && errors->ridge.n_absolute > 0) fine = put(object, "ridge_m", number(rgi_error_l1(&errors->ridge)));
     if (fine && status->flag != RG_ROD_OK)
         fine = put(object, "failed_frame", json_integer(status->step / input->opts->substeps + 2));
     free(driven);
@@ -270,12 +240,10 @@ static json_t *summary_json(const rgi_report_input *input)
     }
     json_t *object = json_object(), *baselines = json_object();
     int fine = object && baselines && put(baselines, "hold", number(rgi_error_l1(&all.hold)));
-    if (fine && all.ridge.n_absolute > 0)
-        fine = put(baselines, "ridge", number(rgi_error_l1(&all.ridge)));
+    if (fine && all.ridge.n_absolute > 0) fine = put(baselines, "ridge", number(rgi_error_l1(&all.ridge)));
     fine = fine && put(object, "l1_m", number(rgi_error_l1(&all.simulated))) &&
            put(object, "rmse_free_m", number(rgi_error_rmse_free(&all.simulated))) &&
-           put(object, "max_m", number(rgi_error_max(&all.simulated))) &&
-           put(object, "status", text(status)) &&
+           put(object, "max_m", number(rgi_error_max(&all.simulated))) && put(object, "status", text(status)) &&
            put(object, "baselines", json_incref(baselines));
     json_decref(baselines);
     if (fine) return object;
@@ -287,19 +255,17 @@ static json_t *simulation_json(const rgi_report_input *input)
 {
     const rg_rollout_opts *opts = input->opts;
     json_t *object = json_object();
-    int fine = object && put(object, "stepper", text(rg_stepper_name(opts->stepper))) &&
-               put(object, "scheme", text(rg_scheme_name(opts->scheme))) &&
-               put(object, "substeps", json_integer(opts->substeps)) &&
-               put(object, "gravity_m_s2",
-                   json_pack("[f, f, f]", opts->gravity[0], opts->gravity[1], opts->gravity[2])) &&
-               put(object, "tolerance_m", number(opts->tolerance_m)) &&
-               put(object, "max_iterations", json_integer(opts->max_iterations)) &&
-               put(object, "backend", text(rgi_rollout_backend(opts))) &&
-               put(object, "isa", text(opts->isa)) &&
-               put(object, "real", text(rg_real_name(opts->real))) &&
-               put(object, "steps", number(input->steps)) &&
-               put(object, "wall_s", number(input->wall_s)) &&
-               put(object, "rod_steps_per_s", number(input->steps / fmax(input->wall_s, 1e-9)));
+    int fine =
+        object && put(object, "stepper", text(rg_stepper_name(opts->stepper))) &&
+        put(object, "scheme", text(rg_scheme_name(opts->scheme))) &&
+        put(object, "substeps", json_integer(opts->substeps)) &&
+        put(object, "gravity_m_s2", json_pack("[f, f, f]", opts->gravity[0], opts->gravity[1], opts->gravity[2])) &&
+        put(object, "tolerance_m", number(opts->tolerance_m)) &&
+        put(object, "max_iterations", json_integer(opts->max_iterations)) &&
+        put(object, "backend", text(rgi_rollout_backend(opts))) && put(object, "isa", text(opts->isa)) &&
+        put(object, "real", text(rg_real_name(opts->real))) && put(object, "steps", number(input->steps)) &&
+        put(object, "wall_s", number(input->wall_s)) &&
+        put(object, "rod_steps_per_s", number(input->steps / fmax(input->wall_s, 1e-9)));
     if (fine) return object;
     json_decref(object);
     return NULL;
@@ -317,16 +283,11 @@ rg_status rgi_report_data(const rgi_report_input *given, json_t **out, rg_error 
     own.recordings = complete;
     json_t *object = json_object(), *recordings = json_array();
     int fine = object && recordings;
-    for (size_t i = 0; i < input->n && fine; i++)
-        fine = append(recordings, recording_json(input, i));
-    fine = fine && put(object, "format", text("rodgrad-report")) &&
-           put(object, "version", text(rg_version())) &&
-           put(object, "created", text(input->created)) &&
-           put(object, "command", text(input->command)) &&
-           put(object, "model", model_json(input, hash)) &&
-           put(object, "simulation", simulation_json(input)) &&
-           put(object, "summary", summary_json(input)) &&
-           put(object, "recordings", json_incref(recordings));
+    for (size_t i = 0; i < input->n && fine; i++) fine = append(recordings, recording_json(input, i));
+    fine = fine && put(object, "format", text("rodgrad-report")) && put(object, "version", text(rg_version())) &&
+           put(object, "created", text(input->created)) && put(object, "command", text(input->command)) &&
+           put(object, "model", model_json(input, hash)) && put(object, "simulation", simulation_json(input)) &&
+           put(object, "summary", summary_json(input)) && put(object, "recordings", json_incref(recordings));
     if (fine && input->file->fit) fine = put(object, "fit", json_incref(input->file->fit));
     if (fine && input->truth) fine = put(object, "truth", json_incref(input->truth));
     json_decref(recordings);

@@ -23,18 +23,18 @@ typedef struct rgi_report_errors {
 } rgi_report_errors;
 
 typedef struct rgi_report_input {
-    const char *model_path;         /* as given; the file is read again for its hash */
+    const char *model_path; /* as given; the file is read again for its hash */
     const rgi_model_file *file;
     const rg_recording *recordings; /* [n], markers and clamps as the model's */
     size_t n;
-    double *const *predicted;       /* [n][n_frames_i][n_markers][3] [m] */
-    const rg_rod_status *statuses;  /* [n] */
+    double *const *predicted;        /* [n][n_frames_i][n_markers][3] [m] */
+    const rg_rod_status *statuses;   /* [n] */
     const rgi_report_errors *errors; /* [n] */
-    const rg_rollout_opts *opts;    /* what was simulated with; isa names what ran */
-    double wall_s, steps;           /* of the simulation: time, and steps over all rods */
-    json_t *truth;                  /* what was planted: {name, values [fit.parameters]}, or NULL */
-    const char *command;            /* the command line, for people */
-    const char *created;            /* date and time, for people */
+    const rg_rollout_opts *opts;     /* what was simulated with; isa names what ran */
+    double wall_s, steps;            /* of the simulation: time, and steps over all rods */
+    json_t *truth;                   /* what was planted: {name, values [fit.parameters]}, or NULL */
+    const char *command;             /* the command line, for people */
+    const char *created;             /* date and time, for people */
 } rgi_report_input;
 
 /* *out: a new reference, NULL on failure. RG_ERR_IO when the model file cannot be read again,

@@ -70,8 +70,8 @@ typedef struct rg_batch rg_batch;
  * RG_ERR_ARGUMENT (options out of range; a budget too small, with the least that works),
  * RG_ERR_MEMORY, RG_ERR_UNSUPPORTED, RG_ERR_DEVICE; *out is NULL then. On a GPU every call below may return
  * RG_ERR_DEVICE, whose sentence names the CUDA call, and RG_ERR_ARGUMENT for an array in the wrong memory. */
-rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts,
-                          rg_batch **out, rg_error *err);
+rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts, rg_batch **out,
+                          rg_error *err);
 /* Free and null *batch. Accepts NULL and a pointer to NULL. */
 void rg_batch_destroy(rg_batch **batch);
 
@@ -97,11 +97,11 @@ size_t rg_batch_clamped_edges(const rg_batch *batch, const int **edges);
 
 /* What a batch keeps and for how much: decided at create, before anything runs. */
 typedef struct rg_batch_plan {
-    int levels;            /* 1: every state; 2: checkpoints; more: checkpoints within */
-    size_t length[12];     /* [levels] steps of a piece; length[0] = S */
-    size_t kept_bytes;     /* states and checkpoints */
-    size_t total_bytes;    /* all memory of the batch */
-    double forward_runs;   /* how often a step is run, its first time included, at most */
+    int levels;          /* 1: every state; 2: checkpoints; more: checkpoints within */
+    size_t length[12];   /* [levels] steps of a piece; length[0] = S */
+    size_t kept_bytes;   /* states and checkpoints */
+    size_t total_bytes;  /* all memory of the batch */
+    double forward_runs; /* how often a step is run, its first time included, at most */
 } rg_batch_plan;
 
 rg_batch_plan rg_batch_describe(const rg_batch *batch);
@@ -109,17 +109,17 @@ rg_batch_plan rg_batch_describe(const rg_batch *batch);
 void rg_batch_plan_text(const rg_batch_plan *plan, char *text, size_t size);
 
 typedef struct rg_batch_inputs {
-    const double *x0, *v0;  /* [n_rods][V][3] [m], [m/s] */
-    const double *m0;       /* [n_rods][E][3] directors */
-    const double *clamp_x;  /* [n_rods][S][C][3] prescribed positions at the end of each step [m] */
-    const double *clamp_m;  /* [n_rods][S][D][3] prescribed directors there */
-    const double *force;    /* [n_rods][S][V][3] external forces [N], or NULL */
+    const double *x0, *v0; /* [n_rods][V][3] [m], [m/s] */
+    const double *m0;      /* [n_rods][E][3] directors */
+    const double *clamp_x; /* [n_rods][S][C][3] prescribed positions at the end of each step [m] */
+    const double *clamp_m; /* [n_rods][S][D][3] prescribed directors there */
+    const double *force;   /* [n_rods][S][V][3] external forces [N], or NULL */
 } rg_batch_inputs;
 
 typedef struct rg_batch_outputs { /* NULL where not wanted */
-    double *x, *v;   /* [n_rods][F][V][3] */
-    double *m;       /* [n_rods][F][E][3] */
-    double *markers; /* [n_rods][F][M][3] */
+    double *x, *v;                /* [n_rods][F][V][3] */
+    double *m;                    /* [n_rods][F][E][3] */
+    double *markers;              /* [n_rods][F][M][3] */
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
@@ -127,8 +127,8 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
  * RG_ERR_ARGUMENT (a missing array), RG_ERR_VALUE (coincident vertices at the start, a director of m0 or clamp_m that
  * is not a unit vector across its edge: the sentence names rod, step and edge); nothing is written then. A prescribed
  * value that is not finite ends its rod at its step. */
-rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs,
-                           const rg_batch_outputs *outputs, rg_rod_status *statuses, rg_error *err);
+rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                           rg_rod_status *statuses, rg_error *err);
 
 /* With carry_on: rods whose mask is not 0 start from the next run's x0, v0 and m0; the others go on. mask
  * [n_rods], the host's. RG_ERR_ARGUMENT. */
@@ -137,9 +137,9 @@ rg_status rg_batch_reset(rg_batch *batch, const unsigned char *mask, rg_error *e
 /* A direction in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. */
 typedef struct rg_batch_tangents {
     const double *x0, *v0;
-    const double *turn0;                  /* [n_rods][E] */
+    const double *turn0; /* [n_rods][E] */
     const double *clamp_x;
-    const double *clamp_turn;             /* [n_rods][S][D] */
+    const double *clamp_turn; /* [n_rods][S][D] */
     const double *force;
     const double *fields[RG_FIELD_COUNT]; /* [n_rods][entries][components] */
 } rg_batch_tangents;
@@ -152,10 +152,9 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
  * follow as after rg_batch_forward. */
-rg_status rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs,
-                       const rg_batch_tangents *tangents, const rg_batch_outputs *outputs,
-                       const rg_batch_tangent_outputs *tangent_outputs, rg_rod_status *statuses,
-                       rg_error *err);
+rg_status rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                       const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                       rg_rod_status *statuses, rg_error *err);
 
 /* The derivatives of a scalar with respect to the outputs; NULL: zero. */
 typedef struct rg_batch_cotangents {
@@ -187,9 +186,8 @@ typedef struct rg_adjoint_status {
  * gradients. A rod that failed has the gradient of what it did until then. statuses [n_rods] or NULL.
  * RG_ERR_ARGUMENT: nothing was run, the batch was created without `adjoint`, growth without
  * growth_every. */
-rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
-                           const rg_batch_gradients *gradients, rg_adjoint_status *statuses,
-                           rg_error *err);
+rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
+                           rg_adjoint_status *statuses, rg_error *err);
 
 /* Directors m0 of a start without twist: `first`, made a unit vector across the first edge, carried along the curve by
  * parallel transport. positions [n_vertices][3] [m], n_vertices >= 2, no two neighbours at one place; directors
@@ -204,8 +202,8 @@ rg_status rg_directors_along(const double *positions, size_t n_vertices, const d
 /* Prescribed directors for given prescribed positions: those of m0 carried along their edges by parallel
  * transport, without turn. clamp_m [n_rods][S][D][3] is written. RG_ERR_VALUE where a clamped edge has no
  * length, or its director in m0 is not a unit vector across it. */
-rg_status rg_batch_carry_directors(const rg_batch *batch, const double *m0, const double *x0,
-                                   const double *clamp_x, double *clamp_m, rg_error *err);
+rg_status rg_batch_carry_directors(const rg_batch *batch, const double *m0, const double *x0, const double *clamp_x,
+                                   double *clamp_m, rg_error *err);
 
 /* The rate of growth [1/s] of n sizes taken every interval_s: the slope of their logarithm, by least
  * squares. Of tangents or cotangents it is an estimate of the largest finite-time Lyapunov exponent: a
@@ -218,10 +216,9 @@ double rg_growth_rate(const double *sizes, size_t n, double interval_s);
  * derivatives to x_bar, v_bar (of the last frame's outputs, [n_rods][F][V][3]) and x0_bar, v0_bar
  * [n_rods][V][3]. x, v: outputs of the run. Directors and memory start anew in each segment.
  * RG_ERR_ARGUMENT, also where rods differ in mesh or clamps. */
-rg_status rg_batch_shooting(const rg_batch *batch, const rg_batch_inputs *inputs, const double *x,
-                            const double *v, double weight, double time_s, double *cost,
-                            double *x_bar, double *v_bar, double *x0_bar, double *v0_bar,
-                            rg_error *err);
+rg_status rg_batch_shooting(const rg_batch *batch, const rg_batch_inputs *inputs, const double *x, const double *v,
+                            double weight, double time_s, double *cost, double *x_bar, double *v_bar, double *x0_bar,
+                            double *v0_bar, rg_error *err);
 
 #ifdef __cplusplus
 }

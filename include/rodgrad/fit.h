@@ -2,8 +2,8 @@
  *
  * minimise  (N_eff / N) / b  sum rho(simulated - recorded)  +  1/2 sum ((p - p0)/sigma0)^2
  * over recordings, frames, free markers and coordinates; rho is absolute error with a quadratic
- * floor (Huber), b the mean |error| of the uniform rod from which the parameters along the rod begin, and N_eff/N = 1/100 (opts.correlation)
- * allows for the correlation of residuals in time; for independent noise it makes the reported
+ * floor (Huber), b the mean |error| of the uniform rod from which the parameters along the rod begin, and N_eff/N =
+ * 1/100 (opts.correlation) allows for the correlation of residuals in time; for independent noise it makes the reported
  * deviations too large. Exact derivatives of whole rollouts, all recordings in one batch; the
  * method is Levenberg-Marquardt unless the options name another. A fit goes through stages: a
  * uniform rod first, from several stiffnesses, then the parameters along the rod; with 32 recordings or
@@ -25,22 +25,22 @@ extern "C" {
 
 /* groups of parameters: id, name, unit, scale (1 logarithmic), default mode, prior's standard
  * deviation (of the logarithm where the scale is logarithmic), lowest, highest value */
-#define RG_GROUP_LIST(X)                                                                           \
-    X(RG_GROUP_BEND, "bend_stiffness", "N m^2", 1, RG_ALONG, 1.0, 1e-7, 10.0)                      \
-    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_ALONG, 0.2, -0.7, 0.7)                    \
-    X(RG_GROUP_CURVATURE, "natural_curvature", "1/m", 0, RG_ALONG, 5.0, -60.0, 60.0)               \
-    X(RG_GROUP_TWIST, "twist_stiffness", "N m^2", 1, RG_UNIFORM, 1.0, 1e-7, 10.0)                  \
-    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_ALONG, 2.0, -60.0, 60.0)             \
-    X(RG_GROUP_STRETCH, "stretch_stiffness", "N", 1, RG_UNIFORM, 1.0, 1.0, 1e5)                    \
-    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_ALONG, 0.02, 1e-4, 10.0)                          \
-    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_ALONG, 1.0, 1e-4, 2.0)                     \
-    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)                 \
-    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)             \
-    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_ALONG, 1.0, 1e-3, 20.0)                           \
-    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_UNIFORM, 1.0, 1e-2, 30.0)               \
-    X(RG_GROUP_DRAG, "drag", "1/s", 1, RG_UNIFORM, 1.0, 1e-4, 20.0)                                \
-    X(RG_GROUP_MASS, "mass_per_length", "kg/m", 1, RG_HELD, 1.0, 1e-4, 10.0)                       \
-    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_ALONG, 1.0, 1e-6, 1.0)                      \
+#define RG_GROUP_LIST(X)                                                                                               \
+    X(RG_GROUP_BEND, "bend_stiffness", "N m^2", 1, RG_ALONG, 1.0, 1e-7, 10.0)                                          \
+    X(RG_GROUP_ANISOTROPY, "bend_anisotropy", "1", 0, RG_ALONG, 0.2, -0.7, 0.7)                                        \
+    X(RG_GROUP_CURVATURE, "natural_curvature", "1/m", 0, RG_ALONG, 5.0, -60.0, 60.0)                                   \
+    X(RG_GROUP_TWIST, "twist_stiffness", "N m^2", 1, RG_UNIFORM, 1.0, 1e-7, 10.0)                                      \
+    X(RG_GROUP_NATURAL_TWIST, "natural_twist", "rad/m", 0, RG_ALONG, 2.0, -60.0, 60.0)                                 \
+    X(RG_GROUP_STRETCH, "stretch_stiffness", "N", 1, RG_UNIFORM, 1.0, 1.0, 1e5)                                        \
+    X(RG_GROUP_LENGTH, "rest_length", "m", 1, RG_ALONG, 0.02, 1e-4, 10.0)                                              \
+    X(RG_GROUP_BEND_TIME, "bend_relaxation", "s", 1, RG_ALONG, 1.0, 1e-4, 2.0)                                         \
+    X(RG_GROUP_TWIST_TIME, "twist_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)                                     \
+    X(RG_GROUP_STRETCH_TIME, "stretch_relaxation", "s", 1, RG_UNIFORM, 1.0, 1e-4, 2.0)                                 \
+    X(RG_GROUP_MEMORY, "bend_memory", "1", 1, RG_ALONG, 1.0, 1e-3, 20.0)                                               \
+    X(RG_GROUP_MEMORY_TIME, "bend_memory_time", "s", 1, RG_UNIFORM, 1.0, 1e-2, 30.0)                                   \
+    X(RG_GROUP_DRAG, "drag", "1/s", 1, RG_UNIFORM, 1.0, 1e-4, 20.0)                                                    \
+    X(RG_GROUP_MASS, "mass_per_length", "kg/m", 1, RG_HELD, 1.0, 1e-4, 10.0)                                           \
+    X(RG_GROUP_MARKER_MASS, "marker_mass", "kg", 1, RG_ALONG, 1.0, 1e-6, 1.0)                                          \
     X(RG_GROUP_OFFSET, "marker_offset", "m", 0, RG_ALONG, 0.002, -0.03, 0.03)
 
 typedef enum rg_group {
@@ -53,8 +53,8 @@ typedef enum rg_group {
 typedef enum rg_group_mode {
     RG_HELD,    /* as in the start model */
     RG_UNIFORM, /* one value for the rod */
-    RG_ALONG /* one value for each marker (vertex fields, linear between) or marker interval (edge
-                fields) */
+    RG_ALONG    /* one value for each marker (vertex fields, linear between) or marker interval (edge
+                   fields) */
 } rg_group_mode;
 
 /* "bend_stiffness", ...; NULL when there is no such group. Thread-safe. */
@@ -65,10 +65,10 @@ int rg_group_find(const char *name, rg_group *out);
 /* methods of minimisation: id, name. Levenberg-Marquardt solves with the whole normal matrix; the
  * others need only gradients and products with it. Gauss-Newton-CG is Levenberg-Marquardt with its
  * system solved by conjugate gradients. L-BFGS (NLopt's) and Adam are for very many parameters. */
-#define RG_METHOD_LIST(X)                                                                          \
-    X(RG_METHOD_LM, "lm")                                                                          \
-    X(RG_METHOD_GAUSS_NEWTON_CG, "gauss-newton-cg")                                                \
-    X(RG_METHOD_LBFGS, "lbfgs")                                                                    \
+#define RG_METHOD_LIST(X)                                                                                              \
+    X(RG_METHOD_LM, "lm")                                                                                              \
+    X(RG_METHOD_GAUSS_NEWTON_CG, "gauss-newton-cg")                                                                    \
+    X(RG_METHOD_LBFGS, "lbfgs")                                                                                        \
     X(RG_METHOD_ADAM, "adam")
 
 typedef enum rg_fit_method {
@@ -90,18 +90,18 @@ typedef struct rg_fit_opts {
                                             stretch, holds its stiffness and relaxation */
     double priors[RG_GROUP_COUNT];       /* standard deviations; larger = weaker */
     int refine;                          /* edges per marker interval, without a start model */
-    size_t budget_bytes; /* for the states that the adjoint's methods keep, as in rg_batch_opts */
+    size_t budget_bytes;                 /* for the states that the adjoint's methods keep, as in rg_batch_opts */
     rg_fit_method method;
-    int max_iterations;   /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
-    double tolerance;     /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
-                             windows of 50 iterations in a row. Negative, the default: 3e-3 with Levenberg-Marquardt,
-                             1.5e-4 with the others */
-    double learning_rate; /* Adam's, in standard deviations of the priors an iteration; it falls by
-                             half after each window that brought less than the tolerance */
-    double floor_m;       /* of the loss [m] */
-    double correlation;   /* N / N_eff */
-    int starts;           /* stiffnesses to start the uniform stage from */
-    unsigned long long seed; /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
+    int max_iterations; /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
+    double tolerance;   /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
+                           windows of 50 iterations in a row. Negative, the default: 3e-3 with Levenberg-Marquardt,
+                           1.5e-4 with the others */
+    double learning_rate;         /* Adam's, in standard deviations of the priors an iteration; it falls by
+                                     half after each window that brought less than the tolerance */
+    double floor_m;               /* of the loss [m] */
+    double correlation;           /* N / N_eff */
+    int starts;                   /* stiffnesses to start the uniform stage from */
+    unsigned long long seed;      /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
     rg_bend_measure bend_measure; /* of the model, without a start model (default RG_BEND_AVERAGED) */
 } rg_fit_opts;
 
@@ -113,8 +113,8 @@ typedef struct rg_fit rg_fit;
  * and must outlive the fit). start: where to start and what RG_HELD groups keep, or NULL for a
  * uniform straight rod with lengths taken from the recordings; copied. RG_ERR_ARGUMENT,
  * RG_ERR_SHAPE, RG_ERR_VALUE, RG_ERR_MEMORY. One thread at a time per fit. */
-rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start,
-                        const rg_fit_opts *opts, rg_fit **out, rg_error *err);
+rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start, const rg_fit_opts *opts,
+                        rg_fit **out, rg_error *err);
 void rg_fit_destroy(rg_fit **fit);
 
 /* why a fit is over: id, name */

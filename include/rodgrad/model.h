@@ -34,37 +34,37 @@ typedef enum rg_location {
 typedef enum rg_range { RG_ANY, RG_NONNEGATIVE, RG_POSITIVE } rg_range;
 
 /* id, JSON name, unit, location, components per entry, range, symbol */
-#define RG_FIELD_LIST(X)                                                                         \
-    X(RG_REST_LENGTH, "rest_length", "m", RG_PER_EDGE, 1, RG_POSITIVE, "L")                      \
-    X(RG_MASS_PER_LENGTH, "mass_per_length", "kg/m", RG_PER_EDGE, 1, RG_POSITIVE, "rho")         \
-    X(RG_MARKER_MASS, "marker_mass", "kg", RG_PER_MARKER, 1, RG_NONNEGATIVE, "m_k")              \
-    X(RG_MARKER_OFFSET, "marker_offset", "m", RG_PER_MARKER, 2, RG_ANY, "o")                     \
-    X(RG_STRETCH_STIFFNESS, "stretch_stiffness", "N", RG_PER_EDGE, 1, RG_POSITIVE, "EA")         \
-    X(RG_BEND_STIFFNESS_1, "bend_stiffness_1", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B11")    \
-    X(RG_BEND_STIFFNESS_2, "bend_stiffness_2", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B22")    \
-    X(RG_BEND_COUPLING, "bend_coupling", "N m^2", RG_PER_VERTEX, 1, RG_ANY, "B12")               \
-    X(RG_NATURAL_CURVATURE, "natural_curvature", "1/m", RG_PER_VERTEX, 2, RG_ANY, "kappa_bar")   \
-    X(RG_TWIST_STIFFNESS, "twist_stiffness", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "GJ")       \
-    X(RG_NATURAL_TWIST, "natural_twist", "rad/m", RG_PER_VERTEX, 1, RG_ANY, "tau_bar")           \
-    X(RG_STRETCH_RELAXATION, "stretch_relaxation", "s", RG_PER_EDGE, 1, RG_NONNEGATIVE, "T_s")   \
-    X(RG_BEND_RELAXATION, "bend_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_b")       \
-    X(RG_TWIST_RELAXATION, "twist_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_t")     \
-    X(RG_BEND_MEMORY, "bend_memory", "1", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "r_m")               \
-    X(RG_BEND_MEMORY_TIME, "bend_memory_time", "s", RG_PER_VERTEX, 1, RG_POSITIVE, "tau_m")      \
+#define RG_FIELD_LIST(X)                                                                                               \
+    X(RG_REST_LENGTH, "rest_length", "m", RG_PER_EDGE, 1, RG_POSITIVE, "L")                                            \
+    X(RG_MASS_PER_LENGTH, "mass_per_length", "kg/m", RG_PER_EDGE, 1, RG_POSITIVE, "rho")                               \
+    X(RG_MARKER_MASS, "marker_mass", "kg", RG_PER_MARKER, 1, RG_NONNEGATIVE, "m_k")                                    \
+    X(RG_MARKER_OFFSET, "marker_offset", "m", RG_PER_MARKER, 2, RG_ANY, "o")                                           \
+    X(RG_STRETCH_STIFFNESS, "stretch_stiffness", "N", RG_PER_EDGE, 1, RG_POSITIVE, "EA")                               \
+    X(RG_BEND_STIFFNESS_1, "bend_stiffness_1", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B11")                          \
+    X(RG_BEND_STIFFNESS_2, "bend_stiffness_2", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "B22")                          \
+    X(RG_BEND_COUPLING, "bend_coupling", "N m^2", RG_PER_VERTEX, 1, RG_ANY, "B12")                                     \
+    X(RG_NATURAL_CURVATURE, "natural_curvature", "1/m", RG_PER_VERTEX, 2, RG_ANY, "kappa_bar")                         \
+    X(RG_TWIST_STIFFNESS, "twist_stiffness", "N m^2", RG_PER_VERTEX, 1, RG_POSITIVE, "GJ")                             \
+    X(RG_NATURAL_TWIST, "natural_twist", "rad/m", RG_PER_VERTEX, 1, RG_ANY, "tau_bar")                                 \
+    X(RG_STRETCH_RELAXATION, "stretch_relaxation", "s", RG_PER_EDGE, 1, RG_NONNEGATIVE, "T_s")                         \
+    X(RG_BEND_RELAXATION, "bend_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_b")                             \
+    X(RG_TWIST_RELAXATION, "twist_relaxation", "s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "T_t")                           \
+    X(RG_BEND_MEMORY, "bend_memory", "1", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "r_m")                                     \
+    X(RG_BEND_MEMORY_TIME, "bend_memory_time", "s", RG_PER_VERTEX, 1, RG_POSITIVE, "tau_m")                            \
     X(RG_DRAG, "drag", "1/s", RG_PER_VERTEX, 1, RG_NONNEGATIVE, "c")
 
 typedef enum rg_field {
 #define RG_FIELD_ENUM(id, name, unit, location, components, range, symbol) id,
     RG_FIELD_LIST(RG_FIELD_ENUM)
 #undef RG_FIELD_ENUM
-    RG_FIELD_COUNT
+        RG_FIELD_COUNT
 } rg_field;
 
 typedef struct rg_field_info {
-    const char *name;   /* as in model.json */
+    const char *name; /* as in model.json */
     const char *unit;
     rg_location location;
-    int components;     /* per entry */
+    int components; /* per entry */
     rg_range range;
     const char *symbol; /* as in docs/physics.md */
 } rg_field_info;
@@ -79,8 +79,8 @@ int rg_field_find(const char *name, rg_field *out);
  * shortens by cos(tau/2), so that twist softens bending by cos^2(tau/2) (averaged, the default); or the unit directors
  * half-way between them (normalised), which twist leaves alone (docs/physics.md, section 2). One for the whole rod. The
  * deform stepper knows averaged only and refuses models of another measure. */
-#define RG_BEND_MEASURE_LIST(X)                                                                  \
-    X(RG_BEND_AVERAGED, 0, "averaged")                                                           \
+#define RG_BEND_MEASURE_LIST(X)                                                                                        \
+    X(RG_BEND_AVERAGED, 0, "averaged")                                                                                 \
     X(RG_BEND_NORMALISED, 1, "normalised")
 
 typedef enum rg_bend_measure {
@@ -101,8 +101,8 @@ typedef struct rg_model rg_model;
  * nothing holds the rod, which then has no equilibrium (RG_SCHEME_STATIC refuses it).
  * Fields start at a generic rope: 1 m long in total, 0.03 kg/m, straight.
  * RG_ERR_ARGUMENT, RG_ERR_MEMORY; *out is NULL on failure. */
-rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps,
-                          rg_model **out, rg_error *err);
+rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, size_t n_clamps, rg_model **out,
+                          rg_error *err);
 /* A deep copy. RG_ERR_MEMORY. */
 rg_status rg_model_copy(const rg_model *model, rg_model **out, rg_error *err);
 /* Free and null *model. Accepts NULL and a pointer to NULL. */

@@ -17,22 +17,21 @@ extern "C" {
 #endif
 
 typedef struct rg_recording {
-    char *name;       /* base name of the file, e.g. "54.pkl"; NULL: "recording 3" in messages, by its place in the
-                         call's array, from 0; owned */
-    char *source;     /* path it was read from, or a sentence on its origin; NULL: unknown; owned */
-    char sha256[65];  /* of the file's bytes, lower-case hex; empty if made in memory */
-    size_t n_frames;  /* >= 2 */
-    size_t n_markers; /* >= 3 */
-    double dt_s;      /* time between frames [s] */
-    double
-        *positions;  /* [n_frames][n_markers][3] [m], z up, as recorded; the metric counts these; owned */
-    double *driving; /* same shape [m]: positions with glitches of the driving markers repaired;
-                        the columns of the other markers equal `positions`; NULL: nothing was repaired, the
-                        positions drive; owned */
-    uint8_t *valid;  /* [n_frames][n_markers]: 1 trusted; 0 = glitch: masked in a fit (free
-                        markers) or repaired in `driving` (driving markers); NULL: all trusted; owned */
-    int *lost; /* [n_frames] frames that the camera lost before this one, so that (1 + lost[k]) dt_s
-                  passed between frames k-1 and k; lost[0] = 0; NULL: none; owned */
+    char *name;        /* base name of the file, e.g. "54.pkl"; NULL: "recording 3" in messages, by its place in the
+                          call's array, from 0; owned */
+    char *source;      /* path it was read from, or a sentence on its origin; NULL: unknown; owned */
+    char sha256[65];   /* of the file's bytes, lower-case hex; empty if made in memory */
+    size_t n_frames;   /* >= 2 */
+    size_t n_markers;  /* >= 3 */
+    double dt_s;       /* time between frames [s] */
+    double *positions; /* [n_frames][n_markers][3] [m], z up, as recorded; the metric counts these; owned */
+    double *driving;   /* same shape [m]: positions with glitches of the driving markers repaired;
+                          the columns of the other markers equal `positions`; NULL: nothing was repaired, the
+                          positions drive; owned */
+    uint8_t *valid;    /* [n_frames][n_markers]: 1 trusted; 0 = glitch: masked in a fit (free
+                          markers) or repaired in `driving` (driving markers); NULL: all trusted; owned */
+    int *lost;         /* [n_frames] frames that the camera lost before this one, so that (1 + lost[k]) dt_s
+                          passed between frames k-1 and k; lost[0] = 0; NULL: none; owned */
     size_t n_lost;     /* their sum */
     size_t n_clamps;   /* driving markers */
     int *clamps;       /* [n_clamps] marker indices, ascending; owned */

@@ -21,9 +21,9 @@ extern "C" {
 /* be: backward Euler, first order. bdf2 (default): second-order backward differences, whose first step is backward
  * Euler. static: every step ends in equilibrium with what holds and loads the rod then, without inertia, drag and
  * damping, the bending memory relaxed (docs/physics.md, section 8). */
-#define RG_SCHEME_LIST(X)                                                                        \
-    X(RG_SCHEME_BE, 0, "be")                                                                     \
-    X(RG_SCHEME_BDF2, 1, "bdf2")                                                                 \
+#define RG_SCHEME_LIST(X)                                                                                              \
+    X(RG_SCHEME_BE, 0, "be")                                                                                           \
+    X(RG_SCHEME_BDF2, 1, "bdf2")                                                                                       \
     X(RG_SCHEME_STATIC, 2, "static")
 
 typedef enum rg_scheme {
@@ -41,8 +41,8 @@ int rg_scheme_find(const char *name, rg_scheme *out);
  * quasi-static twist, explicit forces and projection of the lengths; it uses no scheme, stretch stiffness
  * or stretch relaxation, takes models of RG_BEND_AVERAGED only, and is stable only while the step
  * resolves the bending waves (docs/physics.md, section 6). */
-#define RG_STEPPER_LIST(X)                                                                       \
-    X(RG_STEPPER_IMPLICIT, 0, "implicit")                                                        \
+#define RG_STEPPER_LIST(X)                                                                                             \
+    X(RG_STEPPER_IMPLICIT, 0, "implicit")                                                                              \
     X(RG_STEPPER_DEFORM, 1, "deform")
 
 typedef enum rg_stepper {
@@ -59,8 +59,8 @@ int rg_stepper_find(const char *name, rg_stepper *out);
 /* What is computed in. float: faster, twice as many rods side by side on the CPU, with six digits or so of
  * positions, fewer of derivatives (docs/float.md); inputs and outputs stay doubles. Newton's method then stops
  * at increments of 2e-6 m, whatever the tolerance says. */
-#define RG_REAL_LIST(X)                                                                          \
-    X(RG_REAL_DOUBLE, 0, "double")                                                               \
+#define RG_REAL_LIST(X)                                                                                                \
+    X(RG_REAL_DOUBLE, 0, "double")                                                                                     \
     X(RG_REAL_FLOAT, 1, "float")
 
 typedef enum rg_real {
@@ -77,23 +77,23 @@ int rg_real_find(const char *name, rg_real *out);
 enum { RG_MOST_SUBSTEPS = 1000 }; /* of a frame; for shorter steps give a recording with shorter frames */
 
 typedef struct rg_rollout_opts {
-    size_t struct_size;  /* set by rg_rollout_opts_default; checked */
+    size_t struct_size; /* set by rg_rollout_opts_default; checked */
     rg_stepper stepper;
-    int sweeps;          /* of the deform stepper's projection, 1 to 1000 (default 10) */
+    int sweeps; /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
-    int substeps;        /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
-    double tolerance_m;  /* Largest error that Newton leaves in positions at the end of a step [m] (default 1e-8).
-                          * It stops at an increment below this, or where the last increments, converging
-                          * quadratically, predict a next one below a tenth of it. No strict bound: of violent
-                          * single steps of random rods one in several hundred leaves more, within a hundred
-                          * times (docs/physics.md, section 3). */
-    int max_iterations;  /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
-                            a long way, takes 25 times as many */
-    double gravity[3];   /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
-    int threads;         /* 0: OMP_NUM_THREADS or all cores */
-    const char *isa;     /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
-                          * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
-                          * Last bits differ between them, never between batches of one. On the CPU only */
+    int substeps;       /* steps per frame, 1 to RG_MOST_SUBSTEPS; drivers are interpolated between frames */
+    double tolerance_m; /* Largest error that Newton leaves in positions at the end of a step [m] (default 1e-8).
+                         * It stops at an increment below this, or where the last increments, converging
+                         * quadratically, predict a next one below a tenth of it. No strict bound: of violent
+                         * single steps of random rods one in several hundred leaves more, within a hundred
+                         * times (docs/physics.md, section 3). */
+    int max_iterations; /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
+                           a long way, takes 25 times as many */
+    double gravity[3];  /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
+    int threads;        /* 0: OMP_NUM_THREADS or all cores */
+    const char *isa;    /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
+                         * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
+                         * Last bits differ between them, never between batches of one. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
     /* On a GPU, 0 on the CPU; 0 (default) stands for what suits the real and the number of vertices. Other kernels than
@@ -106,14 +106,15 @@ typedef struct rg_rollout_opts {
 rg_rollout_opts rg_rollout_opts_default(void);
 
 /* Why a rod was frozen. */
-#define RG_ROD_STATUS_LIST(X)                                                                    \
-    X(RG_ROD_OK, 0, "ok")                                                                        \
-    X(RG_ROD_NOT_CONVERGED, 1, "Newton did not converge")                                        \
-    X(RG_ROD_NONFINITE, 2, "a value stopped being finite")                                       \
-    X(RG_ROD_FOLDED, 3, "two neighbouring edges fold back on each other")                        \
-    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")        \
-    X(RG_ROD_UNSTABLE, 5, "the projection left an edge stretched by half: the step is too long "  \
-                          "for the stiffness, take more substeps")
+#define RG_ROD_STATUS_LIST(X)                                                                                          \
+    X(RG_ROD_OK, 0, "ok")                                                                                              \
+    X(RG_ROD_NOT_CONVERGED, 1, "Newton did not converge")                                                              \
+    X(RG_ROD_NONFINITE, 2, "a value stopped being finite")                                                             \
+    X(RG_ROD_FOLDED, 3, "two neighbouring edges fold back on each other")                                              \
+    X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")                              \
+    X(RG_ROD_UNSTABLE, 5,                                                                                              \
+      "the projection left an edge stretched by half: the step is too long "                                           \
+      "for the stiffness, take more substeps")
 
 typedef enum rg_rod_flag {
 #define RG_ROD_STATUS_ENUM(name, code, text) name = code,
@@ -123,13 +124,13 @@ typedef enum rg_rod_flag {
 
 typedef struct rg_rod_status {
     rg_rod_flag flag;
-    int step;         /* first bad step (0-based; steps run through lost frames too) */
-    int iterations;   /* Newton iterations over the whole rollout */
-    int worst_iterations; /* of one step */
+    int step;                 /* first bad step (0-based; steps run through lost frames too) */
+    int iterations;           /* Newton iterations over the whole rollout */
+    int worst_iterations;     /* of one step */
     double worst_increment_m; /* largest last (or foretold next) Newton increment of a step [m] */
-    int vertex;       /* the first vertex that went wrong there, or -1 */
-    int unstable;     /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
-                         direction), or -1 */
+    int vertex;               /* the first vertex that went wrong there, or -1 */
+    int unstable; /* RG_SCHEME_STATIC: the first step whose equilibrium is unstable (the energy falls in some
+                     direction), or -1 */
     /* Where a rod that did not fail may be wrong (docs/physics.md, section 9): */
     double worst_twist_rad; /* largest twist of a vertex [rad]. With RG_BEND_AVERAGED bending is too soft by the square
                              * of cos(twist/2): by 6 % at 0.5 */
@@ -154,9 +155,8 @@ const char *rg_cpu_isa(void);
  * vertices), RG_ERR_MEMORY, RG_ERR_UNSUPPORTED, RG_ERR_DEVICE; nothing is written to out then. The
  * result does not depend on the number of threads, on n, or on the order of recordings. Thread-safe: the
  * arguments are only read, but calls that share a context must take turns. */
-rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n,
-                      const rg_rollout_opts *opts, double *const *out, rg_rod_status *statuses,
-                      rg_error *err);
+rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
+                      double *const *out, rg_rod_status *statuses, rg_error *err);
 
 #ifdef __cplusplus
 }

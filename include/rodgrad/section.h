@@ -28,10 +28,10 @@ extern "C" {
 #endif
 
 /* kind, code, name, what a_m is, what b_m is (empty: unused) */
-#define RG_SECTION_LIST(X)                                                                       \
-    X(RG_SECTION_CIRCLE, 0, "circle", "radius", "")                                              \
-    X(RG_SECTION_ELLIPSE, 1, "ellipse", "a", "b")                                                \
-    X(RG_SECTION_RECTANGLE, 2, "rectangle", "width", "height")                                   \
+#define RG_SECTION_LIST(X)                                                                                             \
+    X(RG_SECTION_CIRCLE, 0, "circle", "radius", "")                                                                    \
+    X(RG_SECTION_ELLIPSE, 1, "ellipse", "a", "b")                                                                      \
+    X(RG_SECTION_RECTANGLE, 2, "rectangle", "width", "height")                                                         \
     X(RG_SECTION_TUBE, 3, "tube", "outer", "inner")
 
 typedef enum rg_section_kind {
@@ -66,11 +66,11 @@ typedef struct rg_material {
 
 /* What the model's fields of these names hold at every entry. */
 typedef struct rg_stiffness {
-    double stretch_n;             /* stretch_stiffness, EA */
-    double bend_1_n_m2;           /* bend_stiffness_1, EI1 */
-    double bend_2_n_m2;           /* bend_stiffness_2, EI2 */
-    double twist_n_m2;            /* twist_stiffness, GJ */
-    double mass_per_length_kg_m;  /* mass_per_length */
+    double stretch_n;            /* stretch_stiffness, EA */
+    double bend_1_n_m2;          /* bend_stiffness_1, EI1 */
+    double bend_2_n_m2;          /* bend_stiffness_2, EI2 */
+    double twist_n_m2;           /* twist_stiffness, GJ */
+    double mass_per_length_kg_m; /* mass_per_length */
 } rg_stiffness;
 
 /* The integrals over a section. RG_ERR_ARGUMENT (a NULL, no such kind), RG_ERR_VALUE (a size that is not
@@ -79,8 +79,8 @@ rg_status rg_section_measure(const rg_section *section, rg_section_shape *out, r
 
 /* The stiffnesses of a rod of that section and material. Errors as rg_section_measure, and RG_ERR_VALUE for a
  * modulus or density that is not positive and finite. */
-rg_status rg_section_stiffness(const rg_section *section, const rg_material *material,
-                               rg_stiffness *out, rg_error *err);
+rg_status rg_section_stiffness(const rg_section *section, const rg_material *material, rg_stiffness *out,
+                               rg_error *err);
 
 /* Poisson's ratio E/(2G) - 1 of an isotropic material; between -1 and 0.5 for a real one. */
 double rg_poisson_ratio(double young_pa, double shear_pa);
@@ -89,8 +89,7 @@ double rg_poisson_ratio(double young_pa, double shear_pa);
  * The numbers are the same whatever the number of segments: fields do not depend on the mesh (model.h). Other
  * fields (rest lengths, relaxation times, markers) stay. Errors as rg_section_stiffness; the model is left as
  * it was then. One thread at a time per model. */
-rg_status rg_model_set_section(rg_model *model, const rg_section *section,
-                               const rg_material *material, rg_error *err);
+rg_status rg_model_set_section(rg_model *model, const rg_section *section, const rg_material *material, rg_error *err);
 
 /* ---- back ---- */
 
@@ -106,8 +105,7 @@ typedef struct rg_moduli {
 } rg_moduli;
 
 /* Errors as rg_section_measure, and RG_ERR_VALUE for a stiffness or mass that is not positive and finite. */
-rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiffness,
-                            rg_moduli *out, rg_error *err);
+rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiffness, rg_moduli *out, rg_error *err);
 
 /* how far EI1 and EI2 may lie apart, relative to the larger, for a section that is round */
 #define RG_SECTION_ROUND 0.01
@@ -120,8 +118,8 @@ rg_status rg_section_moduli(const rg_section *section, const rg_stiffness *stiff
  * EI of a round kind (circle, tube) is the mean of EI1 and EI2. RG_ERR_ARGUMENT (a NULL, no such kind, a
  * tube without young_pa), RG_ERR_VALUE: a number read is not positive and finite, EI1 and EI2 of a round kind
  * differ by more than RG_SECTION_ROUND, no tube has these EA and EI, or the sizes leave a double's range. */
-rg_status rg_section_from_stiffness(rg_section_kind kind, const rg_stiffness *stiffness,
-                                    double young_pa, rg_section *out, rg_error *err);
+rg_status rg_section_from_stiffness(rg_section_kind kind, const rg_stiffness *stiffness, double young_pa,
+                                    rg_section *out, rg_error *err);
 
 #ifdef __cplusplus
 }

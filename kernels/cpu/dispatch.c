@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+/* clang-format off */
 #define DOUBLES(isa, lanes)                                                                        \
     {#isa, lanes, sizeof(double), rgi_pack_workspace_##isa, rgi_pack_run_##isa, rgi_pack_reverse_##isa}
 #define FLOATS(isa, lanes)                                                                         \
@@ -21,6 +22,7 @@ static const rgi_cpu instantiations[] = {
     DOUBLES(fma, 1), FLOATS(fma, 1),
 #endif
 };
+/* clang-format on */
 
 static int supported(const char *isa)
 {
@@ -40,8 +42,7 @@ const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real)
     const size_t bytes = real == RG_REAL_FLOAT ? sizeof(float) : sizeof(double);
     for (size_t i = 0; i < sizeof instantiations / sizeof *instantiations; i++) {
         const rgi_cpu *cpu = &instantiations[i];
-        if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa))
-            return cpu;
+        if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa)) return cpu;
     }
     return NULL;
 }

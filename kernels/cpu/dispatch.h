@@ -8,7 +8,7 @@
 typedef struct rgi_cpu {
     const char *isa; /* "scalar", "fma", "sse2", "avx2", "avx512" */
     int lanes;
-    size_t real_bytes; /* of what a lane computes in */
+    size_t real_bytes;                         /* of what a lane computes in */
     size_t (*workspace)(const rgi_pack *pack); /* doubles */
     void (*run)(const rgi_pack *pack);
     void (*reverse)(const rgi_pack *pack); /* after run, with a plan */

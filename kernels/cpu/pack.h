@@ -61,9 +61,9 @@ typedef struct rgi_pack {
     rgi_series drive_x, drive_m;      /* items [n_fixed_x][3], [n_fixed_theta][3] */
     rgi_series force;                 /* items [n][3] */
     /* outputs at every frame's end */
-    double *markers;                  /* [frames][n_markers][3][W], or NULL */
-    rgi_series out_x, out_v, out_m;   /* items [n][3], [n][3], [n-1][3] */
-    rgi_series out_markers;           /* items [n_markers][3] */
+    double *markers;                /* [frames][n_markers][3][W], or NULL */
+    rgi_series out_x, out_v, out_m; /* items [n][3], [n][3], [n-1][3] */
+    rgi_series out_markers;         /* items [n_markers][3] */
     /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment
      * [m], vertex of the first bad value or -1, first step with an unstable equilibrium or -1; largest twist of a
      * vertex [rad] and its step or -1; of a gripped edge's material frame in one step sin^2 of half the largest
@@ -102,12 +102,12 @@ typedef struct rgi_pack {
     double *trace; /* [n_steps][6 n + 1][W] reals */
     int retrace;   /* go along it; the status stays */
     /* the reverse run */
-    const rgi_plan *plan; /* NULL: forward only */
-    double *kept;         /* [rgi_plan_kept][W] reals: what the forward run leaves behind */
-    double *pool;         /* [rgi_plan_pool][W] reals: scratch, the thread's */
-    int bar;              /* RGI_BAR_... */
+    const rgi_plan *plan;                           /* NULL: forward only */
+    double *kept;                                   /* [rgi_plan_kept][W] reals: what the forward run leaves behind */
+    double *pool;                                   /* [rgi_plan_pool][W] reals: scratch, the thread's */
+    int bar;                                        /* RGI_BAR_... */
     rgi_series x_bar, v_bar, turn_bar, markers_bar; /* cotangents of outputs, items as there */
-    int window;           /* steps after which the state's cotangent is dropped; 0: never */
+    int window;                                     /* steps after which the state's cotangent is dropped; 0: never */
     /* forward runs without directions: the state before the last and the last of each rod's last run, and 1 where
      * the next run goes on from there; NULL: every run starts anew */
     double *carried; /* [2 (RGI_STATE_REALS n + 1) + 1][W] */
@@ -116,15 +116,15 @@ typedef struct rgi_pack {
     double *coef_bar, *offset_bar;       /* as coef, offset */
     double *x0_bar, *v0_bar, *turn0_bar; /* [n][3][W], [n][3][W], [n][W] */
     rgi_series drive_x_bar, drive_turn_bar, force_bar;
-    int growth_every;      /* steps */
-    rgi_series growth;     /* by step / growth_every: size of the state's cotangent */
+    int growth_every;       /* steps */
+    rgi_series growth;      /* by step / growth_every: size of the state's cotangent */
     double *adjoint_status; /* [3][W] flag, step and vertex of the first value that is not finite */
-    double *workspace;     /* rgi_pack_workspace_<isa> doubles */
+    double *workspace;      /* rgi_pack_workspace_<isa> doubles */
 } rgi_pack;
 
-#define RGI_PACK_DECLARE(isa)                                                                      \
-    size_t rgi_pack_workspace_##isa(const rgi_pack *pack);                                         \
-    void rgi_pack_run_##isa(const rgi_pack *pack);                                                 \
+#define RGI_PACK_DECLARE(isa)                                                                                          \
+    size_t rgi_pack_workspace_##isa(const rgi_pack *pack);                                                             \
+    void rgi_pack_run_##isa(const rgi_pack *pack);                                                                     \
     void rgi_pack_reverse_##isa(const rgi_pack *pack)
 RGI_PACK_DECLARE(scalar);
 RGI_PACK_DECLARE(sse2);

@@ -39,7 +39,7 @@ struct rgi_device {
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *memory, size_t bytes);
     void *user;
-    char *folder; /* of kernels that are preferred to the library's; or NULL */
+    char *folder;    /* of kernels that are preferred to the library's; or NULL */
     module *modules; /* that are loaded */
     int timing;
     span *spans; /* [room], of which n_spans were recorded */
@@ -106,8 +106,9 @@ static const rgi_driver *start_driver(int *count, char *text, size_t size)
     }
     if (driver->driver_version(&version) == 0 && version < version_needed()) {
         snprintf(text, size,
-                 "the NVIDIA driver is too old: it is for CUDA " VERSION_FORMAT ", and this build needs one for CUDA "
-                 VERSION_FORMAT " or newer, release %d or later; update it, or build with an older toolkit",
+                 "the NVIDIA driver is too old: it is for CUDA " VERSION_FORMAT
+                 ", and this build needs one for CUDA " VERSION_FORMAT
+                 " or newer, release %d or later; update it, or build with an older toolkit",
                  VERSION_PARTS(version), VERSION_PARTS(version_needed()), rgi_driver_needed(version_needed()));
         return NULL;
     }
@@ -194,8 +195,8 @@ static const rgi_image *image_for(int compute, const char *module_name)
         const rgi_image *image = &rgi_images[i];
         if (module_name && strcmp(image->module, module_name) != 0) continue;
         if (image->compute > compute || (!image->ptx && image->compute / 10 != compute / 10)) continue;
-        const int better = !best || (best->ptx && !image->ptx) ||
-                           (best->ptx == image->ptx && image->compute > best->compute);
+        const int better =
+            !best || (best->ptx && !image->ptx) || (best->ptx == image->ptx && image->compute > best->compute);
         if (better) best = image;
     }
     return best;
@@ -307,8 +308,8 @@ rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int 
     *blocks = 0;
     RG_TRY(rgi_device_enter(device, err));
     /* a kernel's limit is the process's: as high as any batch may want it */
-    rgi_cu_result error = device->driver->function_set(kernel->function, RGI_CU_FUNCTION_DYNAMIC_SHARED,
-                                                       device->facts.shared_per_block);
+    rgi_cu_result error =
+        device->driver->function_set(kernel->function, RGI_CU_FUNCTION_DYNAMIC_SHARED, device->facts.shared_per_block);
     if (error == 0 && shared_bytes <= (size_t)device->facts.shared_per_block) {
         call = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
         error = device->driver->occupancy(blocks, kernel->function, block_threads, shared_bytes);
@@ -405,9 +406,8 @@ static rg_status check_stream(const rgi_device *device, void *given, rg_error *e
         (void)driver->context_pop(&same);
     }
     if (handle != device->handle)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "The stream belongs to cuda:%d, not to cuda:%d; give one of that GPU.", (int)handle,
-                       device->index);
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "The stream belongs to cuda:%d, not to cuda:%d; give one of that GPU.",
+                       (int)handle, device->index);
     return RG_FAIL(err, RG_ERR_ARGUMENT,
                    "The stream belongs to another context of cuda:%d than its primary one, which CUDA's runtime uses; "
                    "give a stream of that one.",
@@ -522,8 +522,7 @@ static memory_facts memory_at(const rgi_driver *driver, const void *memory)
     return (memory_facts){0, 0, -1};
 }
 
-static rg_status too_little(const rgi_device *device, size_t bytes, const char *what, const char *call,
-                            rg_error *err)
+static rg_status too_little(const rgi_device *device, size_t bytes, const char *what, const char *call, rg_error *err)
 {
     size_t unused = 0, total = 0;
     char here[64] = "";
@@ -536,23 +535,21 @@ static rg_status too_little(const rgi_device *device, size_t bytes, const char *
 }
 
 /* what the caller's allocate returned must be what the driver would return */
-static rg_status check_given(const rgi_device *device, void *memory, size_t bytes, const char *what,
-                             rg_error *err)
+static rg_status check_given(const rgi_device *device, void *memory, size_t bytes, const char *what, rg_error *err)
 {
     const int misplaced = rgi_device_owns(device, memory) != 1;
     if (!misplaced && (size_t)memory % ALIGNMENT == 0) return RG_OK;
     device->release(device->user, memory, bytes);
-    return misplaced ? RG_FAIL(err, RG_ERR_ARGUMENT,
-                               "The context's allocate returned memory for %s that is not of cuda:%d.", what,
-                               device->index)
-                     : RG_FAIL(err, RG_ERR_ARGUMENT,
-                               "The context's allocate returned memory for %s that is not aligned to %d "
-                               "bytes.",
-                               what, ALIGNMENT);
+    return misplaced
+               ? RG_FAIL(err, RG_ERR_ARGUMENT, "The context's allocate returned memory for %s that is not of cuda:%d.",
+                         what, device->index)
+               : RG_FAIL(err, RG_ERR_ARGUMENT,
+                         "The context's allocate returned memory for %s that is not aligned to %d "
+                         "bytes.",
+                         what, ALIGNMENT);
 }
 
-static rg_status take_memory(const rgi_device *device, size_t bytes, const char *what, void **out,
-                             rg_error *err)
+static rg_status take_memory(const rgi_device *device, size_t bytes, const char *what, void **out, rg_error *err)
 {
     rgi_cu_memory memory = 0;
     if (device->allocate) {
@@ -561,14 +558,12 @@ static rg_status take_memory(const rgi_device *device, size_t bytes, const char 
                     : too_little(device, bytes, what, "the context's allocate", err);
     }
     const rgi_cu_result error = device->driver->memory_allocate(&memory, bytes);
-    if (error == RGI_CU_OUT_OF_MEMORY)
-        return too_little(device, bytes, what, "cuMemAlloc: out of memory", err);
+    if (error == RGI_CU_OUT_OF_MEMORY) return too_little(device, bytes, what, "cuMemAlloc: out of memory", err);
     *out = pointer(memory);
     return error == 0 ? RG_OK : fail(device->driver, err, "cuMemAlloc", error);
 }
 
-rg_status rgi_device_allocate(rgi_device *device, size_t bytes, const char *what, void **out,
-                              rg_error *err)
+rg_status rgi_device_allocate(rgi_device *device, size_t bytes, const char *what, void **out, rg_error *err)
 {
     void *memory = NULL;
     *out = NULL;

@@ -34,7 +34,7 @@ typedef struct rgi_device_facts {
     int compute; /* capability, 90 for 9.0 */
     int multiprocessors;
     int shared_per_block; /* the limit that kernels opt in to [bytes] */
-    int reads_pageable; /* it reads the host's pageable memory where that is, after a copy was enqueued */
+    int reads_pageable;   /* it reads the host's pageable memory where that is, after a copy was enqueued */
     size_t memory_bytes;
 } rgi_device_facts;
 

@@ -17,18 +17,17 @@ static void load(void)
     const char *reason = NULL;
     void *library = rgi_library_open("libcuda.so.1", &reason);
     if (!library) {
-        snprintf(failure, sizeof failure,
-                 "no NVIDIA driver is installed here, or none that this process can see (%s)",
+        snprintf(failure, sizeof failure, "no NVIDIA driver is installed here, or none that this process can see (%s)",
                  reason ? reason : "libcuda.so.1 was not found");
         return;
     }
-#define FIND(member, symbol, arguments)                                                                              \
-    {                                                                                                                \
-        void *found = rgi_library_find(library, #symbol);                                                            \
-        memcpy(&loaded.member, &found, sizeof found);                                                                \
-        if (!found && !*failure)                                                                                     \
-            snprintf(failure, sizeof failure,                                                                        \
-                     "the NVIDIA driver is too old: its libcuda.so.1 has no " #symbol "; update it");                \
+#define FIND(member, symbol, arguments)                                                                                \
+    {                                                                                                                  \
+        void *found = rgi_library_find(library, #symbol);                                                              \
+        memcpy(&loaded.member, &found, sizeof found);                                                                  \
+        if (!found && !*failure)                                                                                       \
+            snprintf(failure, sizeof failure,                                                                          \
+                     "the NVIDIA driver is too old: its libcuda.so.1 has no " #symbol "; update it");                  \
     }
     RGI_DRIVER_LIST(FIND)
 #undef FIND
@@ -62,7 +61,8 @@ int rgi_driver_needed(int cuda_version)
     return cuda_version < 13000 ? 525 : 580;
 }
 
-/* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun ...": the first word with two dots or digits and one */
+/* "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun ...": the first word with two dots or digits and one
+ */
 static void release_of_kernel(char *text, size_t size)
 {
     char line[256] = "";
@@ -83,8 +83,7 @@ void rgi_driver_release(char *text, size_t size)
     int (*nvml_init)(void) = NULL, (*nvml_release)(char *, unsigned) = NULL, (*nvml_end)(void) = NULL;
     if (size) *text = 0;
     void *library = rgi_library_open("libnvidia-ml.so.1", NULL);
-    void *found[] = {rgi_library_find(library, "nvmlInit_v2"),
-                     rgi_library_find(library, "nvmlSystemGetDriverVersion"),
+    void *found[] = {rgi_library_find(library, "nvmlInit_v2"), rgi_library_find(library, "nvmlSystemGetDriverVersion"),
                      rgi_library_find(library, "nvmlShutdown")};
     memcpy(&nvml_init, &found[0], sizeof found[0]);
     memcpy(&nvml_release, &found[1], sizeof found[1]);

@@ -23,46 +23,46 @@ typedef void *rgi_cu_stream;              /* CUstream = cudaStream_t */
 typedef void *rgi_cu_event;               /* CUevent */
 
 /* member, the driver's symbol, arguments */
-#define RGI_DRIVER_LIST(X)                                                                                           \
-    X(driver_version, cuDriverGetVersion, (int *version))                                                            \
-    X(init, cuInit, (unsigned flags))                                                                                \
-    X(error_name, cuGetErrorName, (rgi_cu_result error, const char **text))                                          \
-    X(error_string, cuGetErrorString, (rgi_cu_result error, const char **text))                                      \
-    X(device_count, cuDeviceGetCount, (int *count))                                                                  \
-    X(device_get, cuDeviceGet, (rgi_cu_device *device, int index))                                                   \
-    X(device_name, cuDeviceGetName, (char *text, int size, rgi_cu_device device))                                    \
-    X(device_memory, cuDeviceTotalMem_v2, (size_t *bytes, rgi_cu_device device))                                     \
-    X(device_attribute, cuDeviceGetAttribute, (int *value, int attribute, rgi_cu_device device))                     \
-    X(context_retain, cuDevicePrimaryCtxRetain, (rgi_cu_context *context, rgi_cu_device device))                     \
-    X(context_release, cuDevicePrimaryCtxRelease_v2, (rgi_cu_device device))                                         \
-    X(context_push, cuCtxPushCurrent_v2, (rgi_cu_context context))                                                   \
-    X(context_pop, cuCtxPopCurrent_v2, (rgi_cu_context *context))                                                    \
-    X(context_device, cuCtxGetDevice, (rgi_cu_device *device))                                                       \
-    X(stream_create, cuStreamCreate, (rgi_cu_stream *stream, unsigned flags))                                        \
-    X(stream_destroy, cuStreamDestroy_v2, (rgi_cu_stream stream))                                                    \
-    X(stream_wait, cuStreamSynchronize, (rgi_cu_stream stream))                                                      \
-    X(stream_context, cuStreamGetCtx, (rgi_cu_stream stream, rgi_cu_context *context))                               \
-    X(memory_allocate, cuMemAlloc_v2, (rgi_cu_memory *memory, size_t bytes))                                         \
-    X(memory_free, cuMemFree_v2, (rgi_cu_memory memory))                                                             \
-    X(memory_info, cuMemGetInfo_v2, (size_t *unused, size_t *total))                                                 \
-    X(upload, cuMemcpyHtoDAsync_v2, (rgi_cu_memory to, const void *from, size_t bytes, rgi_cu_stream stream))        \
-    X(download, cuMemcpyDtoHAsync_v2, (void *to, rgi_cu_memory from, size_t bytes, rgi_cu_stream stream))            \
-    X(fill, cuMemsetD8Async, (rgi_cu_memory to, unsigned char value, size_t bytes, rgi_cu_stream stream))            \
-    X(pointer_attributes, cuPointerGetAttributes,                                                                    \
-      (unsigned count, int *attributes, void **values, rgi_cu_memory pointer))                                       \
-    X(module_load, cuModuleLoadData, (rgi_cu_module *module, const void *image))                                     \
-    X(module_unload, cuModuleUnload, (rgi_cu_module module))                                                         \
-    X(module_function, cuModuleGetFunction, (rgi_cu_function *function, rgi_cu_module module, const char *name))     \
-    X(function_set, cuFuncSetAttribute, (rgi_cu_function function, int attribute, int value))                        \
-    X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                        \
-      (int *blocks, rgi_cu_function function, int block_threads, size_t shared_bytes))                               \
-    X(event_create, cuEventCreate, (rgi_cu_event *event, unsigned flags))                                            \
-    X(event_destroy, cuEventDestroy_v2, (rgi_cu_event event))                                                        \
-    X(event_record, cuEventRecord, (rgi_cu_event event, rgi_cu_stream stream))                                       \
-    X(event_elapsed, cuEventElapsedTime, (float *milliseconds, rgi_cu_event begin, rgi_cu_event end))                \
-    X(launch, cuLaunchKernel,                                                                                        \
-      (rgi_cu_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,                \
-       unsigned block_y, unsigned block_z, unsigned shared_bytes, rgi_cu_stream stream, void **arguments,            \
+#define RGI_DRIVER_LIST(X)                                                                                             \
+    X(driver_version, cuDriverGetVersion, (int *version))                                                              \
+    X(init, cuInit, (unsigned flags))                                                                                  \
+    X(error_name, cuGetErrorName, (rgi_cu_result error, const char **text))                                            \
+    X(error_string, cuGetErrorString, (rgi_cu_result error, const char **text))                                        \
+    X(device_count, cuDeviceGetCount, (int *count))                                                                    \
+    X(device_get, cuDeviceGet, (rgi_cu_device * device, int index))                                                    \
+    X(device_name, cuDeviceGetName, (char *text, int size, rgi_cu_device device))                                      \
+    X(device_memory, cuDeviceTotalMem_v2, (size_t * bytes, rgi_cu_device device))                                      \
+    X(device_attribute, cuDeviceGetAttribute, (int *value, int attribute, rgi_cu_device device))                       \
+    X(context_retain, cuDevicePrimaryCtxRetain, (rgi_cu_context * context, rgi_cu_device device))                      \
+    X(context_release, cuDevicePrimaryCtxRelease_v2, (rgi_cu_device device))                                           \
+    X(context_push, cuCtxPushCurrent_v2, (rgi_cu_context context))                                                     \
+    X(context_pop, cuCtxPopCurrent_v2, (rgi_cu_context * context))                                                     \
+    X(context_device, cuCtxGetDevice, (rgi_cu_device * device))                                                        \
+    X(stream_create, cuStreamCreate, (rgi_cu_stream * stream, unsigned flags))                                         \
+    X(stream_destroy, cuStreamDestroy_v2, (rgi_cu_stream stream))                                                      \
+    X(stream_wait, cuStreamSynchronize, (rgi_cu_stream stream))                                                        \
+    X(stream_context, cuStreamGetCtx, (rgi_cu_stream stream, rgi_cu_context * context))                                \
+    X(memory_allocate, cuMemAlloc_v2, (rgi_cu_memory * memory, size_t bytes))                                          \
+    X(memory_free, cuMemFree_v2, (rgi_cu_memory memory))                                                               \
+    X(memory_info, cuMemGetInfo_v2, (size_t * unused, size_t * total))                                                 \
+    X(upload, cuMemcpyHtoDAsync_v2, (rgi_cu_memory to, const void *from, size_t bytes, rgi_cu_stream stream))          \
+    X(download, cuMemcpyDtoHAsync_v2, (void *to, rgi_cu_memory from, size_t bytes, rgi_cu_stream stream))              \
+    X(fill, cuMemsetD8Async, (rgi_cu_memory to, unsigned char value, size_t bytes, rgi_cu_stream stream))              \
+    X(pointer_attributes, cuPointerGetAttributes,                                                                      \
+      (unsigned count, int *attributes, void **values, rgi_cu_memory pointer))                                         \
+    X(module_load, cuModuleLoadData, (rgi_cu_module * module, const void *image))                                      \
+    X(module_unload, cuModuleUnload, (rgi_cu_module module))                                                           \
+    X(module_function, cuModuleGetFunction, (rgi_cu_function * function, rgi_cu_module module, const char *name))      \
+    X(function_set, cuFuncSetAttribute, (rgi_cu_function function, int attribute, int value))                          \
+    X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                          \
+      (int *blocks, rgi_cu_function function, int block_threads, size_t shared_bytes))                                 \
+    X(event_create, cuEventCreate, (rgi_cu_event * event, unsigned flags))                                             \
+    X(event_destroy, cuEventDestroy_v2, (rgi_cu_event event))                                                          \
+    X(event_record, cuEventRecord, (rgi_cu_event event, rgi_cu_stream stream))                                         \
+    X(event_elapsed, cuEventElapsedTime, (float *milliseconds, rgi_cu_event begin, rgi_cu_event end))                  \
+    X(launch, cuLaunchKernel,                                                                                          \
+      (rgi_cu_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,                  \
+       unsigned block_y, unsigned block_z, unsigned shared_bytes, rgi_cu_stream stream, void **arguments,              \
        void **extra))
 
 typedef struct rgi_driver {

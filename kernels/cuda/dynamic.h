@@ -1,5 +1,6 @@
 /* cuda/dynamic.h: libraries that are looked for when a GPU is first asked for, not linked: NVIDIA's driver, cuBLAS and
- * cuSOLVER. A program that uses no GPU neither needs them nor waits for them. The tests put a stand-in in this place. */
+ * cuSOLVER. A program that uses no GPU neither needs them nor waits for them. The tests put a stand-in in this place.
+ */
 #ifndef RGI_DYNAMIC_H
 #define RGI_DYNAMIC_H
 

@@ -1,7 +1,7 @@
 /* cuda/images.h: the compiled kernels that are part of the library, made by the build (cmake/RodgradCuda.cmake).
  *
- * A module is one of the .cu files of kernels/cuda compiled for one chip, or as PTX, which a driver compiles for chips that came
- * later. Modules are named "normal" and "rollout_<stepper>_<real>_t<team>_r<registers>" (rollout.cu). */
+ * A module is one of the .cu files of kernels/cuda compiled for one chip, or as PTX, which a driver compiles for chips
+ * that came later. Modules are named "normal" and "rollout_<stepper>_<real>_t<team>_r<registers>" (rollout.cu). */
 #ifndef RGI_IMAGES_H
 #define RGI_IMAGES_H
 
@@ -12,7 +12,7 @@ extern "C" {
 typedef struct rgi_image {
     const char *module;
     int compute; /* capability, 90 for 9.0 */
-    int ptx;     /* text for this capability and later ones; else machine code for it and later ones of its generation */
+    int ptx; /* text for this capability and later ones; else machine code for it and later ones of its generation */
     const unsigned char *data;
 } rgi_image;
 

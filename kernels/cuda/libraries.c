@@ -62,7 +62,10 @@ static void load(void)
         snprintf(failure, sizeof failure,
                  "fits on a GPU need cuBLAS and cuSOLVER of CUDA %s, and %s cannot be loaded; install a CUDA toolkit, "
                  "or name the folder of libcublas.so and libcusolver.so in LD_LIBRARY_PATH",
-                 version >= 13000 ? "11 to 13" : version >= 12000 ? "11 or 12" : "11", blas ? "cuSOLVER" : "cuBLAS");
+                 version >= 13000   ? "11 to 13"
+                 : version >= 12000 ? "11 or 12"
+                                    : "11",
+                 blas ? "cuSOLVER" : "cuBLAS");
         return;
     }
 #define FIND_BLAS(member, symbol, returned, arguments) find(blas, #symbol, &loaded.member, sizeof loaded.member);

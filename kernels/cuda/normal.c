@@ -42,19 +42,19 @@ struct rgi_normal {
     int *info; /* [INFOS] */
 };
 
-#define RGI_BLAS(err, call, ...)                                                                             \
-    do {                                                                                                     \
-        const int rgi_status = n->libraries->call(__VA_ARGS__);                                              \
-        if (rgi_status != 0)                                                                                 \
-            return RG_FAIL(err, RG_ERR_DEVICE, "%s failed: %s", #call,                                       \
-                           n->libraries->cublasGetStatusString(rgi_status));                                 \
+#define RGI_BLAS(err, call, ...)                                                                                       \
+    do {                                                                                                               \
+        const int rgi_status = n->libraries->call(__VA_ARGS__);                                                        \
+        if (rgi_status != 0)                                                                                           \
+            return RG_FAIL(err, RG_ERR_DEVICE, "%s failed: %s", #call,                                                 \
+                           n->libraries->cublasGetStatusString(rgi_status));                                           \
     } while (0)
 
-#define RGI_SOLVER(err, call, ...)                                                                           \
-    do {                                                                                                     \
-        const int rgi_status = n->libraries->call(__VA_ARGS__);                                              \
-        if (rgi_status != 0)                                                                                 \
-            return RG_FAIL(err, RG_ERR_DEVICE, "%s failed with cuSOLVER status %d", #call, rgi_status);      \
+#define RGI_SOLVER(err, call, ...)                                                                                     \
+    do {                                                                                                               \
+        const int rgi_status = n->libraries->call(__VA_ARGS__);                                                        \
+        if (rgi_status != 0)                                                                                           \
+            return RG_FAIL(err, RG_ERR_DEVICE, "%s failed with cuSOLVER status %d", #call, rgi_status);                \
     } while (0)
 
 static rg_status leave(const rgi_normal *n, rg_status status)
@@ -118,8 +118,7 @@ enum { PIECES = 8 + MATRICES };
 /* the arrays of n, but those of cuBLAS and cuSOLVER */
 static void list_pieces(rgi_normal *n, piece *out)
 {
-    const size_t real = sizeof(double), p = n->p_most, wide = (p + 1) * (p + 1),
-                 clusters = n->n_blocks * n->n_rods;
+    const size_t real = sizeof(double), p = n->p_most, wide = (p + 1) * (p + 1), clusters = n->n_blocks * n->n_rods;
     size_t k = 0;
     out[k++] = (piece){&n->rows, (p + 1) * n->rows_apart * real, "rows of the normal equations"};
     out[k++] = (piece){&n->partial, n->slices * wide * real, "slices of the normal matrix"};
@@ -183,8 +182,8 @@ static rg_status reserve(rgi_normal *n, rg_error *err)
     return reserve_work(n, err);
 }
 
-rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, size_t rows_of_rod,
-                            size_t n_blocks, rgi_normal **out, rg_error *err)
+rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, size_t rows_of_rod, size_t n_blocks,
+                            rgi_normal **out, rg_error *err)
 {
     *out = NULL;
     if (p_most == 0 || n_rods == 0 || rows_of_rod == 0 || n_blocks == 0)
@@ -198,11 +197,10 @@ rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, si
     const double rows = (double)slices * (double)rods_of_slice * (double)rows_of_rod;
     /* cuBLAS counts in int; a column begins at a multiple of 256 bytes */
     if (!(rows <= INT_MAX - 32) || !((double)n_rods * (double)n_blocks <= INT_MAX) || !(p_most <= 32768))
-        return RG_FAIL(
-            err, RG_ERR_ARGUMENT,
-            "%zu rods with %zu rows and %zu parameters in %zu blocks are more than one fit can hold on a "
-            "device; fit fewer recordings",
-            n_rods, rows_of_rod, p_most, n_blocks);
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%zu rods with %zu rows and %zu parameters in %zu blocks are more than one fit can hold on a "
+                       "device; fit fewer recordings",
+                       n_rods, rows_of_rod, p_most, n_blocks);
     rgi_normal *n = (rgi_normal *)calloc(1, sizeof *n);
     if (!n) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for normal equations");
     n->device = device;
@@ -213,7 +211,7 @@ rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, si
     n->slices = slices;
     n->rods_of_slice = rods_of_slice;
     n->rows_apart = ((size_t)rows + 31) / 32 * 32;
-        rg_status status = rgi_device_enter(n->device, err);
+    rg_status status = rgi_device_enter(n->device, err);
     if (status == RG_OK) status = leave(n, reserve(n, err));
     if (status != RG_OK) rgi_normal_destroy(&n);
     *out = n;
@@ -225,7 +223,7 @@ void rgi_normal_destroy(rgi_normal **normal)
     if (!normal || !*normal) return;
     rgi_normal *n = *normal;
     piece pieces[PIECES];
-        list_pieces(n, pieces);
+    list_pieces(n, pieces);
     /* a device that is lost cannot be told anything; what the host holds is given back all the same */
     const rg_status entered = rgi_device_enter(n->device, NULL);
     (void)rgi_device_wait(n->device, NULL);
@@ -284,7 +282,7 @@ static rg_status add_block(rgi_normal *n, size_t block, rg_error *err)
 
 rg_status rgi_normal_add(rgi_normal *n, size_t block, rg_error *err)
 {
-        if (block >= n->n_blocks)
+    if (block >= n->n_blocks)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "block %zu of %zu does not exist", block, n->n_blocks);
     RG_TRY(rgi_device_enter(n->device, err));
     return leave(n, add_block(n, block, err));
@@ -293,15 +291,14 @@ rg_status rgi_normal_add(rgi_normal *n, size_t block, rg_error *err)
 void rgi_normal_accept(rgi_normal *n) { n->accepted = !n->accepted; }
 
 /* `count` numbers that lie `apart` apart, to the host; enqueued, through a vector of n's own */
-static rg_status fetch(rgi_normal *n, const double *from, size_t apart, size_t count, double *through,
-                       double *to, rg_error *err)
+static rg_status fetch(rgi_normal *n, const double *from, size_t apart, size_t count, double *through, double *to,
+                       rg_error *err)
 {
     RGI_BLAS(err, cublasDcopy, n->blas, (int)count, from, (int)apart, through, 1);
     return rgi_device_download(n->device, to, through, count * sizeof *to, err);
 }
 
-static rg_status fetch_vectors(rgi_normal *n, const sums *set, double *diagonal, double *gradient,
-                               rg_error *err)
+static rg_status fetch_vectors(rgi_normal *n, const sums *set, double *diagonal, double *gradient, rg_error *err)
 {
     const size_t p = set->p;
     RG_TRY(fetch(n, set->squares, p + 2, p, n->vectors[0], diagonal, err));
@@ -311,9 +308,8 @@ static rg_status fetch_vectors(rgi_normal *n, const sums *set, double *diagonal,
 
 rg_status rgi_normal_vectors(rgi_normal *n, int trial, double *diagonal, double *gradient, rg_error *err)
 {
-        RG_TRY(rgi_device_enter(n->device, err));
-    return leave(n,
-                 fetch_vectors(n, &n->sets[trial ? !n->accepted : n->accepted], diagonal, gradient, err));
+    RG_TRY(rgi_device_enter(n->device, err));
+    return leave(n, fetch_vectors(n, &n->sets[trial ? !n->accepted : n->accepted], diagonal, gradient, err));
 }
 
 typedef struct equations {
@@ -351,7 +347,7 @@ rg_status rgi_normal_solve(rgi_normal *n, double weight, const double *prior, do
                            double *step, int *solved, rg_error *err)
 {
     const equations s = {weight, mu, prior, right, step, solved};
-        *solved = 0;
+    *solved = 0;
     RG_TRY(rgi_device_enter(n->device, err));
     return leave(n, solve(n, &s, err));
 }
@@ -428,8 +424,8 @@ static rg_status take_spectrum(rgi_normal *n, const rgi_normal_spread *s, const 
     const double weight = s->weight;
     int info = 0;
     RG_TRY(form_information(n, set->squares, p, weight, prior, a, err));
-    RGI_SOLVER(err, cusolverDnDsyevd, n->solver, RGI_CUSOLVER_EIG_MODE_NOVECTOR, RGI_CUBLAS_FILL_MODE_LOWER, (int)p,
-               a, (int)p, values, n->work, (int)n->work_count, n->info);
+    RGI_SOLVER(err, cusolverDnDsyevd, n->solver, RGI_CUSOLVER_EIG_MODE_NOVECTOR, RGI_CUBLAS_FILL_MODE_LOWER, (int)p, a,
+               (int)p, values, n->work, (int)n->work_count, n->info);
     RG_TRY(rgi_device_download(n->device, &info, n->info, sizeof info, err));
     RG_TRY(rgi_device_download(n->device, s->singular, values, p * sizeof *values, err));
     RG_TRY(rgi_device_wait(n->device, err));
@@ -460,6 +456,6 @@ static rg_status uncertainty(rgi_normal *n, const rgi_normal_spread *s, rg_error
 
 rg_status rgi_normal_uncertainty(rgi_normal *n, const rgi_normal_spread *spread, rg_error *err)
 {
-        RG_TRY(rgi_device_enter(n->device, err));
+    RG_TRY(rgi_device_enter(n->device, err));
     return leave(n, uncertainty(n, spread, err));
 }

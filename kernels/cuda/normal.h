@@ -24,8 +24,8 @@ typedef struct rgi_normal rgi_normal;
 /* For at most p_most parameters, n_rods rods of rows_of_rod rows a block, n_blocks blocks: each at least 1.
  * The device must outlive it. RG_ERR_ARGUMENT (more rows than cuBLAS counts), RG_ERR_MEMORY, RG_ERR_DEVICE.
  */
-rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, size_t rows_of_rod,
-                            size_t n_blocks, rgi_normal **out, rg_error *err);
+rg_status rgi_normal_create(rgi_device *device, size_t p_most, size_t n_rods, size_t rows_of_rod, size_t n_blocks,
+                            rgi_normal **out, rg_error *err);
 void rgi_normal_destroy(rgi_normal **normal);
 
 /* where a rollout writes a block's rows, of rod 0, and how far columns lie apart: n_rods
@@ -44,14 +44,13 @@ rg_status rgi_normal_add(rgi_normal *normal, size_t block, rg_error *err);
 void rgi_normal_accept(rgi_normal *normal);
 
 /* diagonal of N and g, [p] each on the host; of the trial, or the accepted one. Waits. */
-rg_status rgi_normal_vectors(rgi_normal *normal, int trial, double *diagonal, double *gradient,
-                             rg_error *err);
+rg_status rgi_normal_vectors(rgi_normal *normal, int trial, double *diagonal, double *gradient, rg_error *err);
 
 /* The accepted one's step: (A + mu diag(A)) step = right, A = weight N + P, P = diag(1 / prior^2); vectors
  * [p] on the host, prior: deviations. *solved is 0 where the matrix is not positive definite or the step not
  * finite. Waits. */
-rg_status rgi_normal_solve(rgi_normal *normal, double weight, const double *prior, double mu,
-                           const double *right, double *step, int *solved, rg_error *err);
+rg_status rgi_normal_solve(rgi_normal *normal, double weight, const double *prior, double mu, const double *right,
+                           double *step, int *solved, rg_error *err);
 
 /* what fit/uncertainty.c makes of the accepted one; its header has the formulas */
 typedef struct rgi_normal_spread {

@@ -9,8 +9,8 @@ enum { NAME = 64, SUFFIX = 40 };
 
 /* Eight threads to a rod: of 13 vertices four joints are assembled at a time in three colours, and 32 rods of more
  * threads would leave too few registers to a thread. A function of real and vertices alone: the width orders sums. No
- * GPU has been asked yet whether another suits long rods better; where one does, a batch of rods of several lengths must
- * be launched by teams, so that a rod's bits do not depend on the others. */
+ * GPU has been asked yet whether another suits long rods better; where one does, a batch of rods of several lengths
+ * must be launched by teams, so that a rod's bits do not depend on the others. */
 static int default_team(int single, int vertices)
 {
     (void)single, (void)vertices;
@@ -28,9 +28,12 @@ static rg_status find(const rgi_rollout *r, const char *suffix, const char *kern
 /* host and device were compiled apart, the device's part perhaps by somebody else */
 static rg_status check_layout(const rgi_rollout *r, const char *suffix, rg_error *err)
 {
-    const int expected[RGI_LAYOUT] = {(int)sizeof(rgi_pack),         (int)r->sizes->run_bytes,
-                                      (int)sizeof(rgi_plan),         (int)sizeof(rgi_rollout_call),
-                                      (int)sizeof(rgi_rollout_starts), (int)r->sizes->real_bytes,
+    const int expected[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
+                                      (int)r->sizes->run_bytes,
+                                      (int)sizeof(rgi_plan),
+                                      (int)sizeof(rgi_rollout_call),
+                                      (int)sizeof(rgi_rollout_starts),
+                                      (int)r->sizes->real_bytes,
                                       r->team};
     const size_t bytes = RGI_LAYOUT * sizeof(int);
     int found[RGI_LAYOUT];

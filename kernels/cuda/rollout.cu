@@ -1,4 +1,5 @@
-/* cuda/rollout.cu: the rollout's kernels, for one stepper, one kind of real, one width of team and one cap on registers.
+/* cuda/rollout.cu: the rollout's kernels, for one stepper, one kind of real, one width of team and one cap on
+ * registers.
  *
  * A module is this file compiled with -DRGI_CUDA_DEFORM=0|1, -DRGI_REAL_FLOAT or -DRGI_REAL_DOUBLE, -DRGI_TEAM=8 and
  * -DRGI_REGISTERS=255; its kernels carry these in their names, so that all modules together have no name twice. Only
@@ -35,9 +36,12 @@ static_assert(RGI_BLOCKS_RESIDENT >= 1, "no block of RGI_BLOCK_THREADS threads h
 /* what the host must agree on (rgi_rollout_open), into out [RGI_LAYOUT] */
 extern "C" __global__ void RGI_NAMED(rgi_layout)(int *out)
 {
-    const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_pack),           (int)sizeof(rgi_run),
-                                    (int)sizeof(rgi_plan),           (int)sizeof(rgi_rollout_call),
-                                    (int)sizeof(rgi_rollout_starts), (int)sizeof(real),
+    const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
+                                    (int)sizeof(rgi_run),
+                                    (int)sizeof(rgi_plan),
+                                    (int)sizeof(rgi_rollout_call),
+                                    (int)sizeof(rgi_rollout_starts),
+                                    (int)sizeof(real),
                                     RGI_TEAM};
     for (int i = (int)threadIdx.x; i < RGI_LAYOUT; i += (int)blockDim.x) out[i] = layout[i];
 }
@@ -62,8 +66,7 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 {
     RG_DYN_SHARED(rgi_run, runs);
     const int rod = rgi_my_rod();
-    if (rod < rods)
-        rgi_run_steps(rgi_my_run(runs), packs + rod, begin, end, rgi_my_fast(runs, fast, fast_reals));
+    if (rod < rods) rgi_run_steps(rgi_my_run(runs), packs + rod, begin, end, rgi_my_fast(runs, fast, fast_reals));
 }
 
 extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESIDENT)
@@ -71,8 +74,7 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 {
     RG_DYN_SHARED(rgi_run, runs);
     const int rod = rgi_my_rod();
-    if (rod < rods)
-        rgi_reverse_steps(rgi_my_run(runs), packs + rod, rgi_my_fast(runs, fast, fast_reals));
+    if (rod < rods) rgi_reverse_steps(rgi_my_run(runs), packs + rod, rgi_my_fast(runs, fast, fast_reals));
 }
 
 static __device__ inline rgi_series rgi_of_rod(rgi_series s, int rod)
@@ -153,8 +155,11 @@ extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_pack *packs, int rods
 
 #if defined(RGI_SHIM)
 extern const rgs_kernel RGI_NAMED(rgs_kernels)[];
-const rgs_kernel RGI_NAMED(rgs_kernels)[] = {RGS_KERNEL(RGI_NAMED(rgi_run)),   RGS_KERNEL(RGI_NAMED(rgi_reverse)),
-                                                    RGS_KERNEL(RGI_NAMED(rgi_point)), RGS_KERNEL(RGI_NAMED(rgi_reset)),
-                                                    RGS_KERNEL(RGI_NAMED(rgi_starts)), RGS_KERNEL(RGI_NAMED(rgi_layout)),
-                                                    RGS_END};
+const rgs_kernel RGI_NAMED(rgs_kernels)[] = {RGS_KERNEL(RGI_NAMED(rgi_run)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_reverse)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_point)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_reset)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_starts)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_layout)),
+                                             RGS_END};
 #endif

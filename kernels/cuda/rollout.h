@@ -1,9 +1,9 @@
 /* cuda/rollout.h: rollouts of rods on a device, as the host calls them.
  *
- * A device array of rgi_pack, one rod each (W = 1), whose pointers are the device's: arrays of reals (float or double as
- * the kernels' kind) but for series and rows, which are doubles. A launch runs many steps of all rods, a team of threads
- * to a rod (real/real.h), with what a step works on in shared memory where it fits, else in `fast`. Launches are enqueued
- * on the device's stream and allocate nothing. */
+ * A device array of rgi_pack, one rod each (W = 1), whose pointers are the device's: arrays of reals (float or double
+ * as the kernels' kind) but for series and rows, which are doubles. A launch runs many steps of all rods, a team of
+ * threads to a rod (real/real.h), with what a step works on in shared memory where it fits, else in `fast`. Launches
+ * are enqueued on the device's stream and allocate nothing. */
 #ifndef RGI_CUDA_ROLLOUT_H
 #define RGI_CUDA_ROLLOUT_H
 

@@ -33,9 +33,9 @@
 #else
 #define RG_UNROLLED
 #endif
-/* RG_DISSOLVED: a function that is always inlined: a few instructions, or one whose arguments are constants at its calls,
- * by which its loops unroll. RG_APART: one that is
- * called: inlined, it would keep gcc from inlining what matters more */
+/* RG_DISSOLVED: a function that is always inlined: a few instructions, or one whose arguments are constants at its
+ * calls, by which its loops unroll. RG_APART: one that is called: inlined, it would keep gcc from inlining what matters
+ * more */
 #if defined(__CUDACC__)
 #define RG_DISSOLVED RG_FN
 #define RG_APART RG_FN
@@ -78,10 +78,7 @@ RG_FN rmask rg_and(rmask a, rmask b) { return a & b; }
 RG_FN rmask rg_or(rmask a, rmask b) { return a | b; }
 RG_FN rmask rg_not(rmask a) { return ~a; }
 RG_FN rmask rg_false(void) { return (rmask){0}; }
-RG_FN real rg_select(rmask m, real a, real b)
-{
-    return (real)(((rmask)a & m) | ((rmask)b & ~m));
-}
+RG_FN real rg_select(rmask m, real a, real b) { return (real)(((rmask)a & m) | ((rmask)b & ~m)); }
 RG_FN real rg_sqrt(real a)
 {
     real r = a;
@@ -247,10 +244,7 @@ RG_FN real rg_round(real a)
 #endif
 }
 /* finite and of sane size: NaN and infinity compare false */
-RG_FN rmask rg_sane(real a)
-{
-    return rg_and(rg_lt(a, rg_set1(1e30)), rg_lt(rg_set1(-1e30), a));
-}
+RG_FN rmask rg_sane(real a) { return rg_and(rg_lt(a, rg_set1(1e30)), rg_lt(rg_set1(-1e30), a)); }
 
 /* A team works on one rod: a warp or a part of one on the GPU, one thread on the CPU. Loops over nodes go through
  * RG_TEAM_FOR, RG_TEAM_SYNC stands between writing an array and reading or writing other nodes' entries,
@@ -303,8 +297,7 @@ RG_FN real rg_team_sum(real a)
 RG_FN real rg_team_max(real a)
 {
 #if defined(RGI_TEAM_DEVICE)
-    for (int step = RGI_TEAM / 2; step > 0; step /= 2)
-        a = rg_max(a, __shfl_xor_sync(RGI_TEAM_MASK, a, step));
+    for (int step = RGI_TEAM / 2; step > 0; step /= 2) a = rg_max(a, __shfl_xor_sync(RGI_TEAM_MASK, a, step));
 #endif
     return a;
 }

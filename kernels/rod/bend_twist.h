@@ -62,10 +62,7 @@ RG_DISSOLVED real rgi_joint_half_tangent(const rgi_joint *j)
 }
 
 /* tau, between minus half a turn and half a turn */
-RG_FN real rgi_joint_twist(const rgi_joint *j)
-{
-    return RG_C(2.0) * rg_atan(rgi_joint_half_tangent(j));
-}
+RG_FN real rgi_joint_twist(const rgi_joint *j) { return RG_C(2.0) * rg_atan(rgi_joint_half_tangent(j)); }
 
 /* gradient of kb.(qe+qf)/2 with value k: writes d/de, d/df */
 RG_FN void rgi_joint_curvature_grad(const rgi_joint *j, real k, vec3 q, vec3 *de, vec3 *df)
@@ -100,8 +97,8 @@ RG_FN void rgi_joint_grad(const rgi_joint *j, real *g)
  *   0 for the positive semidefinite part alone). g is what rgi_joint_grad wrote.
  * Blocks: ee and ff lower triangles by rows, ef full (row e), then e.theta_e 3, e.theta_f 3,
  * f.theta_e 3, f.theta_f 3, theta: ee, ef, ff. */
-RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12, real k22, real k33,
-                          real s1, real s2, real s3, real *h)
+RG_FN void rgi_joint_hess(const rgi_joint *j, const real *g, real k11, real k12, real k22, real k33, real s1, real s2,
+                          real s3, real *h)
 {
     const real o = rg_set1(0.0);
     /* q = s1 m2 - s2 m1 and its angle derivative -p, p = s1 m1 + s2 m2 */

@@ -14,8 +14,7 @@ RG_FN void rgi_stretch_hess(vec3 t, real is, real w1, real w2, real *h)
     const real v[3] = {t.x, t.y, t.z};
     int m = 0;
     for (int r = 0; r < 3; r++)
-        for (int c = 0; c <= r; c++, m++)
-            h[m] = rg_fma((w2 - lateral) * v[r], v[c], r == c ? lateral : rg_set1(0.0));
+        for (int c = 0; c <= r; c++, m++) h[m] = rg_fma((w2 - lateral) * v[r], v[c], r == c ? lateral : rg_set1(0.0));
 }
 
 #endif

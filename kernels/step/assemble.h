@@ -44,10 +44,7 @@ typedef struct rgi_rod {
 /* reals for n nodes: of the state, which lasts from step to step, and of what a step works on. A GPU keeps
  * the latter, which is read and written many times a step, on its multiprocessor. */
 RG_FN int rgi_rod_state_reals(int n) { return n * (3 * 5 + 2 * RGI_NS + 2 * 2); }
-RG_FN int rgi_rod_step_reals(int n)
-{
-    return n * (RGI_NW + 2 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH);
-}
+RG_FN int rgi_rod_step_reals(int n) { return n * (RGI_NW + 2 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH); }
 RG_FN int rgi_rod_reals(int n) { return rgi_rod_state_reals(n) + rgi_rod_step_reals(n); }
 
 /* hand them out; plan, n, fixed, coef and f are the caller's */
@@ -90,8 +87,7 @@ RG_FN void rgi_rod_bind(rgi_rod *rod, real *p)
 
 RG_FN void rgi_edges(rgi_rod *rod, const real *x)
 {
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         vec3 e = v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i));
         real length = v3_norm(e), inverse = RG_C(1.0) / length;
         v3_store(rod->t + 4 * i, v3_scale(inverse, e));
@@ -118,8 +114,7 @@ RG_FN real rgi_twist_branch(const rgi_rod *rod, int i, real tau)
 RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
 {
     rgi_edges(rod, x);
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 1, rod->n - 1) {
         rgi_joint j = rgi_rod_joint(rod, m1, i);
         real *sy = rod->sy + RGI_NS * i;
         sy[1] = j.kappa1;
@@ -137,8 +132,7 @@ RG_FN void rgi_strains(rgi_rod *rod, const real *x, const real *m1)
 RG_FN void rgi_strain_gradients(rgi_rod *rod, const real *x, const real *m1)
 {
     rgi_edges(rod, x);
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 1, rod->n - 1) {
         rgi_joint j = rgi_rod_joint(rod, m1, i);
         rgi_joint_grad(&j, rod->g + RGI_NG * i);
         if (!rod->normalised) continue;
@@ -204,13 +198,11 @@ RG_FN void rgi_mask_node(rgi_rod *rod, int k)
     for (int c = 0; c < 4; c++) {
         int gone = c < 3 ? mine & RGI_FIXED_X : mine & RGI_FIXED_THETA;
         if (gone) {
-            for (int r = 0; r < 4; r++)
-                p[r >= c ? RGI_TRI(r, c) : RGI_TRI(c, r)] = rg_set1(0.0);
+            for (int r = 0; r < 4; r++) p[r >= c ? RGI_TRI(r, c) : RGI_TRI(c, r)] = rg_set1(0.0);
             d[c] = rg_set1(0.0);
         }
         for (int r = 0; r < 4; r++)
-            if (gone || (r < 3 ? first & RGI_FIXED_X : first & RGI_FIXED_THETA))
-                p[10 + 4 * r + c] = rg_set1(0.0);
+            if (gone || (r < 3 ? first & RGI_FIXED_X : first & RGI_FIXED_THETA)) p[10 + 4 * r + c] = rg_set1(0.0);
         for (int r = 0; r < 3; r++)
             if (gone || (second & RGI_FIXED_X)) p[26 + 4 * r + c] = rg_set1(0.0);
     }
@@ -222,8 +214,7 @@ RG_DISSOLVED real rgi_assemble_edges(rgi_rod *rod, real share, real add, int mix
     const real zero = rg_set1(0.0);
     real phi = zero;
     rgi_edges(rod, rod->y);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         real *p = rod->hess + RGI_NH * i, *d = rod->grad + RGI_NU * i;
         vec3 off = v3_sub(v3_load(rod->y + 3 * i), v3_load(rod->c + 3 * i));
         real a = rod->a[i];
@@ -247,8 +238,7 @@ RG_DISSOLVED real rgi_assemble_edges(rgi_rod *rod, real share, real add, int mix
     /* edges in two colours */
     RG_ROLLED
     for (int colour = 0; colour < 2; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 2)
-        {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 2) {
             int i = 2 * k + colour;
             const real *w = rod->w + RGI_NW * i;
             vec3 t = v3_load(rod->t + 4 * i);
@@ -283,8 +273,7 @@ RG_DISSOLVED real rgi_assemble_joints(rgi_rod *rod, real share, real phi, int no
 {
     RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
-        {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3) {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;

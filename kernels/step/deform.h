@@ -34,10 +34,7 @@ typedef struct rgi_deform {
  * leaves for derivatives. The turns are done before the Hessian is asked for: they may have its place. */
 RG_FN size_t rgi_deform_step_reals(int n) { return (size_t)n * (1 + 1 + 2 * RGI_NU); }
 RG_FN size_t rgi_deform_turn_reals(int n) { return (size_t)n * (5 + 3 + 3 + 5); }
-RG_FN size_t rgi_deform_kept_reals(int n, int sweeps)
-{
-    return (size_t)n * (1 + 4 + 2 + 4 * (size_t)sweeps);
-}
+RG_FN size_t rgi_deform_kept_reals(int n, int sweeps) { return (size_t)n * (1 + 4 + 2 + 4 * (size_t)sweeps); }
 RG_FN size_t rgi_deform_reals(int n, int sweeps)
 {
     return rgi_deform_step_reals(n) + rgi_deform_turn_reals(n) + rgi_deform_kept_reals(n, sweeps);
@@ -92,8 +89,7 @@ RG_FN void rgi_deform_force(rgi_rod *rod)
     RG_TEAM_SYNC();
     RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
-        {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3) {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             real *g = rod->g + RGI_NG * i, *sy = rod->sy + RGI_NS * i, w[RGI_NS], d[8];
@@ -122,8 +118,7 @@ RG_FN void rgi_deform_move(rgi_rod *rod, const rgi_step *step, rgi_deform *work)
 {
     const real h = rg_set1(step->h);
     rgi_deform_force(rod);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
         const real drag = rod->coef[RGI_NC * i + RGI_C];
         for (int d = 0; d < 3; d++) {
@@ -146,15 +141,14 @@ RG_FN rgi_outcome rgi_deform_solve(rgi_rod *rod, const rgi_step *step, rgi_defor
     rgi_outcome out = rgi_turn_solve(rod, step, &work->turn, alive);
     rgi_deform_move(rod, step, work);
     real bad = zero;
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         vec3 y = v3_load(rod->y + 3 * i);
         bad = rg_select(rg_sane(v3_dot(y, y)), bad, one);
         if (i == rod->n - 1) continue;
         vec3 e = v3_sub(v3_load(rod->y + 3 * i + 3), y);
         if (!(rod->fixed[i] & RGI_FIXED_THETA))
-            v3_store(rod->y1 + 3 * i, rgi_director_move(v3_load(rod->t + 4 * i), v3_unit(e), zero,
-                                                        v3_load(rod->base1 + 3 * i)));
+            v3_store(rod->y1 + 3 * i,
+                     rgi_director_move(v3_load(rod->t + 4 * i), v3_unit(e), zero, v3_load(rod->base1 + 3 * i)));
         /* an edge without length, or a prescribed director that is none, ends the next step */
         vec3 m1 = v3_load(rod->y1 + 3 * i);
         rmask good = rg_and(rg_lt(rg_set1(1e-18), v3_dot(e, e)), rg_sane(v3_dot(m1, m1)));
@@ -172,8 +166,7 @@ RG_FN void rgi_deform_again(rgi_rod *rod, const rgi_step *step, rgi_deform *work
                             const real *s)
 {
     rgi_edges(rod, rod->x);
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         vec3 from = v3_unit(v3_sub(v3_load(y + 3 * i + 3), v3_load(y + 3 * i))), to = v3_load(rod->t + 4 * i);
         vec3 m = v3_perpendicular(to, v3_transport(from, to, v3_load(y1 + 3 * i)));
         v3_store(rod->base1 + 3 * i, rod->fixed[i] & RGI_FIXED_THETA ? v3_load(rod->m1 + 3 * i) : m);
@@ -186,10 +179,7 @@ RG_FN void rgi_deform_again(rgi_rod *rod, const rgi_step *step, rgi_deform *work
 /* The trial becomes the state. Strains and memory go on too: the strains accepted are those at the
  * old positions, so s lags x by a step, always. Without BDF2 the implicit step's acceptance is this
  * one. */
-RG_FN void rgi_deform_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
-{
-    rgi_step_accept(rod, step, alive);
-}
+RG_FN void rgi_deform_accept(rgi_rod *rod, const rgi_step *step, rmask alive) { rgi_step_accept(rod, step, alive); }
 
 /* after rgi_deform_solve: H of P at x and the turned directors in hess, prescribed unknowns like
  * the others; its free angles' factor; how directors hang on the transport's ends */
@@ -201,22 +191,19 @@ RG_FN void rgi_deform_linearise(rgi_rod *rod, const rgi_step *step, rgi_deform *
     RG_TEAM_SYNC();
     RG_ROLLED
     for (int colour = 0; colour < 3; colour++) {
-        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3)
-        {
+        RG_TEAM_FOR(k, 0, (rod->n - colour) / 3) {
             int i = 3 * k + colour + 1;
             if (i >= rod->n - 1) continue;
             const real *w = rod->w + RGI_NW * i;
             real s[RGI_NS], h[RGI_NJ];
             rgi_joint j = rgi_rod_joint(rod, rod->base1, i);
             rgi_deform_stress(rod, i, s);
-            rgi_joint_hess(&j, rod->g + RGI_NG * i, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST],
-                           s[1], s[2], s[3], h);
+            rgi_joint_hess(&j, rod->g + RGI_NG * i, w[RGI_S11], w[RGI_S12], w[RGI_S22], w[RGI_ST], s[1], s[2], s[3], h);
             rgi_scatter_hessian(rod->hess, i, h);
         }
         RG_TEAM_SYNC();
     }
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         work->turn.diag[i] = rod->hess[RGI_NH * i + 9];
         work->turn.off[i] = rod->hess[RGI_NH * i + 25];
         if (i == rod->n - 1) continue;
@@ -262,8 +249,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
     const rgi_tangent d = course.d;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step->h), rate = one / h;
     real *r = work->moved;
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = d.x[3 * i + c];
         rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
         dy[RGI_NU * i + 3] = rg_select(solved, zero, d.theta[i]);
@@ -281,8 +267,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
             const real *k = rod->coef + RGI_NC * i, value = course.values[e];
             real none[3] = {zero, zero, zero};
             if (kind == RGI_L) work->length[i] += value;
-            for (int c = 0; c < 3 && kind == RGI_C; c++)
-                work->pull[RGI_NU * i + c] -= h * value * rod->v[3 * i + c];
+            for (int c = 0; c < 3 && kind == RGI_C; c++) work->pull[RGI_NU * i + c] -= h * value * rod->v[3 * i + c];
             for (int c = 0; c < 3 && kind == RGI_M; c++)
                 work->pull[RGI_NU * i + c] -= h * value / k[RGI_M] * rgi_deform_pull(rod, i, c);
             if (kind == RGI_M) rgi_projection_shares_jvp(rod, work->share, i, value, work->weigh);
@@ -300,8 +285,7 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
     RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, stress); }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, stress, r);
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         const real *k = rod->coef + RGI_NC * i;
         dy[RGI_NU * i + 3] += stress[RGI_NU * i + 3];
         for (int c = 0; c < RGI_NU; c++) {
@@ -317,13 +301,9 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
         }
     }
     RG_TEAM_SYNC();
-    RG_TEAM_ONE
-    {
-        rgi_project_jvp(rod, step->sweeps, work->share, work->past, work->weigh, work->length, r);
-    }
+    RG_TEAM_ONE { rgi_project_jvp(rod, step->sweeps, work->share, work->past, work->weigh, work->length, r); }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         real ds[RGI_NS] = {zero, zero, zero, zero}, turn = r[RGI_NU * i + 3];
         rgi_strain_jvp(rod, i, dy, ds);
         if (!(rod->fixed[i] & RGI_FIXED_THETA)) {
@@ -349,14 +329,13 @@ RG_FN void rgi_deform_jvp(const rgi_rod *rod, const rgi_step *step, const rgi_de
 }
 
 /* The adjoint; arguments as of rgi_step_adj, the step solved and linearised as for the tangent. */
-RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_deform *work, rmask alive,
-                          rgi_tangent d, rgi_input_bar in, real *stress, real *dy)
+RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_deform *work, rmask alive, rgi_tangent d,
+                          rgi_input_bar in, real *stress, real *dy)
 {
     const int n = rod->n;
     const real zero = rg_set1(0.0), one = rg_set1(1.0), h = rg_set1(step->h), rate = one / h;
     real *bar = work->moved, *pull = work->pull; /* cotangents of (x, theta) at x; (q, mu) */
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
         for (int c = 0; c < 3; c++) {
             real sum = zero, was = zero;
@@ -384,13 +363,9 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_de
     }
     RG_TEAM_SYNC();
     rgi_strain_adj(rod, one, stress, bar);
-    RG_TEAM_ONE
-    {
-        rgi_project_adj(rod, step->sweeps, work->share, work->past, work->weigh, work->length, dy);
-    }
+    RG_TEAM_ONE { rgi_project_adj(rod, step->sweeps, work->share, work->past, work->weigh, work->length, dy); }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         const real scale = -h * h / rod->coef[RGI_NC * i + RGI_M];
         for (int c = 0; c < RGI_NU; c++) {
             int mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
@@ -410,8 +385,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_de
     RG_TEAM_ONE { rgi_turn_backsolve(rod, work->turn.diag, work->turn.off, pull); }
     RG_TEAM_SYNC();
     rgi_deform_turned(rod, pull, bar);
-    RG_TEAM_FOR(i, 0, n)
-    {
+    RG_TEAM_FOR(i, 0, n) {
         const real *k = rod->coef + RGI_NC * i;
         const int held = rod->fixed[i] & RGI_FIXED_X;
         real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], coef[RGI_NC];
@@ -421,8 +395,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_de
         for (int c = 0; c < RGI_NC; c++) coef[c] = zero;
         if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, 0, coef);
         for (int c = 0; c < 3; c++) {
-            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
-                 *vp = d.vp + 3 * i + c;
+            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c, *vp = d.vp + 3 * i + c;
             real x_frozen = RG_TERM(*x) + RG_TERM(*xp), v_frozen = RG_TERM(*v) + RG_TERM(*vp);
             real star = held ? zero : RG_TERM(dy[RGI_NU * i + c]); /* cotangent of x* */
             real xt = zero, vt = zero, push = RG_TERM(h * h / k[RGI_M] * star);
@@ -440,8 +413,7 @@ RG_FN void rgi_deform_adj(const rgi_rod *rod, const rgi_step *step, const rgi_de
         coef[RGI_L] += RG_TERM(work->length[i]);
         coef[RGI_M] += RG_TERM(rgi_projection_shares_adj(rod, work->share, i, work->weigh));
         rgi_strains_past_adj(rod, step, alive, i, d, w_bar, coef);
-        for (int c = 0; in.coef && c < RGI_NC; c++)
-            in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(coef[c]), zero);
+        for (int c = 0; in.coef && c < RGI_NC; c++) in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(coef[c]), zero);
         rmask solved = rg_lt(zero, rg_abs(work->turn.diag[i]));
         real turn = rg_select(solved, zero, RG_TERM(bar[RGI_NU * i + 3]));
         d.theta[i] = rg_select(alive, turn, d.theta[i]);

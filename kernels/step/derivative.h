@@ -29,8 +29,7 @@ typedef struct rgi_input_bar {
 RG_FN void rgi_mask_fixed_node(const rgi_rod *rod, int i, real *y)
 {
     for (int c = 0; c < RGI_NU; c++)
-        if (rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA))
-            y[RGI_NU * i + c] = rg_set1(0.0);
+        if (rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA)) y[RGI_NU * i + c] = rg_set1(0.0);
 }
 
 RG_FN void rgi_mask_fixed(const rgi_rod *rod, real *y)
@@ -75,8 +74,7 @@ RG_FN void rgi_course_clear(const rgi_rod *rod, rgi_course course, real *changes
  * after it, and node i takes the pull of edge i - 1 less that of edge i, which is whole once joint i + 1 has
  * been there. */
 RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full,
-                                      const rgi_course *courses, const int count, rgi_input_tangent in,
-                                      real *scratch)
+                                      const rgi_course *courses, const int count, rgi_input_tangent in, real *scratch)
 {
     const int n = rod->n, apart = RGI_NU * n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
@@ -175,11 +173,9 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
     const real force_rate = rgi_step_rate(step);
     const real now = rgi_past_now(step), before = rgi_past_before(step);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
-        for (int c = 0; c < 3; c++)
-            dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(rate * d.v[3 * i + c]);
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(rate * d.v[3 * i + c]);
         dy[RGI_NU * i + 3] = RG_TERM(d.theta[i]);
     }
     RG_TEAM_SYNC();
@@ -194,14 +190,13 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         RG_TEAM_ONE { rgi_blocks_times(rod->plan, full, dy, stress); }
         RG_TEAM_SYNC();
         RG_TEAM_FOR(i, 0, rod->n)
-        for (int c = 0; c < RGI_NU; c++) {
-            int k = RGI_NU * i + c, mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
-            real to = RG_TERM(in.y[k]) - RG_TERM(stress[k]);
-            in.y[k] = mine ? rg_select(alive, to, zero) : zero;
-        }
+            for (int c = 0; c < RGI_NU; c++) {
+                int k = RGI_NU * i + c, mine = rod->fixed[i] & (c < 3 ? RGI_FIXED_X : RGI_FIXED_THETA);
+                real to = RG_TERM(in.y[k]) - RG_TERM(stress[k]);
+                in.y[k] = mine ? rg_select(alive, to, zero) : zero;
+            }
     }
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         const real *k = rod->coef + RGI_NC * i, *lambda = dy + RGI_NU * i;
         real w[RGI_NS] = {zero, zero, zero, zero}, w_bar[RGI_NS], pull[3], bar[RGI_NC];
         rgi_strain_jvp(rod, i, dy, w);
@@ -211,8 +206,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, pull, bar);
         for (int c = 0; in.f && c < 3; c++) in.f[3 * i + c] = RG_TERM(lambda[c]);
         for (int c = 0; c < 3; c++) {
-            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c,
-                 *vp = d.vp + 3 * i + c;
+            real *x = d.x + 3 * i + c, *v = d.v + 3 * i + c, *xp = d.xp + 3 * i + c, *vp = d.vp + 3 * i + c;
             real x_frozen = RG_TERM(*x) + RG_TERM(*xp), v_frozen = RG_TERM(*v) + RG_TERM(*vp);
             real vt = RG_TERM(k[RGI_M] * force_rate * lambda[c]), xt = zero;
             xt -= RG_TERM(rate * *v);
@@ -223,8 +217,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
             *vp = rg_select(alive, RG_TERM(before * vt), zero);
         }
         rgi_strains_past_adj(rod, step, alive, i, d, w_bar, bar);
-        for (int c = 0; in.coef && c < RGI_NC; c++)
-            in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(bar[c]), zero);
+        for (int c = 0; in.coef && c < RGI_NC; c++) in.coef[RGI_NC * i + c] += rg_select(alive, RG_TERM(bar[c]), zero);
         d.theta[i] = rg_select(alive, zero, d.theta[i]);
     }
     RG_TEAM_SYNC();

@@ -49,8 +49,8 @@ typedef struct rgi_step {
     double gravity[3]; /* [m/s^2] */
     double tolerance;  /* on the last Newton increment [m] */
     int max_iterations;
-    int sweeps;        /* of the deform stepper's projection */
-    int still;         /* every step ends in equilibrium */
+    int sweeps; /* of the deform stepper's projection */
+    int still;  /* every step ends in equilibrium */
 } rgi_step;
 
 RG_FN double rgi_step_hat(const rgi_step *step) { return step->bdf2 ? step->h * 2.0 / 3.0 : step->h; }
@@ -78,8 +78,7 @@ RG_FN void rgi_stress_prepare(rgi_rod *rod, const rgi_step *step)
 {
     const real one = rg_set1(1.0), rate = rgi_step_rate(step);
     RG_TEAM_ONE { rod->still = step->still; }
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         const real *k = rod->coef + RGI_NC * i, *s = rod->s + RGI_NS * i, *o = rod->sp + RGI_NS * i;
         real *w = rod->w + RGI_NW * i;
         real ts = k[RGI_TS] * rate, tb = k[RGI_TB] * rate, tt = k[RGI_TT] * rate;
@@ -105,8 +104,7 @@ RG_FN void rgi_stress_prepare(rgi_rod *rod, const rgi_step *step)
 RG_FN void rgi_step_prepare(rgi_rod *rod, const rgi_step *step)
 {
     const real one = rg_set1(1.0), hat = rg_set1(rgi_step_hat(step)), rate = rgi_step_rate(step);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         const real *k = rod->coef + RGI_NC * i;
         const real drag = k[RGI_C] * hat, share = one / (one + drag);
         rod->a[i] = k[RGI_M] * (one + drag) * rate * rate;
@@ -139,13 +137,12 @@ RG_FN vec3 rgi_director_move(vec3 s, vec3 t, real theta, vec3 m1)
 RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
 {
     RG_TEAM_FOR(i, 0, rod->n)
-    for (int d = 0; d < 3; d++) {
-        real to = rg_fma(alpha, rod->dy[RGI_NU * i + d], rod->base[3 * i + d]);
-        rod->y[3 * i + d] = rg_select(move, to, rod->y[3 * i + d]);
-    }
+        for (int d = 0; d < 3; d++) {
+            real to = rg_fma(alpha, rod->dy[RGI_NU * i + d], rod->base[3 * i + d]);
+            rod->y[3 * i + d] = rg_select(move, to, rod->y[3 * i + d]);
+        }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         vec3 s = v3_unit(v3_sub(v3_load(rod->base + 3 * i + 3), v3_load(rod->base + 3 * i)));
         vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)));
         if (rod->fixed[i] & RGI_FIXED_THETA) continue;
@@ -162,20 +159,16 @@ RG_FN void rgi_move(rgi_rod *rod, real alpha, rmask move)
 RG_FN void rgi_step_predict(rgi_rod *rod, const rgi_step *step)
 {
     const real ahead = rg_set1(step->still ? 0.0 : step->h);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         if (rod->fixed[i] & RGI_FIXED_X) continue;
-        for (int d = 0; d < 3; d++)
-            rod->y[3 * i + d] = rg_fma(ahead, rod->v[3 * i + d], rod->x[3 * i + d]);
+        for (int d = 0; d < 3; d++) rod->y[3 * i + d] = rg_fma(ahead, rod->v[3 * i + d], rod->x[3 * i + d]);
     }
     RG_TEAM_SYNC();
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         if (rod->fixed[i] & RGI_FIXED_THETA) continue;
         vec3 s = v3_unit(v3_sub(v3_load(rod->x + 3 * i + 3), v3_load(rod->x + 3 * i)));
         vec3 t = v3_unit(v3_sub(v3_load(rod->y + 3 * i + 3), v3_load(rod->y + 3 * i)));
-        v3_store(rod->y1 + 3 * i,
-                 rgi_director_move(s, t, rg_set1(0.0), v3_load(rod->m1 + 3 * i)));
+        v3_store(rod->y1 + 3 * i, rgi_director_move(s, t, rg_set1(0.0), v3_load(rod->m1 + 3 * i)));
     }
     RG_TEAM_SYNC();
 }
@@ -204,8 +197,7 @@ RG_FN void rgi_step_backsolve(const rgi_rod *rod, real *y)
 RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
 {
     real largest = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         real length = i < rod->n - 1 ? rod->sy[RGI_NS * i] : rg_set1(0.0);
         for (int d = 0; d < 4; d++) {
             real to = -rod->grad[RGI_NU * i + d];
@@ -223,8 +215,7 @@ RG_FN real rgi_newton_increment(rgi_rod *rod, rmask take)
 RG_FN real rgi_static_least(const rgi_rod *rod)
 {
     real most = rg_set1(0.0); /* inverse of a stiffness */
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 1, rod->n - 1) {
         const real *k = rod->coef + RGI_NC * i;
         most = rg_max(most, k[RGI_L] * k[RGI_L] / (k[RGI_K11] + k[RGI_K22]));
     }
@@ -235,8 +226,7 @@ RG_FN real rgi_static_least(const rgi_rod *rod)
 RG_FN real rgi_newton_reach(const rgi_rod *rod)
 {
     real most = rg_set1(0.25); /* squared */
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         const real *p = rod->dy + RGI_NU * i, inverse = rod->t[4 * i + 3];
         const vec3 d = v3_sub(v3_load(p + 4), v3_load(p));
         most = rg_max(most, rg_max(v3_dot(d, d) * inverse * inverse, p[3] * p[3]));
@@ -247,8 +237,7 @@ RG_FN real rgi_newton_reach(const rgi_rod *rod)
 /* the tensions with which a step begins: those of the last one */
 RG_FN void rgi_tension_begin(rgi_rod *rod)
 {
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         const real *w = rod->w + RGI_NW * i;
         rod->tension[i] = rg_fms(w[RGI_SL], rod->s[RGI_NS * i], w[RGI_BL]);
     }
@@ -258,8 +247,7 @@ RG_FN void rgi_tension_begin(rgi_rod *rod)
 /* and those to which the share alpha of the increment leads in lanes `take`, before it is made */
 RG_FN void rgi_tension_move(rgi_rod *rod, real alpha, rmask take)
 {
-    RG_TEAM_FOR(i, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 0, rod->n - 1) {
         const real *w = rod->w + RGI_NW * i, *p = rod->dy + RGI_NU * i;
         const real longer = v3_dot(v3_load(rod->t + 4 * i), v3_sub(v3_load(p + 4), v3_load(p)));
         const real whole = rg_fms(w[RGI_SL], rod->sy[RGI_NS * i] + longer, w[RGI_BL]), now = rod->tension[i];
@@ -293,8 +281,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
             real phi = rgi_assemble(rod, share, add, mixed);
             if (again == 0) {
                 take = rgi_newton_take(&newton, phi, turn <= RGI_MIXED_ITERATIONS);
-                RG_TEAM_FOR(i, 0, 3 * rod->n)
-                {
+                RG_TEAM_FOR(i, 0, 3 * rod->n) {
                     rod->base[i] = rg_select(take, rod->y[i], rod->base[i]);
                     rod->base1[i] = rg_select(take, rod->y1[i], rod->base1[i]);
                 }
@@ -302,10 +289,8 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
             }
             rmask indefinite = rg_and(rgi_step_factor(rod), take);
             if (!rg_any(indefinite)) break;
-            if (step->still)
-                add = rg_select(indefinite, rg_max(RG_C(8.0) * add, first), add);
-            else
-                share = rg_select(indefinite, again == 0 ? part : zero, share);
+            if (step->still) add = rg_select(indefinite, rg_max(RG_C(8.0) * add, first), add);
+            else share = rg_select(indefinite, again == 0 ? part : zero, share);
         }
         shift = rg_select(take, add, shift);
         /* where a part was enough, more of it is tried next */
@@ -343,8 +328,7 @@ RG_FN void rgi_step_inspect(rgi_rod *rod, rgi_outcome *out)
 {
     rmask folded = rg_false(), wrapped = rg_false();
     real twist = rg_set1(0.0);
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 1, rod->n - 1) {
         real chi = RG_C(1.0) + v3_dot(v3_load(rod->t + 4 * i - 4), v3_load(rod->t + 4 * i));
         folded = rg_or(folded, rg_lt(chi, rg_set1(1e-4)));
         real turned = rod->sy[RGI_NS * i + 3] - rod->s[RGI_NS * i + 3];
@@ -394,8 +378,7 @@ RG_FN real rgi_step_locate(const rgi_rod *rod, int flag)
 RG_FN void rgi_step_accept(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     const real rate = rg_set1(1.0) / rg_set1(rgi_step_hat(step));
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         const real keep = rgi_step_keep(step, rod->coef + RGI_NC * i);
         for (int d = 0; d < 3; d++) {
             real x = rod->x[3 * i + d], v = rod->v[3 * i + d], y = rod->y[3 * i + d];

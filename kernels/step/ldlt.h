@@ -84,18 +84,15 @@ RG_FN rmask rgi_ldlt_factor(rgi_schedule plan, real *RG_RESTRICT blocks)
         for (int r = 0; r < 4; r++) {
             real v[4];
             for (int c = 0; c < 4; c++) v[c] = col[3 + r][c] * d[c];
-            for (int c = 0; c <= r; c++)
-                pa[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[3 + c]);
+            for (int c = 0; c <= r; c++) pa[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[3 + c]);
         }
         if (b < 0) continue;
         real *pb = blocks + RGI_NH * b;
         for (int r = 0; r < 3; r++) {
             real v[4];
             for (int c = 0; c < 4; c++) v[c] = col[7 + r][c] * d[c];
-            for (int c = 0; c < 4; c++)
-                pa[10 + 4 * r + c] -= rgi_ldlt_row(v, col[3 + c]);
-            for (int c = 0; c <= r; c++)
-                pb[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[7 + c]);
+            for (int c = 0; c < 4; c++) pa[10 + 4 * r + c] -= rgi_ldlt_row(v, col[3 + c]);
+            for (int c = 0; c <= r; c++) pb[r * (r + 1) / 2 + c] -= rgi_ldlt_row(v, col[7 + c]);
         }
     }
     return indefinite;
@@ -117,8 +114,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
             real diag = p[c * (c + 1) / 2 + c], pivot = diag;
             for (int q = 0; q < c; q++) pivot = rg_fnma(low[c][q], d[q] * low[c][q], pivot);
             if (c == 3) spin = rg_max(spin, rg_abs(diag));
-            real least =
-                (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
+            real least = (c == 3 ? RGI_PIVOT_ANGLE * spin : RGI_PIVOT_OWN * rg_abs(diag)) + RG_C(1e-30);
             rmask tiny = rg_lt(rg_abs(pivot), least);
             indefinite = rg_or(indefinite, rg_and(rg_lt(pivot, zero), rg_not(tiny)));
             d[c] = pivot;
@@ -129,8 +125,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
                 low[r][c] = v * inv[c];
             }
         }
-        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7))
-        {
+        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7)) {
             real *row = p + 10 + 4 * r, v[4];
             for (int c = 0; c < 4; c++) {
                 v[c] = row[c];
@@ -148,8 +143,7 @@ RG_FN rmask rgi_ldlt_factor_by_team(rgi_schedule plan, real *blocks)
             }
         }
         /* a's triangle (10), b's rows of a (12), b's triangle (6) */
-        RG_TEAM_FOR(e, 0, a < 0 ? 0 : (b < 0 ? 10 : 28))
-        {
+        RG_TEAM_FOR(e, 0, a < 0 ? 0 : (b < 0 ? 10 : 28)) {
             const int across = e >= 10 && e < 22, f = e < 10 ? e : e - (across ? 10 : 22);
             const int r = across ? f / 4 : (f > 5) + (f > 2) + (f > 0), c = across ? f % 4 : f - r * (r + 1) / 2;
             const real *v = p + 10 + 4 * (r + (e < 10 ? 0 : 4)), *w = p + 10 + 4 * (c + (e < 22 ? 0 : 4));
@@ -250,8 +244,7 @@ RG_FN void rgi_ldlt_solve_by_team(rgi_schedule plan, const real *blocks, real *y
         real v1 = rg_fnma(p[1], v0, v[1]);
         real v2 = rg_fnma(p[4], v1, rg_fnma(p[3], v0, v[2]));
         real v3_ = rg_fnma(p[8], v2, rg_fnma(p[7], v1, rg_fnma(p[6], v0, v[3])));
-        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7))
-        {
+        RG_TEAM_FOR(r, 0, a < 0 ? 0 : (b < 0 ? 4 : 7)) {
             const real *l = p + 10 + 4 * r;
             y[r < 4 ? 4 * a + r : 4 * b + r - 4] -= rg_dot4(l[0], v0, l[1], v1, l[2], v2, l[3], v3_);
         }
@@ -269,8 +262,7 @@ RG_FN void rgi_ldlt_solve_by_team(rgi_schedule plan, const real *blocks, real *y
         int k = plan.order[s], a = plan.first[k], b = plan.second[k];
         const real *p = blocks + RGI_NH * k;
         real *v = y + 4 * k;
-        RG_TEAM_FOR(c, 0, 4)
-        {
+        RG_TEAM_FOR(c, 0, 4) {
             real w = v[c];
             for (int r = 0; a >= 0 && r < 4; r++) w = rg_fnma(p[10 + 4 * r + c], y[4 * a + r], w);
             for (int r = 0; b >= 0 && r < 3; r++) w = rg_fnma(p[26 + 4 * r + c], y[4 * b + r], w);

@@ -20,7 +20,7 @@ typedef struct rgi_outcome {
     rmask saddle;   /* the solution is no minimum */
     real increment; /* the last Newton increment, or the foretold next one [m] */
     real iterations;
-    real twist;     /* the largest of a vertex [rad], by rgi_step_inspect */
+    real twist; /* the largest of a vertex [rad], by rgi_step_inspect */
 } rgi_outcome;
 
 typedef struct rgi_newton {

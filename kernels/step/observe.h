@@ -64,8 +64,8 @@ RG_FN vec3 rgi_marker_arm_jvp(const rgi_marker_arms *of, const real *dx, const r
 }
 
 /* its adjoint, for the cotangent r of the arm: what edge i has in it, with offsets that count its share */
-RG_FN void rgi_marker_edge_adj(const rgi_rod *rod, const real *m1, int i, real share, const real *offset,
-                               vec3 r, real *x_bar, real *theta_bar, real *offset_bar)
+RG_FN void rgi_marker_edge_adj(const rgi_rod *rod, const real *m1, int i, real share, const real *offset, vec3 r,
+                               real *x_bar, real *theta_bar, real *offset_bar)
 {
     const real o1 = share * offset[0], o2 = share * offset[1];
     vec3 t = v3_load(rod->t + 4 * i), a = v3_load(m1 + 3 * i), b = v3_cross(t, a);
@@ -83,14 +83,13 @@ RG_FN void rgi_marker_edge_adj(const rgi_rod *rod, const real *m1, int i, real s
 
 /* adds to x_bar [n][3], theta_bar [n] and offset_bar [2]; two calls, not a loop: gcc 12.2 -O3 vectorises
  * the loop wrongly, the row of x_bar that both edges share gets one of its two terms */
-RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const real *offset, vec3 r,
-                              real *x_bar, real *theta_bar, real *offset_bar)
+RG_FN void rgi_marker_arm_adj(const rgi_rod *rod, const real *m1, int i, const real *offset, vec3 r, real *x_bar,
+                              real *theta_bar, real *offset_bar)
 {
     const int low = i > 0 ? i - 1 : 0, high = i < rod->n - 1 ? i : i - 1;
     const real share = rg_set1(low == high ? 1.0 : 0.5);
     rgi_marker_edge_adj(rod, m1, low, share, offset, r, x_bar, theta_bar, offset_bar);
-    if (high > low)
-        rgi_marker_edge_adj(rod, m1, high, share, offset, r, x_bar, theta_bar, offset_bar);
+    if (high > low) rgi_marker_edge_adj(rod, m1, high, share, offset, r, x_bar, theta_bar, offset_bar);
 }
 
 #endif

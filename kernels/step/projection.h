@@ -20,20 +20,13 @@
 #include "assemble.h"
 
 /* are both ends of edge k prescribed? one of them? */
-RG_FN int rgi_edge_held(const rgi_rod *rod, int k)
-{
-    return rod->fixed[k] & rod->fixed[k + 1] & RGI_FIXED_X;
-}
-RG_FN int rgi_edge_loose(const rgi_rod *rod, int k)
-{
-    return !((rod->fixed[k] | rod->fixed[k + 1]) & RGI_FIXED_X);
-}
+RG_FN int rgi_edge_held(const rgi_rod *rod, int k) { return rod->fixed[k] & rod->fixed[k + 1] & RGI_FIXED_X; }
+RG_FN int rgi_edge_loose(const rgi_rod *rod, int k) { return !((rod->fixed[k] | rod->fixed[k + 1]) & RGI_FIXED_X); }
 
 /* share [n]: w of every edge */
 RG_FN void rgi_projection_shares(const rgi_rod *rod, real *share)
 {
-    RG_TEAM_FOR(k, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(k, 0, rod->n - 1) {
         real before = rod->coef[RGI_NC * k + RGI_M], after = rod->coef[RGI_NC * (k + 1) + RGI_M];
         share[k] = rg_set1(rod->fixed[k] & RGI_FIXED_X ? 0.0 : 1.0);
         if (rgi_edge_loose(rod, k)) share[k] = after / (before + after);
@@ -42,23 +35,19 @@ RG_FN void rgi_projection_shares(const rgi_rod *rod, real *share)
 }
 
 /* adds to dshare what the mass of vertex i changing by dm does to the edges around it */
-RG_FN void rgi_projection_shares_jvp(const rgi_rod *rod, const real *share, int i, real dm,
-                                     real *dshare)
+RG_FN void rgi_projection_shares_jvp(const rgi_rod *rod, const real *share, int i, real dm, real *dshare)
 {
     const real *m = rod->coef + RGI_NC * i + RGI_M;
     if (i < rod->n - 1 && rgi_edge_loose(rod, i)) dshare[i] -= dm * share[i] / (m[0] + m[RGI_NC]);
-    if (i > 0 && rgi_edge_loose(rod, i - 1))
-        dshare[i - 1] += dm * (RG_C(1.0) - share[i - 1]) / (m[-RGI_NC] + m[0]);
+    if (i > 0 && rgi_edge_loose(rod, i - 1)) dshare[i - 1] += dm * (RG_C(1.0) - share[i - 1]) / (m[-RGI_NC] + m[0]);
 }
 
 /* its adjoint: the cotangent of that mass */
-RG_FN real rgi_projection_shares_adj(const rgi_rod *rod, const real *share, int i,
-                                     const real *share_bar)
+RG_FN real rgi_projection_shares_adj(const rgi_rod *rod, const real *share, int i, const real *share_bar)
 {
     const real *m = rod->coef + RGI_NC * i + RGI_M;
     real bar = rg_set1(0.0);
-    if (i < rod->n - 1 && rgi_edge_loose(rod, i))
-        bar -= RG_TERM(share_bar[i] * share[i] / (m[0] + m[RGI_NC]));
+    if (i < rod->n - 1 && rgi_edge_loose(rod, i)) bar -= RG_TERM(share_bar[i] * share[i] / (m[0] + m[RGI_NC]));
     if (i > 0 && rgi_edge_loose(rod, i - 1))
         bar += RG_TERM(share_bar[i - 1] * (RG_C(1.0) - share[i - 1]) / (m[-RGI_NC] + m[0]));
     return bar;
@@ -106,8 +95,8 @@ RG_FN void rgi_project_edge_jvp(const rgi_rod *rod, const real *share, const rea
 }
 
 /* one direction: dy [n][RGI_NU], changes dshare and dlength [n] of every edge's w and rest length */
-RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, const real *past,
-                           const real *dshare, const real *dlength, real *dy)
+RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, const real *past, const real *dshare,
+                           const real *dlength, real *dy)
 {
     const int n = rod->n;
     for (int sweep = 0; sweep < sweeps; sweep += 2, past += 8 * n)
@@ -119,8 +108,8 @@ RG_FN void rgi_project_jvp(const rgi_rod *rod, int sweeps, const real *share, co
 }
 
 /* one update backwards */
-RG_FN void rgi_project_edge_adj(const rgi_rod *rod, const real *share, const real *past, int k,
-                                real *share_bar, real *length_bar, real *y_bar)
+RG_FN void rgi_project_edge_adj(const rgi_rod *rod, const real *share, const real *past, int k, real *share_bar,
+                                real *length_bar, real *y_bar)
 {
     if (rgi_edge_held(rod, k)) return;
     const real one = rg_set1(1.0);
@@ -145,8 +134,8 @@ RG_FN void rgi_project_edge_adj(const rgi_rod *rod, const real *share, const rea
 
 /* the adjoint: y_bar [n][RGI_NU] becomes that of the positions before, of prescribed vertices too;
  * adds to share_bar and length_bar [n] */
-RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, const real *past,
-                           real *share_bar, real *length_bar, real *y_bar)
+RG_FN void rgi_project_adj(const rgi_rod *rod, int sweeps, const real *share, const real *past, real *share_bar,
+                           real *length_bar, real *y_bar)
 {
     const int n = rod->n;
     for (int sweep = (sweeps - 1) / 2 * 2; sweep >= 0; sweep -= 2) {

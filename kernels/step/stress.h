@@ -95,8 +95,8 @@ RG_FN rgi_strain_state rgi_strain_state_of(const rgi_rod *rod, const rgi_step *s
 
 /* add what coefficient `e.coefficient` changing by `value` does at the solution: stress (of the node's
  * four strains) and force (on its vertex) at fixed configuration */
-RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, const rgi_step *step, rgi_entry e, real value,
-                               real *stress, real *force)
+RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, const rgi_step *step, rgi_entry e, real value, real *stress,
+                               real *force)
 {
     int i = e.node;
     const real *k = rod->coef + RGI_NC * i, *y = rod->sy + RGI_NS * i;
@@ -141,10 +141,8 @@ RG_FN void rgi_coefficient_jvp(const rgi_rod *rod, const rgi_step *step, rgi_ent
     case RGI_C:
         for (int d = 0; d < 3; d++) {
             real x = rod->y[3 * i + d], xt = rgi_past(step, rod->x[3 * i + d], rod->xp[3 * i + d]);
-            if (e.coefficient == RGI_M)
-                force[d] += value * rgi_inertia_per_mass(rod, i, d);
-            else
-                force[d] += value * k[RGI_M] * rate * (x - xt);
+            if (e.coefficient == RGI_M) force[d] += value * rgi_inertia_per_mass(rod, i, d);
+            else force[d] += value * k[RGI_M] * rate * (x - xt);
         }
         break;
     default: break;
@@ -224,8 +222,7 @@ RG_FN void rgi_history_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tang
 
 /* what the cotangent w [4] of node i's stresses gives to past strains, adds to st [4], and to the past
  * memory, adds to zt [2] */
-RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, const real *w, real *st,
-                           real *zt)
+RG_FN void rgi_history_adj(const rgi_rod *rod, const rgi_step *step, int i, const real *w, real *st, real *zt)
 {
     const real *k = rod->coef + RGI_NC * i;
     const real rate = rgi_step_rate(step);
@@ -258,8 +255,7 @@ RG_FN void rgi_tangent_freeze(rgi_tangent d, rmask alive, int i)
         d.xp[3 * i + c] = rg_select(alive, d.xp[3 * i + c], d.x[3 * i + c]);
         d.vp[3 * i + c] = rg_select(alive, d.vp[3 * i + c], d.v[3 * i + c]);
     }
-    for (int c = 0; c < RGI_NS; c++)
-        d.sp[RGI_NS * i + c] = rg_select(alive, d.sp[RGI_NS * i + c], d.s[RGI_NS * i + c]);
+    for (int c = 0; c < RGI_NS; c++) d.sp[RGI_NS * i + c] = rg_select(alive, d.sp[RGI_NS * i + c], d.s[RGI_NS * i + c]);
     for (int c = 0; c < 2; c++) d.zp[2 * i + c] = rg_select(alive, d.zp[2 * i + c], d.z[2 * i + c]);
 }
 
@@ -279,8 +275,7 @@ RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_c
 }
 
 /* First half of its adjoint: the cotangent s_bar [4] of the step's strains, written; d stays. */
-RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d,
-                                  real *s_bar)
+RG_FN void rgi_strains_accept_adj(const rgi_rod *rod, const rgi_step *step, int i, rgi_tangent d, real *s_bar)
 {
     const real gain = RG_C(1.0) - rgi_step_keep(step, rod->coef + RGI_NC * i);
     for (int c = 0; c < RGI_NS; c++) s_bar[c] = RG_TERM(d.s[RGI_NS * i + c]);
@@ -321,8 +316,7 @@ RG_FN void rgi_strains_past_adj(const rgi_rod *rod, const rgi_step *step, rmask 
 RG_FN void rgi_strain_jvp(const rgi_rod *rod, int i, const real *dy, real *ds)
 {
     const real *p = dy + RGI_NU * i;
-    if (i < rod->n - 1)
-        ds[0] = v3_dot(v3_load(rod->t + 4 * i), v3_sub(v3_load(p + 4), v3_load(p)));
+    if (i < rod->n - 1) ds[0] = v3_dot(v3_load(rod->t + 4 * i), v3_sub(v3_load(p + 4), v3_load(p)));
     if (i < 1 || i >= rod->n - 1) return;
     vec3 e = v3_sub(v3_load(p), v3_load(p - 4)), f = v3_sub(v3_load(p + 4), v3_load(p));
     const real *g = rod->g + RGI_NG * i;

@@ -65,8 +65,7 @@ RG_FN void rgi_turn_backsolve(const rgi_rod *rod, const real *diag, const real *
 RG_FN void rgi_turn_start(rgi_rod *rod, rgi_turn *work)
 {
     rgi_edges(rod, rod->x);
-    RG_TEAM_FOR(i, 0, rod->n)
-    {
+    RG_TEAM_FOR(i, 0, rod->n) {
         real *p = work->joint + 5 * i, *base = work->base + 3 * i, *trial = work->trial + 3 * i;
         for (int c = 0; c < 3; c++) base[c] = trial[c] = rg_set1(c == 0 ? 1.0 : 0.0);
         for (int c = 0; c < RGI_NU; c++) rod->dy[RGI_NU * i + c] = rg_set1(0.0);
@@ -95,8 +94,7 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
 {
     const real half = rg_set1(0.5);
     real phi = rg_set1(0.0);
-    RG_TEAM_FOR(i, 1, rod->n - 1)
-    {
+    RG_TEAM_FOR(i, 1, rod->n - 1) {
         const real *q = work->joint + 5 * i, *e = work->trial + 3 * i - 3, *f = e + 3;
         const real *w = rod->w + RGI_NW * i;
         real *p = work->part + 5 * i;
@@ -129,8 +127,7 @@ RG_FN real rgi_turn_assemble(const rgi_rod *rod, const rgi_turn *work, real shar
 RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 {
     rmask bad = rg_false();
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(j, 0, rod->n - 1) {
         const real *before = work->part + 5 * j, *after = before + 5;
         rod->grad[RGI_NU * j + 3] = before[1] + after[0];
         work->diag[j] = before[4] + after[2];
@@ -146,13 +143,11 @@ RG_FN rmask rgi_turn_matrix(rgi_rod *rod, rgi_turn *work)
 RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask move)
 {
     const real one = rg_set1(1.0);
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(j, 0, rod->n - 1) {
         if (rod->fixed[j] & RGI_FIXED_THETA) continue;
         const real *base = work->base + 3 * j;
         real *trial = work->trial + 3 * j;
-        real half = RG_C(0.5) * alpha * rod->dy[RGI_NU * j + 3], u = half * half,
-             q = one / (one + u);
+        real half = RG_C(0.5) * alpha * rod->dy[RGI_NU * j + 3], u = half * half, q = one / (one + u);
         real c = (one - u) * q, s = RG_C(2.0) * half * q;
         trial[0] = rg_select(move, rg_fms(base[0], c, base[1] * s), trial[0]);
         trial[1] = rg_select(move, rg_dot2(base[0], s, base[1], c), trial[1]);
@@ -166,8 +161,7 @@ RG_FN void rgi_turn_move(const rgi_rod *rod, rgi_turn *work, real alpha, rmask m
 RG_FN real rgi_turn_increment(rgi_rod *rod, rmask take)
 {
     real largest = rg_set1(0.0);
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(j, 0, rod->n - 1) {
         real *dy = rod->dy + RGI_NU * j + 3, to = -rod->grad[RGI_NU * j + 3];
         *dy = rg_select(take, to, *dy);
         largest = rg_max(largest, rg_abs(*dy) * rod->sy[RGI_NS * j]);
@@ -193,8 +187,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
             real phi = rgi_turn_assemble(rod, work, rg_select(indefinite, zero, one));
             if (again == 0) {
                 take = rgi_newton_take(&newton, phi, 0);
-                RG_TEAM_FOR(i, 0, 3 * rod->n)
-                    work->base[i] = rg_select(take, work->trial[i], work->base[i]);
+                RG_TEAM_FOR(i, 0, 3 * rod->n) work->base[i] = rg_select(take, work->trial[i], work->base[i]);
                 RG_TEAM_SYNC();
             }
             indefinite = rgi_turn_matrix(rod, work);
@@ -208,8 +201,7 @@ RG_FN rgi_outcome rgi_turn_solve(rgi_rod *rod, const rgi_step *step, rgi_turn *w
         rgi_turn_move(rod, work, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
     }
-    RG_TEAM_FOR(j, 0, rod->n - 1)
-    {
+    RG_TEAM_FOR(j, 0, rod->n - 1) {
         const real *turn = work->trial + 3 * j;
         vec3 t = v3_load(rod->t + 4 * j), m = v3_load(rod->m1 + 3 * j);
         vec3 to = v3_perpendicular(t, v3_axpy(turn[1], v3_cross(t, m), v3_scale(turn[0], m)));

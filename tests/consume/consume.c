@@ -37,8 +37,7 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
     rg_status status = rg_model_create(MARKERS, 1, grippers, CLAMPS, &rope, err);
     if (status == RG_OK) status = rg_batch_create(rope, 1, &opts, &batch, err);
     if (status == RG_OK)
-        status = rg_batch_carry_directors(batch, m0[0], recorded[0][0], clamp_x[0][0],
-                                          clamp_m[0][0], err);
+        status = rg_batch_carry_directors(batch, m0[0], recorded[0][0], clamp_x[0][0], clamp_m[0][0], err);
     if (status == RG_OK) status = rg_batch_forward(batch, &in, &out, NULL, err);
     if (status == RG_OK) status = rg_batch_adjoint(batch, &bar, &gradients, NULL, err);
     *slope = 0.0;
@@ -64,8 +63,7 @@ int main(void)
     int grippers[] = {0, 1, 10, 11}; /* two markers ride on each gripper */
     for (int f = 0; f < FRAMES; f++) {
         double s = (double)f / (FRAMES - 1), shift = 0.2 * s * s * (3 - 2 * s);
-        for (int k = 0; k < MARKERS; k++)
-            recorded[f][k][0] = k / (MARKERS - 1.0) - (k >= 10 ? shift : 0.0);
+        for (int k = 0; k < MARKERS; k++) recorded[f][k][0] = k / (MARKERS - 1.0) - (k >= 10 ? shift : 0.0);
     }
     rg_recording recording = {.n_frames = FRAMES,
                               .n_markers = MARKERS,
@@ -100,8 +98,8 @@ int main(void)
         fprintf(stderr, "consume: %s\n", err.text);
         return EXIT_FAILURE;
     }
-    printf("rodgrad %s: the middle ends at z = %.3f m; a stiffer rope by 1e-4 N m^2 moves it by %.1e m\n",
-           rg_version(), simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
+    printf("rodgrad %s: the middle ends at z = %.3f m; a stiffer rope by 1e-4 N m^2 moves it by %.1e m\n", rg_version(),
+           simulated[FRAMES - 1][MARKERS / 2][2], 1e-4 * slope);
     print_gpus();
     return simulated[FRAMES - 1][MARKERS / 2][2] < 0 && slope * slope > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -50,38 +50,35 @@ const char *cublasGetStatusString(cublasStatus_t status);
 
 cublasStatus_t cublasDscal(cublasHandle_t handle, int n, const double *alpha, double *x, int incx);
 cublasStatus_t cublasDcopy(cublasHandle_t handle, int n, const double *x, int incx, double *y, int incy);
-cublasStatus_t cublasDaxpy(cublasHandle_t handle, int n, const double *alpha, const double *x, int incx,
-                           double *y, int incy);
+cublasStatus_t cublasDaxpy(cublasHandle_t handle, int n, const double *alpha, const double *x, int incx, double *y,
+                           int incy);
 
 cublasStatus_t cublasDgemv(cublasHandle_t handle, cublasOperation_t trans, int m, int n, const double *alpha,
                            const double *a, int lda, const double *x, int incx, const double *beta, double *y,
                            int incy);
 cublasStatus_t cublasDgemvStridedBatched(cublasHandle_t handle, cublasOperation_t trans, int m, int n,
                                          const double *alpha, const double *a, int lda, long long stride_a,
-                                         const double *x, int incx, long long stride_x, const double *beta,
-                                         double *y, int incy, long long stride_y, int batch);
-cublasStatus_t cublasDsymv(cublasHandle_t handle, cublasFillMode_t uplo, int n, const double *alpha,
-                           const double *a, int lda, const double *x, int incx, const double *beta, double *y,
-                           int incy);
+                                         const double *x, int incx, long long stride_x, const double *beta, double *y,
+                                         int incy, long long stride_y, int batch);
+cublasStatus_t cublasDsymv(cublasHandle_t handle, cublasFillMode_t uplo, int n, const double *alpha, const double *a,
+                           int lda, const double *x, int incx, const double *beta, double *y, int incy);
 
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, int k, const double *alpha, const double *a, int lda, const double *b,
-                           int ldb, const double *beta, double *c, int ldc);
-cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa,
-                                         cublasOperation_t transb, int m, int n, int k, const double *alpha,
-                                         const double *a, int lda, long long stride_a, const double *b,
-                                         int ldb, long long stride_b, const double *beta, double *c, int ldc,
-                                         long long stride_c, int batch);
-cublasStatus_t cublasDsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans, int n,
-                           int k, const double *alpha, const double *a, int lda, const double *beta,
-                           double *c, int ldc);
+cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                           int k, const double *alpha, const double *a, int lda, const double *b, int ldb,
+                           const double *beta, double *c, int ldc);
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb,
+                                         int m, int n, int k, const double *alpha, const double *a, int lda,
+                                         long long stride_a, const double *b, int ldb, long long stride_b,
+                                         const double *beta, double *c, int ldc, long long stride_c, int batch);
+cublasStatus_t cublasDsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans, int n, int k,
+                           const double *alpha, const double *a, int lda, const double *beta, double *c, int ldc);
 /* C = alpha op(A) + beta op(B); C may be A or B when that one is not transposed */
-cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, const double *alpha, const double *a, int lda, const double *beta,
-                           const double *b, int ldb, double *c, int ldc);
+cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                           const double *alpha, const double *a, int lda, const double *beta, const double *b, int ldb,
+                           double *c, int ldc);
 /* C = diag(x) A (left) or A diag(x) (right); C may be A */
-cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, int n, const double *a,
-                           int lda, const double *x, int incx, double *c, int ldc);
+cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, int n, const double *a, int lda,
+                           const double *x, int incx, double *c, int ldc);
 }
 
 #endif

@@ -19,20 +19,20 @@
 #define CUDART_VERSION 13000
 
 /* name, value, sentence */
-#define RGS_CUDA_ERRORS(X)                                                                                   \
-    X(cudaSuccess, 0, "no error")                                                                            \
-    X(cudaErrorInvalidValue, 1, "invalid argument")                                                          \
-    X(cudaErrorMemoryAllocation, 2, "out of memory")                                                         \
-    X(cudaErrorInitializationError, 3, "initialization error")                                               \
-    X(cudaErrorInvalidConfiguration, 9, "invalid configuration argument")                                    \
-    X(cudaErrorInsufficientDriver, 35, "CUDA driver version is insufficient for CUDA runtime version")       \
-    X(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                                         \
-    X(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                          \
-    X(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                 \
-    X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                        \
-    X(cudaErrorNotReady, 600, "device not ready")                                                            \
-    X(cudaErrorIllegalAddress, 700, "an illegal memory access was encountered")                              \
-    X(cudaErrorLaunchFailure, 719, "unspecified launch failure")                                             \
+#define RGS_CUDA_ERRORS(X)                                                                                             \
+    X(cudaSuccess, 0, "no error")                                                                                      \
+    X(cudaErrorInvalidValue, 1, "invalid argument")                                                                    \
+    X(cudaErrorMemoryAllocation, 2, "out of memory")                                                                   \
+    X(cudaErrorInitializationError, 3, "initialization error")                                                         \
+    X(cudaErrorInvalidConfiguration, 9, "invalid configuration argument")                                              \
+    X(cudaErrorInsufficientDriver, 35, "CUDA driver version is insufficient for CUDA runtime version")                 \
+    X(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                                                   \
+    X(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                                    \
+    X(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                           \
+    X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                  \
+    X(cudaErrorNotReady, 600, "device not ready")                                                                      \
+    X(cudaErrorIllegalAddress, 700, "an illegal memory access was encountered")                                        \
+    X(cudaErrorLaunchFailure, 719, "unspecified launch failure")                                                       \
     X(cudaErrorUnknown, 999, "unknown error")
 
 #define RGS_ENTRY(name, value, sentence) name = value,
@@ -157,8 +157,7 @@ template <typename T> cudaError_t cudaMalloc(T **pointer, size_t bytes)
     return cudaMalloc((void **)(void *)pointer, bytes);
 }
 
-template <typename T>
-cudaError_t cudaMallocManaged(T **pointer, size_t bytes, unsigned flags = cudaMemAttachGlobal)
+template <typename T> cudaError_t cudaMallocManaged(T **pointer, size_t bytes, unsigned flags = cudaMemAttachGlobal)
 {
     return cudaMallocManaged((void **)(void *)pointer, bytes, flags);
 }
@@ -173,24 +172,21 @@ template <typename T> cudaError_t cudaMallocHost(T **pointer, size_t bytes)
     return cudaMallocHost((void **)(void *)pointer, bytes);
 }
 
-template <typename... A>
-cudaError_t cudaFuncSetAttribute(void (*kernel)(A...), cudaFuncAttribute attribute, int value)
+template <typename... A> cudaError_t cudaFuncSetAttribute(void (*kernel)(A...), cudaFuncAttribute attribute, int value)
 {
     return cudaFuncSetAttribute((const void *)kernel, attribute, value);
 }
 
-template <typename... A>
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *attributes, void (*kernel)(A...))
+template <typename... A> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *attributes, void (*kernel)(A...))
 {
     return cudaFuncGetAttributes(attributes, (const void *)kernel);
 }
 
 template <typename... A>
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void (*kernel)(A...),
-                                                          int block_threads, size_t shared_bytes)
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void (*kernel)(A...), int block_threads,
+                                                          size_t shared_bytes)
 {
-    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, (const void *)kernel, block_threads,
-                                                         shared_bytes);
+    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, (const void *)kernel, block_threads, shared_bytes);
 }
 
 /* what tests ask: bytes of device, managed and page-locked memory, and streams, events and modules, not given back */

@@ -351,9 +351,8 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function
                                                      size_t shared_bytes)
 {
     const rgs_kernel *k = (const rgs_kernel *)function;
-    return by_runtime([=] {
-        return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, k->address, block_threads, shared_bytes);
-    });
+    return by_runtime(
+        [=] { return cudaOccupancyMaxActiveBlocksPerMultiprocessor(blocks, k->address, block_threads, shared_bytes); });
 }
 
 CUresult cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,

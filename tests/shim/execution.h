@@ -2,8 +2,8 @@
  *
  * rgs_launch runs the blocks of a kernel one after the other and a block's threads as fibers, which change
  * only at barriers, shuffles and votes. Those join exactly the lanes of their mask: a whole warp (0xffffffff),
- * half of one (0x0000ffff, 0xffff0000), a quarter or an eighth. What would be undefined or a deadlock on a GPU aborts with a
- * sentence on stderr; fibers.cpp says what is checked and how the sanitizers see the threads. One-dimensional
+ * half of one (0x0000ffff, 0xffff0000), a quarter or an eighth. What would be undefined or a deadlock on a GPU aborts
+ * with a sentence on stderr; fibers.cpp says what is checked and how the sanitizers see the threads. One-dimensional
  * grids and blocks only, blocks of a multiple of 4 threads, no static __shared__, no atomics. */
 #ifndef RGS_EXECUTION_H
 #define RGS_EXECUTION_H
@@ -54,15 +54,7 @@ void *rgs_dynamic_shared(void);
 void rgs_set_order(int reverse);
 
 /* where lanes meet; a meeting completes when each lane of the mask has come */
-enum rgs_meeting {
-    RGS_SYNCTHREADS,
-    RGS_SYNCWARP,
-    RGS_SHFL,
-    RGS_SHFL_XOR,
-    RGS_SHFL_DOWN,
-    RGS_ANY,
-    RGS_BALLOT
-};
+enum rgs_meeting { RGS_SYNCTHREADS, RGS_SYNCWARP, RGS_SHFL, RGS_SHFL_XOR, RGS_SHFL_DOWN, RGS_ANY, RGS_BALLOT };
 
 void rgs_sync_block(void);
 void rgs_sync_warp(unsigned mask);
@@ -120,8 +112,7 @@ struct rgs_kernel {
     const void *address;
 };
 
-template <typename... A, size_t... I>
-void rgs_call(void (*kernel)(A...), void **arguments, std::index_sequence<I...>)
+template <typename... A, size_t... I> void rgs_call(void (*kernel)(A...), void **arguments, std::index_sequence<I...>)
 {
     kernel(*(std::remove_const_t<A> *)arguments[I]...);
 }
@@ -132,8 +123,14 @@ template <typename... A, void (*kernel)(A...)> struct rgs_invoker<kernel> {
 };
 
 #define RGS_TEXT(name) #name
-#define RGS_KERNEL(kernel) {RGS_NAME(kernel), rgs_invoker<kernel>::invoke, (const void *)kernel}
+#define RGS_KERNEL(kernel)                                                                                             \
+    {                                                                                                                  \
+        RGS_NAME(kernel), rgs_invoker<kernel>::invoke, (const void *)kernel                                            \
+    }
 #define RGS_NAME(name) RGS_TEXT(name)
-#define RGS_END {nullptr, nullptr, nullptr}
+#define RGS_END                                                                                                        \
+    {                                                                                                                  \
+        nullptr, nullptr, nullptr                                                                                      \
+    }
 
 #endif

@@ -98,8 +98,7 @@ struct machine {
     unsigned barriers;
     bool reverse;
     void *shared;
-    uint64_t
-        *order; /* addresses that stand for barriers: [warp][WHOLE_BLOCK groups][parity], then the block's */
+    uint64_t *order; /* addresses that stand for barriers: [warp][WHOLE_BLOCK groups][parity], then the block's */
     void *ended[MAX_ENDED];
     int ended_count;
     char finished; /* address that stands for the end of the kernel */
@@ -117,8 +116,7 @@ int chosen_order = -1;
 const char *const meeting_names[] = {"__syncthreads()",  "__syncwarp", "__shfl_sync",  "__shfl_xor_sync",
                                      "__shfl_down_sync", "__any_sync", "__ballot_sync"};
 
-[[noreturn]] __attribute__((format(printf, 2, 3))) RGS_QUIET void fail(const machine *m, const char *format,
-                                                                       ...)
+[[noreturn]] __attribute__((format(printf, 2, 3))) RGS_QUIET void fail(const machine *m, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -163,8 +161,8 @@ void map_stacks(machine *m, int threads)
     if (bytes != m->stack_bytes) drop_stacks(m);
     m->stack_bytes = bytes;
     for (; m->stacks < threads; m->stacks++) {
-        void *p = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p =
+            mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED) fail(m, "no memory for %d stacks of %zu bytes: lower RGS_STACK", threads, bytes);
         mprotect(p, page, PROT_NONE);
         m->lanes[m->stacks].stack = (char *)p + page;
@@ -302,8 +300,8 @@ RGS_QUIET void check_meeting(const machine *m, const warp *w, int group, rgs_mee
     unsigned elsewhere = waiting_for(w, t % WARP, mask, group, &other);
     if (elsewhere) {
         describe(there, sizeof there, w->kind[other], mask_of(other));
-        fail(m, "thread %d waits at %s and thread %d at %s: neither can go on", t, here,
-             first + lowest(elsewhere), there);
+        fail(m, "thread %d waits at %s and thread %d at %s: neither can go on", t, here, first + lowest(elsewhere),
+             there);
     }
     if (w->waiting[group] && (w->kind[group] != kind || w->bytes[group] != bytes)) {
         describe(there, sizeof there, w->kind[group], mask_of(group));
@@ -354,8 +352,7 @@ RGS_QUIET void meet(machine *m, int group, rgs_meeting kind, size_t bytes)
     w->bytes[group] = bytes;
     if (group == WHOLE_BLOCK) {
         if (m->left)
-            fail(m,
-                 "thread %d waits at __syncthreads() for threads of the block that have left the kernel (%d)",
+            fail(m, "thread %d waits at __syncthreads() for threads of the block that have left the kernel (%d)",
                  m->current, m->left);
         if (++m->at_barrier == m->threads) {
             m->at_barrier = 0;
@@ -399,12 +396,11 @@ RGS_QUIET int group_of(const machine *m, rgs_meeting kind, unsigned mask)
     char here[64];
     describe(here, sizeof here, kind, mask);
     while (group < WHOLE_WARP && mask != mask_of(group)) group++;
-    if (mask != mask_of(group)) fail(m, "thread %d at %s: a mask is a warp, half, a quarter or an eighth of one", t, here);
-    if (!(mask >> t % WARP & 1u))
-        fail(m, "thread %d at %s: its lane %d is not in the mask", t, here, t % WARP);
+    if (mask != mask_of(group))
+        fail(m, "thread %d at %s: a mask is a warp, half, a quarter or an eighth of one", t, here);
+    if (!(mask >> t % WARP & 1u)) fail(m, "thread %d at %s: its lane %d is not in the mask", t, here, t % WARP);
     if (mask & ~m->warps[t / WARP].exist)
-        fail(m, "thread %d at %s: the mask names lanes that a block of %d threads does not have", t, here,
-             m->threads);
+        fail(m, "thread %d at %s: the mask names lanes that a block of %d threads does not have", t, here, m->threads);
     return group;
 }
 
@@ -419,12 +415,12 @@ RGS_QUIET int leave(machine *m)
     if (waiting) {
         char there[64];
         describe(there, sizeof there, w->kind[group], mask_of(group));
-        fail(m, "thread %d leaves the kernel while thread %d waits for it at %s", t,
-             t / WARP * WARP + lowest(waiting), there);
+        fail(m, "thread %d leaves the kernel while thread %d waits for it at %s", t, t / WARP * WARP + lowest(waiting),
+             there);
     }
     if (m->at_barrier)
-        fail(m, "thread %d leaves the kernel while threads of the block wait for it at __syncthreads() (%d)",
-             t, m->at_barrier);
+        fail(m, "thread %d leaves the kernel while threads of the block wait for it at __syncthreads() (%d)", t,
+             m->at_barrier);
     w->ready &= ~bit;
     w->left |= bit;
     m->left++;
@@ -537,13 +533,11 @@ bool wants_reverse(void)
 RGS_QUIET void rgs_launch(const char *kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
                           const std::function<void()> &body)
 {
-    if (mine.m && mine.m->kernel)
-        fail(mine.m, "thread %u launches kernel %s: only the host can", threadIdx.x, kernel);
+    if (mine.m && mine.m->kernel) fail(mine.m, "thread %u launches kernel %s: only the host can", threadIdx.x, kernel);
     if (grid.y != 1 || grid.z != 1 || block.y != 1 || block.z != 1)
         fail(nullptr, "kernel %s: grids and blocks have one dimension here", kernel);
     if (rgs_check_launch(grid, block, shared_bytes, stream) != cudaSuccess) return;
-    if (block.x % 4u)
-        fail(nullptr, "kernel %s: a block of %u threads: make it a multiple of 4", kernel, block.x);
+    if (block.x % 4u) fail(nullptr, "kernel %s: a block of %u threads: make it a multiple of 4", kernel, block.x);
     if (!mine.m) mine.m = (machine *)calloc(1, sizeof *mine.m);
     machine *m = mine.m;
     if (!m) fail(nullptr, "kernel %s: no memory for its threads", kernel);
@@ -566,10 +560,7 @@ void rgs_set_order(int reverse) { chosen_order = reverse; }
 
 RGS_QUIET void *rgs_dynamic_shared(void) { return running("rgs_dynamic_shared()")->shared; }
 
-RGS_QUIET void rgs_sync_block(void)
-{
-    meet_in_order(running("__syncthreads()"), WHOLE_BLOCK, RGS_SYNCTHREADS);
-}
+RGS_QUIET void rgs_sync_block(void) { meet_in_order(running("__syncthreads()"), WHOLE_BLOCK, RGS_SYNCTHREADS); }
 
 RGS_QUIET void rgs_sync_warp(unsigned mask)
 {
@@ -577,14 +568,13 @@ RGS_QUIET void rgs_sync_warp(unsigned mask)
     meet_in_order(m, group_of(m, RGS_SYNCWARP, mask), RGS_SYNCWARP);
 }
 
-RGS_QUIET void rgs_shuffle(rgs_meeting kind, unsigned mask, int source, const void *in, void *out,
-                           size_t bytes)
+RGS_QUIET void rgs_shuffle(rgs_meeting kind, unsigned mask, int source, const void *in, void *out, size_t bytes)
 {
     machine *m = running(meeting_names[kind]);
     int group = group_of(m, kind, mask);
     if (source < 0 || source >= WARP || !(mask >> source & 1u))
-        fail(m, "thread %d at %s(0x%08x) reads lane %d, which is not in the mask", m->current,
-             meeting_names[kind], mask, source);
+        fail(m, "thread %d at %s(0x%08x) reads lane %d, which is not in the mask", m->current, meeting_names[kind],
+             mask, source);
     lane *l = &m->lanes[m->current];
     l->in = in;
     l->out = out;
@@ -607,6 +597,6 @@ RGS_QUIET unsigned rgs_vote(rgs_meeting kind, unsigned mask, int predicate)
 RGS_QUIET void rgs_check_width(rgs_meeting kind, int width)
 {
     if (width <= 0 || width > WARP || width & (width - 1))
-        fail(running(meeting_names[kind]), "thread %u at %s: a width of %d is not a power of two up to 32",
-             threadIdx.x, meeting_names[kind], width);
+        fail(running(meeting_names[kind]), "thread %u at %s: a width of %d is not a power of two up to 32", threadIdx.x,
+             meeting_names[kind], width);
 }

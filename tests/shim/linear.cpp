@@ -23,19 +23,13 @@ namespace
 
 CBLAS_TRANSPOSE transposed(cublasOperation_t op) { return op == CUBLAS_OP_N ? CblasNoTrans : CblasTrans; }
 
-CBLAS_UPLO triangle(cublasFillMode_t uplo)
-{
-    return uplo == CUBLAS_FILL_MODE_LOWER ? CblasLower : CblasUpper;
-}
+CBLAS_UPLO triangle(cublasFillMode_t uplo) { return uplo == CUBLAS_FILL_MODE_LOWER ? CblasLower : CblasUpper; }
 
 char triangle_letter(cublasFillMode_t uplo) { return uplo == CUBLAS_FILL_MODE_LOWER ? 'L' : 'U'; }
 
 bool op_known(cublasOperation_t op) { return op == CUBLAS_OP_N || op == CUBLAS_OP_T || op == CUBLAS_OP_C; }
 
-bool fill_known(cublasFillMode_t uplo)
-{
-    return uplo == CUBLAS_FILL_MODE_LOWER || uplo == CUBLAS_FILL_MODE_UPPER;
-}
+bool fill_known(cublasFillMode_t uplo) { return uplo == CUBLAS_FILL_MODE_LOWER || uplo == CUBLAS_FILL_MODE_UPPER; }
 
 /* rows by columns in memory, with a leading dimension */
 bool matrix_ok(int device, const double *a, int rows, int columns, int lda)
@@ -49,8 +43,8 @@ bool matrix_ok(int device, const double *a, int rows, int columns, int lda)
 /* the operand of op() that becomes rows by columns */
 bool operand_ok(int device, cublasOperation_t op, const double *a, int rows, int columns, int lda)
 {
-    return op_known(op) && (op == CUBLAS_OP_N ? matrix_ok(device, a, rows, columns, lda)
-                                              : matrix_ok(device, a, columns, rows, lda));
+    return op_known(op) &&
+           (op == CUBLAS_OP_N ? matrix_ok(device, a, rows, columns, lda) : matrix_ok(device, a, columns, rows, lda));
 }
 
 bool vector_ok(int device, const double *x, int n, int inc)
@@ -64,13 +58,11 @@ bool vector_ok(int device, const double *x, int n, int inc)
 bool scalar_ok(const double *alpha)
 {
     cudaPointerAttributes facts;
-    return alpha && cudaPointerGetAttributes(&facts, alpha) == cudaSuccess &&
-           facts.type != cudaMemoryTypeDevice;
+    return alpha && cudaPointerGetAttributes(&facts, alpha) == cudaSuccess && facts.type != cudaMemoryTypeDevice;
 }
 
 /* factorisations: the matrix, its workspace and info */
-bool square_ok(const cusolverDnContext *handle, cublasFillMode_t uplo, int n, const double *a, int lda,
-               const int *info)
+bool square_ok(const cusolverDnContext *handle, cublasFillMode_t uplo, int n, const double *a, int lda, const int *info)
 {
     return fill_known(uplo) && matrix_ok(handle->device, a, n, n, lda) &&
            rgs_device_range(info, sizeof *info, handle->device);
@@ -90,10 +82,10 @@ int syevd_work(int n) { return 1 + 6 * n + 2 * n * n; }
 /* ---- cuBLAS ---- */
 
 /* leaves the calling function when the handle or a condition is bad */
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;                                                   \
-        if (!(condition)) return CUBLAS_STATUS_INVALID_VALUE;                                                \
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;                                                             \
+        if (!(condition)) return CUBLAS_STATUS_INVALID_VALUE;                                                          \
     } while (0)
 
 cublasStatus_t cublasCreate(cublasHandle_t *handle)
@@ -132,8 +124,7 @@ cublasStatus_t cublasSetAtomicsMode(cublasHandle_t handle, cublasAtomicsMode_t m
 
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void *workspace, size_t bytes)
 {
-    REQUIRE(!bytes ||
-            ((uintptr_t)workspace % 256u == 0u && rgs_device_range(workspace, bytes, handle->device)));
+    REQUIRE(!bytes || ((uintptr_t)workspace % 256u == 0u && rgs_device_range(workspace, bytes, handle->device)));
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -183,21 +174,18 @@ cublasStatus_t cublasDcopy(cublasHandle_t handle, int n, const double *x, int in
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDaxpy(cublasHandle_t handle, int n, const double *alpha, const double *x, int incx,
-                           double *y, int incy)
+cublasStatus_t cublasDaxpy(cublasHandle_t handle, int n, const double *alpha, const double *x, int incx, double *y,
+                           int incy)
 {
-    REQUIRE(scalar_ok(alpha) && vector_ok(handle->device, x, n, incx) &&
-            vector_ok(handle->device, y, n, incy));
+    REQUIRE(scalar_ok(alpha) && vector_ok(handle->device, x, n, incx) && vector_ok(handle->device, y, n, incy));
     cblas_daxpy(n, *alpha, x, incx, y, incy);
     return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasDgemv(cublasHandle_t handle, cublasOperation_t trans, int m, int n, const double *alpha,
-                           const double *a, int lda, const double *x, int incx, const double *beta, double *y,
-                           int incy)
+                           const double *a, int lda, const double *x, int incx, const double *beta, double *y, int incy)
 {
-    REQUIRE(op_known(trans) && scalar_ok(alpha) && scalar_ok(beta) &&
-            matrix_ok(handle->device, a, m, n, lda) &&
+    REQUIRE(op_known(trans) && scalar_ok(alpha) && scalar_ok(beta) && matrix_ok(handle->device, a, m, n, lda) &&
             vector_ok(handle->device, x, trans == CUBLAS_OP_N ? n : m, incx) &&
             vector_ok(handle->device, y, trans == CUBLAS_OP_N ? m : n, incy));
     cblas_dgemv(CblasColMajor, transposed(trans), m, n, *alpha, a, lda, x, incx, *beta, y, incy);
@@ -206,45 +194,41 @@ cublasStatus_t cublasDgemv(cublasHandle_t handle, cublasOperation_t trans, int m
 
 cublasStatus_t cublasDgemvStridedBatched(cublasHandle_t handle, cublasOperation_t trans, int m, int n,
                                          const double *alpha, const double *a, int lda, long long stride_a,
-                                         const double *x, int incx, long long stride_x, const double *beta,
-                                         double *y, int incy, long long stride_y, int batch)
+                                         const double *x, int incx, long long stride_x, const double *beta, double *y,
+                                         int incy, long long stride_y, int batch)
 {
     REQUIRE(batch >= 0);
     for (int i = 0; i < batch; i++) {
-        cublasStatus_t status = cublasDgemv(handle, trans, m, n, alpha, a + i * stride_a, lda,
-                                            x + i * stride_x, incx, beta, y + i * stride_y, incy);
+        cublasStatus_t status = cublasDgemv(handle, trans, m, n, alpha, a + i * stride_a, lda, x + i * stride_x, incx,
+                                            beta, y + i * stride_y, incy);
         if (status != CUBLAS_STATUS_SUCCESS) return status;
     }
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDsymv(cublasHandle_t handle, cublasFillMode_t uplo, int n, const double *alpha,
-                           const double *a, int lda, const double *x, int incx, const double *beta, double *y,
-                           int incy)
+cublasStatus_t cublasDsymv(cublasHandle_t handle, cublasFillMode_t uplo, int n, const double *alpha, const double *a,
+                           int lda, const double *x, int incx, const double *beta, double *y, int incy)
 {
-    REQUIRE(fill_known(uplo) && scalar_ok(alpha) && scalar_ok(beta) &&
-            matrix_ok(handle->device, a, n, n, lda) && vector_ok(handle->device, x, n, incx) &&
-            vector_ok(handle->device, y, n, incy));
+    REQUIRE(fill_known(uplo) && scalar_ok(alpha) && scalar_ok(beta) && matrix_ok(handle->device, a, n, n, lda) &&
+            vector_ok(handle->device, x, n, incx) && vector_ok(handle->device, y, n, incy));
     cblas_dsymv(CblasColMajor, triangle(uplo), n, *alpha, a, lda, x, incx, *beta, y, incy);
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, int k, const double *alpha, const double *a, int lda, const double *b,
-                           int ldb, const double *beta, double *c, int ldc)
+cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                           int k, const double *alpha, const double *a, int lda, const double *b, int ldb,
+                           const double *beta, double *c, int ldc)
 {
     REQUIRE(scalar_ok(alpha) && scalar_ok(beta) && operand_ok(handle->device, transa, a, m, k, lda) &&
             operand_ok(handle->device, transb, b, k, n, ldb) && matrix_ok(handle->device, c, m, n, ldc));
-    cblas_dgemm(CblasColMajor, transposed(transa), transposed(transb), m, n, k, *alpha, a, lda, b, ldb, *beta,
-                c, ldc);
+    cblas_dgemm(CblasColMajor, transposed(transa), transposed(transb), m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa,
-                                         cublasOperation_t transb, int m, int n, int k, const double *alpha,
-                                         const double *a, int lda, long long stride_a, const double *b,
-                                         int ldb, long long stride_b, const double *beta, double *c, int ldc,
-                                         long long stride_c, int batch)
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb,
+                                         int m, int n, int k, const double *alpha, const double *a, int lda,
+                                         long long stride_a, const double *b, int ldb, long long stride_b,
+                                         const double *beta, double *c, int ldc, long long stride_c, int batch)
 {
     REQUIRE(batch >= 0);
     for (int i = 0; i < batch; i++) {
@@ -255,9 +239,8 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans, int n,
-                           int k, const double *alpha, const double *a, int lda, const double *beta,
-                           double *c, int ldc)
+cublasStatus_t cublasDsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasOperation_t trans, int n, int k,
+                           const double *alpha, const double *a, int lda, const double *beta, double *c, int ldc)
 {
     REQUIRE(fill_known(uplo) && scalar_ok(alpha) && scalar_ok(beta) &&
             operand_ok(handle->device, trans, a, n, k, lda) && matrix_ok(handle->device, c, n, n, ldc));
@@ -265,9 +248,9 @@ cublasStatus_t cublasDsyrk(cublasHandle_t handle, cublasFillMode_t uplo, cublasO
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m,
-                           int n, const double *alpha, const double *a, int lda, const double *beta,
-                           const double *b, int ldb, double *c, int ldc)
+cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cublasOperation_t transb, int m, int n,
+                           const double *alpha, const double *a, int lda, const double *beta, const double *b, int ldb,
+                           double *c, int ldc)
 {
     REQUIRE(scalar_ok(alpha) && scalar_ok(beta) && op_known(transa) && op_known(transb) &&
             matrix_ok(handle->device, c, m, n, ldc));
@@ -275,26 +258,22 @@ cublasStatus_t cublasDgeam(cublasHandle_t handle, cublasOperation_t transa, cubl
     bool use_a = *alpha != 0.0, use_b = *beta != 0.0;
     REQUIRE((!use_a || operand_ok(handle->device, transa, a, m, n, lda)) &&
             (!use_b || operand_ok(handle->device, transb, b, m, n, ldb)));
-    REQUIRE((c != a || (transa == CUBLAS_OP_N && lda == ldc)) &&
-            (c != b || (transb == CUBLAS_OP_N && ldb == ldc)));
+    REQUIRE((c != a || (transa == CUBLAS_OP_N && lda == ldc)) && (c != b || (transb == CUBLAS_OP_N && ldb == ldc)));
     for (size_t j = 0; j < (size_t)n; j++)
         for (size_t i = 0; i < (size_t)m; i++) {
             double sum = 0.0;
-            if (use_a)
-                sum += *alpha * (transa == CUBLAS_OP_N ? a[i + j * (size_t)lda] : a[j + i * (size_t)lda]);
-            if (use_b)
-                sum += *beta * (transb == CUBLAS_OP_N ? b[i + j * (size_t)ldb] : b[j + i * (size_t)ldb]);
+            if (use_a) sum += *alpha * (transa == CUBLAS_OP_N ? a[i + j * (size_t)lda] : a[j + i * (size_t)lda]);
+            if (use_b) sum += *beta * (transb == CUBLAS_OP_N ? b[i + j * (size_t)ldb] : b[j + i * (size_t)ldb]);
             c[i + j * (size_t)ldc] = sum;
         }
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, int n, const double *a,
-                           int lda, const double *x, int incx, double *c, int ldc)
+cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, int n, const double *a, int lda,
+                           const double *x, int incx, double *c, int ldc)
 {
-    REQUIRE((side == CUBLAS_SIDE_LEFT || side == CUBLAS_SIDE_RIGHT) &&
-            matrix_ok(handle->device, a, m, n, lda) && matrix_ok(handle->device, c, m, n, ldc) &&
-            (c != a || lda == ldc));
+    REQUIRE((side == CUBLAS_SIDE_LEFT || side == CUBLAS_SIDE_RIGHT) && matrix_ok(handle->device, a, m, n, lda) &&
+            matrix_ok(handle->device, c, m, n, ldc) && (c != a || lda == ldc));
     int length = side == CUBLAS_SIDE_LEFT ? m : n;
     REQUIRE(vector_ok(handle->device, x, length, incx));
     const double *first = incx < 0 ? x - (long long)(length - 1) * incx : x;
@@ -308,10 +287,10 @@ cublasStatus_t cublasDdgmm(cublasHandle_t handle, cublasSideMode_t side, int m, 
 
 /* ---- cuSOLVER ---- */
 
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!handle) return CUSOLVER_STATUS_NOT_INITIALIZED;                                                 \
-        if (!(condition)) return CUSOLVER_STATUS_INVALID_VALUE;                                              \
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!handle) return CUSOLVER_STATUS_NOT_INITIALIZED;                                                           \
+        if (!(condition)) return CUSOLVER_STATUS_INVALID_VALUE;                                                        \
     } while (0)
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *handle)
@@ -336,8 +315,8 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t str
     return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnDpotrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n,
-                                             double *a, int lda, int *work_size)
+cusolverStatus_t cusolverDnDpotrf_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, double *a,
+                                             int lda, int *work_size)
 {
     REQUIRE(work_size && fill_known(uplo) && matrix_ok(handle->device, a, n, n, lda));
     *work_size = potrf_work(n);
@@ -353,16 +332,16 @@ cusolverStatus_t cusolverDnDpotrf(cusolverDnHandle_t handle, cublasFillMode_t up
     return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnDpotrs(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns,
-                                  const double *a, int lda, double *b, int ldb, int *info)
+cusolverStatus_t cusolverDnDpotrs(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, int columns, const double *a,
+                                  int lda, double *b, int ldb, int *info)
 {
     REQUIRE(square_ok(handle, uplo, n, a, lda, info) && matrix_ok(handle->device, b, n, columns, ldb));
     *info = LAPACKE_dpotrs_work(LAPACK_COL_MAJOR, triangle_letter(uplo), n, columns, a, lda, b, ldb);
     return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnDpotri_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n,
-                                             double *a, int lda, int *work_size)
+cusolverStatus_t cusolverDnDpotri_bufferSize(cusolverDnHandle_t handle, cublasFillMode_t uplo, int n, double *a,
+                                             int lda, int *work_size)
 {
     return cusolverDnDpotrf_bufferSize(handle, uplo, n, a, lda, work_size);
 }
@@ -376,20 +355,17 @@ cusolverStatus_t cusolverDnDpotri(cusolverDnHandle_t handle, cublasFillMode_t up
     return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnDsyevd_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t jobz,
-                                             cublasFillMode_t uplo, int n, const double *a, int lda,
-                                             const double *w, int *work_size)
+cusolverStatus_t cusolverDnDsyevd_bufferSize(cusolverDnHandle_t handle, cusolverEigMode_t jobz, cublasFillMode_t uplo,
+                                             int n, const double *a, int lda, const double *w, int *work_size)
 {
-    REQUIRE(work_size && fill_known(uplo) &&
-            (jobz == CUSOLVER_EIG_MODE_NOVECTOR || jobz == CUSOLVER_EIG_MODE_VECTOR) &&
+    REQUIRE(work_size && fill_known(uplo) && (jobz == CUSOLVER_EIG_MODE_NOVECTOR || jobz == CUSOLVER_EIG_MODE_VECTOR) &&
             matrix_ok(handle->device, a, n, n, lda) && vector_ok(handle->device, w, n, 1));
     *work_size = syevd_work(n);
     return CUSOLVER_STATUS_SUCCESS;
 }
 
-cusolverStatus_t cusolverDnDsyevd(cusolverDnHandle_t handle, cusolverEigMode_t jobz, cublasFillMode_t uplo,
-                                  int n, double *a, int lda, double *w, double *work, int work_size,
-                                  int *info)
+cusolverStatus_t cusolverDnDsyevd(cusolverDnHandle_t handle, cusolverEigMode_t jobz, cublasFillMode_t uplo, int n,
+                                  double *a, int lda, double *w, double *work, int work_size, int *info)
 {
     REQUIRE((jobz == CUSOLVER_EIG_MODE_NOVECTOR || jobz == CUSOLVER_EIG_MODE_VECTOR) &&
             square_ok(handle, uplo, n, a, lda, info) && vector_ok(handle->device, w, n, 1) &&
@@ -397,8 +373,8 @@ cusolverStatus_t cusolverDnDsyevd(cusolverDnHandle_t handle, cusolverEigMode_t j
     int integers = 3 + 5 * n;
     int *integer_work = (int *)malloc((size_t)integers * sizeof *integer_work);
     if (!integer_work) return CUSOLVER_STATUS_ALLOC_FAILED;
-    *info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, jobz == CUSOLVER_EIG_MODE_VECTOR ? 'V' : 'N',
-                                triangle_letter(uplo), n, a, lda, w, work, work_size, integer_work, integers);
+    *info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, jobz == CUSOLVER_EIG_MODE_VECTOR ? 'V' : 'N', triangle_letter(uplo),
+                                n, a, lda, w, work, work_size, integer_work, integers);
     free(integer_work);
     memset(work, 0xff, (size_t)work_size * sizeof *work);
     return CUSOLVER_STATUS_SUCCESS;

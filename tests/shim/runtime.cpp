@@ -150,8 +150,7 @@ cudaError_t allocate(void **pointer, size_t bytes, cudaMemoryType type)
     if (!bytes) return cudaSuccess;
     guard held(all().lock);
     size_t used = used_bytes(current_device), have = device_bytes();
-    if (type != cudaMemoryTypeHost && (used > have || bytes > have - used))
-        return record(cudaErrorMemoryAllocation);
+    if (type != cudaMemoryTypeHost && (used > have || bytes > have - used)) return record(cudaErrorMemoryAllocation);
     void *memory;
     if (posix_memalign(&memory, 256, bytes)) return record(cudaErrorMemoryAllocation);
     memset(memory, 0xff, bytes);
@@ -254,13 +253,9 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attr, int device)
     case cudaDevAttrPageableMemoryAccess: *value = 0; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor: *value = prop.major; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor: *value = prop.minor; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
-        *value = (int)prop.sharedMemPerMultiprocessor;
-        return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = (int)prop.sharedMemPerMultiprocessor; return cudaSuccess;
     case cudaDevAttrMaxRegistersPerMultiprocessor: *value = prop.regsPerMultiprocessor; return cudaSuccess;
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *value = (int)prop.sharedMemPerBlockOptin;
-        return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = (int)prop.sharedMemPerBlockOptin; return cudaSuccess;
     }
     return record(cudaErrorInvalidValue);
 }
@@ -278,7 +273,7 @@ cudaError_t cudaPeekAtLastError(void) { return last_error; }
 
 const char *cudaGetErrorName(cudaError_t error)
 {
-#define RGS_ENTRY(name, value, sentence)                                                                     \
+#define RGS_ENTRY(name, value, sentence)                                                                               \
     case name: return #name;
     switch (error) {
         RGS_CUDA_ERRORS(RGS_ENTRY)
@@ -289,7 +284,7 @@ const char *cudaGetErrorName(cudaError_t error)
 
 const char *cudaGetErrorString(cudaError_t error)
 {
-#define RGS_ENTRY(name, value, sentence)                                                                     \
+#define RGS_ENTRY(name, value, sentence)                                                                               \
     case name: return sentence;
     switch (error) {
         RGS_CUDA_ERRORS(RGS_ENTRY)
@@ -300,10 +295,7 @@ const char *cudaGetErrorString(cudaError_t error)
 
 /* ---- memory ---- */
 
-cudaError_t cudaMalloc(void **pointer, size_t bytes)
-{
-    return allocate(pointer, bytes, cudaMemoryTypeDevice);
-}
+cudaError_t cudaMalloc(void **pointer, size_t bytes) { return allocate(pointer, bytes, cudaMemoryTypeDevice); }
 
 cudaError_t cudaMallocManaged(void **pointer, size_t bytes, unsigned flags)
 {
@@ -319,10 +311,7 @@ cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned flags)
     return allocate(pointer, bytes, cudaMemoryTypeHost);
 }
 
-cudaError_t cudaMallocHost(void **pointer, size_t bytes)
-{
-    return allocate(pointer, bytes, cudaMemoryTypeHost);
-}
+cudaError_t cudaMallocHost(void **pointer, size_t bytes) { return allocate(pointer, bytes, cudaMemoryTypeHost); }
 
 cudaError_t cudaFreeHost(void *pointer) { return release(pointer, true); }
 
@@ -353,8 +342,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *attributes, const vo
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t stream)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
     cudaError_t error = absent();
     if (error != cudaSuccess) return record(error);
@@ -369,8 +357,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
         from_device = device_range(from, bytes);
     }
     if (!(to_device ? device_range(to, bytes) : host_range(to, bytes))) return record(cudaErrorInvalidValue);
-    if (!(from_device ? device_range(from, bytes) : host_range(from, bytes)))
-        return record(cudaErrorInvalidValue);
+    if (!(from_device ? device_range(from, bytes) : host_range(from, bytes))) return record(cudaErrorInvalidValue);
     memmove(to, from, bytes);
     return cudaSuccess;
 }
@@ -392,10 +379,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
     return cudaSuccess;
 }
 
-cudaError_t cudaMemset(void *to, int value, size_t bytes)
-{
-    return cudaMemsetAsync(to, value, bytes, nullptr);
-}
+cudaError_t cudaMemset(void *to, int value, size_t bytes) { return cudaMemsetAsync(to, value, bytes, nullptr); }
 
 /* ---- streams and events ---- */
 
@@ -410,10 +394,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t *stream)
-{
-    return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
-}
+cudaError_t cudaStreamCreate(cudaStream_t *stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
@@ -459,8 +440,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     guard held(all().lock);
     if (!all().events.count(event) || !live(stream)) return record(cudaErrorInvalidResourceHandle);
-    if (event->device != (stream ? stream->device : current_device))
-        return record(cudaErrorInvalidResourceHandle);
+    if (event->device != (stream ? stream->device : current_device)) return record(cudaErrorInvalidResourceHandle);
     event->recorded = true;
     clock_gettime(CLOCK_MONOTONIC, &event->time);
     return cudaSuccess;
@@ -524,8 +504,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *attributes, const void *ke
     attributes->maxThreadsPerBlock = THREADS_BLOCK;
     attributes->numRegs = REGISTERS_THREAD;
     attributes->ptxVersion = attributes->binaryVersion = 90;
-    attributes->maxDynamicSharedSizeBytes =
-        it == all().kernels.end() ? SHARED_DEFAULT : it->second.dynamic_shared;
+    attributes->maxDynamicSharedSizeBytes = it == all().kernels.end() ? SHARED_DEFAULT : it->second.dynamic_shared;
     attributes->preferredShmemCarveout = it == all().kernels.end() ? -1 : it->second.carveout;
     return cudaSuccess;
 }
@@ -587,8 +566,7 @@ int rgs_device_range(const void *pointer, size_t bytes, int device)
 {
     guard held(all().lock);
     const allocation *a = holder(pointer, bytes);
-    return a &&
-           (a->type == cudaMemoryTypeManaged || (a->type == cudaMemoryTypeDevice && a->device == device));
+    return a && (a->type == cudaMemoryTypeManaged || (a->type == cudaMemoryTypeDevice && a->device == device));
 }
 
 int rgs_stream_device(cudaStream_t stream)

@@ -55,8 +55,7 @@ static double small_error(int n, int load, int at_vertex)
 {
     const double bend = 1.0, total = load == END_LOAD ? 3.0 * bend * sag : 8.0 * bend * sag;
     const double density = load == END_LOAD ? 1.0 : total / THEORY_GRAVITY;
-    theory_run *run =
-        at_vertex ? cantilever_at_vertex(n, bend, density) : cantilever(n, bend, density, 1, 1.0);
+    theory_run *run = at_vertex ? cantilever_at_vertex(n, bend, density) : cantilever(n, bend, density, 1, 1.0);
     run->opts.rollout.scheme = RG_SCHEME_STATIC;
     if (load == END_LOAD) run->force[3 * (run->n - 1) + 2] = -total;
     else run->opts.rollout.gravity[2] = -THEORY_GRAVITY;
@@ -100,8 +99,8 @@ static void cantilever_small(void **state)
         /* the second-order term of before goes with it: 1/(3 n) of the first, 0.01 in the order */
         (void)snprintf(what, sizeof what, "%s, clamp plane at a vertex", names[load]);
         theory_order(what, vertex, 3, 1.0 / segments[0], 1.0, 0.05);
-        (void)snprintf(what, sizeof what, "%s: clamp plane at a vertex, 40 segments, less %.4g %%",
-                       names[load], 100.0 * (of_n[load] / 40.0 + of_n2[load] / 1600.0));
+        (void)snprintf(what, sizeof what, "%s: clamp plane at a vertex, 40 segments, less %.4g %%", names[load],
+                       100.0 * (of_n[load] / 40.0 + of_n2[load] / 1600.0));
         theory_judge(what, vertex[1] - of_n[load] / 40.0 - of_n2[load] / 1600.0, 1e-6);
     }
 }
@@ -299,8 +298,7 @@ static void cantilever_elastica(void **state)
     for (int k = 0; k < 3; k++) {
         theory_run *run = cantilever(segments[k], 1.0, 1.0, STEPS, 1.0);
         run->opts.rollout.scheme = RG_SCHEME_STATIC;
-        for (int step = 0; step < STEPS; step++)
-            run->force[3 * (step * run->n + run->n - 1) + 2] = -0.5 * (step + 1);
+        for (int step = 0; step < STEPS; step++) run->force[3 * (step * run->n + run->n - 1) + 2] = -0.5 * (step + 1);
         theory_forward(run);
         print_message("  %d segments: %d Newton iterations in %d steps, at most %d\n", segments[k],
                       run->status.iterations, STEPS, run->status.worst_iterations);
@@ -345,8 +343,7 @@ static void cantilever_heavy(void **state)
         const tip exact = shooting(0.0, weights[w], path);
         char what[96];
         (void)snprintf(what, sizeof what, "exact, w L^3/EI = %g", weights[w]);
-        for (int i = 0; i <= SHOTS; i += SHOTS / 50)
-            theory_point("shapes", what, path[i].along, -path[i].down);
+        for (int i = 0; i <= SHOTS; i += SHOTS / 50) theory_point("shapes", what, path[i].along, -path[i].down);
         double error[3];
         for (int k = 0; k < 3; k++) {
             const int n = segments[k];
@@ -404,8 +401,7 @@ static void cantilever_elastica_deform(void **state)
             theory_run *run = cantilever(n, 1.0, 1.0, FRAMES, dt);
             run->opts.rollout.stepper = RG_STEPPER_DEFORM;
             theory_set(run->model, RG_DRAG, 7.0);
-            for (int step = 0; step < FRAMES; step++)
-                run->force[3 * (step * run->n + run->n - 1) + 2] = -some[l];
+            for (int step = 0; step < FRAMES; step++) run->force[3 * (step * run->n + run->n - 1) + 2] = -some[l];
             for (double time = 0.0; time < 6.0; time += FRAMES * dt) {
                 theory_forward_on(run);
                 for (int step = FRAMES / 4 - 1; n == 20 && step < FRAMES; step += FRAMES / 4)

@@ -150,9 +150,8 @@ typedef struct scene {
     const char *label;
 } scene;
 
-static const scene scenes[] = {{0.7, 0.0, 20.0, "level, EA/W = 20"},
-                               {0.7, 0.3, 20.0, "rising, EA/W = 20"},
-                               {0.9, 0.0, 4.0, "level, EA/W = 4"}};
+static const scene scenes[] = {
+    {0.7, 0.0, 20.0, "level, EA/W = 20"}, {0.7, 0.3, 20.0, "rising, EA/W = 20"}, {0.9, 0.0, 4.0, "level, EA/W = 4"}};
 enum { SCENES = sizeof scenes / sizeof *scenes };
 
 /* Links with lumps are the cable's integrals by the midpoint rule, which misses h^2/24 of what the slope
@@ -199,19 +198,16 @@ static void catenary_elastic(void **state)
                 if (n == 40) theory_point("tension", series, s, seen);
             }
             print_message("  %s, %d segments: %d Newton iterations\n", sc->label, n, run->status.iterations);
-            (void)snprintf(what, sizeof what, "%s, %d segments: any vertex, from the discrete solution",
-                           sc->label, n);
+            (void)snprintf(what, sizeof what, "%s, %d segments: any vertex, from the discrete solution", sc->label, n);
             theory_judge(what, discrete, 1e-6);
             if (n == 40) {
                 draw(&exact, run, sc->label);
                 (void)snprintf(what, sizeof what, "%s, 40 segments: shape, in lengths", sc->label);
                 theory_judge(what, shape[level], 1e-3);
-                (void)snprintf(what, sizeof what, "%s, 40 segments: depth below the first hinge, relative",
-                               sc->label);
+                (void)snprintf(what, sizeof what, "%s, 40 segments: depth below the first hinge, relative", sc->label);
                 /* the lowest point is where the tension is level, s = v */
                 theory_judge(what, lowest(run) / -irvine(&exact, exact.v).z - 1.0, 1e-3);
-                (void)snprintf(what, sizeof what, "%s, 40 segments: tension of any edge, relative",
-                               sc->label);
+                (void)snprintf(what, sizeof what, "%s, 40 segments: tension of any edge, relative", sc->label);
                 theory_judge(what, tension, 1e-3);
             }
             theory_run_free(run);
@@ -230,8 +226,7 @@ static void catenary_deform(void **state)
     (void)state;
     enum { FRAMES = 400 };
     static const int segments[] = {10, 20, 40};
-    static const scene level[] = {{0.7, 0.0, 1e12, "level, inextensible"},
-                                  {0.7, 0.3, 1e12, "rising, inextensible"}};
+    static const scene level[] = {{0.7, 0.0, 1e12, "level, inextensible"}, {0.7, 0.3, 1e12, "rising, inextensible"}};
     theory_case("catenary_deform", "the catenary by damped motion of the deform stepper",
                 "Irvine 1981, Cable Structures, the elastic catenary without stretch");
     theory_panel("shapes", "along, in lengths", "up, in lengths", 0);

@@ -32,8 +32,7 @@ static double joint_turn(double moment, double d)
 /* vertices [n + 2][3] of the polygon of n segments, L = 1, under M/EI; returns the angle of its last edge */
 static double polygon(int n, double moment, double *x)
 {
-    const double edge = 1.0 / n, root = joint_turn(moment, 0.5 * (edge + THEORY_GRIP)),
-                 turn = joint_turn(moment, edge);
+    const double edge = 1.0 / n, root = joint_turn(moment, 0.5 * (edge + THEORY_GRIP)), turn = joint_turn(moment, edge);
     double angle = root;
     for (int c = 0; c < 6; c++) x[c] = 0.0;
     x[0] = -THEORY_GRIP;
@@ -72,16 +71,15 @@ static theory_run *curl(int n, double moment, int steps)
         first[1] = -last[1];
     }
     theory_forward(run);
-    print_message("  %d segments: %d Newton iterations in %d steps, at most %d\n", n, run->status.iterations,
-                  steps, run->status.worst_iterations);
+    print_message("  %d segments: %d Newton iterations in %d steps, at most %d\n", n, run->status.iterations, steps,
+                  run->status.worst_iterations);
     assert_int_equal(run->status.unstable, -1);
     return run;
 }
 
 static double apart(const double *a, const double *b)
 {
-    return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) +
-                (a[2] - b[2]) * (a[2] - b[2]));
+    return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
 }
 
 /* the farthest any vertex is from the polygon, over all steps [m] */
@@ -90,8 +88,7 @@ static double polygon_error(const theory_run *run, int n, double moment)
     double x[3 * MOST], worst = 0.0;
     for (int step = 0; step < run->steps; step++) {
         (void)polygon(n, moment * (step + 1) / run->steps, x);
-        for (int i = 0; i < run->n; i++)
-            worst = fmax(worst, apart(x + 3 * i, run->x + 3 * (step * run->n + i)));
+        for (int i = 0; i < run->n; i++) worst = fmax(worst, apart(x + 3 * i, run->x + 3 * (step * run->n + i)));
     }
     return worst;
 }

@@ -66,18 +66,14 @@ static double discrete_by_eigenvalues(int n, int free_end)
 }
 
 /* the lesser P of P (1 - P/EA) = load */
-static double force_of(double load, double stretch)
-{
-    return 0.5 * stretch * (1.0 - sqrt(1.0 - 4.0 * load / stretch));
-}
+static double force_of(double load, double stretch) { return 0.5 * stretch * (1.0 - sqrt(1.0 - 4.0 * load / stretch)); }
 
 static theory_run *column(const theory_rod *rod, int steps, double shortening)
 {
     double x[(MOST + 3) * 3] = {0.0};
     const int n = rod->segments;
     for (int i = 0; i < n + 1 + rod->grip_begin + rod->grip_end; i++)
-        x[3 * i] =
-            theory_arc(rod, i) - shortening * fmin(fmax(theory_arc(rod, i), 0.0), rod->length) / rod->length;
+        x[3 * i] = theory_arc(rod, i) - shortening * fmin(fmax(theory_arc(rod, i), 0.0), rod->length) / rod->length;
     theory_run *run = theory_run_make(theory_model(rod, 0, 0), x, up, steps, 1.0);
     run->opts.rollout.scheme = RG_SCHEME_STATIC;
     return run;
@@ -259,8 +255,7 @@ static void euler_elastica_clamped(void **state)
         print_message("  %d segments: %.1f iterations a step\n", segments[level], iterations);
         for (int k = 0; k < STEPS; k++) {
             /* the grippers' way less what the load takes of the length */
-            const elastica e =
-                clamped_elastica_shortened(shortening_at(k, stretch) - load[k] * unit_load / stretch);
+            const elastica e = clamped_elastica_shortened(shortening_at(k, stretch) - load[k] * unit_load / stretch);
             of_load[level][k] = load[k] / e.load - 1.0;
             of_deflection[level][k] = deflection[k] / e.deflection - 1.0;
             if (segments[level] == 40)
@@ -380,15 +375,13 @@ static void euler_elastica_free(void **state)
                  pushed_tip(top * threshold(1), little) / fork_tip(top) - 1.0, 1e-5);
     theory_judge("tip from 1.05 to 1.5 P_c against the fork, 40 segments, relative error", fork, 1e-3);
     /* where the curve is steep, its shift along the load counts */
-    theory_judge("tip or load from 0.3 to 1.5 P_c, pushed by P_c/100, 40 segments, relative error", pushed,
-                 1e-3);
+    theory_judge("tip or load from 0.3 to 1.5 P_c, pushed by P_c/100, 40 segments, relative error", pushed, 1e-3);
     theory_order("tip at 1.5 P_c", errors, LEVELS, 1.0 / segments[0], 2.0, 0.2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(euler_clamped), cmocka_unit_test(euler_free),
-                                       cmocka_unit_test(euler_elastica_clamped),
-                                       cmocka_unit_test(euler_elastica_free)};
+                                       cmocka_unit_test(euler_elastica_clamped), cmocka_unit_test(euler_elastica_free)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

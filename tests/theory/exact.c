@@ -49,8 +49,7 @@ static double farthest(const double *a, const double *b, int n)
 static void joint(const nature *w, double d, double t[3], double m[3])
 {
     const double tau = w->tau * d, size = hypot(w->kappa[0], w->kappa[1]) * d;
-    const double beta = 0.5 * tau + atan2(w->kappa[0], -w->kappa[1]),
-                 phi = 2.0 * atan(0.5 * size / cos(0.5 * tau));
+    const double beta = 0.5 * tau + atan2(w->kappa[0], -w->kappa[1]), phi = 2.0 * atan(0.5 * size / cos(0.5 * tau));
     double m2[3], b[3], next[3], carried[3];
     cross(t, m, m2);
     for (int c = 0; c < 3; c++) b[c] = cos(beta) * m[c] + sin(beta) * m2[c];
@@ -99,8 +98,7 @@ static rg_model *natural(const theory_rod *rod, const nature *w, int anisotropic
     return m;
 }
 
-static void draw_two(const char *panel, const char *series, const double *x, int n, int horizontal,
-                     int vertical)
+static void draw_two(const char *panel, const char *series, const double *x, int n, int horizontal, int vertical)
 {
     for (int i = 0; i < n; i++) theory_point(panel, series, x[3 * i + horizontal], x[3 * i + vertical]);
 }
@@ -217,16 +215,15 @@ static void exact_bend(void **state)
             (void)bent(&rod, tan(0.75 * THEORY_PI / N * (step + 1) / STEPS), x);
             const double *now = run->x + 3 * step * run->n;
             worst = fmax(worst, farthest(now, x, run->n));
-            for (int i = 0; i + 1 < run->n; i++)
-                out = fmax(out, apart(run->m + 3 * (step * (run->n - 1) + i), up));
+            for (int i = 0; i + 1 < run->n; i++) out = fmax(out, apart(run->m + 3 * (step * (run->n - 1) + i), up));
             char series[64];
             (void)snprintf(series, sizeof series, "rodgrad, step %d", step + 1);
             if (k == 0 && step % 4 == 3) draw_two("between two grippers", series, now, run->n, 0, 1);
             (void)snprintf(series, sizeof series, "exact, step %d", step + 1);
             if (k == 0 && step % 4 == 3) draw_two("between two grippers", series, x, run->n, 0, 1);
         }
-        print_message("  %s: turned by %.3f, %d Newton iterations in %d steps, at most %d\n", names[k],
-                      turned, run->status.iterations, STEPS, run->status.worst_iterations);
+        print_message("  %s: turned by %.3f, %d Newton iterations in %d steps, at most %d\n", names[k], turned,
+                      run->status.iterations, STEPS, run->status.worst_iterations);
         assert_int_equal(run->status.unstable, -1);
         char what[96];
         (void)snprintf(what, sizeof what, "%s: any vertex, any step [m]", names[k]);
@@ -252,8 +249,7 @@ static void exact_twist(void **state)
     const theory_rod rod = uniform(N, 1, 1);
     double x[3 * MOST] = {0.0}, soft = 0.0;
     rg_model *model = theory_model(&rod, 0, 0);
-    double *length = rg_model_field_data(model, RG_REST_LENGTH),
-           *gj = rg_model_field_data(model, RG_TWIST_STIFFNESS);
+    double *length = rg_model_field_data(model, RG_REST_LENGTH), *gj = rg_model_field_data(model, RG_TWIST_STIFFNESS);
     const int n = (int)rg_model_vertices(model);
     for (int i = 1; i + 2 < n; i++) length[i] = (1.0 + 0.6 * sin(1.9 * i)) / N;
     for (int i = 1; i + 1 < n; i++) {
@@ -314,8 +310,7 @@ static void smooth(const nature *w, double s, const double up[3], double *x)
     for (int c = 0; c < 3; c++) across[c] = t[c] - dot(t, d) * d[c];
     cross(d, across, aside);
     for (int c = 0; c < 3; c++)
-        x[c] =
-            s * dot(t, d) * d[c] + sin(rate * s) / rate * across[c] + (1.0 - cos(rate * s)) / rate * aside[c];
+        x[c] = s * dot(t, d) * d[c] + sin(rate * s) / rate * across[c] + (1.0 - cos(rate * s)) / rate * aside[c];
 }
 
 static const nature coiled = {{6.0, -9.0}, 6.0}; /* |D| = 12.4/m */
@@ -342,12 +337,10 @@ static void exact_helix(void **state)
         run->opts.rollout.scheme = RG_SCHEME_STATIC;
         theory_forward(run);
         at_rest(&rod, &coiled, up, exact, m);
-        print_message("  %d segments: %d Newton iterations from straight\n", segments[k],
-                      run->status.iterations);
+        print_message("  %d segments: %d Newton iterations from straight\n", segments[k], run->status.iterations);
         assert_int_equal(run->status.unstable, -1);
         char what[96];
-        (void)snprintf(what, sizeof what, "%d segments: any vertex, from the discrete helix [m]",
-                       segments[k]);
+        (void)snprintf(what, sizeof what, "%d segments: any vertex, from the discrete helix [m]", segments[k]);
         theory_judge(what, farthest(run->x, exact, run->n), round_off);
         (void)snprintf(what, sizeof what, "%d segments: any director", segments[k]);
         theory_judge(what, farthest(run->m, m, run->n - 1), round_off);
@@ -413,8 +406,7 @@ static void fall(rg_scheme scheme, int steps, double h, double *z)
     for (int k = 0; k < steps; k++) {
         const int two = scheme == RG_SCHEME_BDF2 && k > 0;
         const double span = two ? 2.0 * h / 3.0 : h;
-        const double from = two ? (4.0 * x[0] - x[1]) / 3.0 : x[0],
-                     speed = two ? (4.0 * v[0] - v[1]) / 3.0 : v[0];
+        const double from = two ? (4.0 * x[0] - x[1]) / 3.0 : x[0], speed = two ? (4.0 * v[0] - v[1]) / 3.0 : v[0];
         x[1] = x[0];
         v[1] = v[0];
         v[0] = speed - span * THEORY_GRAVITY;
@@ -485,12 +477,8 @@ static void exact_free_fall(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_arc),
-        cmocka_unit_test(exact_bend),
-        cmocka_unit_test(exact_twist),
-        cmocka_unit_test(exact_helix),
-        cmocka_unit_test(exact_natural_deform),
-        cmocka_unit_test(exact_free_fall),
+        cmocka_unit_test(exact_arc),   cmocka_unit_test(exact_bend),           cmocka_unit_test(exact_twist),
+        cmocka_unit_test(exact_helix), cmocka_unit_test(exact_natural_deform), cmocka_unit_test(exact_free_fall),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,8 +181,7 @@ static void freefall_centre(void **state)
             gap[c] = run->x[(size_t)STEPS * 3 * N - 3 + c] - run->x[(size_t)(STEPS - 1) * 3 * N + c];
         bent = size_of(gap);
         for (int c = 0; c < 3; c++) gap[c] = run->x0[3 * N - 3 + c] - run->x0[c];
-        if (!(fabs(bent - size_of(gap)) > 0.02))
-            fail_msg("the rod hardly deforms: %.4f m", bent - size_of(gap));
+        if (!(fabs(bent - size_of(gap)) > 0.02)) fail_msg("the rod hardly deforms: %.4f m", bent - size_of(gap));
         char what[96];
         (void)snprintf(what, sizeof what, "centre of mass off the scheme's solution [m], %s", name_of(&how));
         theory_judge(what, off, 0.5 * STEPS * STEPS * rounding);
@@ -244,16 +243,13 @@ static void freefall_torque(void **state)
             }
             spin(&ribbon, x, v, now);
             if (step % 5 == 4) {
-                theory_point("angular momentum, backward Euler", "exact", (step + 1) * h,
-                             size_of(told) - start);
-                theory_point("angular momentum, backward Euler", "rodgrad", (step + 1) * h,
-                             size_of(now) - start);
+                theory_point("angular momentum, backward Euler", "exact", (step + 1) * h, size_of(told) - start);
+                theory_point("angular momentum, backward Euler", "rodgrad", (step + 1) * h, size_of(now) - start);
             }
             for (int c = 0; c < 3; c++) off = fmax(off, fabs(now[c] - told[c]));
         }
         /* a step's bar, below, in every step */
-        if (k == 0)
-            theory_judge("angular momentum off backward Euler's identity [kg m^2/s]", off, STEPS * 2e-14);
+        if (k == 0) theory_judge("angular momentum off backward Euler's identity [kg m^2/s]", off, STEPS * 2e-14);
         char what[96];
         (void)snprintf(what, sizeof what, "torque from within times a step [kg m^2/s], %s", name_of(&how));
         print_message("  of single vertices up to %.1e kg m^2/s\n", all);
@@ -287,14 +283,13 @@ static void freefall_spin(void **state)
                     for (int c = 0; c < 3; c++) now[c] -= start[c];
                     drift[level] = size_of(now) / size_of(start);
                     if (dampers && level == 0)
-                        theory_point("angular momentum about the centre", name_of(&how),
-                                     0.2 * (step + 1) / steps, drift[level]);
+                        theory_point("angular momentum about the centre", name_of(&how), 0.2 * (step + 1) / steps,
+                                     drift[level]);
                 }
                 theory_run_free(run);
             }
             if (k == 0 && dampers)
-                for (int p = 0; p <= 20; p++)
-                    theory_point("angular momentum about the centre", "exact", 0.01 * p, 0.0);
+                for (int p = 0; p <= 20; p++) theory_point("angular momentum about the centre", "exact", 0.01 * p, 0.0);
             char what[96];
             (void)snprintf(what, sizeof what, "drift of %s, %s", titles[dampers], name_of(&how));
             theory_order(what, drift, LEVELS, 1e-3, k == 1 ? 2.0 : 1.0, 0.1);

@@ -24,9 +24,9 @@
 #include <lapacke.h>
 #include <math.h>
 
-#define LENGTH 0.8  /* [m] */
-#define BEND 0.02   /* [N m^2] */
-#define TWIST 0.02  /* [N m^2] */
+#define LENGTH 0.8 /* [m] */
+#define BEND 0.02  /* [N m^2] */
+#define TWIST 0.02 /* [N m^2] */
 /* EA: 1 % of stretch at t = 100 */
 #define STRETCH (1e4 * BEND / (LENGTH * LENGTH))
 
@@ -156,8 +156,7 @@ static double located(rg_bend_measure measure, int n, double t, double lo, doubl
         double turns[LOADS];
         for (int k = 0; k < LOADS; k++) turns[k] = lo + (hi - lo) * k / (LOADS - 1);
         const int first = first_unstable(measure, n, t, turns);
-        if (first < 1)
-            fail_msg("unstable in load %d between %.9g and %.9g turns at t = %g", first, lo, hi, t);
+        if (first < 1) fail_msg("unstable in load %d between %.9g and %.9g turns at t = %g", first, lo, hi, t);
         lo = turns[first - 1];
         hi = turns[first];
     }

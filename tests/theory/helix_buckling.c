@@ -37,9 +37,9 @@
 enum { MOST = 800, LEVELS = 3, PARTS = 20000 };
 
 typedef struct helix {
-    double tension, moment;        /* T [N], M [N m] */
-    double rate, height;           /* p [1/m], 2 - M^2/(2 B T) */
-    double shortening, turn;       /* D in lengths, R [rad] */
+    double tension, moment;  /* T [N], M [N m] */
+    double rate, height;     /* p [1/m], 2 - M^2/(2 B T) */
+    double shortening, turn; /* D in lengths, R [rad] */
 } helix;
 
 static helix make_helix(void)
@@ -118,8 +118,7 @@ static void helix_theory(void **state)
 {
     (void)state;
     const helix h = make_helix();
-    theory_case("helix_buckling_theory",
-                "the localised helix: closed forms against the equilibrium's equations",
+    theory_case("helix_buckling_theory", "the localised helix: closed forms against the equilibrium's equations",
                 "van der Heijden, Neukirch, Goss and Thompson, Int. J. Mech. Sci. 45 (2003)");
     double envelope = 0.0, chord = 0.0, directions[2];
     for (int side = 0; side < 2; side++) {
@@ -180,8 +179,8 @@ static void exact_shape(const helix *h, const theory_rod *rod, double *x, double
                 continue;
             }
             const double c = t[2][2], s = sqrt(1.0 - c * c);
-            const double m1[3] = {c * cos(ps) * cos(fi) - sin(ps) * sin(fi),
-                                  c * sin(ps) * cos(fi) + cos(ps) * sin(fi), -s * cos(fi)};
+            const double m1[3] = {c * cos(ps) * cos(fi) - sin(ps) * sin(fi), c * sin(ps) * cos(fi) + cos(ps) * sin(fi),
+                                  -s * cos(fi)};
             const int j = n / 2 + 1 + (side * half - 1) / 2;
             for (int k = 0; k < 3; k++) directors[3 * j + k] = m1[k];
         }
@@ -191,8 +190,7 @@ static void exact_shape(const helix *h, const theory_rod *rod, double *x, double
     for (int i = 1; i <= n + 1; i++) x[3 * i + 1] -= off;
     for (int end = 0; end < 2; end++) {
         /* stretch T cos th / EA along the shape adds int T cos^2 th / EA ds to the distance of the ends */
-        const double squares =
-            1.0 - 2.0 * h->shortening + 4.0 * h->height * h->height / (3.0 * h->rate * LENGTH);
+        const double squares = 1.0 - 2.0 * h->shortening + 4.0 * h->height * h->height / (3.0 * h->rate * LENGTH);
         const double z = (end ? 0.5 : -0.5) * LENGTH * (1.0 - h->shortening + squares / STIFFNESS),
                      angle = (end ? 0.5 : -0.5) * h->turn;
         double *gripped = x + 3 * (end ? n + 1 : 1), *outer = x + 3 * (end ? n + 2 : 0);
@@ -238,8 +236,7 @@ static errors simulate(const helix *h, int n)
         run->clamp_m[3 * (run->d - 1) + k] = run->m0[3 * (n + 1) + k];
     }
     theory_forward(run);
-    print_message("  %d segments: %d iterations, unstable %d\n", n, run->status.iterations,
-                  run->status.unstable);
+    print_message("  %d segments: %d iterations, unstable %d\n", n, run->status.iterations, run->status.unstable);
     assert_int_equal(run->status.unstable, -1);
     errors e = {0.0, 0.0, 0.0};
     double moment = 0.0, tension = 0.0;
@@ -262,8 +259,7 @@ static errors simulate(const helix *h, int n)
         const double exact = 1.0 - bulge(h, s);
         e.envelope = fmax(e.envelope, fabs(d[2] / size - exact));
         if (n == 400 && j % 2 == 0) theory_point("envelope", "exact", s / LENGTH, exact);
-        if (n == 400 && j % 4 == 0)
-            theory_point("envelope", "rodgrad, 400 segments", s / LENGTH, d[2] / size);
+        if (n == 400 && j % 4 == 0) theory_point("envelope", "rodgrad, 400 segments", s / LENGTH, d[2] / size);
         /* in the tails, where edges are along the axis */
         if (j <= n / 10) tension += rod.stretch * (size * n / LENGTH - 1.0) / (n / 10);
         if (j > 1) moment += rod.twist * theory_twist(run->x, run->m, j) * n / LENGTH / (n - 1);
@@ -279,8 +275,7 @@ static void helix_simulated(void **state)
     (void)state;
     static const int segments[LEVELS] = {200, 400, 800};
     const helix h = make_helix();
-    theory_case("helix_buckling",
-                "a long twisted rod, held by end shortening and end rotation, in a localised helix",
+    theory_case("helix_buckling", "a long twisted rod, held by end shortening and end rotation, in a localised helix",
                 "van der Heijden, Neukirch, Goss and Thompson, Int. J. Mech. Sci. 45 (2003)");
     double envelope[LEVELS], moment[LEVELS], tension[LEVELS];
     for (int k = 0; k < LEVELS; k++) {
@@ -294,8 +289,7 @@ static void helix_simulated(void **state)
     theory_judge("tension, 400 segments, relative error", tension[1], 1e-2);
     /* of fourth order, and of the size of the pull */
     theory_judge("moment, extrapolated from 400 and 800 segments", (4.0 * moment[2] - moment[1]) / 3.0, 1e-4);
-    theory_judge("tension, extrapolated from 400 and 800 segments", (4.0 * tension[2] - tension[1]) / 3.0,
-                 1e-3);
+    theory_judge("tension, extrapolated from 400 and 800 segments", (4.0 * tension[2] - tension[1]) / 3.0, 1e-3);
     theory_order("envelope", envelope, LEVELS, 1.0 / segments[0], 2.0, 0.2);
     theory_order("moment", moment, LEVELS, 1.0 / segments[0], 2.0, 0.2);
     theory_order("tension", tension, LEVELS, 1.0 / segments[0], 2.0, 0.2);

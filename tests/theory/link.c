@@ -87,8 +87,7 @@ static double writhe_summed(const double *x, int n)
             for (int a = 0; a < PARTS; a++)
                 for (int b = 0; b < PARTS; b++) {
                     for (int c = 0; c < 3; c++)
-                        r[c] =
-                            x[3 * i + c] + (a + 0.5) / PARTS * e[c] - x[3 * j + c] - (b + 0.5) / PARTS * f[c];
+                        r[c] = x[3 * i + c] + (a + 0.5) / PARTS * e[c] - x[3 * j + c] - (b + 0.5) / PARTS * f[c];
                     sum += 2.0 * dot(across, r) / (pow(dot(r, r), 1.5) * PARTS * PARTS);
                 }
         }
@@ -101,8 +100,7 @@ static void link_writhe(void **state)
 {
     (void)state;
     enum { SIDE = 40 };
-    theory_case("link_writhe", "Writhe of a trefoil and of plane polygons",
-                "Gauss's double integral, by quadrature");
+    theory_case("link_writhe", "Writhe of a trefoil and of plane polygons", "Gauss's double integral, by quadrature");
     theory_panel("trefoil", "x", "y", 0);
     double x[3 * SIDE + 3], mirror[3 * SIDE + 3];
     for (int i = 0; i <= SIDE; i++) {
@@ -163,8 +161,14 @@ static void hold(const char *name, const rg_rollout_opts *how, int steps, double
 {
     const double turns = 2.3, ramp = 1.0, dt_s = seconds / steps;
     const double radius = 0.5 / SIDES / sin(THEORY_PI / SIDES);
-    const theory_rod rod = {.length = 1.0, .density = 0.05, .stretch = 50.0, .bend = 1e-3, .twist = 1e-3,
-                            .segments = SIDES - 1, .grip_begin = 1, .grip_end = 1};
+    const theory_rod rod = {.length = 1.0,
+                            .density = 0.05,
+                            .stretch = 50.0,
+                            .bend = 1e-3,
+                            .twist = 1e-3,
+                            .segments = SIDES - 1,
+                            .grip_begin = 1,
+                            .grip_end = 1};
     char title[128], what[128];
     (void)snprintf(title, sizeof title, "Link, twist and writhe of a held ring, %s", name);
     theory_case(how->stepper == RG_STEPPER_DEFORM ? "link_deform" : "link", title,
@@ -206,8 +210,7 @@ static void hold(const char *name, const rg_rollout_opts *how, int steps, double
         theory_turn(t, begin + angle, first, run->clamp_m + 3 * (step * 2 + 1));
     }
     theory_forward(run);
-    const double tw = twist(x, run->m0, tau), wr = writhe(x, SIDES),
-                 link = tw + wr - begin / (2.0 * THEORY_PI);
+    const double tw = twist(x, run->m0, tau), wr = writhe(x, SIDES), link = tw + wr - begin / (2.0 * THEORY_PI);
     double off = 0.0, most = 0.0, least = INFINITY, twisted = 0.0;
     for (int step = 0; step < steps; step++) {
         const double s = fmin(1.0, (step + 1.0) * dt_s / ramp), angle = turns * s * s * (3.0 - 2.0 * s);
@@ -229,13 +232,12 @@ static void hold(const char *name, const rg_rollout_opts *how, int steps, double
             twisted -= now;
         }
     }
-    print_message("  writhe up to %.3f turns, twist falls by %.3f; strands no nearer than %.3f radii\n", most,
-                  twisted, least / radius);
+    print_message("  writhe up to %.3f turns, twist falls by %.3f; strands no nearer than %.3f radii\n", most, twisted,
+                  least / radius);
     (void)snprintf(what, sizeof what, "link at the start, less the next whole number [turns], %s", name);
     theory_judge(what, link - round(link), 1e-10);
     /* round-off: 1100 pairs and 48 angles, 1e-16 each, over the length of the edges beside it, 0.02 */
-    (void)snprintf(what, sizeof what, "link over the motion, less the start's and the hand's [turns], %s",
-                   name);
+    (void)snprintf(what, sizeof what, "link over the motion, less the start's and the hand's [turns], %s", name);
     theory_judge(what, off, 1e-10);
     if (!(most > 0.1)) fail_msg("writhe of %.3f turns only: the ring did not buckle", most);
     if (!(least > 0.2 * radius)) fail_msg("strands within %.3f m: they may pass through each other", least);

@@ -48,10 +48,9 @@ static double margin(int n, int mode, double ratio, double turns)
     const double moment = ratio * twist - 0.25 * k * sin(twist), v_kt = -0.25 * sin(twist),
                  v_tt = ratio - 0.25 * k * cos(twist);
     const double stretch = STRETCH / BEND * pow(2.0 * EDGE_RADIUS * sin(0.5 * d), 2.0);
-    const double p = 0.25 * bend * half * half * (2.0 - cos(d)) -
-                     pow(v_kt * sin(d) * 2.0 * half * half, 2.0) / (4.0 * v_tt);
-    const double q = 0.5 * bend * half * half * (cos(d) - cos(mode * d)) -
-                     pow(moment * tan(0.5 * d), 2.0) / stretch;
+    const double p =
+        0.25 * bend * half * half * (2.0 - cos(d)) - pow(v_kt * sin(d) * 2.0 * half * half, 2.0) / (4.0 * v_tt);
+    const double q = 0.5 * bend * half * half * (cos(d) - cos(mode * d)) - pow(moment * tan(0.5 * d), 2.0) / stretch;
     const double r = 0.5 * moment * half * cos(0.5 * mode * d);
     return 4.0 * p * q - r * r;
 }
@@ -80,8 +79,7 @@ static theory_run *ring(int n, double twist, double turns, int steps)
     for (int field = 0; field < RG_FIELD_COUNT; field++)
         if (field != RG_REST_LENGTH && field != RG_BEND_MEMORY_TIME) theory_set(m, (rg_field)field, 0.0);
     theory_set(m, RG_REST_LENGTH,
-               2.0 * EDGE_RADIUS * sin(0.5 * d) /
-                   (1.0 + TENSION * BEND / (EDGE_RADIUS * EDGE_RADIUS * STRETCH)));
+               2.0 * EDGE_RADIUS * sin(0.5 * d) / (1.0 + TENSION * BEND / (EDGE_RADIUS * EDGE_RADIUS * STRETCH)));
     theory_set(m, RG_MASS_PER_LENGTH, 0.1);
     theory_set(m, RG_STRETCH_STIFFNESS, STRETCH);
     theory_set(m, RG_BEND_STIFFNESS_1, BEND);
@@ -99,12 +97,10 @@ static theory_run *ring(int n, double twist, double turns, int steps)
     run->opts.rollout.tolerance_m = 1e-9;
     const double pull = TENSION * BEND / (EDGE_RADIUS * EDGE_RADIUS) / (EDGE_RADIUS * 2.0 * sin(0.5 * d));
     for (int k = 0; k < steps; k++)
-        for (int i = 3; i < 3 * n; i++)
-            run->force[3 * k * run->n + i] = pull * (2.0 * x[i] - x[i - 3] - x[i + 3]);
+        for (int i = 3; i < 3 * n; i++) run->force[3 * k * run->n + i] = pull * (2.0 * x[i] - x[i - 3] - x[i + 3]);
     for (int j = 0; j < n + 1; j++) {
         double t[3] = {0.0};
-        for (int k = 0; k < 3; k++)
-            t[k] = (x[3 * j + 3 + k] - x[3 * j + k]) / (2.0 * EDGE_RADIUS * sin(0.5 * d));
+        for (int k = 0; k < 3; k++) t[k] = (x[3 * j + 3 + k] - x[3 * j + k]) / (2.0 * EDGE_RADIUS * sin(0.5 * d));
         theory_turn(t, 2.0 * THEORY_PI * turns * j / n, up, run->m0 + 3 * j);
     }
     return run;
@@ -171,8 +167,7 @@ static void michell_thresholds(void **state)
             if (segments[k] == 160) theory_point("threshold", "rodgrad, 160 edges", ratios[i], found);
         }
         /* its leading term is d^2 (19/24 - 3/4 (EI/GJ)^2): the second from the twist that a vertex has */
-        (void)snprintf(what, sizeof what, "GJ/EI = %g: turns at the threshold, 160 edges, relative error",
-                       ratios[i]);
+        (void)snprintf(what, sizeof what, "GJ/EI = %g: turns at the threshold, 160 edges, relative error", ratios[i]);
         theory_judge(what, errors[2], 5e-3);
         /* what the tension and rounding errors do */
         (void)snprintf(what, sizeof what, "GJ/EI = %g: against the polygon's own threshold", ratios[i]);
@@ -200,8 +195,7 @@ static void michell_branch(void **state)
                 "second variation, as for the threshold");
     theory_run *run = ring(N, ratio * BEND, 0.0, STEPS);
     for (int k = 0; k < STEPS; k++) {
-        theory_turn(t, 2.0 * THEORY_PI * turns * step * (k + 1), up,
-                    run->clamp_m + 3 * (k * run->d + run->d - 1));
+        theory_turn(t, 2.0 * THEORY_PI * turns * step * (k + 1), up, run->clamp_m + 3 * (k * run->d + run->d - 1));
         for (int i = 1; i <= N; i++) run->force[3 * (k * run->n + i) + 2] = force * cos(2.0 * d * (i - 0.5));
     }
     theory_forward(run);
@@ -233,14 +227,12 @@ static void michell_branch(void **state)
     /* the square of the deflection grows from the threshold on; 1.02 and 1.04 of it */
     const int near = STEPS * 102 / 120 - 1;
     const double slope = (square[near + 1] - square[near]) / step;
-    theory_judge("threshold seen from beyond, over the polygon's, less 1", 1.02 - square[near] / slope - 1.0,
-                 1e-3);
+    theory_judge("threshold seen from beyond, over the polygon's, less 1", 1.02 - square[near] / slope - 1.0, 1e-3);
     theory_run_free(run);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(michell_thresholds),
-                                       cmocka_unit_test(michell_branch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(michell_thresholds), cmocka_unit_test(michell_branch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

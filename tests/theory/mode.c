@@ -56,8 +56,7 @@ static double mesh_mode(const theory_rod *rod, double *w)
 }
 
 /* the tip's deflection over `steps` steps, of amplitude 1, from rest in the mesh's mode; relaxation T [s] */
-static double *swing(const theory_rod *rod, double relaxation, double dt_s, int steps,
-                     const rg_rollout_opts *how)
+static double *swing(const theory_rod *rod, double relaxation, double dt_s, int steps, const rg_rollout_opts *how)
 {
     double w[MOST], x[3 * MOST] = {0.0};
     (void)mesh_mode(rod, w);
@@ -168,14 +167,11 @@ static void mode_implicit(void **state)
                 (void)snprintf(what, sizeof what, "zeta / (omega T / 2) - 1, 40 segments, %s", name);
                 theory_judge(what, seen.zeta / zeta - 1.0, 1e-3);
             }
-            (void)snprintf(what, sizeof what, "omega / the mesh's own - 1, %d segments, %s", rod.segments,
-                           name);
+            (void)snprintf(what, sizeof what, "omega / the mesh's own - 1, %d segments, %s", rod.segments, name);
             theory_judge(what, seen.omega / mesh_mode(&rod, w) - 1.0, 1e-7);
             for (int k = 0; rod.segments == 40 && k < 3 * PERIOD; k += 3) {
-                const double t = (k + 1.0) / PERIOD, fast = sqrt(1.0 - zeta * zeta),
-                             angle = 2.0 * THEORY_PI * t;
-                const double exact =
-                    exp(-zeta * angle) * (cos(fast * angle) + zeta / fast * sin(fast * angle));
+                const double t = (k + 1.0) / PERIOD, fast = sqrt(1.0 - zeta * zeta), angle = 2.0 * THEORY_PI * t;
+                const double exact = exp(-zeta * angle) * (cos(fast * angle) + zeta / fast * sin(fast * angle));
                 if (scheme == RG_SCHEME_BDF2) theory_point("tip over time", "exact", t, exact);
                 if (k % 6 == 0) theory_point("tip over time", name, t, tip[k]);
                 /* BDF2 is late by (omega h)^2/3 and damps by (omega h)^3/4, the mesh by its error: over six
@@ -218,8 +214,7 @@ static void mode_deform(void **state)
         errors[level] = seen.omega / omega - 1.0;
         (void)snprintf(what, sizeof what, "omega / the mesh's own - 1, %d segments", rod.segments);
         theory_judge(what, seen.omega / mesh_mode(&rod, w) - 1.0, 1e-7);
-        (void)snprintf(what, sizeof what, "zeta / (T / 2 of the mesh's omega) - 1, %d segments",
-                       rod.segments);
+        (void)snprintf(what, sizeof what, "zeta / (T / 2 of the mesh's omega) - 1, %d segments", rod.segments);
         theory_judge(what, seen.zeta / (0.5 * relaxation * seen.omega) - 1.0, 1e-5);
         if (rod.segments == 40) theory_judge("omega / theory - 1, 40 segments", errors[level], 1e-3);
         for (int k = 0; rod.segments == 40 && k < steps; k += period / 60) {

@@ -41,8 +41,7 @@ static double period(double length, double angle, int segments)
 
 /* from rest at this angle to the vertical; edges as stretched as their part of the weight pulls them there
  * (there is no speed yet): vertex i carries the half of edge i and what is below */
-static theory_run *release(const theory_rod *rod, double angle, int steps, double dt_s,
-                           const rg_rollout_opts *how)
+static theory_run *release(const theory_rod *rod, double angle, int steps, double dt_s, const rg_rollout_opts *how)
 {
     const int n = rod->segments + 1;
     const double edge = rod->length / rod->segments;
@@ -83,8 +82,7 @@ static double seen_period(const theory_run *run, double dt_s)
         for (int j = 0; j < 4; j++) y[j] = tilt(run, k - 1 + j);
         for (int again = 0; again < 60; again++) {
             const double s = 0.5 * (lo + hi);
-            const double at = -s * (s - 1.0) * (s - 2.0) / 6.0 * y[0] +
-                              (s + 1.0) * (s - 1.0) * (s - 2.0) / 2.0 * y[1] -
+            const double at = -s * (s - 1.0) * (s - 2.0) / 6.0 * y[0] + (s + 1.0) * (s - 1.0) * (s - 2.0) / 2.0 * y[1] -
                               (s + 1.0) * s * (s - 2.0) / 2.0 * y[2] + (s + 1.0) * s * (s - 1.0) / 6.0 * y[3];
             if (at > 0.0) lo = s;
             else hi = s;
@@ -136,8 +134,7 @@ static void changes(const theory_rod *rod, const theory_run *run, double *larges
 static void judge_period(const char *name, double angle, double seen, double exact, double bar)
 {
     char what[128];
-    (void)snprintf(what, sizeof what, "period from %.0f degrees / exact - 1, %s", angle * 180.0 / THEORY_PI,
-                   name);
+    (void)snprintf(what, sizeof what, "period from %.0f degrees / exact - 1, %s", angle * 180.0 / THEORY_PI, name);
     theory_judge(what, seen / exact - 1.0, bar);
 }
 
@@ -185,8 +182,7 @@ static void pendulum_implicit(void **state)
         how.scheme = (rg_scheme)scheme;
         for (int a = 0; a < 2; a++) {
             double late[LEVELS], largest[LEVELS], lost[LEVELS];
-            const double exact = period(rod.length, angles[a], 0),
-                         mesh = period(rod.length, angles[a], SEGMENTS);
+            const double exact = period(rod.length, angles[a], 0), mesh = period(rod.length, angles[a], SEGMENTS);
             char what[96];
             for (int level = 0; level < LEVELS; level++) {
                 const int each = 600 << level;
@@ -202,11 +198,9 @@ static void pendulum_implicit(void **state)
             const double degrees = angles[a] * 180.0 / THEORY_PI;
             (void)snprintf(what, sizeof what, "period from %.0f degrees, %s", degrees, name);
             if (scheme == RG_SCHEME_BDF2) theory_order(what, late, LEVELS, 1.0 / 600.0, 2.0, 0.1);
-            (void)snprintf(what, sizeof what, "largest change of energy from %.0f degrees, %s", degrees,
-                           name);
+            (void)snprintf(what, sizeof what, "largest change of energy from %.0f degrees, %s", degrees, name);
             theory_order(what, largest, LEVELS, 1.0 / 600.0, scheme == RG_SCHEME_BE ? 1.0 : 2.0, 0.1);
-            (void)snprintf(what, sizeof what, "energy lost in later periods from %.0f degrees, %s", degrees,
-                           name);
+            (void)snprintf(what, sizeof what, "energy lost in later periods from %.0f degrees, %s", degrees, name);
             theory_order(what, lost, LEVELS, 1.0 / 600.0, scheme == RG_SCHEME_BE ? 1.0 : 3.0, 0.1);
         }
     }
@@ -234,13 +228,11 @@ static void pendulum_mesh(void **state)
         const double limit = (4.0 * seen[1] - seen[0]) / 3.0;
         errors[level] = limit / exact - 1.0;
         char what[96];
-        (void)snprintf(what, sizeof what, "period / exact of the mesh's masses - 1, %d segments",
-                       rod.segments);
+        (void)snprintf(what, sizeof what, "period / exact of the mesh's masses - 1, %d segments", rod.segments);
         /* what is not rigid, 1e-7, and the step's next term, 1e-6: 7e-4 of the coarser step's 1e-3 */
         theory_judge(what, limit / period(1.0, angle, rod.segments) - 1.0, 1.5e-6);
     }
-    theory_judge("period from 60 degrees / exact - 1, 40 segments, no step's error", errors[LEVELS - 1],
-                 2e-4);
+    theory_judge("period from 60 degrees / exact - 1, 40 segments, no step's error", errors[LEVELS - 1], 2e-4);
     theory_order("period over the mesh, BDF2", errors, LEVELS, 0.1, 2.0, 0.05);
 }
 

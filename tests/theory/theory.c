@@ -100,9 +100,9 @@ rg_model *theory_model(const theory_rod *rod, int hold_begin, int hold_end)
     theory_set(m, RG_BEND_STIFFNESS_1, rod->bend);
     theory_set(m, RG_BEND_STIFFNESS_2, rod->bend);
     theory_set(m, RG_TWIST_STIFFNESS, rod->twist);
-    static const rg_field none[] = {RG_MARKER_MASS,   RG_MARKER_OFFSET,      RG_BEND_COUPLING,   RG_NATURAL_CURVATURE,
-                                    RG_NATURAL_TWIST, RG_STRETCH_RELAXATION, RG_BEND_RELAXATION, RG_TWIST_RELAXATION,
-                                    RG_BEND_MEMORY,   RG_DRAG};
+    static const rg_field none[] = {
+        RG_MARKER_MASS,        RG_MARKER_OFFSET,   RG_BEND_COUPLING,    RG_NATURAL_CURVATURE, RG_NATURAL_TWIST,
+        RG_STRETCH_RELAXATION, RG_BEND_RELAXATION, RG_TWIST_RELAXATION, RG_BEND_MEMORY,       RG_DRAG};
     for (size_t k = 0; k < sizeof none / sizeof *none; k++) theory_set(m, none[k], 0.0);
     return m;
 }
@@ -222,8 +222,7 @@ void theory_forward(theory_run *run)
     const rg_batch_outputs out = {run->x, run->v, run->m, NULL};
     if (rg_batch_forward(run->batch, &in, &out, &run->status, &err) != RG_OK) fail_msg("%s", err.text);
     if (run->status.flag != RG_ROD_OK)
-        fail_msg("%s in step %d, vertex %d", rg_rod_flag_text(run->status.flag), run->status.step,
-                 run->status.vertex);
+        fail_msg("%s in step %d, vertex %d", rg_rod_flag_text(run->status.flag), run->status.step, run->status.vertex);
 }
 
 void theory_forward_on(theory_run *run)

@@ -42,10 +42,10 @@ void theory_order(const char *what, const double *errors, int n, double first, d
 
 /* a straight, uniform, isotropic rod without damping or markers' masses */
 typedef struct theory_rod {
-    double length;                          /* [m], without grippers */
-    double density, stretch, bend, twist;   /* [kg/m], EA [N], EI [N m^2], GJ [N m^2] */
-    int segments;                           /* of equal length */
-    int grip_begin, grip_end;               /* whether an edge of THEORY_GRIP is added there, to be clamped */
+    double length;                        /* [m], without grippers */
+    double density, stretch, bend, twist; /* [kg/m], EA [N], EI [N m^2], GJ [N m^2] */
+    int segments;                         /* of equal length */
+    int grip_begin, grip_end;             /* whether an edge of THEORY_GRIP is added there, to be clamped */
 } theory_rod;
 
 /* Its model; every vertex is a marker. Clamped are the grippers' vertices (first two, last two), and `hold_begin`,
@@ -58,15 +58,15 @@ void theory_set(rg_model *model, rg_field field, double value);
 
 /* One rod's run: inputs and outputs as in rodgrad/batch.h, for one rod and frames of one step. */
 typedef struct theory_run {
-    rg_model *model;       /* owned */
-    rg_batch_opts opts;    /* may be changed before theory_forward, but for n_frames and substeps */
-    int n, steps, c, d;    /* vertices, steps, clamped vertices and edges */
+    rg_model *model;                    /* owned */
+    rg_batch_opts opts;                 /* may be changed before theory_forward, but for n_frames and substeps */
+    int n, steps, c, d;                 /* vertices, steps, clamped vertices and edges */
     const int *clamped, *clamped_edges; /* [c], [d] vertices and edges */
-    double *x0, *v0, *m0;  /* [n][3], [n][3], [n-1][3] */
-    double *clamp_x, *clamp_m, *force; /* [steps][c][3], [steps][d][3], [steps][n][3] */
-    double *x, *v, *m;     /* [steps][n][3], [steps][n][3], [steps][n-1][3] */
+    double *x0, *v0, *m0;               /* [n][3], [n][3], [n-1][3] */
+    double *clamp_x, *clamp_m, *force;  /* [steps][c][3], [steps][d][3], [steps][n][3] */
+    double *x, *v, *m;                  /* [steps][n][3], [steps][n][3], [steps][n-1][3] */
     rg_rod_status status;
-    rg_batch *batch;       /* kept for `clamped`; owned */
+    rg_batch *batch; /* kept for `clamped`; owned */
 } theory_run;
 
 /* A run of `steps` steps of dt_s from positions x0 [n][3] (copied), at rest, held where it is, without force. The

@@ -47,8 +47,7 @@ static void gripper(double t, double a[3], double b[3], double *turn)
 }
 
 /* the library's rod after `duration` in this many steps: x [N][3] */
-static void swing(int steps, const rg_rollout_opts *how, double stretch, int twisted, double *x,
-                  const char *series)
+static void swing(int steps, const rg_rollout_opts *how, double stretch, int twisted, double *x, const char *series)
 {
     theory_rod rod = swung;
     rod.stretch = stretch;
@@ -139,8 +138,7 @@ static void rates(double t, plane *now, plane *d)
         const double k = 2.0 * tan(0.5 * phi), slope = 1.0 + 0.25 * k * k;
         const double turning = by_e[0] * p[0] + by_e[1] * p[1] + by_f[0] * q[0] + by_f[1] * q[1];
         const double cell = 0.5 * (theory_arc(&swung, i + 1) - theory_arc(&swung, i - 1));
-        const double moment =
-            slope * swung.bend / cell * (k + bend_time * slope * turning + memory * (k - now->z[i]));
+        const double moment = slope * swung.bend / cell * (k + bend_time * slope * turning + memory * (k - now->z[i]));
         d->z[i] = (k - now->z[i]) / memory_time;
         for (int c = 0; c < 2; c++) {
             force[i - 1][c] += moment * by_e[c];
@@ -257,8 +255,7 @@ static void order_in_plane(void **state)
 static void order_in_space(void **state)
 {
     (void)state;
-    theory_case("time_order_twisted", "Order in time: a damped, twisted swing",
-                "the limit of the other scheme");
+    theory_case("time_order_twisted", "Order in time: a damped, twisted swing", "the limit of the other scheme");
     theory_panel("tip over time", "t, s", "height of the tip, m", 0);
     double exact[3 * N], stiff[3 * N], euler[3][3 * N];
     const rg_rollout_opts how = way(0);
