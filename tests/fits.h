@@ -1,8 +1,43 @@
-/* fits.h: fits in tests: each call succeeds or the test fails. Include after cmocka.h. */
+/* fits.h: fits in tests, and recordings of known rods for them: each call succeeds or the test fails. Include after
+ * cmocka.h. */
 #ifndef FITS_H
 #define FITS_H
 
-#include "rodgrad/fit.h"
+#include "rods.h"
+
+/* A recording of a rod that the four outer markers hold, two at either end: from frame 2 on the free ones are where
+ * `truth` says, give or take `noise` [m] by *noise_seed. For rg_recording_clear. */
+static inline rg_recording fits_recording(const rg_model *truth, size_t frames, uint64_t seed, double noise,
+                                          uint64_t *noise_seed)
+{
+    const size_t markers = rg_model_markers(truth), row = 3 * markers;
+    const int clamps[] = {0, 1, (int)markers - 2, (int)markers - 1};
+    rg_recording r = rods_recording(markers, frames, clamps, 4, seed);
+    double *out = malloc(frames * row * sizeof *out);
+    rg_rod_status status;
+    rg_error err = {0};
+    assert_non_null(out);
+    if (rg_simulate(truth, &r, 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_int_equal(status.flag, RG_ROD_OK);
+    for (size_t f = 2; f < frames; f++)
+        for (size_t k = 6; k < row - 6; k++)
+            r.positions[f * row + k] = out[f * row + k] + (noise > 0.0 ? noise * random_signed(noise_seed) : 0.0);
+    memcpy(r.driving, r.positions, frames * row * sizeof *out);
+    free(out);
+    return r;
+}
+
+/* n such recordings of as many frames */
+static inline void fits_plant(const rg_model *truth, rg_recording *r, size_t n, size_t frames, double noise)
+{
+    uint64_t seed = 99;
+    for (size_t i = 0; i < n; i++) r[i] = fits_recording(truth, frames, 300 + i, noise, &seed);
+}
+
+static inline void fits_clear(rg_recording *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) rg_recording_clear(&r[i]);
+}
 
 static inline rg_fit *fits_create(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
 {

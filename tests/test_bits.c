@@ -153,17 +153,7 @@ static void make_recordings(const rg_model *truth, rg_recording *r)
 {
     for (size_t i = 0; i < RECORDINGS + EMPTY; i++) {
         const size_t frames = FRAMES - 2 * (i % 4);
-        rg_rod_status status;
-        rg_error err = {0};
-        r[i] = rods_recording(MARKERS, frames, clamps, 4, 300 + i);
-        double *out = malloc(frames * MARKERS * 3 * sizeof *out);
-        assert_non_null(out);
-        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
-        assert_int_equal(status.flag, RG_ROD_OK);
-        for (size_t f = 2; f < frames; f++)
-            memcpy(r[i].positions + (f * MARKERS + 2) * 3, out + (f * MARKERS + 2) * 3, 9 * sizeof *out);
-        memcpy(r[i].driving, r[i].positions, frames * MARKERS * 3 * sizeof *out);
-        free(out);
+        r[i] = fits_recording(truth, frames, 300 + i, 0.0, NULL);
         for (size_t f = 2; f < frames && i >= RECORDINGS; f++)
             for (size_t m = 2; m < 5; m++) r[i].valid[f * MARKERS + m] = 0;
     }

@@ -44,7 +44,6 @@ static void fill(rg_model *m, rg_field field, double value)
 static planted plant(void)
 {
     planted p;
-    uint64_t seed = 99;
     rg_model *truth = rods_model(MARKERS, 1, clamps, 4, 0xf17);
     fill(truth, RG_BEND_RELAXATION, 0.03);
     fill(truth, RG_DRAG, 0.5);
@@ -54,26 +53,14 @@ static planted plant(void)
     scale(p.start, RG_BEND_COUPLING, 1.5);
     scale(p.start, RG_BEND_RELAXATION, 0.7);
     scale(p.start, RG_DRAG, 0.6);
-    for (size_t i = 0; i < RECORDINGS; i++) {
-        double out[FRAMES * MARKERS * 3], *to = out;
-        rg_rod_status status;
-        rg_error err = {0};
-        p.r[i] = rods_recording(MARKERS, FRAMES, clamps, 4, 300 + i);
-        if (rg_simulate(truth, &p.r[i], 1, NULL, &to, &status, &err) != RG_OK) fail_msg("%s", err.text);
-        assert_int_equal(status.flag, RG_ROD_OK);
-        for (size_t f = 2; f < FRAMES; f++)
-            for (size_t k = 6; k < 3 * (MARKERS - 2); k++) {
-                const size_t at = f * MARKERS * 3 + k;
-                p.r[i].positions[at] = p.r[i].driving[at] = out[at] + 2e-4 * random_signed(&seed);
-            }
-    }
+    fits_plant(truth, p.r, RECORDINGS, FRAMES, 2e-4);
     rg_model_destroy(&truth);
     return p;
 }
 
 static void clear(planted *p)
 {
-    for (size_t i = 0; i < RECORDINGS; i++) rg_recording_clear(&p->r[i]);
+    fits_clear(p->r, RECORDINGS);
     rg_model_destroy(&p->start);
 }
 

@@ -39,31 +39,6 @@ static rg_model *make_truth(void)
     return m;
 }
 
-/* recordings in which the free markers move as `truth` says, give or take `noise` [m] */
-static void plant(const rg_model *truth, rg_recording *r, size_t n, size_t frames, double noise)
-{
-    uint64_t seed = 99;
-    for (size_t i = 0; i < n; i++) {
-        r[i] = rods_recording(MARKERS, frames, clamps, 4, 300 + i);
-        double *out = malloc(frames * MARKERS * 3 * sizeof *out);
-        rg_rod_status status;
-        rg_error err = {0};
-        assert_non_null(out);
-        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
-        assert_int_equal(status.flag, RG_ROD_OK);
-        for (size_t f = 2; f < frames; f++)
-            for (size_t k = 6; k < 15; k++)
-                r[i].positions[f * MARKERS * 3 + k] = out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
-        memcpy(r[i].driving, r[i].positions, frames * MARKERS * 3 * sizeof *out);
-        free(out);
-    }
-}
-
-static void clear(rg_recording *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++) rg_recording_clear(&r[i]);
-}
-
 static rg_fit_opts options(void)
 {
     rg_fit_opts o = rg_fit_opts_default();
@@ -115,7 +90,7 @@ static void fit_recovers_planted(void **state)
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth();
     const double noise = 2e-4;
-    plant(truth, r, RECORDINGS, FRAMES, noise);
+    fits_plant(truth, r, RECORDINGS, FRAMES, noise);
     rg_fit_opts o = sharp_options();
     rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
     rg_fit_progress p = finish(fit);
@@ -141,7 +116,7 @@ static void fit_recovers_planted(void **state)
     rg_fit_destroy(&fit);
     assert_null(fit);
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* l1 and flags of recordings are those of the model that the fit returns, whatever it tried last */
@@ -150,7 +125,7 @@ static void fit_reports_its_best(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth();
-    plant(truth, r, RECORDINGS, 20, 3e-3);
+    fits_plant(truth, r, RECORDINGS, 20, 3e-3);
     rg_fit_opts o = options();
     o.starts = 1;
     /* on to where no step is better */
@@ -189,7 +164,7 @@ static void fit_reports_its_best(void **state)
     assert_true(rejected > 0);
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 static void fit_little_data(void **state)
@@ -199,14 +174,14 @@ static void fit_little_data(void **state)
     rg_model *truth = make_truth();
     /* one recording; one frame of one recording */
     for (size_t frames = FRAMES; frames >= 3; frames = frames > 3 ? 3 : 0) {
-        plant(truth, r, 1, frames, 1e-4);
+        fits_plant(truth, r, 1, frames, 1e-4);
         rg_fit_opts o = options();
         o.max_iterations = 15;
         o.refine = 2;
         rg_fit *fit = fits_create(r, 1, NULL, &o);
         (void)finish(fit);
         rg_fit_destroy(&fit);
-        clear(r, 1);
+        fits_clear(r, 1);
     }
     /* one free marker */
     static const int most[] = {0, 1, 3, 4};
@@ -217,7 +192,7 @@ static void fit_little_data(void **state)
     rg_fit *fit = fits_create(r, 1, NULL, &o);
     (void)finish(fit);
     rg_fit_destroy(&fit);
-    clear(r, 1);
+    fits_clear(r, 1);
     rg_model_destroy(&truth);
 }
 
@@ -226,7 +201,7 @@ static void fit_start_model(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_truth();
-    plant(truth, r, 2, 25, 1e-4);
+    fits_plant(truth, r, 2, 25, 1e-4);
     /* anisotropic, coupled, and both of that held */
     double *b1 = rg_model_field_data(truth, RG_BEND_STIFFNESS_1);
     double *b2 = rg_model_field_data(truth, RG_BEND_STIFFNESS_2);
@@ -257,7 +232,7 @@ static void fit_start_model(void **state)
     }
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 /* bending held: nothing to start from several stiffnesses with */
@@ -266,7 +241,7 @@ static void fit_one_group(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_truth();
-    plant(truth, r, 2, 20, 1e-4);
+    fits_plant(truth, r, 2, 20, 1e-4);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         rg_fit_opts o = options();
         o.max_iterations = 6;
@@ -278,7 +253,7 @@ static void fit_one_group(void **state)
         rg_fit_destroy(&fit);
     }
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 static void refused(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o, rg_status expected,
@@ -297,7 +272,7 @@ static void fit_bad_input_err(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth(), *other = NULL;
-    plant(truth, r, RECORDINGS, 10, 1e-4);
+    fits_plant(truth, r, RECORDINGS, 10, 1e-4);
     const rg_fit_opts good = options();
     rg_fit_opts o = good;
     refused(r, 0, NULL, &o, RG_ERR_ARGUMENT, "recording");
@@ -354,7 +329,7 @@ static void fit_bad_input_err(void **state)
     rg_fit_destroy(NULL);
     rg_model_destroy(&other);
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* lost markers count neither in the fit nor in the mean; a rod that cannot be simulated is reported
@@ -364,7 +339,7 @@ static void fit_bad_recording(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth();
-    plant(truth, r, RECORDINGS, 20, 1e-4);
+    fits_plant(truth, r, RECORDINGS, 20, 1e-4);
     for (size_t f = 3; f < 20; f += 2) {
         size_t at = f * MARKERS + 2 + f % 3;
         r[1].positions[3 * at + f % 3] = NAN;
@@ -388,7 +363,7 @@ static void fit_bad_recording(void **state)
     assert_int_equal(s.step, 0);
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* a strap, far stiffer one way than the other: parameters run into their bounds */
@@ -400,7 +375,7 @@ static void fit_anisotropy_bounds(void **state)
     set_all(truth, RG_BEND_STIFFNESS_1, 3e-3);
     set_all(truth, RG_BEND_STIFFNESS_2, 1e-4);
     set_all(truth, RG_BEND_COUPLING, 5e-4);
-    plant(truth, r, 2, 30, 1e-5);
+    fits_plant(truth, r, 2, 30, 1e-5);
     rg_fit_opts o = sharp_options();
     o.modes[RG_GROUP_ANISOTROPY] = RG_ALONG;
     o.priors[RG_GROUP_ANISOTROPY] = 1e3;
@@ -415,7 +390,7 @@ static void fit_anisotropy_bounds(void **state)
     assert_true(bound > 0);
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 /* what a fit says of its parameters holds together, and asking changes nothing */
@@ -424,7 +399,7 @@ static void fit_parameters_value(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth();
-    plant(truth, r, RECORDINGS, FRAMES, 2e-4);
+    fits_plant(truth, r, RECORDINGS, FRAMES, 2e-4);
     rg_fit_opts o = sharp_options();
     rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o), *quiet = fits_create(r, RECORDINGS, NULL, &o);
     const rg_fit_parameter *ps = NULL;
@@ -458,7 +433,7 @@ static void fit_parameters_value(void **state)
     rg_fit_destroy(&fit);
     rg_fit_destroy(&quiet);
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 static double *state_of(const rg_fit *fit, size_t *count)
@@ -559,7 +534,7 @@ static void fit_ended_anywhere(void **state)
     enum { MANY = 33 };
     rg_recording r[MANY];
     rg_model *truth = make_truth();
-    plant(truth, r, MANY, 12, 1e-3);
+    fits_plant(truth, r, MANY, 12, 1e-3);
     rg_fit_opts o = options();
     o.starts = 2;
     o.max_iterations = 2;
@@ -597,7 +572,7 @@ static void fit_ended_anywhere(void **state)
     }
     if (stages != 4) fail_msg("%d stages", stages);
     rg_model_destroy(&truth);
-    clear(r, MANY);
+    fits_clear(r, MANY);
 }
 
 /* why a fit is over: it has converged, or its iterations or its time were */
@@ -606,7 +581,7 @@ static void fit_says_how_it_ended(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_truth();
-    plant(truth, r, RECORDINGS, 20, 1e-3);
+    fits_plant(truth, r, RECORDINGS, 20, 1e-3);
     rg_fit_opts o = options();
     rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
     rg_fit_progress p = {0};
@@ -634,7 +609,7 @@ static void fit_says_how_it_ended(void **state)
     for (int s = 0; s < RG_STOP_COUNT; s++) assert_non_null(rg_fit_stop_name((rg_fit_stop_reason)s));
     assert_null(rg_fit_stop_name(RG_STOP_COUNT));
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* One recording that no rod explains, whose simulation changes by leaps with the parameters, does not keep the others
@@ -645,7 +620,7 @@ static void fit_one_bad_among_many(void **state)
     enum { MANY = 8 };
     rg_recording r[MANY];
     rg_model *truth = make_truth();
-    plant(truth, r, MANY, 30, 1e-4);
+    fits_plant(truth, r, MANY, 30, 1e-4);
     rg_fit_opts o = options();
     rg_fit *fit = fits_create(r, MANY - 1, NULL, &o);
     const double good = finish(fit).train_l1_m;
@@ -665,7 +640,7 @@ static void fit_one_bad_among_many(void **state)
     assert_true(sum <= 2.0 * good + 1e-3);
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, MANY);
+    fits_clear(r, MANY);
 }
 
 static void fit_resume_bitwise(void **state)
@@ -673,7 +648,7 @@ static void fit_resume_bitwise(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_truth();
-    plant(truth, r, 2, 14, 1e-3);
+    fits_plant(truth, r, 2, 14, 1e-3);
     rg_fit_opts o = options();
     o.starts = 2;
     o.max_iterations = 8;
@@ -690,7 +665,7 @@ static void fit_resume_bitwise(void **state)
     check_resume(r, 2, odd, &o);
     rg_model_destroy(&odd);
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 static void fit_resume_err(void **state)
@@ -698,7 +673,7 @@ static void fit_resume_err(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_truth();
-    plant(truth, r, 2, 12, 1e-3);
+    fits_plant(truth, r, 2, 12, 1e-3);
     rg_fit_opts o = options(), other;
     o.starts = 1;
     o.max_iterations = 4;
@@ -781,7 +756,7 @@ static void fit_resume_err(void **state)
     free(saved);
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 int main(void)

@@ -44,31 +44,6 @@ static rg_model *make_model(int truth)
     return m;
 }
 
-/* recordings in which the free markers move as `truth` says, give or take `noise` [m] */
-static void plant(const rg_model *truth, rg_recording *r, size_t n, size_t frames, double noise)
-{
-    uint64_t seed = 99;
-    double *out = malloc(frames * MARKERS * 3 * sizeof *out);
-    assert_non_null(out);
-    for (size_t i = 0; i < n; i++) {
-        rg_rod_status status;
-        rg_error err = {0};
-        r[i] = rods_recording(MARKERS, frames, clamps, 4, 300 + i);
-        if (rg_simulate(truth, &r[i], 1, NULL, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
-        assert_int_equal(status.flag, RG_ROD_OK);
-        for (size_t f = 2; f < frames; f++)
-            for (size_t k = 6; k < 15; k++)
-                r[i].positions[f * MARKERS * 3 + k] = out[f * MARKERS * 3 + k] + noise * random_signed(&seed);
-        memcpy(r[i].driving, r[i].positions, frames * MARKERS * 3 * sizeof *out);
-    }
-    free(out);
-}
-
-static void clear(rg_recording *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++) rg_recording_clear(&r[i]);
-}
-
 static rg_fit_opts options(rg_fit_method method)
 {
     rg_fit_opts o = rg_fit_opts_default();
@@ -137,7 +112,7 @@ static void methods_same_optimum(void **state)
     rg_model *truth = make_model(1), *start = make_model(0);
     double lowest = 0.0;
     size_t n = 0;
-    plant(truth, r, RECORDINGS, FRAMES, 5e-4);
+    fits_plant(truth, r, RECORDINGS, FRAMES, 5e-4);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         const char *name = rg_fit_method_name((rg_fit_method)m);
         rg_fit_opts o = options((rg_fit_method)m);
@@ -170,7 +145,7 @@ static void methods_same_optimum(void **state)
     }
     rg_model_destroy(&truth);
     rg_model_destroy(&start);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* In float each method ends where it does in double: a cost of 156 that is rounded by 1e-6 of it does not tell
@@ -184,7 +159,7 @@ static void methods_float(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_model(1), *start = make_model(0);
-    plant(truth, r, RECORDINGS, FRAMES, 5e-4);
+    fits_plant(truth, r, RECORDINGS, FRAMES, 5e-4);
     for (rg_fit_method m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit *fits[REALS];
         rg_fit_progress p[REALS];
@@ -211,7 +186,7 @@ static void methods_float(void **state)
     }
     rg_model_destroy(&truth);
     rg_model_destroy(&start);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* uniform rods first, then everything: each method gets there with the default options */
@@ -221,7 +196,7 @@ static void methods_stages(void **state)
     rg_recording r[RECORDINGS];
     rg_model *truth = make_model(1);
     double l1 = 0.0;
-    plant(truth, r, RECORDINGS, FRAMES, 5e-4);
+    fits_plant(truth, r, RECORDINGS, FRAMES, 5e-4);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = options((rg_fit_method)m);
         rg_fit *fit = fits_create(r, RECORDINGS, NULL, &o);
@@ -236,7 +211,7 @@ static void methods_stages(void **state)
         rg_fit_destroy(&fit);
     }
     rg_model_destroy(&truth);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 /* a strap, far stiffer one way than the other, beyond what may be fitted */
@@ -249,7 +224,7 @@ static void methods_bounds(void **state)
     set_all(truth, RG_BEND_STIFFNESS_1, 3e-3);
     set_all(truth, RG_BEND_STIFFNESS_2, 1e-4);
     set_all(truth, RG_BEND_COUPLING, 5e-4);
-    plant(truth, r, 2, 30, 1e-4);
+    fits_plant(truth, r, 2, 30, 1e-4);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = options((rg_fit_method)m);
         o.modes[RG_GROUP_ANISOTROPY] = RG_UNIFORM;
@@ -283,7 +258,7 @@ static void methods_bounds(void **state)
         if (!(cost[m] <= (1.0 + 1e-4) * lowest)) fail_msg("method %d ended at %g", m, cost[m]);
     rg_model_destroy(&truth);
     rg_model_destroy(&start);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 /* gradient against differences of the cost, products against the normal matrix */
@@ -293,7 +268,7 @@ static void methods_derivatives(void **state)
     rg_recording r[RECORDINGS];
     rg_model *truth = make_model(1), *start = make_model(0);
     rg_error err = {0};
-    plant(truth, r, RECORDINGS, 30, 5e-4);
+    fits_plant(truth, r, RECORDINGS, 30, 5e-4);
     rg_fit_opts o = options(RG_METHOD_GAUSS_NEWTON_CG);
     o.rollout.tolerance_m = 1e-13; /* differences see what Newton leaves */
     o.modes[RG_GROUP_ANISOTROPY] = o.modes[RG_GROUP_LENGTH] = o.modes[RG_GROUP_OFFSET] = RG_ALONG;
@@ -343,7 +318,7 @@ static void methods_derivatives(void **state)
     rg_fit_destroy(&fit);
     rg_model_destroy(&truth);
     rg_model_destroy(&start);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 static double *state_of(const rg_fit *fit, size_t *count)
@@ -369,7 +344,7 @@ static void methods_resume_bitwise(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_model(1);
-    plant(truth, r, 2, 14, 1e-3);
+    fits_plant(truth, r, 2, 14, 1e-3);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = short_options((rg_fit_method)m);
         size_t count = 0, steps = 1;
@@ -410,7 +385,7 @@ static void methods_resume_bitwise(void **state)
         free(end);
     }
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 static void methods_state_err(void **state)
@@ -418,7 +393,7 @@ static void methods_state_err(void **state)
     (void)state;
     rg_recording r[2];
     rg_model *truth = make_model(1);
-    plant(truth, r, 2, 12, 1e-3);
+    fits_plant(truth, r, 2, 12, 1e-3);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = short_options((rg_fit_method)m);
         rg_error err = {0};
@@ -466,7 +441,7 @@ static void methods_state_err(void **state)
         rg_fit_destroy(&fit);
     }
     rg_model_destroy(&truth);
-    clear(r, 2);
+    fits_clear(r, 2);
 }
 
 static void refused(const rg_recording *r, const rg_fit_opts *o, const char *word)
@@ -484,7 +459,7 @@ static void methods_bad_options_err(void **state)
     static const double rates[] = {0.0, -0.1, NAN, INFINITY};
     rg_recording r[1];
     rg_model *truth = make_model(1);
-    plant(truth, r, 1, 10, 1e-4);
+    fits_plant(truth, r, 1, 10, 1e-4);
     rg_fit_opts o = options(RG_METHOD_COUNT);
     refused(r, &o, "method 4");
     o.method = (rg_fit_method)-1;
@@ -513,7 +488,7 @@ static void methods_bad_options_err(void **state)
         assert_true(rg_group_find(rg_group_name((rg_group)g), &group) && (int)group == g);
     assert_null(rg_group_name(RG_GROUP_COUNT));
     rg_model_destroy(&truth);
-    clear(r, 1);
+    fits_clear(r, 1);
 }
 
 /* a rod that cannot be simulated is flagged and the others are fitted */
@@ -522,7 +497,7 @@ static void methods_bad_recording(void **state)
     (void)state;
     rg_recording r[RECORDINGS];
     rg_model *truth = make_model(1), *start = make_model(0);
-    plant(truth, r, RECORDINGS, 20, 1e-4);
+    fits_plant(truth, r, RECORDINGS, 20, 1e-4);
     /* a gripper is somewhere else in frame 5 */
     r[2].driving[3 * MARKERS * 5] = 1e170;
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
@@ -537,7 +512,7 @@ static void methods_bad_recording(void **state)
     }
     rg_model_destroy(&truth);
     rg_model_destroy(&start);
-    clear(r, RECORDINGS);
+    fits_clear(r, RECORDINGS);
 }
 
 int main(void)
