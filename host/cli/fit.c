@@ -101,7 +101,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"learning-rate", &a->rate, NULL, "Adam's first step, in standard deviations of the priors (0.05)"},
         {"iterations", &a->iterations, NULL, "at most N in the last stage (60; with adam 2000, with the others 40)"},
         {"tolerance", &a->tolerance, NULL,
-         "the fit has converged when its cost falls by less than this share twice in a row (0.003)"},
+         "the fit has converged when its cost falls by less than this share twice in a row (0.01)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},
         {"bend-measure", &a->measure, NULL,
          "curvature is measured against directors averaged, or normalised (averaged)"},

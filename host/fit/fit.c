@@ -17,7 +17,7 @@
 static const struct {
     int start, last, small;
     double tolerance;
-} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 60, 2, 3e-3},
+} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 60, 2, 1e-2},
                              [RG_METHOD_GAUSS_NEWTON_CG] = {6, 40, 2, 1.5e-4},
                              [RG_METHOD_LBFGS] = {3, 40, 2, 1.5e-4},
                              [RG_METHOD_ADAM] = {100, 2000, 3, 1.5e-4}};

@@ -94,7 +94,7 @@ typedef struct rg_fit_opts {
     rg_fit_method method;
     int max_iterations; /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
     double tolerance;   /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
-                           windows of 50 iterations in a row. Negative, the default: 3e-3 with Levenberg-Marquardt,
+                           windows of 50 iterations in a row. Negative, the default: 1e-2 with Levenberg-Marquardt,
                            1.5e-4 with the others */
     double learning_rate;         /* Adam's, in standard deviations of the priors an iteration; it falls by
                                      half after each window that brought less than the tolerance */
