@@ -76,19 +76,19 @@ typedef struct rgi_run {
 } rgi_run;
 
 /* item of a series, lane by lane; lanes not in use repeat the first */
-RG_FN real rgi_get(const rgi_series *a, int rods, int step, int item)
+RG_FN real rgi_get(const rgi_series_in *a, int rods, int step, int item)
 {
     real r;
     const rg_number *p = (const rg_number *)a->data + step * a->step + item * a->item;
     for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[(i < rods ? i : 0) * a->rod];
     return r;
 }
-RG_FN void rgi_put(const rgi_series *a, int rods, int step, int item, real value)
+RG_FN void rgi_put(const rgi_series_out *a, int rods, int step, int item, real value)
 {
     rg_number *p = (rg_number *)a->data + step * a->step + item * a->item;
     for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = (rg_number)RG_LANE(value, i);
 }
-RG_FN void rgi_put_many(const rgi_series *a, int rods, int step, int count, const real *values)
+RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, const real *values)
 {
     RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
 }

@@ -27,11 +27,10 @@ enum { NODES = MUTATION_NODES, MANY = MUTATION_STEPS * 3 * MUTATION_NODES };
 
 /* a rollout, its functional and its gradient */
 typedef struct trial {
-    mutation_scene scene;
-    mutation_bench bench;
+    mutation_scene *scene;
     double across[MANY]; /* [frames][n-1][3] b of every director */
     double gradient[MUTATION_IN];
-    real *workspace;
+    pack_reals moved; /* the scene's pack without directions */
 } trial;
 
 static vec3 vec(const double *p) { return v3(p[0], p[1], p[2]); }
@@ -49,11 +48,10 @@ static vec3 tangent_was(const double *x)
  * [n] */
 static void start_directors(const mutation_scene *s, const real *x, const real *turn, real *m)
 {
-    for (int i = 0; i < 3 * s->n; i++) m[i] = 0.0;
     for (int i = 0; i + 1 < s->n; i++) {
-        vec3 t = tangent_of(x + 3 * i), from = tangent_was(s->x0 + 3 * i), at = vec(s->m0 + 3 * i);
-        if (s->chord && !(s->fixed[i] & RGI_FIXED_THETA)) {
-            from = vec(s->from + 3 * i);
+        vec3 t = tangent_of(x + 3 * i), from = tangent_was(s->rod->x0 + 3 * i), at = vec(s->rod->m0 + 3 * i);
+        if (s->opts.chord && !(s->pack->fixed[i] & RGI_FIXED_THETA)) {
+            from = vec(s->chord + 3 * i);
             at = vec(s->carried + 3 * i);
         }
         v3_store(m + 3 * i, rgi_director_move(from, t, turn[i], at));
@@ -63,123 +61,83 @@ static void start_directors(const mutation_scene *s, const real *x, const real *
 /* prescribed directors: they go with their edges from where the scene has them, and turn */
 static void drive_directors(const mutation_scene *s, const real *drive_x, const real *turn, real *m)
 {
-    for (int step = 0; step < s->steps; step++) {
-        double was[3 * NODES] = {0.0};
-        real now[3 * NODES] = {0.0};
-        for (int k = 0; k < s->n_fixed_x; k++)
-            for (int c = 0; c < 3; c++) {
-                was[3 * s->fixed_x[k] + c] = s->drive_x[3 * (step * s->n_fixed_x + k) + c];
-                now[3 * s->fixed_x[k] + c] = drive_x[3 * (step * s->n_fixed_x + k) + c];
-            }
-        for (int k = 0; k < s->n_fixed_theta; k++) {
-            const int i = s->fixed_theta[k], at = step * s->n_fixed_theta + k;
-            v3_store(m + 3 * at, rgi_director_move(tangent_was(was + 3 * i), tangent_of(now + 3 * i), turn[at],
-                                                   vec(s->drive_m + 3 * at)));
-        }
+    const int clamped = s->pack->n_fixed_x, held = s->pack->n_fixed_theta;
+    for (int at = 0; at < held * s->opts.steps; at++) {
+        int place = at / held * clamped;
+        while (s->pack->fixed_x[place % clamped] != s->pack->fixed_theta[at % held]) place++;
+        v3_store(m + 3 * at,
+                 rgi_director_move(tangent_was(s->rod->clamp_x + 3 * place), tangent_of(drive_x + 3 * place), turn[at],
+                                   vec(s->rod->clamp_m + 3 * at)));
     }
 }
 
 /* the functional with input `which` moved by `by` */
-static real functional(const trial *t, int which, real by)
+static real functional(trial *t, int which, real by)
 {
-    const mutation_scene *s = &t->scene;
-    const int n = s->n, frames = mutation_frames(s), size = mutation_frame_size(s);
-    int at[MUTATION_KINDS + 1];
-    real coef[NODES * RGI_NC], offset[2 * NODES], x0[3 * NODES], v0[3 * NODES], m0[3 * NODES];
-    real drive_x[MANY], drive_m[MANY], force[MANY], turn0[NODES], turn[MUTATION_STEPS * NODES];
-    real status[RGI_STATUS], steps = s->last, x[MANY], v[MANY], m[MANY], markers[MANY], sum = 0.0;
-    rgi_pack p = mutation_shape(s);
-    mutation_places(s, at);
-    for (int i = 0; i < NODES * RGI_NC; i++) coef[i] = s->coef[i];
-    for (int i = 0; i < 2 * NODES; i++) offset[i] = s->offset[i];
-    for (int i = 0; i < 3 * NODES; i++) {
-        x0[i] = s->x0[i];
-        v0[i] = s->v0[i];
-    }
-    for (int i = 0; i < MANY; i++) {
-        drive_x[i] = s->drive_x[i];
-        force[i] = s->force[i];
-    }
-    for (int i = 0; i < NODES; i++) turn0[i] = 0.0;
-    for (int i = 0; i < MUTATION_STEPS * NODES; i++) turn[i] = 0.0;
-    for (int q = 0; q < MUTATION_KINDS; q++) {
-        const int k = which - at[q];
-        real *to[] = {x0, v0, turn0, drive_x, turn, force};
-        if (which < at[q] || which >= at[q + 1]) continue;
-        if (q < RGI_NC) coef[RGI_NC * k + q] += by;
-        else if (q < MUTATION_X0) offset[2 * k + q - MUTATION_O1] += by;
-        else to[q - MUTATION_X0][k] += by;
-    }
-    start_directors(s, x0, turn0, m0);
-    drive_directors(s, drive_x, turn, drive_m);
-    p.lane_steps = (const double *)&steps;
-    p.coef = (const double *)coef;
-    p.offset = (const double *)offset;
-    p.x0 = (const double *)x0;
-    p.v0 = (const double *)v0;
-    p.m0 = (const double *)m0;
-    p.drive_x = mutation_series(drive_x, 3 * s->n_fixed_x);
-    p.drive_m = mutation_series(drive_m, 3 * s->n_fixed_theta);
-    p.force = mutation_series(force, 3 * n);
-    p.out_x = mutation_series(x, 3 * n);
-    p.out_v = mutation_series(v, 3 * n);
-    p.out_m = mutation_series(m, 3 * n - 3);
-    p.out_markers = mutation_series(markers, 3 * s->n_markers);
-    p.status = (double *)status;
-    p.workspace = (double *)t->workspace;
-    rgi_run_all(&p);
+    const mutation_scene *s = t->scene;
+    const rgi_pack *p = &t->moved.pack;
+    real turn0[NODES] = {0.0}, turn[MUTATION_STEPS * NODES] = {0.0}, sum = 0.0;
+    int at[5], q = 0;
+    pack_reals_fill(&t->moved, s->pack);
+    while (which >= s->begin[q + 1]) q++;
+    const int k = which - s->begin[q];
+    real *to[] = {pack_reals_in(p->x0),        pack_reals_in(p->v0), turn0, pack_reals_in(p->drive_x.data), turn,
+                  pack_reals_in(p->force.data)};
+    if (q < RGI_NC) pack_reals_in(p->coef)[RGI_NC * k + q] += by;
+    else if (q < MUTATION_X0) pack_reals_in(p->offset)[2 * k + q - MUTATION_O1] += by;
+    else to[q - MUTATION_X0][k] += by;
+    start_directors(s, pack_reals_in(p->x0), turn0, pack_reals_in(p->m0));
+    drive_directors(s, pack_reals_in(p->drive_x.data), turn, pack_reals_in(p->drive_m.data));
+    rgi_run_all(p);
+    const real *status = pack_reals_in(p->status), *m = pack_reals_in(p->out_m.data);
     if (creal(status[0]) != 0.0) fail_msg("flag %g in step %g", creal(status[0]), creal(status[1]));
-    for (int f = 0; f < frames; f++) {
-        const double *w = t->bench.bar + f * size, *b = t->across + 3 * (n - 1) * f;
-        for (int i = 0; i < 3 * n; i++) sum += w[i] * x[3 * n * f + i] + w[3 * n + i] * v[3 * n * f + i];
-        for (int i = 0; i < 3 * n - 3; i++) sum += w[6 * n + i / 3] * b[i] * m[(3 * n - 3) * f + i];
-        for (int i = 0; i < 3 * s->n_markers; i++) sum += w[7 * n - 1 + i] * markers[3 * s->n_markers * f + i];
-    }
+    mutation_parts(s, at);
+    const real *parts[4] = {pack_reals_in(p->out_x.data), pack_reals_in(p->out_v.data), NULL,
+                            pack_reals_in(p->out_markers.data)};
+    for (int part = 0; part < 4; part++)
+        for (int i = at[part]; parts[part] && i < at[part + 1]; i++) sum += s->bar[i] * parts[part][i - at[part]];
+    for (int i = 0; i < 3 * (at[3] - at[2]); i++) sum += s->bar[at[2] + i / 3] * t->across[i] * m[i];
     return sum;
 }
 
-static trial *make_trial(mutation_scene scene, uint64_t seed)
+static trial *make_trial(mutation_opts opts, uint64_t seed)
 {
     trial *t = calloc(1, sizeof *t);
     const double none[MUTATION_IN] = {0.0};
     assert_non_null(t);
-    t->scene = scene;
-    const mutation_scene *s = &t->scene;
-    mutation_bench *b = &t->bench;
-    mutation_bench_make(b, s, rgi_pack_workspace_scalar);
-    mutation_cotangent(s, &seed, b->bar);
-    int flag = mutation_forward(b, rgi_pack_run_scalar, none);
-    if (flag) fail_msg("flag %d in step %g", flag, b->status[1]);
-    mutation_backward(b, rgi_pack_reverse_scalar, t->gradient);
-    for (int f = 0; f < mutation_frames(s); f++)
+    mutation_scene *s = t->scene = mutation_scene_make(opts);
+    mutation_cotangent(s, &seed, s->bar);
+    int flag = mutation_forward(s, rgi_pack_workspace_scalar, rgi_pack_run_scalar, none);
+    if (flag) fail_msg("flag %d in step %g", flag, s->pack->status[1]);
+    mutation_backward(s, rgi_pack_workspace_scalar, rgi_pack_reverse_scalar, t->gradient);
+    for (int f = 0; f < s->frames; f++)
         for (int i = 0; i + 1 < s->n; i++) {
+            const int at = 3 * ((s->n - 1) * f + i);
             double e[3];
-            mutation_tangent(b->out + f * mutation_frame_size(s) + 3 * i, e);
-            cross(e, b->m + 3 * ((s->n - 1) * f + i), t->across + 3 * ((s->n - 1) * f + i));
+            mutation_tangent(s->out + 3 * (s->n * f + i), e);
+            cross(e, s->m + at, t->across + at);
         }
-    const rgi_pack p = mutation_shape(s);
-    /* forces need room of their own */
-    rgi_pack sized = p;
-    sized.force = mutation_series(t, 0);
-    t->workspace = calloc(rgi_run_bind(NULL, &sized, NULL, NULL), sizeof *t->workspace);
-    assert_non_null(t->workspace);
+    const rg_batch_inputs in = mutation_inputs(s);
+    const rg_batch_outputs out = mutation_outputs(s);
+    pack_fixture_forward(s->fixture, &in, &out);
+    s->pack->plan = NULL;
+    t->moved = pack_reals_make(s->pack, rgi_run_bind(NULL, s->pack, NULL, NULL));
     return t;
 }
 
 static void release(trial *t)
 {
-    free(t->bench.workspace);
-    free(t->workspace);
+    mutation_scene_free(t->scene);
+    free(t->moved.memory);
     free(t);
 }
 
 /* every input of a scene; the worst error of each kind into worst: of complex steps, of differences
  */
-static void check(const char *name, mutation_scene scene, uint64_t seed, double worst[2][MUTATION_KINDS])
+static void check(const char *name, mutation_opts opts, uint64_t seed, double worst[2][MUTATION_KINDS])
 {
-    trial *t = make_trial(scene, seed);
-    int at[MUTATION_KINDS + 1];
-    mutation_places(&t->scene, at);
+    trial *t = make_trial(opts, seed);
+    const int *at = t->scene->begin;
     for (int q = 0; q < MUTATION_KINDS; q++) {
         double size = 0.0;
         for (int i = at[q]; i < at[q + 1]; i++)
@@ -189,7 +147,7 @@ static void check(const char *name, mutation_scene scene, uint64_t seed, double 
             /* relative, but an entry below 1e-3 of its kind's largest is held against that */
             const double scale = fmax(fabs(theirs), 1e-3 * size);
             double err = mine == theirs ? 0.0 : fabs(mine - theirs) / scale;
-            if (mutation_idle(&t->scene, q)) {
+            if (mutation_idle(t->scene, q)) {
                 /* the way to the solution is forgotten as far as Newton converged */
                 if (mine != 0.0 || !(fabs(theirs) <= 1e-14))
                     fail_msg("%s: d/d %s[%d] is %.17g, complex step %.17g, not 0", name, mutation_names[q], i - at[q],
@@ -201,14 +159,14 @@ static void check(const char *name, mutation_scene scene, uint64_t seed, double 
             if (!(err <= 1e-10))
                 fail_msg("%s: d/d %s[%d] is %.17g, complex step %.17g", name, mutation_names[q], i - at[q], mine,
                          theirs);
-            /* fourth order: its error falls with h^4 to 2e-9 here, round-off with 1/h to 2e-9 */
-            const double h = 5e-4 * mutation_natural(q);
+            /* fourth order: its error falls with h^4 to 2e-9 here; round-off rises with 1/h to 2e-8 */
+            const double h = 5e-4 * t->scene->natural[q];
             const double difference = creal(8.0 * (functional(t, i, h) - functional(t, i, -h)) -
                                             (functional(t, i, 2.0 * h) - functional(t, i, -2.0 * h))) /
                                       (12.0 * h);
             /* what a kind of input does to the functional; little is lost in its round-off */
-            const double effect = size * mutation_natural(q);
-            err = fabs(mine - difference) * mutation_natural(q) / fmax(effect, 1e-3);
+            const double effect = size * t->scene->natural[q];
+            err = fabs(mine - difference) * t->scene->natural[q] / fmax(effect, 1e-3);
             if (!(err <= worst[1][q])) worst[1][q] = err;
             if (!(err <= 1e-7))
                 fail_msg("%s: d/d %s[%d] is %.17g, differences %.17g", name, mutation_names[q], i - at[q], mine,
@@ -218,17 +176,18 @@ static void check(const char *name, mutation_scene scene, uint64_t seed, double 
     release(t);
 }
 
-static void check_scheme(const char *what, int deform, int scheme, int steps)
+static void check_scheme(const char *what, int stepper, int steps)
 {
+    static const grad_grip grips[] = {GRAD_ENDS, GRAD_MIXED, GRAD_MIDDLE, GRAD_NOWHERE};
     double worst[2][MUTATION_KINDS] = {{0.0}};
     /* without inertia nothing keeps a free rod in its place */
-    for (int grip = MUTATION_ENDS; grip <= (scheme == 2 ? MUTATION_MIDDLE : MUTATION_NOWHERE); grip++) {
-        const uint64_t seed = 0xc0de + 16u * (unsigned)grip + (unsigned)(4 * deform + 2 * scheme + steps);
+    for (int grip = 0; grip < (stepper == GRAD_STATIC ? 3 : 4); grip++) {
+        const uint64_t seed = 0xc0de + 16u * (unsigned)grip + (unsigned)(4 * stepper + steps);
         const int n = 7 + (grip + steps) % 3, chord = (grip + steps) % 2;
+        const mutation_opts opts = {n, stepper, grips[grip], chord, 1, steps, 0, RGI_BAR_GIVEN, seed};
         char name[64];
-        snprintf(name, sizeof name, "%s, %d steps, grip %d", what, steps, grip);
-        check(name, mutation_scene_make(n, (enum mutation_grip)grip, deform, scheme, chord, steps, 1, seed), seed + 1,
-              worst);
+        snprintf(name, sizeof name, "%s, %d steps, %s", what, steps, grad_grip_name(grips[grip]));
+        check(name, opts, seed + 1, worst);
     }
     double most[2] = {0.0, 0.0};
     int kind[2] = {0, 0};
@@ -249,28 +208,28 @@ static void check_scheme(const char *what, int deform, int scheme, int steps)
 static void adjoint_complex_euler(void **state)
 {
     (void)state;
-    check_scheme("Euler", 0, 0, 1);
-    check_scheme("Euler", 0, 0, 3);
+    check_scheme("Euler", GRAD_EULER, 1);
+    check_scheme("Euler", GRAD_EULER, 3);
 }
 
 static void adjoint_complex_bdf2(void **state)
 {
     (void)state;
-    check_scheme("BDF2", 0, 1, 3);
+    check_scheme("BDF2", GRAD_BDF2, 3);
 }
 
 static void adjoint_complex_static(void **state)
 {
     (void)state;
-    check_scheme("static", 0, 2, 1);
-    check_scheme("static", 0, 2, 3);
+    check_scheme("static", GRAD_STATIC, 1);
+    check_scheme("static", GRAD_STATIC, 3);
 }
 
 static void adjoint_complex_deform(void **state)
 {
     (void)state;
-    check_scheme("deform", 1, 0, 1);
-    check_scheme("deform", 1, 0, 3);
+    check_scheme("deform", GRAD_DEFORM, 1);
+    check_scheme("deform", GRAD_DEFORM, 3);
 }
 
 int main(void)

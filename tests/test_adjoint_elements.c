@@ -23,8 +23,7 @@ enum { N = MUTATION_NODES, STEP = 1, SWEEPS = 10 };
 
 /* a step solved and linearised, and random numbers */
 typedef struct element {
-    mutation_scene scene;
-    mutation_bench bench;
+    mutation_scene *scene;
     rgi_run run;
     uint64_t seed;
 } element;
@@ -56,15 +55,19 @@ static element *make_element(int number)
     element *e = calloc(1, sizeof *e);
     assert_non_null(e);
     e->seed = 0xe1eu + (unsigned)number;
-    e->scene = mutation_scene_make(7 + number % 3, (enum mutation_grip)(number % 4), number % 2, number % 4 == 0,
-                                   number % 3 == 0, MUTATION_STEPS, 1, e->seed);
-    mutation_bench_make(&e->bench, &e->scene, workspace);
-    int flag = mutation_forward(&e->bench, rgi_run_all, none);
+    static const grad_grip grips[4] = {GRAD_ENDS, GRAD_MIXED, GRAD_MIDDLE, GRAD_NOWHERE};
+    const int stepper = number % 2 ? GRAD_DEFORM : number % 4 == 0 ? GRAD_BDF2 : GRAD_EULER;
+    const mutation_opts opts = {7 + number % 3, stepper, grips[number % 4], number % 3 == 0, 1,
+                                MUTATION_STEPS, 0,       RGI_BAR_GIVEN,     e->seed};
+    e->scene = mutation_scene_make(opts);
+    int flag = mutation_forward(e->scene, workspace, rgi_run_all, none);
     if (flag) fail_msg("scene %d: flag %d", number, flag);
-    const size_t size = (size_t)RGI_STATE * (size_t)e->scene.n + 1;
-    rgi_run_init(&e->run, &e->bench.pack, NULL);
-    rgi_state_load(&e->run, e->bench.pack.kept + STEP * size, e->bench.pack.kept + (STEP + 1) * size);
-    rgi_run_step(&e->run, &e->bench.pack, STEP, 1, NULL);
+    const rgi_pack *pack = e->scene->pack;
+    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    rgi_run_init(&e->run, pack, NULL);
+    const double *kept = (const double *)(const void *)pack->kept;
+    rgi_state_load(&e->run, kept + STEP * size, kept + (STEP + 1) * size);
+    rgi_run_step(&e->run, pack, STEP, 1, NULL);
     return e;
 }
 
@@ -75,7 +78,7 @@ static void fill(element *e, double *p, int n)
 
 static double strain(element *e)
 {
-    const int n = e->scene.n;
+    const int n = e->scene->n;
     double dy[RGI_NU * N] = {0.0}, w[RGI_NS * N] = {0.0}, y_bar[RGI_NU * N] = {0.0};
     sums s = {0.0, 0.0, 0.0};
     fill(e, dy, RGI_NU * n);
@@ -93,7 +96,7 @@ static double strain(element *e)
 static double marker(element *e)
 {
     const rgi_rod *rod = &e->run.rod;
-    const int n = e->scene.n;
+    const int n = e->scene->n;
     double worst = 0.0;
     rgi_edges(&e->run.rod, rod->y);
     for (int i = 0; i < n; i++) {
@@ -123,7 +126,7 @@ static double marker(element *e)
 static double coefficient(element *e)
 {
     double worst = 0.0;
-    for (int i = 1; i + 1 < e->scene.n; i++) {
+    for (int i = 1; i + 1 < e->scene->n; i++) {
         double w[RGI_NS], pull[3], bar[RGI_NC] = {0.0};
         fill(e, w, RGI_NS);
         fill(e, pull, 3);
@@ -146,12 +149,12 @@ static double history(element *e)
 {
     const rgi_step *step = &e->run.step;
     double worst = 0.0;
-    for (int i = 1; i + 1 < e->scene.n; i++) {
+    for (int i = 1; i + 1 < e->scene->n; i++) {
         double p[RGI_NT * N], w[RGI_NS], moved[RGI_NS], st[RGI_NS] = {0.0}, zt[2] = {0.0};
         sums s = {0.0, 0.0, 0.0};
-        fill(e, p, RGI_NT * e->scene.n);
+        fill(e, p, RGI_NT * e->scene->n);
         fill(e, w, RGI_NS);
-        rgi_tangent d = rgi_tangent_at(p, e->scene.n, 0);
+        rgi_tangent d = rgi_tangent_at(p, e->scene->n, 0);
         rgi_history_jvp(rgi_keeping_of(&e->run.rod, step, i), step, i, d, moved);
         for (int c = 0; c < RGI_NS; c++) left(&s, moved[c], w[c]);
         rgi_history_adj(&e->run.rod, step, i, w, st, zt);
@@ -166,7 +169,7 @@ static double history(element *e)
 static double projection(element *e)
 {
     const rgi_rod *rod = &e->run.rod;
-    const int n = e->scene.n;
+    const int n = e->scene->n;
     double share[N], past[4 * N * SWEEPS], y[3 * N], dm[N], dshare[N] = {0.0}, share_bar[N];
     sums masses = {0.0, 0.0, 0.0}, sweeps = {0.0, 0.0, 0.0};
     rgi_projection_shares(rod, share);
@@ -220,7 +223,7 @@ static void adjoint_elements_dot(void **state)
             element *e = make_element(number);
             double err = parts[k].error(e);
             if (!(err <= worst)) worst = err;
-            free(e->bench.workspace);
+            mutation_scene_free(e->scene);
             free(e);
         }
         print_message("%s: %.1e\n", parts[k].name, worst);

@@ -46,71 +46,77 @@ enum { SCENES = 14 };
 /* a scene, directions of every kind and what the tangent makes of them */
 typedef struct trial {
     const char *name;
-    mutation_scene scene;
-    mutation_bench bench;
+    mutation_scene *scene;
     double v[MUTATION_KINDS][MUTATION_IN], left[MUTATION_KINDS], size[MUTATION_KINDS];
 } trial;
 
 static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL, NULL); }
 
-/* what a loss or a Gauss-Newton product asks of markers, from the outputs of the run just made */
-static void fit_cotangent(mutation_bench *b)
+/* where coordinate c of an observed marker is in the outputs */
+static int marker_at(const mutation_scene *s, int frame, int k, int c)
 {
-    const mutation_scene *s = b->s;
-    const int size = mutation_frame_size(s);
-    memset(b->bar, 0, sizeof b->bar);
-    for (int f = 0; f < mutation_frames(s); f++)
+    int begin[5];
+    mutation_parts(s, begin);
+    return begin[3] + 3 * (frame * s->n + s->free_markers[k]) + c;
+}
+
+/* what a loss or a Gauss-Newton product asks of markers, from the outputs of the run just made */
+static void fit_cotangent(mutation_scene *s)
+{
+    memset(s->bar, 0, sizeof s->bar);
+    for (int f = 0; f < s->frames; f++)
         for (int k = 0; k < s->n_free; k++)
             for (int c = 0; c < 3; c++) {
-                const int row = f * s->n_free + k;
-                const int at = f * size + 7 * s->n - 1 + 3 * s->free_markers[k] + c;
-                const double r = b->out[at] - b->recorded[3 * row + c];
-                b->bar[at] = b->weight[row] / fmax(fabs(r), b->pack.floor) * (s->bar == RGI_BAR_LOSS ? r : b->dout[at]);
+                const int row = f * s->n_free + k, at = marker_at(s, f, k, c);
+                const double r = s->out[at] - s->pack->recorded[3 * row + c];
+                s->bar[at] = s->pack->weight[row] / fmax(fabs(r), s->pack->floor) *
+                             (s->opts.bar == RGI_BAR_LOSS ? r : s->dout[at]);
             }
+}
+
+/* some markers were not seen, and some residuals are below the floor */
+static void fit_recorded(mutation_scene *s, uint64_t *seed)
+{
+    for (int f = 0; f < s->frames; f++)
+        for (int k = 0; k < s->n_free; k++) {
+            const int row = f * s->n_free + k;
+            s->pack->weight[row] = (f + k) % 4 == 3 ? 0.0 : 1.0;
+            for (int c = 0; c < 3; c++)
+                s->pack->recorded[3 * row + c] = s->out[marker_at(s, f, k, c)] + 0.01 * random_signed(seed);
+        }
 }
 
 static void forward(trial *t, const double *v)
 {
-    int flag = mutation_forward(&t->bench, rgi_run_all, v);
-    if (flag) fail_msg("%s: flag %d in step %g", t->name, flag, t->bench.status[1]);
+    int flag = mutation_forward(t->scene, workspace, rgi_run_all, v);
+    if (flag) fail_msg("%s: flag %d in step %g", t->name, flag, t->scene->pack->status[1]);
 }
 
-static trial *make_trial(const char *name, mutation_scene scene, int last, int bar, uint64_t seed)
+static trial *make_trial(const char *name, mutation_opts opts, uint64_t seed)
 {
     trial *t = calloc(1, sizeof *t);
     double all[MUTATION_IN];
     assert_non_null(t);
     flipped = -1;
     t->name = name;
-    t->scene = scene;
-    t->scene.last = last;
-    t->scene.bar = bar;
-    mutation_bench *b = &t->bench;
-    mutation_bench_make(b, &t->scene, workspace);
-    const int outputs = mutation_frames(&t->scene) * mutation_frame_size(&t->scene);
-    mutation_cotangent(&t->scene, &seed, b->bar);
-    mutation_direction(&t->scene, -1, &seed, all);
+    mutation_scene *s = t->scene = mutation_scene_make(opts);
+    mutation_cotangent(s, &seed, s->bar);
+    mutation_direction(s, -1, &seed, all);
     forward(t, all);
-    for (int f = 0; bar != RGI_BAR_GIVEN && f < mutation_frames(&t->scene); f++)
-        for (int k = 0; k < scene.n_free; k++) {
-            /* some markers were not seen, and some residuals are below the floor */
-            b->weight[f * scene.n_free + k] = (f + k) % 4 == 3 ? 0.0 : 1.0;
-            for (int c = 0; c < 3; c++)
-                b->recorded[3 * (f * scene.n_free + k) + c] =
-                    b->out[f * mutation_frame_size(&t->scene) + 7 * scene.n - 1 + 3 * scene.free_markers[k] + c] +
-                    0.01 * random_signed(&seed);
-        }
-    if (bar != RGI_BAR_GIVEN) fit_cotangent(b);
+    if (opts.bar != RGI_BAR_GIVEN) {
+        fit_recorded(s, &seed);
+        fit_cotangent(s);
+    }
     for (int q = 0; q < MUTATION_KINDS; q++) {
-        mutation_direction(&t->scene, q, &seed, t->v[q]);
+        mutation_direction(s, q, &seed, t->v[q]);
         forward(t, t->v[q]);
-        for (int i = 0; i < outputs; i++) {
-            t->left[q] += b->dout[i] * b->bar[i];
-            t->size[q] += fabs(b->dout[i] * b->bar[i]);
+        for (int i = 0; i < MUTATION_OUT; i++) {
+            t->left[q] += s->dout[i] * s->bar[i];
+            t->size[q] += fabs(s->dout[i] * s->bar[i]);
         }
-        if (!mutation_idle(&scene, q) && !(t->size[q] > 0.0)) fail_msg("%s: %s moves nothing", name, mutation_names[q]);
+        if (!mutation_idle(s, q) && !(t->size[q] > 0.0)) fail_msg("%s: %s moves nothing", name, mutation_names[q]);
         /* the fit's own gradient is the same number, summed in another order */
-        if (bar == RGI_BAR_LOSS) assert_true(fabs(b->gradients[0] - t->left[q]) <= 1e-13 * t->size[q]);
+        if (opts.bar == RGI_BAR_LOSS) assert_true(fabs(s->pack->gradients[0] - t->left[q]) <= 1e-13 * t->size[q]);
     }
     forward(t, all);
     return t;
@@ -120,9 +126,8 @@ static trial *make_trial(const char *name, mutation_scene scene, int last, int b
 static double difference(trial *t, int *kind)
 {
     double g[MUTATION_IN], most = 0.0;
-    int begin[MUTATION_KINDS + 1];
-    mutation_places(&t->scene, begin);
-    mutation_backward(&t->bench, rgi_reverse_all, g);
+    const int *begin = t->scene->begin;
+    mutation_backward(t->scene, workspace, rgi_reverse_all, g);
     for (int q = 0; q < MUTATION_KINDS; q++) {
         double right = 0.0, size = t->size[q];
         for (int i = begin[q]; i < begin[q + 1]; i++) {
@@ -142,8 +147,9 @@ static double difference(trial *t, int *kind)
  * strains, of memory or of the state before, and so leave some terms zero. */
 static double step_difference(trial *t, int s)
 {
-    const rgi_pack *pack = &t->bench.pack;
-    const int n = t->scene.n, term = flipped;
+    rgi_pack one = *t->scene->pack;
+    const rgi_pack *pack = &one;
+    const int n = pack->n, term = flipped;
     const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
     const rgi_input_tangent none = {NULL, NULL};
     const rgi_input_bar nothing = {NULL, NULL, NULL};
@@ -152,8 +158,10 @@ static double step_difference(trial *t, int s)
     double left = 0.0, right = 0.0, sum = 0.0;
     uint64_t seed = 31u + (unsigned)s;
     rgi_run run;
+    one.n_directions = 1;
     rgi_run_init(&run, pack, NULL);
-    rgi_state_load(&run, pack->kept + (size_t)s * size, pack->kept + (size_t)(s + 1) * size);
+    const double *kept = (const double *)(const void *)pack->kept;
+    rgi_state_load(&run, kept + (size_t)s * size, kept + (size_t)(s + 1) * size);
     rgi_run_step(&run, pack, s, 1, NULL);
     for (int i = 0; i < RGI_NT * n; i++) {
         v[i] = random_signed(&seed);
@@ -184,26 +192,26 @@ static void make_trials(trial **t)
 {
     const int given = RGI_BAR_GIVEN, loss = RGI_BAR_LOSS, normal = RGI_BAR_NORMAL;
     int k = 0;
-#define SCENE(name, n, grip, deform, scheme, chord, substeps, last, bar)                                               \
+#define SCENE(name, n, grip, stepper, chord, substeps, last, bar)                                                      \
     t[k] = make_trial(name,                                                                                            \
-                      mutation_scene_make(n, MUTATION_##grip, deform, scheme, chord, MUTATION_STEPS, substeps,         \
-                                          0x516eu + (unsigned)k),                                                      \
-                      last, bar, 77u + (unsigned)k),                                                                   \
+                      (mutation_opts){n, GRAD_##stepper, GRAD_##grip, chord, substeps, MUTATION_STEPS, last, bar,      \
+                                      0x516eu + (unsigned)k},                                                          \
+                      77u + (unsigned)k),                                                                              \
     k++
-    SCENE("BDF2, ends held", 9, ENDS, 0, 1, 1, 1, 4, given);
-    SCENE("Euler, one end held", 8, ONE_END, 0, 0, 0, 2, 4, given);
-    SCENE("BDF2, middle held", 7, MIDDLE, 0, 1, 0, 2, 4, given);
-    SCENE("Euler, free", 8, NOWHERE, 0, 0, 1, 1, 4, given);
-    SCENE("BDF2, stands still", 8, ENDS, 0, 1, 1, 1, 2, given);
-    SCENE("BDF2, loss", 8, ENDS, 0, 1, 1, 1, 4, loss);
-    SCENE("deform, ends held", 9, ENDS, 1, 0, 1, 1, 4, given);
-    SCENE("deform, one end held", 9, ONE_END, 1, 0, 0, 2, 4, given);
-    SCENE("deform, middle held", 8, MIDDLE, 1, 0, 1, 1, 4, given);
-    SCENE("deform, free", 8, NOWHERE, 1, 0, 0, 1, 4, given);
-    SCENE("deform, stands still", 9, ENDS, 1, 0, 1, 1, 2, given);
-    SCENE("deform, normal", 9, ENDS, 1, 0, 1, 2, 4, normal);
-    SCENE("static, ends held", 9, ENDS, 0, 2, 1, 1, 4, given);
-    SCENE("static, one end held", 8, ONE_END, 0, 2, 0, 2, 4, given);
+    SCENE("BDF2, ends held", 9, ENDS, BDF2, 1, 1, 4, given);
+    SCENE("Euler, one end held", 8, END, EULER, 0, 2, 4, given);
+    SCENE("BDF2, middle held", 7, MIDDLE, BDF2, 0, 2, 4, given);
+    SCENE("Euler, free", 8, NOWHERE, EULER, 1, 1, 4, given);
+    SCENE("BDF2, stands still", 8, ENDS, BDF2, 1, 1, 2, given);
+    SCENE("BDF2, loss", 8, ENDS, BDF2, 1, 1, 4, loss);
+    SCENE("deform, ends held", 9, ENDS, DEFORM, 1, 1, 4, given);
+    SCENE("deform, mixed", 9, MIXED, DEFORM, 0, 2, 4, given);
+    SCENE("deform, middle held", 8, MIDDLE, DEFORM, 1, 1, 4, given);
+    SCENE("deform, free", 8, NOWHERE, DEFORM, 0, 1, 4, given);
+    SCENE("deform, stands still", 9, ENDS, DEFORM, 1, 1, 2, given);
+    SCENE("deform, normal", 9, ENDS, DEFORM, 1, 2, 4, normal);
+    SCENE("static, ends held", 9, ENDS, STATIC, 1, 1, 4, given);
+    SCENE("static, mixed", 8, MIXED, STATIC, 0, 2, 4, given);
 #undef SCENE
     assert_int_equal(k, SCENES);
 }
@@ -211,7 +219,7 @@ static void make_trials(trial **t)
 static void release(trial **t)
 {
     for (int k = 0; k < SCENES; k++) {
-        free(t[k]->bench.workspace);
+        mutation_scene_free(t[k]->scene);
         free(t[k]);
     }
 }

@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #include "grad_table.h"
+#include "pack_fixture.h"
 #include "probe_random.h"
+#include "rods.h"
 
 #define STEP 1e-150
 
@@ -204,35 +206,6 @@ static scene *make_scene(int n, enum grip grip, int bdf2, int substeps, uint64_t
     return s;
 }
 
-static rgi_pack make_pack(const scene *s)
-{
-    rgi_pack p;
-    memset(&p, 0, sizeof p);
-    p.n = s->n;
-    p.rods = 1;
-    p.order = s->order;
-    p.first = s->first;
-    p.second = s->second;
-    p.fixed = s->fixed;
-    p.n_markers = s->n_markers;
-    p.marker_vertices = s->marker_vertices;
-    p.h = frame_time() / s->substeps;
-    p.gravity[0] = 1.0;
-    p.gravity[2] = -9.81;
-    /* far below what the comparison asks for: the error left is its square */
-    p.tolerance = 1e-24;
-    p.max_iterations = 60;
-    p.bdf2 = s->bdf2;
-    p.normalised = s->normalised;
-    p.substeps = s->substeps;
-    p.n_steps = FRAMES * s->substeps;
-    p.n_fixed_x = s->n_fixed_x;
-    p.n_fixed_theta = s->n_fixed_theta;
-    p.fixed_x = s->fixed_x;
-    p.fixed_theta = s->fixed_theta;
-    return p;
-}
-
 /* directors of the start, carried from the chords to the edges */
 static void start_directors(const scene *s, const real *x, real *m)
 {
@@ -248,58 +221,60 @@ static void check_status(double flag, double step)
     if (flag != 0.0) fail_msg("the rod was flagged (%g) in step %g", flag, step);
 }
 
-/* markers with everything moved by `by` of direction q, in the complex instantiation */
-/* one rod's numbers by step; the rollout reads them only */
-static rgi_series series(const void *data, int items)
+/* a batch's pack of the rod, with the scene's coefficients and markers */
+static pack_fixture *make_fixture(const scene *s)
 {
-    rgi_series a = {(void *)(uintptr_t)data, 0, items, 1};
-    return a;
-}
-
-static void run_complex(const scene *s, int q, real by, real *markers)
-{
-    real coef[NODES * RGI_NC], offset[2 * NODES], x0[3 * NODES], v0[3 * NODES], m0[3 * NODES];
-    real drive_x[STEPS * 3 * NODES], drive_m[STEPS * 3 * NODES], status[RGI_STATUS], steps;
-    rgi_pack p = make_pack(s);
-    for (int i = 0; i < NODES * RGI_NC; i++) coef[i] = s->coef[i] + (q < 0 ? 0.0 : by * s->by[q][i]);
-    for (int i = 0; i < 2 * NODES; i++) offset[i] = s->offset[i] + (q < 0 ? 0.0 : by * s->by[q][NODES * RGI_NC + i]);
-    for (int i = 0; i < 3 * NODES; i++) {
-        x0[i] = s->x0[i] + (q == STATE ? by * s->dx0[i] : 0.0);
-        v0[i] = s->v0[i] + (q == STATE ? by * s->dv0[i] : 0.0);
-    }
-    start_directors(s, x0, m0);
-    for (int i = 0; i < STEPS * 3 * NODES; i++) {
-        drive_x[i] = s->drive_x[i];
-        drive_m[i] = s->drive_m[i];
-    }
-    steps = p.n_steps;
-    real *work = calloc(rgi_run_bind(NULL, &p, NULL, NULL), sizeof *work);
-    assert_non_null(work);
-    p.lane_steps = (const double *)&steps;
-    p.coef = (const double *)coef;
-    p.offset = (const double *)offset;
-    p.x0 = (const double *)x0;
-    p.v0 = (const double *)v0;
-    p.m0 = (const double *)m0;
-    p.drive_x = series(drive_x, 3 * p.n_fixed_x);
-    p.drive_m = series(drive_m, 3 * p.n_fixed_theta);
-    p.markers = (double *)markers;
-    p.status = (double *)status;
-    p.workspace = (double *)work;
-    rgi_run_all(&p);
-    check_status(creal(status[0]), creal(status[1]));
-    free(work);
-}
-
-/* markers and all tangents of the library's scalar instantiation */
-static void run_scalar(const scene *s, double *markers, double *jvp)
-{
-    rgi_pack p = make_pack(s);
-    double m0[3 * NODES], status[RGI_STATUS], steps = p.n_steps;
+    rg_model *model = rods_model((size_t)s->n, 1, s->fixed_x, (size_t)s->n_fixed_x, 1);
+    if (s->normalised && rg_model_set_bend_measure(model, RG_BEND_NORMALISED, NULL) != RG_OK) fail();
+    rg_batch_opts o = rg_batch_opts_default();
+    o.rollout.scheme = s->bdf2 ? RG_SCHEME_BDF2 : RG_SCHEME_BE;
+    o.rollout.substeps = s->substeps;
+    o.rollout.gravity[0] = 1.0;
+    /* far below what the comparison asks for: the error left is its square */
+    o.rollout.tolerance_m = 1e-24;
+    o.rollout.max_iterations = 60;
+    o.dt_s = frame_time();
+    o.n_frames = FRAMES;
+    o.adjoint = 0;
+    pack_fixture *f = pack_fixture_make(model, &o);
+    rg_model_destroy(&model);
     real x0[3 * NODES], m[3 * NODES];
+    double m0[3 * NODES];
     for (int i = 0; i < 3 * NODES; i++) x0[i] = s->x0[i];
     start_directors(s, x0, m);
-    for (int i = 0; i < 3 * NODES; i++) m0[i] = i < 3 * s->n ? creal(m[i]) : 0.0;
+    for (int i = 0; i < 3 * s->n; i++) m0[i] = creal(m[i]);
+    const rg_batch_inputs in = {s->x0, s->v0, m0, s->drive_x, s->drive_m, NULL};
+    pack_fixture_forward(f, &in, NULL);
+    f->pack->n_markers = s->n_markers;
+    f->pack->marker_vertices = s->marker_vertices;
+    memcpy(f->pack->coef, s->coef, (size_t)(RGI_NC * s->n) * sizeof *s->coef);
+    memcpy(f->pack->offset, s->offset, (size_t)(2 * s->n_markers) * sizeof *s->offset);
+    f->pack->markers = pack_fixture_take(f, (size_t)(3 * FRAMES * s->n_markers));
+    return f;
+}
+
+/* markers with everything moved by `by` of direction q, in the complex instantiation */
+static void run_complex(const scene *s, const pack_fixture *f, pack_reals *r, int q, real by, real *markers)
+{
+    const rgi_pack *p = &r->pack;
+    pack_reals_fill(r, f->pack);
+    for (int i = 0; q >= 0 && i < RGI_NC * s->n; i++) pack_reals_in(p->coef)[i] += by * s->by[q][i];
+    for (int i = 0; q >= 0 && i < 2 * s->n_markers; i++)
+        pack_reals_in(p->offset)[i] += by * s->by[q][NODES * RGI_NC + i];
+    for (int i = 0; q == STATE && i < 3 * s->n; i++) {
+        pack_reals_in(p->x0)[i] += by * s->dx0[i];
+        pack_reals_in(p->v0)[i] += by * s->dv0[i];
+    }
+    start_directors(s, pack_reals_in(p->x0), pack_reals_in(p->m0));
+    rgi_run_all(p);
+    check_status(creal(*pack_reals_in(p->status)), creal(pack_reals_in(p->status)[1]));
+    memcpy(markers, p->markers, (size_t)(3 * FRAMES * s->n_markers) * sizeof *markers);
+}
+
+/* markers and all tangents of the library's scalar instantiation, in the fixture's pack */
+static void run_scalar(const scene *s, pack_fixture *f)
+{
+    rgi_pack *p = f->pack;
     int begin[DIRECTIONS + 1], count = 0;
     rgi_pack_entry entries[DIRECTIONS * NODES];
     double values[DIRECTIONS * NODES];
@@ -314,36 +289,23 @@ static void run_scalar(const scene *s, double *markers, double *jvp)
         }
     }
     begin[DIRECTIONS] = count;
-    double *dx = calloc(2 * DIRECTIONS * 3 * (size_t)s->n, sizeof *dx);
-    assert_non_null(dx);
-    double *dv = dx + DIRECTIONS * 3 * s->n;
-    memcpy(dx + STATE * 3 * s->n, s->dx0, 3 * (size_t)s->n * sizeof *dx);
-    memcpy(dv + STATE * 3 * s->n, s->dv0, 3 * (size_t)s->n * sizeof *dx);
-    p.n_directions = DIRECTIONS;
-    p.entry_begin = begin;
-    p.entries = entries;
-    p.entry_values = values;
-    p.dx0 = dx;
-    p.dv0 = dv;
-    p.chord = s->chord;
-    p.markers_jvp = jvp;
-    p.lane_steps = &steps;
-    p.coef = s->coef;
-    p.offset = s->offset;
-    p.x0 = s->x0;
-    p.v0 = s->v0;
-    p.m0 = m0;
-    p.drive_x = series(s->drive_x, 3 * p.n_fixed_x);
-    p.drive_m = series(s->drive_m, 3 * p.n_fixed_theta);
-    p.markers = markers;
-    p.status = status;
-    double *work = calloc(rgi_pack_workspace_scalar(&p), sizeof *work);
-    assert_non_null(work);
-    p.workspace = work;
-    rgi_pack_run_scalar(&p);
-    check_status(status[0], status[1]);
-    free(work);
-    free(dx);
+    const size_t row = 3 * (size_t)s->n;
+    double *dx = pack_fixture_take(f, DIRECTIONS * row), *dv = pack_fixture_take(f, DIRECTIONS * row);
+    memcpy(dx + STATE * row, s->dx0, row * sizeof *dx);
+    memcpy(dv + STATE * row, s->dv0, row * sizeof *dv);
+    p->n_directions = DIRECTIONS;
+    p->entry_begin = begin;
+    p->entries = entries;
+    p->entry_values = (const rgi_reals *)(const void *)values;
+    p->dx0 = dx;
+    p->dv0 = dv;
+    p->dturn0 = NULL;
+    p->chord = pack_fixture_take(f, row);
+    memcpy(p->chord, s->chord, row * sizeof *p->chord);
+    p->markers_jvp = pack_fixture_take(f, (size_t)(3 * FRAMES * DIRECTIONS * s->n_markers));
+    pack_fixture_run(f, rgi_pack_workspace_scalar, rgi_pack_run_scalar);
+    p->n_directions = 0;
+    check_status(p->status[0], p->status[1]);
 }
 
 /* largest difference of two arrays over the largest entry of the second */
@@ -360,18 +322,20 @@ static double difference(const double *a, const double *b, int n)
 static void check_scene(const scene *s, const char *what, double worst[2][DIRECTIONS])
 {
     const int count = FRAMES * s->n_markers * 3, m = s->n_markers * 3;
-    double markers[FRAMES * NODES * 3], jvp[FRAMES * DIRECTIONS * NODES * 3];
     double mine[FRAMES * NODES * 3], theirs[FRAMES * NODES * 3];
     real moved[4][FRAMES * NODES * 3];
-    run_scalar(s, markers, jvp);
-    run_complex(s, -1, 0.0, moved[0]);
+    pack_fixture *fixture = make_fixture(s);
+    run_scalar(s, fixture);
+    const double *markers = fixture->pack->markers, *jvp = fixture->pack->markers_jvp;
+    pack_reals r = pack_reals_make(fixture->pack, rgi_run_bind(NULL, fixture->pack, NULL, NULL));
+    run_complex(s, fixture, &r, -1, 0.0, moved[0]);
     for (int i = 0; i < count; i++) theirs[i] = creal(moved[0][i]);
     /* two compilations of one source: round-off of a solved step, times its condition number */
     double err = difference(markers, theirs, count);
     if (!(err <= 1e-11)) fail_msg("%s: markers of the two instantiations differ by %.1e", what, err);
     for (int q = 0; q < DIRECTIONS; q++) {
         for (int f = 0; f < FRAMES; f++) memcpy(mine + f * m, jvp + (f * DIRECTIONS + q) * m, (size_t)m * sizeof *mine);
-        run_complex(s, q, STEP * I, moved[0]);
+        run_complex(s, fixture, &r, q, STEP * I, moved[0]);
         for (int i = 0; i < count; i++) theirs[i] = cimag(moved[0][i]) / STEP;
         /* the bar of the design: a step solved to round-off, times its condition number */
         err = difference(mine, theirs, count);
@@ -379,13 +343,16 @@ static void check_scene(const scene *s, const char *what, double worst[2][DIRECT
         if (!(err <= 1e-10)) fail_msg("%s: tangent along %s is %.1e from the complex step", what, names[q], err);
         /* fourth order, so that its error (1e-4)^4 hides behind round-off 1e-14/1e-4 */
         const double h = 5e-4;
-        for (int k = 0; k < 4; k++) run_complex(s, q, h * (k < 2 ? 1.0 : 2.0) * (k % 2 ? -1.0 : 1.0), moved[k]);
+        for (int k = 0; k < 4; k++)
+            run_complex(s, fixture, &r, q, h * (k < 2 ? 1.0 : 2.0) * (k % 2 ? -1.0 : 1.0), moved[k]);
         for (int i = 0; i < count; i++)
             theirs[i] = creal(8.0 * (moved[0][i] - moved[1][i]) - (moved[2][i] - moved[3][i])) / (12.0 * h);
         err = difference(mine, theirs, count);
         if (!(err <= worst[1][q])) worst[1][q] = err;
         if (!(err <= 1e-7)) fail_msg("%s: tangent along %s is %.1e from central differences", what, names[q], err);
     }
+    free(r.memory);
+    pack_fixture_free(fixture);
 }
 
 static void step_tangent_complex(void **state)

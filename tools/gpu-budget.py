@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """What the CUDA kernels need of a GPU, and what speed that allows: docs/gpu-budget.md. No GPU is used.
 
-  tools/gpu-budget.py [--archs LIST] [--vertices LIST] [-o FILE] [--estimates FILE]
+  tools/gpu-budget.py [--archs LIST] [--vertices LIST] [--build FOLDER] [-o FILE] [--estimates FILE]
 
 Compiles kernels/cuda/rollout.cu for the architectures (compute capabilities, "80,90"; of every generation the
 first that nvcc knows) and reads what ptxas reports; counts the operations of a rod-step by running the kernels'
 source on the CPU (bench/budget); and makes one document of both, on stdout or in FILE. Takes some minutes.
 --estimates FILE takes the estimates for the scenes of rodgrad bench as a table for programs, which gpu-check
 compares with what it measures. The one that belongs to the sources is bench/budget/estimates.tsv.
-Compilers: $NVCC and $CXX, or nvcc and g++.
+--build FOLDER counts with the target budget_count of a build folder that cmake has configured; without it a folder
+is made for this run alone. Compilers: $NVCC or nvcc, and those that cmake ($CMAKE) chooses.
 Exit code: 0; 1 if a kernel spills registers, if fewer than 32 rods of 13 vertices are resident on a multiprocessor
 of compute capability 9.0 in float, or if a compiler failed; 2 for a wrong option or a missing compiler.
 """
@@ -184,14 +185,15 @@ def mix_of(nvcc, stepper, real, folder):
     return mixes
 
 
-def count_operations(cxx, vertices, folder):
-    """Rows of bench/budget/count.cpp."""
-    program = os.path.join(folder, "budget_count")
-    shim, budget = os.path.join(ROOT, "tests", "shim"), os.path.join(ROOT, "bench", "budget")
-    folders = [os.path.join(ROOT, part) for part in ("include", "kernels", "host")] + [shim, budget]
-    sources = [os.path.join(budget, "count.cpp"), os.path.join(shim, "fibers.cpp"), os.path.join(shim, "runtime.cpp")]
-    output_of([cxx, "-std=c++17", "-O1", "-ffp-contract=off", "-DRGI_SHIM", "-DRGI_REAL_COUNT",
-               *("-I" + folder for folder in folders), *sources, "-o", program], "compiling bench/budget")
+def count_operations(cmake, build, vertices, folder):
+    """Rows of bench/budget/count.cpp, by its target in a build folder, or in one made in `folder`."""
+    if not build:
+        build = os.path.join(folder, "build")
+        output_of([cmake, "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DRODGRAD_CUDA=OFF",
+                   "-DRODGRAD_BUILD_PROGRAM=OFF", "-DRODGRAD_BUILD_TESTS=ON"], "configuring bench/budget")
+    output_of([cmake, "--build", build, "--target", "budget_count", "-j", str(os.cpu_count() or 1)],
+              "compiling bench/budget")
+    program = os.path.join(build, "tests", "budget_count")
     lines = output_of([program, *map(str, vertices)], "budget_count").splitlines()
     return [json.loads(line) for line in lines]
 
@@ -501,7 +503,7 @@ def document(nvcc, archs, ptxas, mixes, rows, vertices, held):
 
 
 def options(argv):
-    given = {"--archs": None, "--vertices": "13,32", "-o": None, "--estimates": None}
+    given = {"--archs": None, "--vertices": "13,32", "--build": None, "-o": None, "--estimates": None}
     words = iter(argv)
     for word in words:
         if word in ("-h", "--help"):
@@ -518,7 +520,7 @@ def options(argv):
         if not word.isdigit() or not 6 <= int(word) <= 1000:
             raise Failure(2, '--vertices names "%s", which is no number from 6 to 1000.' % word)
         vertices.append(int(word))
-    return given["--archs"], vertices, given["-o"], given["--estimates"]
+    return given["--archs"], vertices, given["--build"], given["-o"], given["--estimates"]
 
 
 def write(text, to):
@@ -528,16 +530,16 @@ def write(text, to):
 
 
 def main(argv):
-    wanted, vertices, to, estimates_to = options(argv)
+    wanted, vertices, build, to, estimates_to = options(argv)
     nvcc = find("NVCC", ["nvcc", "/usr/local/cuda/bin/nvcc"])
-    cxx = find("CXX", ["g++", "c++", "clang++"])
+    cmake = find("CMAKE", ["cmake"])
     known = known_archs(nvcc)
     if H100["arch"] not in known:
         raise Failure(2, "%s does not compile for the H100 (compute capability 9.0)." % nvcc)
     archs = choose_archs(wanted, known)
     with tempfile.TemporaryDirectory() as folder:
         rows = {(r["stepper"], r["mode"], r["vertices"]): r
-                for r in count_operations(cxx, sorted({*vertices, 13, *ESTIMATE_VERTICES}), folder)}
+                for r in count_operations(cmake, build, sorted({*vertices, 13, *ESTIMATE_VERTICES}), folder)}
         jobs = [(s, r, a) for a in sorted(set(archs) | {H100["arch"]}) for s in STEPPERS for r in REALS]
         # an architecture costs a compiler some seconds and 0.5 GB
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, min(8, os.cpu_count() or 1))) as pool:

@@ -19,6 +19,12 @@
 
 #include "reverse.h"
 
+#include "pack_fixture.h"
+
+extern "C" {
+#include "cli/bench_scene.h"
+}
+
 /* Cycles, in the order of COUNT_...: assumed, near what microbenchmarks of the H100 and A100 report (Luo et
  * al. 2024, arXiv:2402.13499; Abdelkhalik et al. 2022, arXiv:2208.11174): arithmetic 4, division and root 30,
  * shared memory and shuffles 30, arrays outside of it 250, which is L2. Nobody measured a team's barrier: 10.
@@ -136,131 +142,121 @@ void count_barrier(unsigned mask)
     __syncwarp(mask);
 }
 
-/* ---- a rod: the one of the bench's scenes (docs/bench.md), with any number of vertices ---- */
+/* ---- the first rod of the bench's scenes (docs/bench.md), with any number of vertices ---- */
 
-static const double pi = 3.14159265358979323846;
-
-struct series_memory {
-    std::vector<double> data;
-    rgi_series as(int items)
-    {
-        rgi_series s = {data.data(), 0, items, 1};
-        return s;
-    }
-};
-
-struct rod {
-    int n, steps;
-    double h;
-    std::vector<int> order, first, second, markers, free_markers;
-    std::vector<unsigned char> fixed;
-    std::vector<double> x0;
-    series_memory drive_x, drive_m, out_markers, out_dmarkers, markers_bar, rows;
-};
-
-static const int fixed_edges = 2, fixed_vertices = 4;
-
-static void place_clamps(rod *r, double t, double *x)
-{
-    const int n = r->n;
-    const int at[fixed_vertices] = {0, 1, n - 2, n - 1};
-    const double ramp = 1.0 - exp(-t * t / 0.09);
-    for (int k = 0; k < fixed_vertices; k++)
-        for (int c = 0; c < 3; c++) {
-            const double rate = 2.0 * pi * (0.4 + 0.1 * c + (k < 2 ? 0.0 : 0.15));
-            x[3 * k + c] = r->x0[(size_t)(3 * at[k] + c)] + (c == 0 ? 0.02 : 0.04) * ramp * sin(rate * t);
-        }
-}
-
-static rod make_rod(int n, int deform, int steps)
-{
-    rod r;
-    r.n = n;
-    r.steps = steps;
-    const double finer = (11.0 / (n - 1)) * (11.0 / (n - 1));
-    r.h = deform ? 0.004 * finer : 0.01;
-    r.fixed.assign((size_t)n, 0);
-    r.fixed[0] = r.fixed[(size_t)n - 2] = RGI_FIXED_X | RGI_FIXED_THETA;
-    r.fixed[1] = RGI_FIXED_X;
-    r.fixed[(size_t)n - 1] = RGI_FIXED_X | RGI_FIXED_THETA;
-    r.x0.assign((size_t)(3 * n), 0.0);
-    for (int i = 0; i < n; i++) {
-        r.order.push_back(i);
-        r.first.push_back(i + 1 < n ? i + 1 : -1);
-        r.second.push_back(i + 2 < n ? i + 2 : -1);
-        r.markers.push_back(i);
-        if (i > 1 && i < n - 2) r.free_markers.push_back(i);
-        if (i == n - 1) break;
-        const double slope = -0.9 * cos(pi * (i + 0.5) / (n - 1));
-        r.x0[(size_t)(3 * i + 3)] = r.x0[(size_t)(3 * i)] + cos(slope) / (n - 1);
-        r.x0[(size_t)(3 * i + 5)] = r.x0[(size_t)(3 * i + 2)] + sin(slope) / (n - 1);
-    }
-    r.drive_x.data.resize((size_t)(3 * fixed_vertices * steps));
-    r.drive_m.data.assign((size_t)(3 * fixed_edges * steps), 0.0);
-    for (int s = 0; s < steps; s++) {
-        place_clamps(&r, r.h * (s + 1), &r.drive_x.data[(size_t)(3 * fixed_vertices * s)]);
-        /* the grippers move without turning, so that edges stay in their plane */
-        for (int e = 0; e < fixed_edges; e++) r.drive_m.data[(size_t)(3 * (fixed_edges * s + e) + 1)] = 1.0;
-    }
-    r.out_markers.data.resize((size_t)(3 * n * steps));
-    r.out_dmarkers.data.resize((size_t)(3 * n * steps));
-    r.markers_bar.data.assign((size_t)(3 * n * steps), 1.0);
-    return r;
-}
-
-static void set_coefficients(const rod *r, int deform, counted *coef)
-{
-    const double length = 1.0 / (r->n - 1), edge = 11.0 * length;
-    const double damping = deform ? 0.02 * edge * edge : 0.02;
-    for (int i = 0; i < r->n; i++) {
-        counted *k = coef + RGI_NC * i;
-        const double s = 2.0 * pi * i * length, b = 2.5e-3 * (1.0 + 0.3 * cos(s)) / length;
-        k[RGI_KL].v = 500.0 / length;
-        k[RGI_L].v = length;
-        k[RGI_TS].v = 0.01;
-        k[RGI_K11].v = 1.1 * b;
-        k[RGI_K12].v = 0.05 * b;
-        k[RGI_K22].v = 0.9 * b;
-        k[RGI_KB1].v = sin(s) * length;
-        k[RGI_KB2].v = 0.7 * cos(2.0 * s) * length;
-        k[RGI_TB].v = k[RGI_TT].v = damping;
-        k[RGI_RM].v = 0.2;
-        k[RGI_LM].v = 2.0;
-        k[RGI_KT].v = 0.5 * b;
-        k[RGI_TBAR].v = 0.0;
-        k[RGI_M].v = 0.06 * length;
-        k[RGI_C].v = 0.2;
-    }
-}
-
-/* ---- memory of the kernels' reals ---- */
-
-/* hands out pieces of one array */
-struct arena {
-    std::vector<counted> reals;
-    size_t used = 0;
-    explicit arena(size_t size) : reals(size) {}
-    counted *take(size_t count)
-    {
-        counted *p = reals.data() + used;
-        used += count;
-        if (used <= reals.size()) return p;
-        fprintf(stderr, "budget_count: an arena of %zu reals is too small\n", reals.size());
-        abort();
-    }
-    double *doubles(size_t count) { return (double *)(void *)take(count); }
-};
-
-static void watch(enum range r, const arena &a)
-{
-    begins[r] = a.reals.data();
-    ends[r] = begins[r] + a.used;
-}
+static const double tolerance_m = 1e-6;
 
 struct mode {
     const char *name;
     int directions, reverse;
 };
+
+static void must(rg_status status, const rg_error &err)
+{
+    if (status == RG_OK) return;
+    fprintf(stderr, "budget_count: %s\n", err.text);
+    exit(1);
+}
+
+/* a pack of it as a batch of the library has it, and the caller's arrays */
+struct rod {
+    pack_fixture *fixture = nullptr;
+    rgc_scene_arrays arrays = {};
+    std::vector<double> markers, second; /* [steps][n][3]; their tangents or cotangents */
+    std::vector<int> begin;              /* of directions' entries */
+    std::vector<rgi_pack_entry> entries;
+
+    rod(int n, int deform, const mode &m, int steps);
+    ~rod()
+    {
+        rgc_scene_arrays_clear(&arrays);
+        pack_fixture_free(fixture);
+    }
+    void set_directions(int count);
+    void set_fit(int steps);
+};
+
+rod::rod(int n, int deform, const mode &m, int steps)
+    : markers((size_t)(3 * n * steps)), second((size_t)(3 * n * steps), m.reverse ? 1.0 : 0.0)
+{
+    const rgc_scene scene = {"budget", (size_t)n};
+    const rg_stepper stepper = deform ? RG_STEPPER_DEFORM : RG_STEPPER_IMPLICIT;
+    const double finer = (11.0 / (n - 1)) * (11.0 / (n - 1));
+    rg_error err = {};
+    rg_model *model = nullptr;
+    rg_batch_opts o = rg_batch_opts_default();
+    o.rollout.stepper = stepper;
+    o.rollout.scheme = RG_SCHEME_BDF2;
+    o.rollout.tolerance_m = tolerance_m;
+    o.dt_s = deform ? 0.004 * finer : 0.01;
+    o.n_frames = (size_t)steps;
+    o.adjoint = m.reverse;
+    must(rgc_scene_model(&scene, stepper, 0, &model, &err), err);
+    fixture = pack_fixture_make(model, &o);
+    rg_model_destroy(&model);
+    must(rgc_scene_arrays_create(&scene, fixture->batch, 1, (size_t)steps, o.dt_s, &arrays, &err), err);
+    const rg_batch_inputs in = rgc_scene_inputs(&arrays);
+    const rg_batch_outputs out = {nullptr, nullptr, nullptr, markers.data()};
+    pack_fixture_forward(fixture, &in, &out);
+    if (m.directions > 0) {
+        const rg_batch_tangents none = {};
+        const rg_batch_tangent_outputs tangent_out = {nullptr, nullptr, nullptr,
+                                                      m.directions == 1 ? second.data() : nullptr};
+        pack_fixture_jvp(fixture, &in, &none, &out, &tangent_out);
+        set_directions(m.directions);
+    }
+    if (m.directions > 1) set_fit(steps);
+    if (m.reverse) {
+        const rg_batch_cotangents bar = {nullptr, nullptr, nullptr, second.data()};
+        rg_batch_gradients gradients = {};
+        /* the start's and the coefficients' gradients are wanted; they stay in the pack */
+        gradients.x0 = arrays.x0;
+        pack_fixture_adjoint(fixture, &bar, &gradients);
+        fixture->pack->want_coef = 1;
+    }
+}
+
+/* a direction moves one coefficient of one vertex */
+void rod::set_directions(int count)
+{
+    rgi_pack *p = fixture->pack;
+    double *values = pack_fixture_take(fixture, (size_t)count);
+    for (int q = 0; q < count; q++) {
+        begin.push_back(q);
+        entries.push_back({1 + q % (p->n - 2), q % 2 ? RGI_K22 : RGI_K11});
+        values[q] = 1e-3;
+    }
+    begin.push_back(count);
+    p->n_directions = count;
+    p->entry_begin = begin.data();
+    p->entries = entries.data();
+    p->entry_values = (const rgi_reals *)(const void *)values;
+    p->dx0 = p->dv0 = p->dturn0 = nullptr;
+}
+
+/* as a fit: residuals and rows of its Jacobian, every marker seen at the origin */
+void rod::set_fit(int steps)
+{
+    rgi_pack *p = fixture->pack;
+    const size_t rows = (size_t)(steps * p->n_free);
+    double *weight = pack_fixture_take(fixture, rows), *share = pack_fixture_take(fixture, 2);
+    for (size_t i = 0; i < rows; i++) weight[i] = 1.0;
+    share[0] = share[1] = 1.0;
+    p->floor = 1e-3;
+    p->block = steps;
+    p->recorded = pack_fixture_take(fixture, 3 * rows);
+    p->weight = weight;
+    p->share = share;
+    p->loss = pack_fixture_take(fixture, 4);
+    p->rows_apart = (ptrdiff_t)(3 * rows);
+    p->rows = pack_fixture_take(fixture, (size_t)(p->n_directions + 1) * 3 * rows);
+}
+
+static void watch(enum range r, const counted *begin, const counted *end)
+{
+    begins[r] = begin;
+    ends[r] = end;
+}
 
 struct result {
     totals count;
@@ -269,120 +265,28 @@ struct result {
 
 static result measure(int n, int deform, const mode &m, int steps)
 {
-    rod r = make_rod(n, deform, steps);
-    const size_t nodes = (size_t)n, frames = (size_t)steps, p = (size_t)m.directions;
-    const int free_markers = (int)r.free_markers.size();
-    rgi_pack pack;
-    rgi_plan plan;
-    memset(&pack, 0, sizeof pack);
-    memset(&plan, 0, sizeof plan);
-    plan.levels = 1;
-    plan.length[0] = steps;
-    pack.n = n;
-    pack.rods = 1;
-    pack.order = r.order.data();
-    pack.first = r.first.data();
-    pack.second = r.second.data();
-    pack.fixed = r.fixed.data();
-    pack.n_markers = n;
-    pack.marker_vertices = r.markers.data();
-    pack.h = r.h;
-    pack.gravity[2] = -9.81;
-    pack.tolerance = 1e-6;
-    pack.deform = deform;
-    pack.bdf2 = !deform;
-    pack.max_iterations = 30;
-    pack.sweeps = 10;
-    pack.substeps = 1;
-    pack.n_steps = steps;
-    const int fixed_x[fixed_vertices] = {0, 1, n - 2, n - 1}, fixed_theta[fixed_edges] = {0, n - 2};
-    pack.n_fixed_x = fixed_vertices;
-    pack.n_fixed_theta = fixed_edges;
-    pack.fixed_x = fixed_x;
-    pack.fixed_theta = fixed_theta;
-    pack.drive_x = r.drive_x.as(3 * fixed_vertices);
-    pack.drive_m = r.drive_m.as(3 * fixed_edges);
-    pack.out_markers = r.out_markers.as(3 * n);
-
-    /* a direction moves one coefficient of one vertex */
-    arena working(20000 + nodes * 400 * (p + 1) + 4 * frames * nodes), fast(4096 * nodes),
-        kept(16 * nodes * (frames + 3));
-    std::vector<int> begin(p + 1, 0);
-    std::vector<rgi_pack_entry> entries(p + 1);
-    counted *values = working.take(p + 1);
-    for (size_t q = 0; q < p; q++) {
-        begin[q + 1] = (int)q + 1;
-        entries[q].node = 1 + (int)(q % (nodes - 2));
-        entries[q].coefficient = q % 2 ? RGI_K22 : RGI_K11;
-        values[q].v = 1e-3;
-    }
-    pack.n_directions = m.directions;
-    pack.entry_begin = begin.data();
-    pack.entries = entries.data();
-    pack.entry_values = (const double *)(void *)values;
-    if (p == 1) pack.out_dmarkers = r.out_dmarkers.as(3 * n);
-    if (p > 1) {
-        /* as a fit: residuals and rows of its Jacobian, every marker seen at the origin */
-        pack.n_free = free_markers;
-        pack.free_markers = r.free_markers.data();
-        pack.floor = 1e-3;
-        pack.block = steps;
-        pack.recorded = working.doubles(3 * frames * (size_t)free_markers);
-        counted *weight = working.take(frames * (size_t)free_markers);
-        for (size_t i = 0; i < frames * (size_t)free_markers; i++) weight[i].v = 1.0;
-        pack.weight = (const double *)(void *)weight;
-        counted *share = working.take(2);
-        share[0].v = share[1].v = 1.0;
-        pack.share = (const double *)(void *)share;
-        pack.loss = working.doubles(4);
-        pack.rows_apart = 3 * free_markers * steps;
-        r.rows.data.resize((p + 1) * (size_t)pack.rows_apart);
-        pack.rows = r.rows.data.data();
-    }
-    counted *coef = working.take(RGI_NC * nodes), *x0 = working.take(3 * nodes), *m0 = working.take(3 * nodes);
-    set_coefficients(&r, deform, coef);
-    for (size_t i = 0; i < 3 * nodes; i++) x0[i].v = r.x0[i];
-    for (size_t i = 0; i + 1 < nodes; i++) m0[3 * i + 1].v = 1.0;
-    pack.coef = (const double *)(void *)coef;
-    pack.x0 = (const double *)(void *)x0;
-    pack.m0 = (const double *)(void *)m0;
-    pack.v0 = working.doubles(3 * nodes);
-    pack.offset = working.doubles(2 * nodes);
-    counted *lane_steps = working.take(1);
-    lane_steps->v = steps;
-    pack.lane_steps = (const double *)(void *)lane_steps;
-    pack.status = working.doubles(6);
-    pack.adjoint_status = working.doubles(3);
-    if (m.reverse) {
-        pack.plan = &plan;
-        pack.kept = kept.doubles((RGI_STATE * nodes + 1) * (size_t)rgi_plan_kept(&plan));
-        pack.bar = RGI_BAR_GIVEN;
-        pack.markers_bar = r.markers_bar.as(3 * n);
-        pack.want_coef = pack.want_start = 1;
-        pack.coef_bar = working.doubles(RGI_NC * nodes);
-        pack.offset_bar = working.doubles(2 * nodes);
-        pack.x0_bar = working.doubles(3 * nodes);
-        pack.v0_bar = working.doubles(3 * nodes);
-        pack.turn0_bar = working.doubles(nodes);
-    }
-    pack.workspace = working.doubles(rgi_run_bind_rest(nullptr, &pack, nullptr, RGI_SIDES));
-    counted *step_reals = fast.take(rgi_run_step_reals(&pack));
-    watch(SHARED, fast);
-    watch(WORKING, working);
-    watch(KEPT, kept);
+    for (int r = 0; r < RANGES; r++) watch((enum range)r, nullptr, nullptr);
+    rod made(n, deform, m, steps);
+    rgi_pack *p = made.fixture->pack;
+    pack_reals reals = pack_reals_make(p, rgi_run_bind_rest(nullptr, p, nullptr, RGI_SIDES));
+    const rgi_pack &pack = reals.pack;
+    std::vector<counted> fast(rgi_run_step_reals(&pack));
+    watch(SHARED, fast.data(), fast.data() + fast.size());
+    watch(WORKING, reals.memory, reals.kept);
+    watch(KEPT, reals.kept, reals.memory + reals.count);
 
     rgi_run run;
     double iterations = 0.0;
     for (int backward = 0; backward <= m.reverse; backward++) {
         memset(&all, 0, sizeof all);
         memset(lanes, 0, sizeof lanes);
-        touched.assign(working.used, 0);
+        touched.assign((size_t)(reals.kept - reals.memory), 0);
         /* times of an earlier run */
-        for (arena *a : {&working, &fast, &kept})
-            for (counted &c : a->reals) c.at = 0.0;
+        for (counted &c : fast) c.at = 0.0;
+        for (size_t i = 0; i < reals.count; i++) reals.memory[i].at = 0.0;
         rgs_launch(backward ? "reverse" : "run", 1, RGI_TEAM, 0, nullptr, [&]() {
-            if (backward) rgi_reverse_steps(&run, &pack, step_reals);
-            else rgi_run_steps(&run, &pack, 0, pack.n_steps, step_reals);
+            if (backward) rgi_reverse_steps(&run, &pack, fast.data());
+            else rgi_run_steps(&run, &pack, 0, pack.n_steps, fast.data());
         });
         const counted *status = (const counted *)(const void *)pack.status;
         if (!(status[0].v == 0.0)) {
@@ -392,6 +296,7 @@ static result measure(int n, int deform, const mode &m, int steps)
         }
         if (!backward) iterations = status[2].v;
     }
+    free(reals.memory);
     result out = {all, iterations, 0.0, 0.0, 0.0};
     for (unsigned char t : touched) {
         out.working += t != 0;
@@ -432,7 +337,7 @@ static void print(int n, int deform, const mode &m)
     per_step("cycles", x.cycles, y.cycles);
     per_step("iterations", a.iterations, b.iterations);
     /* series that are read: prescribed positions and directors, and with them a frame's cotangents */
-    const int gets = 3 * fixed_vertices + 3 * fixed_edges + (m.reverse ? 3 * n : 0);
+    const int gets = 3 * RGC_SCENE_CLAMPS + 3 * RGC_SCENE_CLAMPED_EDGES + (m.reverse ? 3 * n : 0);
     printf(", \"gets\": %d, \"working\": %.0f, \"working_read\": %.0f, \"working_written\": %.0f, "
            "\"step_reals\": %zu, \"run_bytes\": %zu}\n",
            gets, b.working, b.read, b.written, rgi_run_step_reals(&pack), sizeof(rgi_run));

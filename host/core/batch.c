@@ -21,26 +21,88 @@ size_t rgi_batch_numbers(const rg_batch *b, int field)
     return entries * (size_t)info->components;
 }
 
-/* the caller's array [n_rods][steps][items] as a pack's series */
-static rgi_series series(const double *data, size_t first, size_t steps, size_t items)
+size_t rgi_batch_rows(const rg_batch *b, int rows)
 {
-    rgi_series s = {NULL, 0, 0, 0};
-    if (!data || items == 0) return s;
-    s.data = (double *)(uintptr_t)data + first * steps * items;
-    s.rod = (ptrdiff_t)(steps * items);
-    s.step = (ptrdiff_t)items;
-    s.item = 1;
-    return s;
+    switch (rows) {
+    case RGI_ROWS_STEPS: return b->steps;
+    case RGI_ROWS_FRAMES: return b->opts.n_frames;
+    default: return b->call.growth_every > 0 ? b->steps / (size_t)b->call.growth_every + 1 : 1;
+    }
 }
 
-/* spread the first count values of a pack's rods [n_rods][row] over its lanes [count][W]; NULL: zero */
-static void spread(const rg_batch *b, size_t index, const double *from, size_t row, size_t count, const double *to)
+/* the caller's arrays [n_rods][rows][width] into the batch's call */
+static void describe(rg_batch *b, const rgi_batch_arrays *of)
 {
-    double *p = (double *)(uintptr_t)to;
+    rgi_call *c = &b->call;
+#define START(name, per, less, source, member, stage)                                                                  \
+    if (of->source) c->name = of->source->member;
+    RGI_PACK_STARTS_IN(START)
+#undef START
+#define SERIES(name, rows, width, source, member, stage)                                                               \
+    if (of->source) {                                                                                                  \
+        const size_t items = (width), count = rgi_batch_rows(b, RGI_ROWS_##rows);                                      \
+        c->name.data = items > 0 ? of->source->member : NULL;                                                          \
+        c->name.rod = (ptrdiff_t)(count * items);                                                                      \
+        c->name.step = (ptrdiff_t)items;                                                                               \
+        c->name.item = 1;                                                                                              \
+    }
+    RGI_PACK_SERIES(SERIES)
+#undef SERIES
+}
+
+static void describe_run(rg_batch *b, const rgi_batch_arrays *of)
+{
+    memset(&b->call, 0, sizeof b->call);
+    b->call.vertices = (int)b->vertices;
+    b->call.set_tangents = b->call.n_directions = of->tangents != NULL;
+    describe(b, of);
+}
+
+/* a reverse run of the last call's run, whose inputs it needs again */
+static void describe_reverse(rg_batch *b, const rgi_batch_arrays *of)
+{
+    const rg_batch_gradients *g = of->gradients;
+    rgi_call *c = &b->call;
+#define START(name, ...) c->name = NULL;
+    RGI_PACK_STARTS_IN(START)
+#undef START
+#define SERIES(name, rows, width, source, ...)                                                                         \
+    if (RGI_OF_##source == RGI_OF_tangents || RGI_OF_##source == RGI_OF_tangent_outputs) c->name.data = NULL;
+    RGI_PACK_SERIES(SERIES)
+#undef SERIES
+    c->set_tangents = c->n_directions = 0;
+    c->bar = RGI_BAR_GIVEN;
+    c->growth_every = (int)g->growth_every;
+    c->want_coef = 0;
+    for (int field = 0; field < RG_FIELD_COUNT; field++) c->want_coef |= g->fields[field] != NULL;
+    c->want_start = g->x0 || g->v0 || g->turn0;
+    describe(b, of);
+}
+
+/* spread the first count values of a pack's rods [n_rods][row] over its lanes [room][W]; the rest, or NULL: zero */
+static void spread(const rg_batch *b, size_t index, const double *from, size_t row, size_t count, size_t room,
+                   double *to)
+{
     const size_t w = b->lanes, rods = (size_t)b->packs[index].rods;
     for (size_t lane = 0; lane < w; lane++) {
         size_t rod = b->places[index].first + (lane < rods ? lane : 0);
-        for (size_t i = 0; i < count; i++) p[i * w + lane] = from ? from[rod * row + i] : 0.0;
+        for (size_t i = 0; i < room; i++) to[i * w + lane] = from && i < count ? from[rod * row + i] : 0.0;
+    }
+}
+
+/* the CPU's packs to what the call says */
+static void point(rg_batch *b)
+{
+    const rgi_call *c = &b->call;
+    for (size_t index = 0; index < b->n_packs; index++) {
+        rgi_pack *j = &b->packs[index];
+        const size_t n = b->places[index].shape->n;
+        rgi_pack_point(j, c, (ptrdiff_t)b->places[index].first);
+#define SPREAD(name, per, less, source, ...)                                                                           \
+    if (RGI_OF_##source == RGI_OF_tangents ? c->set_tangents : c->name != NULL)                                        \
+        spread(b, index, c->name, (per) * (b->vertices - (less)), (per) * (n - (less)), (per)*n, j->name);
+        RGI_PACK_STARTS_IN(SPREAD)
+#undef SPREAD
     }
 }
 
@@ -123,63 +185,17 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
     return b->held && b->opts.memory == RG_MEMORY_HOST ? check_clamps(b, in, err) : RG_OK;
 }
 
-static void pad_directors(const rg_batch *b, size_t index, const double *m0)
-{
-    const rgi_pack *j = &b->packs[index];
-    const size_t w = b->lanes, count = 3 * (b->places[index].shape->n - 1);
-    spread(b, index, m0, 3 * (b->vertices - 1), count, j->m0);
-    for (size_t i = count * w; i < (count + 3) * w; i++) ((double *)(uintptr_t)j->m0)[i] = 0.0;
-}
-
-static void point_inputs(rg_batch *b, const rg_batch_inputs *in, const rg_batch_outputs *out)
-{
-    const size_t v = b->vertices, steps = b->steps, frames = b->opts.n_frames;
-    for (size_t index = 0; index < b->n_packs; index++) {
-        rgi_pack *j = &b->packs[index];
-        const size_t first = b->places[index].first, n = b->places[index].shape->n;
-        spread(b, index, in->x0, 3 * v, 3 * n, j->x0);
-        spread(b, index, in->v0, 3 * v, 3 * n, j->v0);
-        pad_directors(b, index, in->m0);
-        j->drive_x = series(in->clamp_x, first, steps, 3 * b->clamped);
-        j->drive_m = series(in->clamp_m, first, steps, 3 * b->held);
-        j->force = series(in->force, first, steps, 3 * v);
-        j->out_x = series(out ? out->x : NULL, first, frames, 3 * v);
-        j->out_v = series(out ? out->v : NULL, first, frames, 3 * v);
-        j->out_m = series(out ? out->m : NULL, first, frames, 3 * (v - 1));
-        j->out_markers = series(out ? out->markers : NULL, first, frames, 3 * b->markers);
-        j->n_directions = 0;
-        j->ddrive_x.data = j->ddrive_turn.data = j->dforce.data = NULL;
-        j->out_dx.data = j->out_dv.data = j->out_dturn.data = j->out_dmarkers.data = NULL;
-        j->drive_x_bar.data = j->drive_turn_bar.data = NULL;
-    }
-}
-
 static void run(rg_batch *b, int reverse)
 {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index];
-        j->workspace = b->threads_memory + (size_t)omp_get_thread_num() * (b->work_doubles + b->pool_doubles);
-        j->pool = j->workspace + b->work_doubles;
+        double *own = b->threads_memory + (size_t)omp_get_thread_num() * (b->work_doubles + b->pool_doubles);
+        j->workspace = (rgi_reals *)(void *)own;
+        j->pool = (rgi_reals *)(void *)(own + b->work_doubles);
         if (reverse) b->cpu->reverse(j);
         else b->cpu->run(j);
     }
-}
-
-void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out)
-{
-    out->flag = (rg_rod_flag)status[lane];
-    out->step = (int)status[w + lane];
-    out->iterations = (int)status[2 * w + lane];
-    out->worst_iterations = (int)status[3 * w + lane];
-    out->worst_increment_m = status[4 * w + lane];
-    out->vertex = (int)status[5 * w + lane];
-    out->unstable = (int)status[6 * w + lane];
-    out->worst_twist_rad = status[7 * w + lane];
-    out->worst_twist_step = (int)status[8 * w + lane];
-    out->worst_turn_rad = 2.0 * asin(fmin(sqrt(status[9 * w + lane]), 1.0));
-    out->worst_turn_step = (int)status[10 * w + lane];
-    out->stable_step_s = 0.0;
 }
 
 static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
@@ -189,22 +205,6 @@ static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
         rgi_lane_status(b->packs[index].status, b->lanes, i - b->places[index].first, &statuses[i]);
         statuses[i].stable_step_s = b->stable_step_s[i];
     }
-}
-
-rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
-                           rg_rod_status *statuses, rg_error *err)
-{
-    if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
-    RG_TRY(check_inputs(b, inputs, err));
-    if (b->device) {
-        RG_TRY(rgi_batch_device_run(b, inputs, NULL, outputs, NULL, statuses != NULL, err));
-    } else {
-        point_inputs(b, inputs, outputs);
-        run(b, 0);
-    }
-    b->ran = 1;
-    give_statuses(b, statuses);
-    return RG_OK;
 }
 
 rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
@@ -223,13 +223,12 @@ rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
 void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
 {
     const size_t w = b->lanes, n = b->vertices, places = rgi_batch_change_places(b);
-    for (size_t i = 0; i < b->n_packs; i++)
-        memset((double *)(uintptr_t)b->packs[i].entry_values, 0, places * w * sizeof(double));
+    for (size_t i = 0; i < b->n_packs; i++) memset(b->packs[i].changes, 0, places * w * sizeof(double));
 #pragma omp parallel for num_threads(host_threads(b))
     for (size_t slot = 0; slot < b->n_packs * w; slot++) {
         const size_t index = slot / w, lane = slot % w < (size_t)b->packs[index].rods ? slot % w : 0;
         const size_t from = b->places[index].first + lane;
-        double *values = (double *)(uintptr_t)b->packs[index].entry_values + slot % w;
+        double *values = b->packs[index].changes + slot % w;
         for (int field = 0; field < RG_FIELD_COUNT; field++) {
             const rg_model *model = rgi_batch_model_of(b, from);
             const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
@@ -254,7 +253,7 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
     for (size_t i = 0; i < b->n_packs; i++)
         for (size_t at = 0; at < places; at++) {
             int moved = 0;
-            for (size_t lane = 0; lane < w; lane++) moved |= b->packs[i].entry_values[at * w + lane] != 0.0;
+            for (size_t lane = 0; lane < w; lane++) moved |= b->packs[i].changes[at * w + lane] != 0.0;
             if (!moved) continue;
 #pragma omp atomic write
             b->entries[at].coefficient = 1;
@@ -264,10 +263,10 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
         if (b->entries[at].coefficient) b->entries[count++].node = (int)at;
 #pragma omp parallel for num_threads(host_threads(b))
     for (size_t i = 0; i < b->n_packs; i++) {
-        double *values = (double *)(uintptr_t)b->packs[i].entry_values;
+        double *values = b->packs[i].changes;
         for (int k = 0; k < count; k++)
             memmove(values + (size_t)k * w, values + (size_t)b->entries[k].node * w, w * sizeof *values);
-        rgi_cpu_narrow(b->cpu, values, (size_t)count);
+        b->packs[i].entry_values = rgi_cpu_narrow(b->cpu, values, (size_t)count);
     }
     for (int k = 0; k < count; k++) {
         const size_t at = (size_t)b->entries[k].node, offset = at - n * RGI_NC;
@@ -278,10 +277,53 @@ void rgi_batch_set_entries(rg_batch *b, const double *const *fields)
     b->entry_begin[1] = count;
 }
 
+void rgi_batch_point_run(rg_batch *b, const rgi_batch_arrays *of)
+{
+    describe_run(b, of);
+    point(b);
+    if (!of->tangents) return;
+    rgi_batch_set_entries(b, of->tangents->fields);
+    for (size_t index = 0; index < b->n_packs; index++) {
+        b->packs[index].entry_begin = b->entry_begin;
+        b->packs[index].entries = b->entries;
+    }
+}
+
+void rgi_batch_point_reverse(rg_batch *b, const rgi_batch_arrays *of)
+{
+    describe_reverse(b, of);
+    point(b);
+}
+
+/* a run of inputs that are checked */
+static rg_status run_of(rg_batch *b, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err)
+{
+    if (b->device) {
+        describe_run(b, of);
+        RG_TRY(rgi_batch_device_run(b, of, statuses != NULL, err));
+    } else {
+        rgi_batch_point_run(b, of);
+        run(b, 0);
+    }
+    b->ran = 1;
+    give_statuses(b, statuses);
+    return RG_OK;
+}
+
+rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                           rg_rod_status *statuses, rg_error *err)
+{
+    const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs};
+    if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
+    RG_TRY(check_inputs(b, inputs, err));
+    return run_of(b, &of, statuses, err);
+}
+
 rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
                        const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *out, rg_rod_status *statuses,
                        rg_error *err)
 {
+    const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs, .tangents = tangents, .tangent_outputs = out};
     if (!b || !tangents || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_jvp needs a batch, a direction and outputs");
     if (b->opts.carry_on)
@@ -289,38 +331,7 @@ rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batc
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
     RG_TRY(check_inputs(b, inputs, err));
-    if (b->device) {
-        RG_TRY(rgi_batch_device_run(b, inputs, tangents, outputs, out, statuses != NULL, err));
-        b->ran = 1;
-        give_statuses(b, statuses);
-        return RG_OK;
-    }
-    point_inputs(b, inputs, outputs);
-    rgi_batch_set_entries(b, tangents->fields);
-    const size_t v = b->vertices, steps = b->steps, frames = b->opts.n_frames, w = b->lanes;
-    for (size_t index = 0; index < b->n_packs; index++) {
-        rgi_pack *j = &b->packs[index];
-        const size_t first = b->places[index].first, n = b->places[index].shape->n;
-        double *turn = (double *)(uintptr_t)j->dturn0;
-        spread(b, index, tangents->x0, 3 * v, 3 * n, j->dx0);
-        spread(b, index, tangents->v0, 3 * v, 3 * n, j->dv0);
-        spread(b, index, tangents->turn0, v - 1, n - 1, turn);
-        for (size_t lane = 0; lane < w; lane++) turn[(n - 1) * w + lane] = 0.0;
-        j->n_directions = 1;
-        j->entry_begin = b->entry_begin;
-        j->entries = b->entries;
-        j->ddrive_x = series(tangents->clamp_x, first, steps, 3 * b->clamped);
-        j->ddrive_turn = series(tangents->clamp_turn, first, steps, b->held);
-        j->dforce = series(tangents->force, first, steps, 3 * v);
-        j->out_dx = series(out->x, first, frames, 3 * v);
-        j->out_dv = series(out->v, first, frames, 3 * v);
-        j->out_dturn = series(out->turn, first, frames, v - 1);
-        j->out_dmarkers = series(out->markers, first, frames, 3 * b->markers);
-    }
-    run(b, 0);
-    b->ran = 1;
-    give_statuses(b, statuses);
-    return RG_OK;
+    return run_of(b, &of, statuses, err);
 }
 
 /* gradients of fields from those of coefficients */
@@ -370,39 +381,21 @@ rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar, const rg
     if (g->growth && (g->growth_every == 0 || g->growth_every > b->steps))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
                        b->steps);
+    const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
     if (b->device) {
-        RG_TRY(rgi_batch_device_adjoint(b, bar, g, statuses != NULL, err));
+        describe_reverse(b, &of);
+        RG_TRY(rgi_batch_device_adjoint(b, &of, statuses != NULL, err));
         give_adjoint_statuses(b, statuses);
         return RG_OK;
     }
-    const size_t v = b->vertices, steps = b->steps, frames = b->opts.n_frames;
-    int fields = 0;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) fields |= g->fields[field] != NULL;
-    for (size_t index = 0; index < b->n_packs; index++) {
-        rgi_pack *j = &b->packs[index];
-        const size_t first = b->places[index].first;
-        j->bar = RGI_BAR_GIVEN;
-        j->n_directions = 0;
-        j->ddrive_x.data = j->ddrive_turn.data = j->dforce.data = NULL;
-        j->x_bar = series(bar->x, first, frames, 3 * v);
-        j->v_bar = series(bar->v, first, frames, 3 * v);
-        j->turn_bar = series(bar->turn, first, frames, v - 1);
-        j->markers_bar = series(bar->markers, first, frames, 3 * b->markers);
-        j->drive_x_bar = series(g->clamp_x, first, steps, 3 * b->clamped);
-        j->drive_turn_bar = series(g->clamp_turn, first, steps, b->held);
-        j->force_bar = series(g->force, first, steps, 3 * v);
-        j->growth_every = (int)g->growth_every;
-        j->growth = series(g->growth, first, g->growth ? steps / g->growth_every + 1 : 1, 1);
-        j->want_coef = fields;
-        j->want_start = g->x0 || g->v0 || g->turn0;
-    }
+    rgi_batch_point_reverse(b, &of);
     run(b, 1);
     for (size_t index = 0; index < b->n_packs; index++) {
-        const rgi_pack *j = &b->packs[index];
         const size_t n = b->places[index].shape->n;
-        gather(b, index, j->x0_bar, 3 * v, 3 * n, g->x0);
-        gather(b, index, j->v0_bar, 3 * v, 3 * n, g->v0);
-        gather(b, index, j->turn0_bar, v - 1, n - 1, g->turn0);
+#define GATHER(name, per, less, source, member, stage)                                                                 \
+    gather(b, index, b->packs[index].name, (per) * (b->vertices - (less)), (per) * (n - (less)), g->member);
+        RGI_PACK_STARTS_OUT(GATHER)
+#undef GATHER
     }
     give_adjoint_statuses(b, statuses);
     rgi_batch_give_fields(b, g->fields);

@@ -10,21 +10,12 @@
 #include "rod/layout.h"
 #include "rodgrad/batch.h"
 
-/* memory by what goes to a device and comes back: parameters; changes of them; starts; results of a run, of a
- * reverse run; the start's share of that and states to go on from; what the CPU keeps */
+/* copies of the caller's arrays on a device: one for every start and series, of which some share another's */
 enum {
-    RGI_BATCH_SET,
-    RGI_BATCH_ENTRIES,
-    RGI_BATCH_START,
-    RGI_BATCH_RUN,
-    RGI_BATCH_REVERSE,
-    RGI_BATCH_STATES,
-    RGI_BATCH_OWN,
-    RGI_BATCH_SECTIONS
+#define RGI_STAGE(name, ...) RGI_STAGE_##name,
+    RGI_PACK_STARTS_IN(RGI_STAGE) RGI_PACK_STARTS_OUT(RGI_STAGE) RGI_PACK_SERIES(RGI_STAGE) RGI_STAGES
+#undef RGI_STAGE
 };
-
-/* copies of the caller's arrays on a device */
-enum { RGI_BATCH_STAGES = 21 };
 typedef struct rgi_stage {
     void *memory;
     size_t bytes;
@@ -56,11 +47,11 @@ struct rg_batch {
     rgi_batch_place *places; /* [n_packs] */
     size_t *pack_of;         /* [n_rods] */
     double *memory;          /* all packs' */
-    size_t memory_doubles, section_end[RGI_BATCH_SECTIONS], entries_apart;
+    size_t memory_doubles, section_end[RGI_SECTIONS], changes_apart;
     rgi_device *device; /* NULL: the CPU; and what there is of the batch */
     rgi_mirror *mirror;
-    rgi_rollout_call call; /* of the last run */
-    rgi_stage stages[RGI_BATCH_STAGES];
+    rgi_call call; /* the last, with the caller's arrays or, on a device, the copies of them */
+    rgi_stage stages[RGI_STAGES];
     unsigned char *mask;    /* [n_rods] on the device, with carry_on */
     double *threads_memory; /* [threads][work_doubles + pool_doubles] */
     size_t work_doubles, pool_doubles;
@@ -109,15 +100,31 @@ static inline int rgi_is_director(const double *x, const double *m)
     return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
 }
 
-/* the batch on its device (batch_device.c); statuses are fetched into the host's packs where asked for */
+/* the caller's arrays in a call; NULL: none of them */
+typedef struct rgi_batch_arrays {
+    const rg_batch_inputs *inputs;
+    const rg_batch_outputs *outputs;
+    const rg_batch_tangents *tangents;
+    const rg_batch_tangent_outputs *tangent_outputs;
+    const rg_batch_cotangents *cotangents;
+    const rg_batch_gradients *gradients;
+} rgi_batch_arrays;
+
+/* All packs of a batch on the CPU as a run of these arrays wants them, forward and, with tangents, along them, or a
+ * reverse run after it: without running. */
+void rgi_batch_point_run(rg_batch *batch, const rgi_batch_arrays *of);
+void rgi_batch_point_reverse(rg_batch *batch, const rgi_batch_arrays *of);
+
+/* rows of a series (RGI_ROWS_...) in the batch's call */
+size_t rgi_batch_rows(const rg_batch *batch, int rows);
+
+/* the batch on its device (batch_device.c), its call being described; statuses are fetched into the host's packs where
+ * asked for */
 rg_status rgi_batch_device_create(rg_batch *batch, rg_error *err);
 void rgi_batch_device_destroy(rg_batch *batch);
 rg_status rgi_batch_device_model(rg_batch *batch, size_t rod, rg_error *err);
-rg_status rgi_batch_device_run(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
-                               const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
-                               int statuses, rg_error *err);
-rg_status rgi_batch_device_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
-                                   const rg_batch_gradients *gradients, int statuses, rg_error *err);
+rg_status rgi_batch_device_run(rg_batch *batch, const rgi_batch_arrays *of, int statuses, rg_error *err);
+rg_status rgi_batch_device_adjoint(rg_batch *batch, const rgi_batch_arrays *of, int statuses, rg_error *err);
 rg_status rgi_batch_device_reset(rg_batch *batch, const unsigned char *mask, rg_error *err);
 
 /* the rods on a GPU; NULL on the CPU */

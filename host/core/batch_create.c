@@ -28,55 +28,28 @@ rg_batch_opts rg_batch_opts_default(void)
     return o;
 }
 
+/* the arrays of a section of one pack; base and used as in rgi_take */
 static void layout(const rg_batch *b, const rgi_shape *shape, rgi_pack *j, int section, double *base, size_t *used)
 {
-    const size_t w = b->lanes, n = shape->n, m = shape->n_markers, state = n * RGI_STATE_REALS + 1;
-    const int adjoint = b->opts.adjoint;
-    switch (section) {
-    case RGI_BATCH_SET:
-        j->lane_steps = rgi_take(base, used, w);
-        j->coef = rgi_take(base, used, n * RGI_NC * w);
-        j->offset = rgi_take(base, used, m * 2 * w);
-        break;
-    case RGI_BATCH_ENTRIES: j->entry_values = rgi_take(base, used, rgi_batch_change_places(b) * w); break;
-    case RGI_BATCH_START:
-        j->x0 = rgi_take(base, used, n * 3 * w);
-        j->v0 = rgi_take(base, used, n * 3 * w);
-        j->m0 = rgi_take(base, used, n * 3 * w);
-        j->dx0 = rgi_take(base, used, n * 3 * w);
-        j->dv0 = rgi_take(base, used, n * 3 * w);
-        j->dturn0 = rgi_take(base, used, n * w);
-        break;
-    case RGI_BATCH_RUN: j->status = rgi_take(base, used, RGI_STATUS * w); break;
-    case RGI_BATCH_REVERSE:
-        if (!adjoint) break;
-        j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
-        j->offset_bar = rgi_take(base, used, m * 2 * w);
-        j->adjoint_status = rgi_take(base, used, 3 * w);
-        break;
-    case RGI_BATCH_STATES:
-        if (b->opts.carry_on) j->carried = rgi_take(base, used, (2 * state + 1) * w);
-        if (!adjoint) break;
-        j->x0_bar = rgi_take(base, used, n * 3 * w);
-        j->v0_bar = rgi_take(base, used, n * 3 * w);
-        j->turn0_bar = rgi_take(base, used, n * w);
-        break;
-    default:
-        if (adjoint && !b->device)
-            j->kept = rgi_take(base, used, rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state));
-        break;
-    }
+    const unsigned want = RGI_WANT_TANGENTS | RGI_WANT_TURNS | RGI_WANT_CHANGES |
+                          (b->opts.adjoint ? RGI_WANT_ADJOINT : 0) | (b->opts.carry_on ? RGI_WANT_CARRY : 0);
+    const rgi_extents e = {
+        .n = shape->n, .markers = shape->n_markers, .directions = 1, .changes = rgi_batch_change_places(b)};
+    const size_t state = shape->n * RGI_STATE_REALS + 1;
+    rgi_pack_layout(j, &e, want, section, b->lanes, base, used);
+    if (section == RGI_SECTION_OWN && b->opts.adjoint && !b->device)
+        j->kept = rgi_take_reals(b->cpu, base, used, (size_t)rgi_plan_kept(&b->plan) * state);
 }
 
 /* where the arrays of all packs are, section by section */
 static void layout_all(rg_batch *b)
 {
     size_t used = 0;
-    for (int section = 0; section < RGI_BATCH_SECTIONS; section++) {
+    for (int section = 0; section < RGI_SECTIONS; section++) {
         for (size_t i = 0; i < b->n_packs; i++) layout(b, b->places[i].shape, &b->packs[i], section, b->memory, &used);
         b->section_end[section] = used;
     }
-    b->entries_apart = (b->section_end[RGI_BATCH_ENTRIES] - b->section_end[RGI_BATCH_SET]) / b->n_packs;
+    b->changes_apart = (b->section_end[RGI_SECTION_ENTRIES] - b->section_end[RGI_SECTION_START]) / b->n_packs;
     b->memory_doubles = used;
 }
 
@@ -88,7 +61,7 @@ static size_t count_doubles(const rg_batch *b)
         rgi_pack any;
         size_t one = 0;
         memset(&any, 0, sizeof any);
-        for (int section = 0; section < RGI_BATCH_SECTIONS; section++)
+        for (int section = 0; section < RGI_SECTIONS; section++)
             layout(b, b->shapes[k].shape, &any, section, NULL, &one);
         if (b->shapes[k].packs > (SIZE_MAX / sizeof(double) - sum) / one) return 0;
         sum += b->shapes[k].packs * one;
@@ -153,7 +126,7 @@ static void set_lane(rg_batch *b, size_t rod)
     const size_t n = b->places[index].shape->n, m = b->places[index].shape->n_markers;
     const rgi_pack *j = &b->packs[index];
     const double *offset = rg_model_field(rgi_batch_model_of(b, rod), RG_MARKER_OFFSET);
-    double *coef = (double *)(uintptr_t)j->coef, *to = (double *)(uintptr_t)j->offset;
+    double *coef = j->coef, *to = j->offset;
     rgi_coefficients(rgi_batch_model_of(b, rod), b->coef);
     if (j->deform)
         b->stable_step_s[rod] = rgi_deform_step_limit(b->places[index].shape, b->coef, j->h, b->coef + n * RGI_NC);
@@ -294,7 +267,7 @@ static void set_packs(rg_batch *b)
         j->window = (int)b->opts.window;
         j->plan = b->opts.adjoint ? &b->plan : NULL;
         for (int lane = 0; lane < j->rods; lane++) {
-            ((double *)(uintptr_t)j->lane_steps)[lane] = (double)b->steps;
+            j->lane_steps[lane] = (double)b->steps;
             set_lane(b, b->places[i].first + (size_t)lane);
         }
     }
@@ -477,7 +450,7 @@ rg_batch_plan rg_batch_describe(const rg_batch *b)
                    b->n_rods * (sizeof *b->models + sizeof *b->pack_of + sizeof *b->stable_step_s) + other_bytes(b);
     if (b->device) total += rgi_mirror_bytes(b->mirror);
     else total += threads * (b->work_doubles + b->pool_doubles) * sizeof(double);
-    for (size_t i = 0; i < RGI_BATCH_STAGES; i++) total += b->stages[i].bytes;
+    for (size_t i = 0; i < RGI_STAGES; i++) total += b->stages[i].bytes;
     if (!b->opts.adjoint) return rgi_plan_describe(NULL, 0, total);
     /* of all packs, one state each; a GPU has the largest's room for every rod */
     size_t states = 0;

@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* integers of a pack's shape, once on the device for all packs that share them */
-enum { INT_ARRAYS = 7 };
-
 typedef struct shape_copy {
     const int *of; /* the host's elimination order: who shares it shares the shape */
-    const int *at[INT_ARRAYS];
+#define MEMBER(name, count) const int *name;
+    RGI_PACK_INTS(MEMBER)
+#undef MEMBER
     const unsigned char *fixed;
 } shape_copy;
 
@@ -93,27 +93,16 @@ static rg_status copy_ints(rgi_mirror *m, const void *from, size_t bytes, const 
 
 static rg_status copy_shape(rgi_mirror *m, const rgi_pack *p, rg_error *err)
 {
-    const size_t n = (size_t)p->n;
-    const struct {
-        const int *from;
-        size_t count;
-    } arrays[INT_ARRAYS] = {{p->order, n},
-                            {p->first, n},
-                            {p->second, n},
-                            {p->marker_vertices, (size_t)p->n_markers},
-                            {p->fixed_x, (size_t)p->n_fixed_x},
-                            {p->fixed_theta, (size_t)p->n_fixed_theta},
-                            {p->free_markers, (size_t)p->n_free}};
+    const void *to = NULL;
     if (m->shape.of == p->order) return RG_OK;
     m->shape.of = p->order;
-    for (int i = 0; i < INT_ARRAYS; i++) {
-        const void *to = NULL;
-        RG_TRY(copy_ints(m, arrays[i].from, arrays[i].count * sizeof(int), &to, err));
-        m->shape.at[i] = to;
-    }
-    const void *fixed = NULL;
-    RG_TRY(copy_ints(m, p->fixed, n, &fixed, err));
-    m->shape.fixed = fixed;
+#define COPY(name, count)                                                                                              \
+    RG_TRY(copy_ints(m, p->name, (size_t)(count) * sizeof(int), &to, err));                                            \
+    m->shape.name = to;
+    RGI_PACK_INTS(COPY)
+#undef COPY
+    RG_TRY(copy_ints(m, p->fixed, (size_t)p->n, &to, err));
+    m->shape.fixed = to;
     return RG_OK;
 }
 
@@ -125,12 +114,12 @@ static void *moved(const rgi_mirror *m, const void *p)
     return m->memory + (at - base) / sizeof(double) * real_bytes(m);
 }
 
-static void move_series(const rgi_mirror *m, rgi_series *s)
+/* likewise of a series; NULL where the caller has it: a call points there */
+static void *moved_series(const rgi_mirror *m, const void *data)
 {
-    const uintptr_t at = (uintptr_t)s->data, base = (uintptr_t)m->opts.drives;
-    if (!s->data) return;
-    const int in = at >= base && at < base + m->opts.drives_doubles * sizeof(double);
-    s->data = in ? (char *)m->drives + (at - base) : NULL;
+    const uintptr_t at = (uintptr_t)data, base = (uintptr_t)m->opts.drives;
+    const int in = data && at >= base && at < base + m->opts.drives_doubles * sizeof(double);
+    return in ? (char *)m->drives + (at - base) : NULL;
 }
 
 /* pack i as the device sees it */
@@ -139,37 +128,27 @@ static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
     const size_t bytes = real_bytes(m);
     rgi_pack *p = &m->packs[i];
     *p = *from;
-    p->order = m->shape.at[0];
-    p->first = m->shape.at[1];
-    p->second = m->shape.at[2];
-    p->marker_vertices = m->shape.at[3];
-    p->fixed_x = m->shape.at[4];
-    p->fixed_theta = m->shape.at[5];
-    p->free_markers = m->shape.at[6];
+#define MOVE(name, ...) p->name = m->shape.name;
+    RGI_PACK_INTS(MOVE)
+#undef MOVE
     p->fixed = m->shape.fixed;
-    const double **inputs[] = {&p->lane_steps, &p->coef, &p->offset, &p->share, &p->x0,       &p->v0,    &p->m0,
-                               &p->dx0,        &p->dv0,  &p->dturn0, &p->chord, &p->recorded, &p->weight};
-    for (size_t k = 0; k < sizeof inputs / sizeof *inputs; k++) *inputs[k] = moved(m, *inputs[k]);
-    double **outputs[] = {&p->markers, &p->status, &p->markers_jvp, &p->loss,           &p->coef_bar, &p->offset_bar,
-                          &p->x0_bar,  &p->v0_bar, &p->turn0_bar,   &p->adjoint_status, &p->carried};
-    for (size_t k = 0; k < sizeof outputs / sizeof *outputs; k++) *outputs[k] = moved(m, *outputs[k]);
-    rgi_series *series[] = {&p->drive_x,   &p->drive_m,     &p->force,       &p->out_x,        &p->out_v,
-                            &p->out_m,     &p->out_markers, &p->ddrive_x,    &p->ddrive_turn,  &p->dforce,
-                            &p->out_dx,    &p->out_dv,      &p->out_dturn,   &p->out_dmarkers, &p->x_bar,
-                            &p->v_bar,     &p->turn_bar,    &p->markers_bar, &p->drive_x_bar,  &p->drive_turn_bar,
-                            &p->force_bar, &p->growth};
-    for (size_t k = 0; k < sizeof series / sizeof *series; k++) move_series(m, series[k]);
-    p->normal = p->gradients = NULL;
+#define MOVE(name, ...) p->name = moved(m, from->name);
+    RGI_PACK_ARRAYS(MOVE)
+#undef MOVE
+#define MOVE(name, ...) p->name.data = moved_series(m, from->name.data);
+    RGI_PACK_SERIES(MOVE)
+#undef MOVE
     p->rows = m->opts.rows ? m->opts.rows + i * m->opts.rows_of_rod : NULL;
     p->rows_apart = (ptrdiff_t)m->opts.rows_apart;
     p->plan = from->plan ? m->plan : NULL;
     p->entry_begin = m->begin;
     p->entries = m->entries;
-    p->entry_values = m->values ? (double *)(void *)(m->values + i * m->entries_capacity * bytes) : NULL;
+    p->entry_values = m->values ? (rgi_reals *)(void *)(m->values + i * m->entries_capacity * bytes) : NULL;
+    p->trace = NULL;
     char *own = m->scratch + i * (m->rest_reals + m->kept_reals + m->pool_reals) * bytes;
-    p->workspace = (double *)(void *)own;
-    p->kept = (double *)(void *)(own + m->rest_reals * bytes);
-    p->pool = (double *)(void *)(own + (m->rest_reals + m->kept_reals) * bytes);
+    p->workspace = (rgi_reals *)(void *)own;
+    p->kept = (rgi_reals *)(void *)(own + m->rest_reals * bytes);
+    p->pool = (rgi_reals *)(void *)(own + (m->rest_reals + m->kept_reals) * bytes);
 }
 
 rg_status rgi_mirror_packs(rgi_mirror *m, const rgi_pack *const *packs, rg_error *err)
@@ -320,7 +299,7 @@ rg_status rgi_mirror_reset(rgi_mirror *m, const unsigned char *mask, rg_error *e
     return rgi_rollout_reset(&m->rollout, m->device_packs, mask, err);
 }
 
-rg_status rgi_mirror_point(rgi_mirror *m, const rgi_rollout_call *call, rg_error *err)
+rg_status rgi_mirror_point(rgi_mirror *m, const rgi_call *call, rg_error *err)
 {
     return rgi_rollout_point(&m->rollout, m->device_packs, call, err);
 }
@@ -335,7 +314,7 @@ rg_status rgi_mirror_reverse(rgi_mirror *m, rg_error *err)
     return rgi_rollout_reverse(&m->rollout, m->device_packs, err);
 }
 
-rg_status rgi_mirror_starts(rgi_mirror *m, const rgi_rollout_starts *to, rg_error *err)
+rg_status rgi_mirror_starts(rgi_mirror *m, const rgi_call_starts *to, rg_error *err)
 {
     return rgi_rollout_starts_of(&m->rollout, m->device_packs, to, err);
 }

@@ -45,12 +45,12 @@ rg_status rgi_mirror_entries(rgi_mirror *mirror, const int *entry_begin, int n_d
 /* the host's packs as they are now */
 rg_status rgi_mirror_packs(rgi_mirror *mirror, const rgi_pack *const *packs, rg_error *err);
 /* or what a call changes in all of them (cuda/rollout.h), arrays on the device */
-rg_status rgi_mirror_point(rgi_mirror *mirror, const rgi_rollout_call *call, rg_error *err);
+rg_status rgi_mirror_point(rgi_mirror *mirror, const rgi_call *call, rg_error *err);
 
 /* rods whose mask (on the device) is not 0 start anew */
 rg_status rgi_mirror_reset(rgi_mirror *mirror, const unsigned char *mask, rg_error *err);
 rg_status rgi_mirror_run(rgi_mirror *mirror, int begin, int end, rg_error *err);
 rg_status rgi_mirror_reverse(rgi_mirror *mirror, rg_error *err);
-rg_status rgi_mirror_starts(rgi_mirror *mirror, const rgi_rollout_starts *to, rg_error *err);
+rg_status rgi_mirror_starts(rgi_mirror *mirror, const rgi_call_starts *to, rg_error *err);
 
 #endif

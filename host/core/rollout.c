@@ -143,33 +143,6 @@ rg_status rgi_rollout_check_model(const rg_rollout_opts *o, const rg_model *mode
         "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
 }
 
-void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
-{
-    j->n = (int)s->n;
-    j->order = s->order;
-    j->first = s->first;
-    j->second = s->second;
-    j->fixed = s->fixed;
-    j->n_markers = (int)s->n_markers;
-    j->marker_vertices = s->marker_vertices;
-    j->n_free = (int)s->n_free;
-    j->free_markers = s->free_markers;
-    j->n_fixed_x = (int)s->n_fixed_x;
-    j->n_fixed_theta = (int)s->n_fixed_theta;
-    j->fixed_x = s->fixed_x;
-    j->fixed_theta = s->fixed_theta;
-    j->h = dt_s / o->substeps;
-    memcpy(j->gravity, o->gravity, sizeof j->gravity);
-    j->tolerance = o->tolerance_m;
-    j->max_iterations = o->max_iterations;
-    j->deform = o->stepper == RG_STEPPER_DEFORM;
-    j->bdf2 = o->scheme == RG_SCHEME_BDF2 && !j->deform;
-    j->still = o->scheme == RG_SCHEME_STATIC;
-    j->normalised = s->normalised;
-    j->sweeps = o->sweeps;
-    j->substeps = o->substeps;
-}
-
 rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
                       double *const *out, rg_rod_status *statuses, rg_error *err)
 {

@@ -9,7 +9,6 @@
 
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
-#include "core/mirror.h"
 #include "core/recording.h"
 #include "core/stability.h"
 #include "cuda/normal.h"
@@ -18,13 +17,10 @@
 typedef struct pack {
     rgi_pack job;
     int lanes_used;
-    size_t ticks;  /* frame intervals of the longest rod, lost frames included (motion.h) */
-    int *frame_of; /* [W][ticks] the frame that a tick of a lane ends at, or -1; owned */
+    size_t ticks;              /* frame intervals of the longest rod, lost frames included (motion.h) */
+    int *frame_of;             /* [W][ticks] the frame that a tick of a lane ends at, or -1; owned */
+    double *drive_x, *drive_m; /* what the job's series point to */
 } pack;
-
-/* memory by what goes to a device and comes back: parameters and starts, what never changes, results of a
- * run, of a reverse run, and what nobody looks at between them */
-enum { SECTION_SET, SECTION_CONSTANT, SECTION_RUN, SECTION_REVERSE, SECTION_OWN, SECTIONS };
 
 /* by how much a recording's grippers turn from frame to frame (rgi_motion_turn) */
 typedef struct turn {
@@ -42,7 +38,7 @@ struct rgi_takes {
     pack *packs;
     /* one block of memory for all doubles of all packs, section by section; what drives them is apart */
     double *memory, *drives;
-    size_t memory_doubles, drives_doubles, section_end[SECTIONS];
+    size_t memory_doubles, drives_doubles, section_end[RGI_SECTIONS];
     rgi_device *device; /* NULL: the CPU */
     rgi_mirror *mirror; /* the packs on it */
     rgi_normal *normal;
@@ -64,17 +60,10 @@ struct rgi_takes {
 
 static size_t lanes_of(const rgi_takes *b) { return (size_t)b->cpu->lanes; }
 
-double *rgi_take(double *base, size_t *used, size_t count)
-{
-    double *p = base ? base + *used : NULL;
-    *used += (count + 7) / 8 * 8;
-    return p;
-}
-
 /* a series with the lanes innermost */
-static rgi_series packed(double *data, size_t items, size_t w)
+static rgi_series_in packed(const double *data, size_t items, size_t w)
 {
-    rgi_series s = {data, 1, (ptrdiff_t)(items * w), (ptrdiff_t)w};
+    rgi_series_in s = {data, 1, (ptrdiff_t)(items * w), (ptrdiff_t)w};
     return s;
 }
 
@@ -99,62 +88,28 @@ static int trace_fits(const rgi_takes *b, size_t most_bytes)
     return !b->device && b->opts.rollout.stepper == RG_STEPPER_IMPLICIT && doubles <= most_bytes / sizeof(double);
 }
 
-/* lay out one pack's arrays of a section; called once to count and once to assign */
-static void layout(rgi_takes *b, pack *p, int section, double *base, size_t *used)
+static unsigned wanted(const rgi_takes *b)
 {
-    const size_t w = lanes_of(b), n = b->shape->n, m = b->shape->n_markers, q = b->opts.max_directions;
-    const size_t state = n * RGI_STATE_REALS + 1;
-    const int fit = b->opts.fit, adjoint = b->opts.adjoint;
+    return RGI_WANT_CHORD | (b->opts.max_directions ? RGI_WANT_TANGENTS : 0) | (b->opts.fit ? RGI_WANT_FIT : 0) |
+           (b->opts.fit && !b->device ? RGI_WANT_NORMAL : 0) | (b->opts.markers ? RGI_WANT_MARKERS : 0) |
+           (b->opts.markers_jvp ? RGI_WANT_MARKERS_JVP : 0) | (b->opts.adjoint ? RGI_WANT_ADJOINT : 0);
+}
+
+/* what only packs look at; a device has its own. Called once to count and once to assign. */
+static void layout_reals(rgi_takes *b, pack *p, double *base, size_t *used)
+{
+    const size_t n = b->shape->n, state = n * RGI_STATE_REALS + 1;
     rgi_pack *j = &p->job;
-    switch (section) {
-    case SECTION_SET:
-        j->lane_steps = rgi_take(base, used, w);
-        j->coef = rgi_take(base, used, n * RGI_NC * w);
-        j->offset = rgi_take(base, used, m * 2 * w);
-        j->share = fit ? rgi_take(base, used, 2 * w) : NULL;
-        j->x0 = rgi_take(base, used, n * 3 * w);
-        j->v0 = rgi_take(base, used, n * 3 * w);
-        j->m0 = rgi_take(base, used, n * 3 * w);
-        j->chord = rgi_take(base, used, n * 3 * w);
-        j->dx0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
-        j->dv0 = q ? rgi_take(base, used, q * n * 3 * w) : NULL;
-        break;
-    case SECTION_CONSTANT:
-        j->recorded = fit ? rgi_take(base, used, p->ticks * b->shape->n_free * 3 * w) : NULL;
-        j->weight = fit ? rgi_take(base, used, p->ticks * b->shape->n_free * w) : NULL;
-        break;
-    case SECTION_RUN:
-        j->status = rgi_take(base, used, RGI_STATUS * w);
-        j->loss = fit ? rgi_take(base, used, 4 * w) : NULL;
-        j->markers = b->opts.markers ? rgi_take(base, used, p->ticks * m * 3 * w) : NULL;
-        j->markers_jvp = b->opts.markers_jvp ? rgi_take(base, used, p->ticks * q * m * 3 * w) : NULL;
-        break;
-    case SECTION_REVERSE:
-        if (!adjoint) break;
-        j->plan = &b->plan;
-        j->coef_bar = rgi_take(base, used, n * RGI_NC * w);
-        j->offset_bar = rgi_take(base, used, m * 2 * w);
-        j->x0_bar = rgi_take(base, used, n * 3 * w);
-        j->v0_bar = rgi_take(base, used, n * 3 * w);
-        j->turn0_bar = rgi_take(base, used, n * w);
-        j->adjoint_status = rgi_take(base, used, 3 * w);
-        break;
-    default:
-        /* a device has its own */
-        if (b->device) break;
-        j->normal = fit ? rgi_take(base, used, q * (q + 1) / 2 * w) : NULL;
-        j->gradients = fit ? rgi_take(base, used, rgi_takes_blocks(b) * q * w) : NULL;
-        j->kept =
-            adjoint ? rgi_take(base, used, rgi_cpu_doubles(b->cpu, (size_t)rgi_plan_kept(&b->plan) * state)) : NULL;
-        /* as large as with all directions, and also when arrays are only counted */
-        rgi_pack most = *j;
-        const double any = 0.0;
-        most.n_directions = (int)q;
-        most.recorded = fit ? &any : NULL;
-        j->workspace = rgi_take(base, used, b->cpu->workspace(&most));
-        j->trace = b->traced ? rgi_take(base, used, trace_doubles(b, p)) : NULL;
-        break;
-    }
+    j->plan = b->opts.adjoint ? &b->plan : NULL;
+    if (b->device) return;
+    if (b->opts.adjoint) j->kept = rgi_take_reals(b->cpu, base, used, (size_t)rgi_plan_kept(&b->plan) * state);
+    /* as large as with all directions, and also when arrays are only counted */
+    rgi_pack most = *j;
+    double any = 0.0;
+    most.n_directions = (int)b->opts.max_directions;
+    most.recorded = b->opts.fit ? &any : NULL;
+    j->workspace = (rgi_reals *)(void *)rgi_take(base, used, b->cpu->workspace(&most));
+    if (b->traced) j->trace = (rgi_reals *)(void *)rgi_take(base, used, trace_doubles(b, p));
 }
 
 /* the same for what drives a pack */
@@ -162,16 +117,27 @@ static void layout_drives(rgi_takes *b, pack *p, double *base, size_t *used)
 {
     const size_t w = lanes_of(b), steps = p->ticks * (size_t)b->opts.rollout.substeps;
     const size_t x = b->shape->n_fixed_x * 3, m = b->shape->n_fixed_theta * 3;
-    p->job.drive_x = packed(rgi_take(base, used, steps * x * w), x, w);
-    p->job.drive_m = packed(rgi_take(base, used, steps * m * w), m, w);
+    p->drive_x = rgi_take(base, used, steps * x * w);
+    p->drive_m = rgi_take(base, used, steps * m * w);
+    p->job.drive_x = packed(p->drive_x, x, w);
+    p->job.drive_m = packed(p->drive_m, m, w);
 }
 
 /* sections of all packs one after the other, and their drives */
 static void layout_all(rgi_takes *b)
 {
     size_t used = 0, drives = 0;
-    for (int section = 0; section < SECTIONS; section++) {
-        for (size_t i = 0; i < b->n_packs; i++) layout(b, &b->packs[i], section, b->memory, &used);
+    rgi_extents e = {.n = b->shape->n,
+                     .markers = b->shape->n_markers,
+                     .free = b->shape->n_free,
+                     .directions = b->opts.max_directions,
+                     .blocks = rgi_takes_blocks(b)};
+    for (int section = 0; section < RGI_SECTIONS; section++) {
+        for (size_t i = 0; i < b->n_packs; i++) {
+            e.frames = b->packs[i].ticks;
+            rgi_pack_layout(&b->packs[i].job, &e, wanted(b), section, lanes_of(b), b->memory, &used);
+            if (section == RGI_SECTION_OWN) layout_reals(b, &b->packs[i], b->memory, &used);
+        }
         b->section_end[section] = used;
     }
     for (size_t i = 0; i < b->n_packs; i++) layout_drives(b, &b->packs[i], b->drives, &drives);
@@ -253,9 +219,9 @@ static rg_status fill_pack(rgi_takes *b, size_t index, rg_error *err)
         goto done;
     }
     double *m = x + p->ticks * (size_t)substeps * fx;
-    double *drive_x = j->drive_x.data, *drive_m = j->drive_m.data;
-    double *recorded = (double *)(uintptr_t)j->recorded, *weight = (double *)(uintptr_t)j->weight;
-    double *lane_steps = (double *)(uintptr_t)j->lane_steps;
+    double *drive_x = p->drive_x, *drive_m = p->drive_m;
+    double *recorded = j->recorded, *weight = j->weight;
+    double *lane_steps = j->lane_steps;
     for (size_t lane = 0; lane < w; lane++) {
         /* an empty lane repeats the first rod, for zero steps */
         const size_t used = lane < (size_t)p->lanes_used;
@@ -466,13 +432,13 @@ static rg_status set_start(rgi_takes *b, const rg_model *model, const rgi_direct
                 memcpy(to + 6, frames1 + 6 * k, 6 * sizeof *to);
             }
             if (n_directions) rgi_motion_weights(s, r, weights);
-            spread((double *)(uintptr_t)j->x0, x, 3 * n, w, lane);
-            spread((double *)(uintptr_t)j->v0, v, 3 * n, w, lane);
-            spread((double *)(uintptr_t)j->m0, m, 3 * n, w, lane);
-            spread((double *)(uintptr_t)j->chord, chord, 3 * n, w, lane);
+            spread(j->x0, x, 3 * n, w, lane);
+            spread(j->v0, v, 3 * n, w, lane);
+            spread(j->m0, m, 3 * n, w, lane);
+            spread(j->chord, chord, 3 * n, w, lane);
             for (size_t q = 0; q < n_directions; q++) {
-                double *dx = (double *)(uintptr_t)j->dx0 + q * 3 * n * w;
-                double *dv = (double *)(uintptr_t)j->dv0 + q * 3 * n * w;
+                double *dx = j->dx0 + q * 3 * n * w;
+                double *dv = j->dv0 + q * 3 * n * w;
                 for (size_t i = 0; i < 3 * n; i++) dx[i * w + lane] = dv[i * w + lane] = 0.0;
                 for (size_t e = 0; e < directions[q].n_places; e++) {
                     const rgi_place *at = &directions[q].places[e];
@@ -544,21 +510,21 @@ static void set_lane(rgi_takes *b, size_t index, size_t lane, const rg_model *mo
     rgi_coefficients(b->own, b->coef);
     if (used && j->deform)
         b->stable_step_s[index * b->lanes + lane] = rgi_deform_step_limit(b->shape, b->coef, j->h, b->scratch);
-    spread((double *)(uintptr_t)j->coef, b->coef, n * RGI_NC, w, lane);
-    spread((double *)(uintptr_t)j->offset, rg_model_field(model, RG_MARKER_OFFSET), 2 * b->shape->n_markers, w, lane);
+    spread(j->coef, b->coef, n * RGI_NC, w, lane);
+    spread(j->offset, rg_model_field(model, RG_MARKER_OFFSET), 2 * b->shape->n_markers, w, lane);
     double *values = b->entry_values ? b->entry_values + index * b->entries_capacity * w : NULL;
     if (n_directions) set_directions(b, b->own, directions, n_directions, values + lane);
     j->n_directions = (int)n_directions;
     j->entry_begin = b->entry_begin;
     j->entries = b->entries;
-    j->entry_values = values;
+    j->entry_values = NULL;
 }
 
 void rgi_takes_share(rgi_takes *b, const double *factors, double outer)
 {
     const size_t w = lanes_of(b);
     for (size_t r = 0; r < b->n; r++) {
-        double *share = (double *)(uintptr_t)b->packs[r / b->lanes].job.share;
+        double *share = b->packs[r / b->lanes].job.share;
         share[r % b->lanes] = factors ? factors[r] : 1.0;
         share[w + r % b->lanes] = share[r % b->lanes] * outer;
     }
@@ -588,21 +554,21 @@ rg_status rgi_takes_set(rgi_takes *b, const rg_model *model, const rgi_direction
     for (size_t index = 0; index < b->n_packs; index++)
         for (size_t lane = 0; lane < lanes_of(b); lane++) set_lane(b, index, lane, model, directions, n_directions);
     for (size_t index = 0; n_directions && index < b->n_packs; index++)
-        rgi_cpu_narrow(b->cpu, (double *)(uintptr_t)b->packs[index].job.entry_values,
-                       (size_t)b->entry_begin[n_directions]);
+        b->packs[index].job.entry_values = rgi_cpu_narrow(
+            b->cpu, b->entry_values + index * b->entries_capacity * lanes_of(b), (size_t)b->entry_begin[n_directions]);
     if (!b->device) return RG_OK;
     if (n_directions)
         RG_TRY(rgi_mirror_entries(b->mirror, b->entry_begin, (int)n_directions, b->entries, b->entry_values,
                                   b->entries_capacity, err));
-    RG_TRY(rgi_mirror_send(b->mirror, b->memory, b->section_end[SECTION_SET], err));
+    RG_TRY(rgi_mirror_send(b->mirror, b->memory, b->section_end[RGI_SECTION_START], err));
     return send_packs(b, err);
 }
 
-/* results of a section back to the host */
-static rg_status fetch(rgi_takes *b, int section, rg_error *err)
+/* results of sections back to the host */
+static rg_status fetch(rgi_takes *b, int first, int last, rg_error *err)
 {
-    const size_t begin = b->section_end[section - 1];
-    return rgi_mirror_fetch(b->mirror, b->memory + begin, b->section_end[section] - begin, err);
+    const size_t begin = b->section_end[first - 1];
+    return rgi_mirror_fetch(b->mirror, b->memory + begin, b->section_end[last] - begin, err);
 }
 
 /* with normal equations a block of frames at a time, else all steps at once */
@@ -613,7 +579,7 @@ static rg_status run_on_device(rgi_takes *b, rg_error *err)
         if (b->packs[i].job.n_steps > steps) steps = b->packs[i].job.n_steps;
     if (!b->normal || b->n_directions == 0) {
         RG_TRY(rgi_mirror_run(b->mirror, 0, steps, err));
-        return fetch(b, SECTION_RUN, err);
+        return fetch(b, RGI_SECTION_RUN, RGI_SECTION_RUN, err);
     }
     const int piece = b->opts.block * b->opts.rollout.substeps;
     RG_TRY(rgi_normal_begin(b->normal, b->n_directions, err));
@@ -622,7 +588,7 @@ static rg_status run_on_device(rgi_takes *b, rg_error *err)
         RG_TRY(rgi_mirror_run(b->mirror, begin, begin + piece, err));
         RG_TRY(rgi_normal_add(b->normal, (size_t)(begin / piece), err));
     }
-    return fetch(b, SECTION_RUN, err);
+    return fetch(b, RGI_SECTION_RUN, RGI_SECTION_RUN, err);
 }
 
 rg_status rgi_takes_run(rgi_takes *b, rg_error *err)
@@ -636,7 +602,7 @@ rg_status rgi_takes_run(rgi_takes *b, rg_error *err)
             memset(j->normal, 0, p * (p + 1) / 2 * w * sizeof(double));
             memset(j->gradients, 0, rgi_takes_blocks(b) * p * w * sizeof(double));
         }
-        if (b->opts.adjoint) j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
+        if (b->opts.adjoint) j->pool = (rgi_reals *)(void *)(b->pools + (size_t)omp_get_thread_num() * pool_doubles(b));
         b->cpu->run(j);
     }
     return RG_OK;
@@ -695,14 +661,14 @@ rg_status rgi_takes_gradient(rgi_takes *b, const rg_model *model, const rgi_dire
     if (b->device) {
         RG_TRY(send_packs(b, err));
         RG_TRY(rgi_mirror_reverse(b->mirror, err));
-        RG_TRY(fetch(b, SECTION_REVERSE, err));
+        RG_TRY(fetch(b, RGI_SECTION_REVERSE, RGI_SECTION_REVERSE_START, err));
         pull_back(b, model, directions, n_directions, gradient);
         return RG_OK;
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(b->threads)
     for (size_t index = 0; index < b->n_packs; index++) {
         rgi_pack *j = &b->packs[index].job;
-        j->pool = b->pools + (size_t)omp_get_thread_num() * pool_doubles(b);
+        j->pool = (rgi_reals *)(void *)(b->pools + (size_t)omp_get_thread_num() * pool_doubles(b));
         b->cpu->reverse(j);
     }
     pull_back(b, model, directions, n_directions, gradient);

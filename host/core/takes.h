@@ -8,25 +8,9 @@
 #define RGI_TAKES_H
 
 #include "core/mirror.h"
-#include "core/motion.h"
-#include "cpu/dispatch.h"
+#include "core/packs.h"
 #include "rodgrad/batch.h"
 #include "rodgrad/rollout.h"
-
-/* the options in range, and the instructions they mean. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
-rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg_error *err);
-/* RG_ERR_ARGUMENT for equilibria of a model that nothing holds, and for a measure of bending that the stepper does not
- * know */
-rg_status rgi_rollout_check_model(const rg_rollout_opts *opts, const rg_model *model, rg_error *err);
-
-/* a pack's shape and scheme; the shape must outlive it */
-void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
-
-/* take count doubles of a block, aligned to 64 bytes, and note in *used; with base NULL only count */
-double *rgi_take(double *base, size_t *used, size_t count);
-
-/* one lane's of a pack's status [6][w] */
-void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
 
 /* one number of a field */
 typedef struct rgi_place {

@@ -47,11 +47,12 @@ const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real)
     return NULL;
 }
 
-void rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count)
+rgi_reals *rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count)
 {
-    if (cpu->real_bytes == sizeof(double)) return;
-    for (size_t i = 0; i < count * (size_t)cpu->lanes; i++) {
-        const float narrow = (float)values[i];
-        memcpy((char *)(void *)values + i * sizeof narrow, &narrow, sizeof narrow);
+    const int narrow = cpu->real_bytes != sizeof(double);
+    for (size_t i = 0; narrow && i < count * (size_t)cpu->lanes; i++) {
+        const float value = (float)values[i];
+        memcpy((char *)(void *)values + i * sizeof value, &value, sizeof value);
     }
+    return (rgi_reals *)(void *)values;
 }

@@ -21,8 +21,8 @@ const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real);
 /* all there are names for, whether this processor has them or not; NULL at the end */
 extern const char *const rgi_cpu_isas[];
 
-/* count packs' worth of doubles [count][lanes] to reals of the instantiation, in place: from the front on */
-void rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count);
+/* count packs' worth of doubles [count][lanes] made reals of the instantiation, in place: the doubles are gone */
+rgi_reals *rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count);
 
 /* doubles that take as much memory as so many of its packs' reals */
 static inline size_t rgi_cpu_doubles(const rgi_cpu *cpu, size_t reals)

@@ -4,51 +4,52 @@
  * floats with RGI_REAL_FLOAT) say what `real` is, and the compiler's flags give the instructions. */
 #include "../reverse.h"
 
-#include <stdint.h>
+#include <stddef.h>
 
 #define RGI_JOIN2(a, b) a##b
 #define RGI_JOIN(a, b) RGI_JOIN2(a, b)
 
 #if RGI_HOST_DOUBLES
-/* Of the host's arrays that are worked on in place a run of floats has copies, with which the workspace
- * begins. X(array, reals, whether runs change it); n vertices, m markers */
-#define RGI_COPIES(X)                                                                                                  \
-    X(coef, RGI_NC *n, 0)                                                                                              \
-    X(offset, 2 * m, 0)                                                                                                \
-    X(status, RGI_STATUS, 1)                                                                                           \
-    X(carried, pack->carried ? 2 * (RGI_STATE * n + 1) + 1 : 0, 1)                                                     \
-    X(coef_bar, RGI_NC *n, 1)                                                                                          \
-    X(offset_bar, 2 * m, 1)                                                                                            \
-    X(x0_bar, 3 * n, 1)                                                                                                \
-    X(v0_bar, 3 * n, 1)                                                                                                \
-    X(turn0_bar, n, 1)                                                                                                 \
-    X(adjoint_status, 3, 1)
+/* Of the host's arrays that are worked on in place a run of floats has copies, with which the workspace begins: in, and
+ * back. A carried state is large and seldom there. */
+enum { COPIED_NUMBER = 0, COPIED_IN = 1, COPIED_IO = 2 };
+#define RGI_IS_COPIED(pack, name, kind)                                                                                \
+    (COPIED_##kind && (pack->name || offsetof(rgi_pack, name) != offsetof(rgi_pack, carried)))
+
+static rgi_extents extents(const rgi_pack *pack)
+{
+    rgi_extents e = {.n = (size_t)pack->n, .markers = (size_t)pack->n_markers};
+    return e;
+}
 
 static size_t copied_reals(const rgi_pack *pack)
 {
-    const size_t n = (size_t)pack->n, m = (size_t)pack->n_markers;
+    const rgi_extents own = extents(pack), *e = &own;
     size_t sum = 0;
-#define RGI_COUNT(array, reals, changes) sum += (reals);
-    RGI_COPIES(RGI_COUNT)
+#define RGI_COUNT(name, section, wanted, kind, count)                                                                  \
+    if (RGI_IS_COPIED(pack, name, kind)) sum += (count);
+    RGI_PACK_ARRAYS(RGI_COUNT)
     return sum;
 }
 
 static void run_on_copies(const rgi_pack *pack, void (*run)(const rgi_pack *))
 {
-    const size_t n = (size_t)pack->n, m = (size_t)pack->n_markers;
+    const rgi_extents extents_of_pack = extents(pack), *e = &extents_of_pack;
     rgi_pack own = *pack;
     rg_scalar *to = (rg_scalar *)(void *)pack->workspace;
-#define RGI_COPY_IN(array, reals, changes)                                                                             \
-    for (size_t i = 0; pack->array && i < (reals)*RGI_LANES; i++) to[i] = (rg_scalar)pack->array[i];                   \
-    if (pack->array) own.array = (double *)(void *)to;                                                                 \
-    to += (reals)*RGI_LANES;
-    RGI_COPIES(RGI_COPY_IN)
-    own.workspace = (double *)(void *)to;
+#define RGI_COPY_IN(name, section, wanted, kind, count)                                                                \
+    if (RGI_IS_COPIED(pack, name, kind)) {                                                                             \
+        for (size_t i = 0; pack->name && i < (count)*RGI_LANES; i++) to[i] = (rg_scalar)pack->name[i];                 \
+        if (pack->name) own.name = (double *)(void *)to;                                                               \
+        to += (count)*RGI_LANES;                                                                                       \
+    }
+    RGI_PACK_ARRAYS(RGI_COPY_IN)
+    own.workspace = (rgi_reals *)(void *)to;
     run(&own);
-#define RGI_COPY_OUT(array, reals, changes)                                                                            \
-    for (size_t i = 0; (changes) && pack->array && i < (reals)*RGI_LANES; i++)                                         \
-        ((double *)(uintptr_t)pack->array)[i] = (double)((const rg_scalar *)(const void *)own.array)[i];
-    RGI_COPIES(RGI_COPY_OUT)
+#define RGI_COPY_OUT(name, section, wanted, kind, count)                                                               \
+    for (size_t i = 0; COPIED_##kind == COPIED_IO && pack->name && i < (count)*RGI_LANES; i++)                         \
+        pack->name[i] = (double)((const rg_scalar *)(const void *)own.name)[i];
+    RGI_PACK_ARRAYS(RGI_COPY_OUT)
 }
 #else
 static size_t copied_reals(const rgi_pack *pack)

@@ -1,14 +1,13 @@
 /* cpu/pack.h: a pack of rods as the host sees it: plain numbers, lane innermost.
  *
- * W lanes, one rod each, of one shape: the same vertices, clamps and markers. Every array below
- * that ends in [W] is filled by the host, aligned to 64 bytes. rgi_pack_run_<isa> runs all steps of
- * the pack: forward, and with n_directions > 0 its tangents and the normal equations of a fit.
- * rgi_pack_reverse_<isa> follows a forward run with a plan and runs the steps backwards, from the
+ * W lanes, one rod each, of one shape: the same vertices, clamps and markers. Arrays of
+ * RGI_PACK_ARRAYS end in [W], lie in the host's memory, aligned to 64 bytes, and are filled by the host.
+ * rgi_pack_run_<isa> runs all steps of the pack: forward, and with n_directions > 0 its tangents and the normal
+ * equations of a fit. rgi_pack_reverse_<isa> follows a forward run with a plan and runs the steps backwards, from the
  * outputs' cotangents to those of everything that went in (reverse.h).
  * Nothing is allocated; the same bits come out whatever else runs.
  *
- * Numbers are doubles whatever the pack computes in, but for what only packs look at: kept, pool, workspace,
- * and entry_values, which are its own reals. */
+ * Their numbers are doubles whatever the pack computes in; what only packs look at is in its own reals (rgi_reals). */
 #ifndef RGI_PACK_H
 #define RGI_PACK_H
 
@@ -20,12 +19,93 @@ typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */
 } rgi_pack_entry;
 
-/* numbers (rg_number: doubles, whatever the pack computes in) by rod, step and item that stay where the
- * caller has them, distances in numbers; data NULL: none. Output frames count as steps here. */
-typedef struct rgi_series {
-    void *data; /* of the pack's first rod */
+/* numbers in what a pack computes in, which the host does not look at */
+typedef struct rgi_reals rgi_reals;
+
+/* what lengths of a pack's arrays depend on */
+typedef struct rgi_extents {
+    size_t n, markers, free, directions; /* vertices, markers, observed markers, most directions */
+    size_t frames, blocks;               /* of the longest rod; of gradients */
+    size_t changes;                      /* places of changes of coefficients and offsets */
+} rgi_extents;
+
+/* The arrays [..][W] of a pack: X(name, section, wanted, kind, count).
+ * section: of the host's memory (RGI_SECTION_..., core/packs.h), by what goes to a device and comes back.
+ * wanted: by whom (RGI_WANT_..., core/packs.h); the others have NULL.
+ * kind: NUMBER is converted where kernels read and write it; of IN and IO, which kernels work on in place, a run in
+ * another real than double has copies, of IO also back.
+ * count: reals of a lane in the extents `e`. */
+#define RGI_PACK_ARRAYS(X)                                                                                             \
+    /* steps of each rod; 0 for an empty lane */                                                                       \
+    X(lane_steps, SET, ALWAYS, NUMBER, 1)                                                                              \
+    /* [n][RGI_NC] coefficients; [n_markers][2] offsets [m] */                                                         \
+    X(coef, SET, ALWAYS, IN, RGI_NC * e->n)                                                                            \
+    X(offset, SET, ALWAYS, IN, 2 * e->markers)                                                                         \
+    /* [2] what weights are multiplied by in J^T W J, up to the floor and beyond it */                                 \
+    X(share, SET, FIT, NUMBER, 2)                                                                                      \
+    /* [n][3] where rods start; directors, the last node's are not used */                                             \
+    X(x0, START, ALWAYS, NUMBER, 3 * e->n)                                                                             \
+    X(v0, START, ALWAYS, NUMBER, 3 * e->n)                                                                             \
+    X(m0, START, ALWAYS, NUMBER, 3 * e->n)                                                                             \
+    /* [n][3] unit vectors that m0 was carried from, with dx0; or NULL */                                              \
+    X(chord, START, CHORD, NUMBER, 3 * e->n)                                                                           \
+    /* [directions][n][3], or NULL for zero; [directions][n] turns of the directors, or NULL: as chord says */         \
+    X(dx0, START, TANGENTS, NUMBER, 3 * e->n * e->directions)                                                          \
+    X(dv0, START, TANGENTS, NUMBER, 3 * e->n * e->directions)                                                          \
+    X(dturn0, START, TURNS, NUMBER, e->n * e->directions)                                                              \
+    /* what entry_values are made from */                                                                              \
+    X(changes, ENTRIES, CHANGES, NUMBER, e->changes)                                                                   \
+    /* [frames][n_free][3] observed markers [m]; [frames][n_free] 1, or 0 where masked */                              \
+    X(recorded, CONSTANT, FIT, NUMBER, 3 * e->free * e->frames)                                                        \
+    X(weight, CONSTANT, FIT, NUMBER, e->free * e->frames)                                                              \
+    /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment [m], vertex of the   \
+     * first bad value or -1, first step with an unstable equilibrium or -1; largest twist of a vertex [rad] and its   \
+     * step or -1; of a gripped edge's material frame in one step sin^2 of half the largest rotation, and its step     \
+     * or -1 */                                                                                                        \
+    X(status, RUN, ALWAYS, IO, RGI_STATUS)                                                                             \
+    /* sums of loss [m], |r| [m], loss'' [1/m], weights [1/m] */                                                       \
+    X(loss, RUN, FIT, NUMBER, 4)                                                                                       \
+    /* [frames][n_markers][3]; [frames][directions][n_markers][3] */                                                   \
+    X(markers, RUN, MARKERS, NUMBER, 3 * e->markers * e->frames)                                                       \
+    X(markers_jvp, RUN, MARKERS_JVP, NUMBER, 3 * e->markers * e->directions * e->frames)                               \
+    /* of a reverse run: as coef, offset; flag, step and vertex of the first value that is not finite */               \
+    X(coef_bar, REVERSE, ADJOINT, IO, RGI_NC * e->n)                                                                   \
+    X(offset_bar, REVERSE, ADJOINT, IO, 2 * e->markers)                                                                \
+    X(adjoint_status, REVERSE, ADJOINT, IO, 3)                                                                         \
+    /* as x0, v0, [n] turns */                                                                                         \
+    X(x0_bar, REVERSE_START, ADJOINT, IO, 3 * e->n)                                                                    \
+    X(v0_bar, REVERSE_START, ADJOINT, IO, 3 * e->n)                                                                    \
+    X(turn0_bar, REVERSE_START, ADJOINT, IO, e->n)                                                                     \
+    /* forward runs without directions: the state before the last and the last of each rod's last run, and 1 where     \
+     * the next run starts from there; NULL: every run starts anew */                                                  \
+    X(carried, STATES, CARRY, IO, 2 * (RGI_STATE_REALS * e->n + 1) + 1)                                                \
+    /* [p(p+1)/2] sum of J^T W J; [blocks][p] sum of J^T w r by block */                                               \
+    X(normal, OWN, NORMAL, NUMBER, e->directions *(e->directions + 1) / 2)                                             \
+    X(gradients, OWN, NORMAL, NUMBER, e->directions * e->blocks)
+
+/* integers of a pack's shape, which packs may share: X(name, count), of a pack `p` */
+#define RGI_PACK_INTS(X)                                                                                               \
+    /* elimination schedule */                                                                                         \
+    X(order, p->n)                                                                                                     \
+    X(first, p->n)                                                                                                     \
+    X(second, p->n)                                                                                                    \
+    X(marker_vertices, p->n_markers)                                                                                   \
+    /* prescribed nodes; observed markers */                                                                           \
+    X(fixed_x, p->n_fixed_x)                                                                                           \
+    X(fixed_theta, p->n_fixed_theta)                                                                                   \
+    X(free_markers, p->n_free)
+
+/* Numbers (rg_number: doubles, whatever the pack computes in) by rod, step and item that stay where the caller has
+ * them, distances in numbers; data NULL: none. Output frames count as steps here. in: runs read it, out: they write it.
+ */
+typedef struct rgi_series_in {
+    const void *data; /* of the pack's first rod */
     ptrdiff_t rod, step, item;
-} rgi_series;
+} rgi_series_in;
+typedef struct rgi_series_out {
+    void *data;
+    ptrdiff_t rod, step, item;
+} rgi_series_out;
 
 /* where cotangents of markers come from */
 enum {
@@ -34,64 +114,86 @@ enum {
     RGI_BAR_NORMAL /* weights times what direction 0 moved markers by: a Gauss-Newton product */
 };
 
+/* The public struct (rodgrad/batch.h) that the caller passes an array in: inputs of a run, its outputs; changes of
+ * inputs in direction 0 (of directors turns), of outputs; of a reverse run cotangents of outputs, and what it puts out
+ */
+enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, RGI_OF_cotangents, RGI_OF_gradients };
+#define RGI_SERIES_inputs rgi_series_in
+#define RGI_SERIES_outputs rgi_series_out
+#define RGI_SERIES_tangents rgi_series_in
+#define RGI_SERIES_tangent_outputs rgi_series_out
+#define RGI_SERIES_cotangents rgi_series_in
+#define RGI_SERIES_gradients rgi_series_out
+
+/* The series of a pack: X(name, rows, width, source, member, stage).
+ * rows: one for each step, each frame, or each growth_every steps (RGI_ROWS_..., core/packs.h).
+ * width: numbers of a row, in the widths `b` (vertices, markers, clamped, held) of rows of the caller's arrays.
+ * source, member: the public struct that it is passed in, and its name there.
+ * stage: whose copy on a device it shares, as the two are never used in one run. */
+#define RGI_PACK_SERIES(X)                                                                                             \
+    /* prescribed positions and directors at a step's end, external forces [N] */                                      \
+    X(drive_x, STEPS, 3 * b->clamped, inputs, clamp_x, drive_x)                                                        \
+    X(drive_m, STEPS, 3 * b->held, inputs, clamp_m, drive_m)                                                           \
+    X(force, STEPS, 3 * b->vertices, inputs, force, force)                                                             \
+    X(out_x, FRAMES, 3 * b->vertices, outputs, x, out_x)                                                               \
+    X(out_v, FRAMES, 3 * b->vertices, outputs, v, out_v)                                                               \
+    X(out_m, FRAMES, 3 * (b->vertices - 1), outputs, m, out_m)                                                         \
+    X(out_markers, FRAMES, 3 * b->markers, outputs, markers, out_markers)                                              \
+    X(ddrive_x, STEPS, 3 * b->clamped, tangents, clamp_x, ddrive_x)                                                    \
+    X(ddrive_turn, STEPS, b->held, tangents, clamp_turn, ddrive_turn)                                                  \
+    X(dforce, STEPS, 3 * b->vertices, tangents, force, dforce)                                                         \
+    X(out_dx, FRAMES, 3 * b->vertices, tangent_outputs, x, out_dx)                                                     \
+    X(out_dv, FRAMES, 3 * b->vertices, tangent_outputs, v, out_dv)                                                     \
+    X(out_dturn, FRAMES, b->vertices - 1, tangent_outputs, turn, out_dturn)                                            \
+    X(out_dmarkers, FRAMES, 3 * b->markers, tangent_outputs, markers, out_dmarkers)                                    \
+    X(x_bar, FRAMES, 3 * b->vertices, cotangents, x, out_dx)                                                           \
+    X(v_bar, FRAMES, 3 * b->vertices, cotangents, v, out_dv)                                                           \
+    X(turn_bar, FRAMES, b->vertices - 1, cotangents, turn, out_dturn)                                                  \
+    X(markers_bar, FRAMES, 3 * b->markers, cotangents, markers, out_dmarkers)                                          \
+    X(drive_x_bar, STEPS, 3 * b->clamped, gradients, clamp_x, ddrive_x)                                                \
+    X(drive_turn_bar, STEPS, b->held, gradients, clamp_turn, ddrive_turn)                                              \
+    X(force_bar, STEPS, 3 * b->vertices, gradients, force, dforce)                                                     \
+    /* size of the state's cotangent */                                                                                \
+    X(growth, GROWTH, 1, gradients, growth, growth)
+
+/* The start's arrays, rows of the caller's that a pack has copies of: X(name, per, less, source, member, stage), with
+ * `per` numbers for each vertex but the last `less`. Into the pack, and from it. */
+#define RGI_PACK_STARTS_IN(X)                                                                                          \
+    X(x0, 3, 0, inputs, x0, x0)                                                                                        \
+    X(v0, 3, 0, inputs, v0, v0)                                                                                        \
+    X(m0, 3, 1, inputs, m0, m0)                                                                                        \
+    X(dx0, 3, 0, tangents, x0, dx0)                                                                                    \
+    X(dv0, 3, 0, tangents, v0, dv0)                                                                                    \
+    X(dturn0, 1, 1, tangents, turn0, dturn0)
+#define RGI_PACK_STARTS_OUT(X)                                                                                         \
+    X(x0_bar, 3, 0, gradients, x0, dx0)                                                                                \
+    X(v0_bar, 3, 0, gradients, v0, dv0)                                                                                \
+    X(turn0_bar, 1, 1, gradients, turn0, dturn0)
+
 enum { RGI_STATUS = 11 };
 
 typedef struct rgi_pack {
     /* shape */
-    int n;                             /* vertices */
-    const int *order, *first, *second; /* [n] elimination schedule */
-    const unsigned char *fixed;        /* [n] */
-    int n_markers;
-    const int *marker_vertices; /* [n_markers] */
-    int rods;                   /* lanes in use; the others repeat the first for no step */
+    int n;    /* vertices */
+    int rods; /* lanes in use; the others repeat the first for no step */
+    int n_markers, n_fixed_x, n_fixed_theta, n_free;
+    const unsigned char *fixed; /* [n] */
+#define RGI_MEMBER(name, count) const int *name;
+    RGI_PACK_INTS(RGI_MEMBER)
+#undef RGI_MEMBER
     /* scheme */
     double h, gravity[3], tolerance;
     int deform, bdf2, still, normalised, max_iterations, sweeps;
-    int substeps;             /* steps of a frame */
-    int n_steps;              /* of the longest rod; a multiple of substeps */
-    const double *lane_steps; /* [W] steps of each rod; 0 for an empty lane */
-    /* parameters and initial state */
-    const double *coef;    /* [n][RGI_NC][W] */
-    const double *offset;  /* [n_markers][2][W] [m] */
-    const double *x0, *v0; /* [n][3][W] */
-    const double *m0;      /* [n][3][W] directors; the last node's are not used */
-    /* inputs of every step: prescribed positions and directors at its end, external forces [N] */
-    int n_fixed_x, n_fixed_theta;
-    const int *fixed_x, *fixed_theta; /* nodes */
-    rgi_series drive_x, drive_m;      /* items [n_fixed_x][3], [n_fixed_theta][3] */
-    rgi_series force;                 /* items [n][3] */
-    /* outputs at every frame's end */
-    double *markers;                /* [frames][n_markers][3][W], or NULL */
-    rgi_series out_x, out_v, out_m; /* items [n][3], [n][3], [n-1][3] */
-    rgi_series out_markers;         /* items [n_markers][3] */
-    /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment
-     * [m], vertex of the first bad value or -1, first step with an unstable equilibrium or -1; largest twist of a
-     * vertex [rad] and its step or -1; of a gripped edge's material frame in one step sin^2 of half the largest
-     * rotation, and its step or -1 */
-    double *status; /* [RGI_STATUS][W] */
+    int substeps; /* steps of a frame */
+    int n_steps;  /* of the longest rod; a multiple of substeps */
     /* tangents */
     int n_directions;
     const int *entry_begin; /* [n_directions + 1] */
     const rgi_pack_entry *entries;
-    const double *entry_values; /* [entries][W] in the pack's reals */
-    const double *dx0, *dv0;    /* [n_directions][n][3][W], or NULL for zero */
-    const double *dturn0;       /* [n_directions][n][W] turns of the directors, or NULL: as chord says */
-    const double *chord;        /* [n][3][W] unit vectors that m0 was carried from, with dx0; or NULL */
-    double *markers_jvp;        /* [frames][n_directions][n_markers][3][W], or NULL */
-    /* of direction 0: inputs (turn: items [n_fixed_theta]) and outputs (turn: items [n-1]) */
-    rgi_series ddrive_x, ddrive_turn, dforce;
-    rgi_series out_dx, out_dv, out_dturn, out_dmarkers;
-    /* normal equations, with n_directions > 0 and recorded set */
-    int n_free;              /* observed markers */
-    const int *free_markers; /* [n_free] */
-    const double *recorded;  /* [frames][n_free][3][W] [m] */
-    const double *weight;    /* [frames][n_free][W] 1, or 0 where masked */
-    double floor;            /* of the loss [m] */
-    const double *share;     /* [2][W] what weights are multiplied by in J^T W J, up to the floor and beyond it */
-    int block;               /* frames in a block of gradients */
-    double *normal;          /* [p(p+1)/2][W] sum of J^T W J */
-    double *gradients;       /* [blocks][p][W] sum of J^T w r by block */
-    double *loss;            /* [4][W] sums of loss [m], |r| [m], loss'' [1/m], weights [1/m] */
+    const rgi_reals *entry_values; /* [entries][W] */
+    /* loss and normal equations, with n_directions > 0 and `recorded` set */
+    double floor; /* of the loss [m] */
+    int block;    /* frames in a block of gradients */
     /* W = 1: instead of normal and gradients, the factors they are products of, for one block of frames:
      * rows sqrt(W) J of direction q from rows + q * rows_apart on, sqrt(W) r after the last direction;
      * doubles */
@@ -99,28 +201,67 @@ typedef struct rgi_pack {
     ptrdiff_t rows_apart;
     /* Where every step ended, for a run with directions of the same parameters after one without: it need not
      * solve the steps again. Implicit stepper only. NULL: not kept */
-    double *trace; /* [n_steps][6 n + 1][W] reals */
-    int retrace;   /* go along it; the status stays */
+    rgi_reals *trace; /* [n_steps][6 n + 1][W] */
+    int retrace;      /* go along it; the status stays */
     /* the reverse run */
-    const rgi_plan *plan;                           /* NULL: forward only */
-    double *kept;                                   /* [rgi_plan_kept][W] reals: what the forward run leaves behind */
-    double *pool;                                   /* [rgi_plan_pool][W] reals: scratch, the thread's */
-    int bar;                                        /* RGI_BAR_... */
-    rgi_series x_bar, v_bar, turn_bar, markers_bar; /* cotangents of outputs, items as there */
-    int window;                                     /* steps after which the state's cotangent is dropped; 0: never */
-    /* forward runs without directions: the state before the last and the last of each rod's last run, and 1 where
-     * the next run goes on from there; NULL: every run starts anew */
-    double *carried; /* [2 (RGI_STATE_REALS n + 1) + 1][W] */
-    /* results: sums over steps [..][W], where wanted; series by step, data NULL where not asked for */
+    const rgi_plan *plan; /* NULL: forward only */
+    rgi_reals *kept;      /* [rgi_plan_kept][W]: what the forward run leaves behind */
+    rgi_reals *pool;      /* [rgi_plan_pool][W]: scratch, the thread's */
+    int bar;              /* RGI_BAR_... */
+    int window;           /* steps after which the state's cotangent is dropped; 0: never */
     int want_coef, want_start;
-    double *coef_bar, *offset_bar;       /* as coef, offset */
-    double *x0_bar, *v0_bar, *turn0_bar; /* [n][3][W], [n][3][W], [n][W] */
-    rgi_series drive_x_bar, drive_turn_bar, force_bar;
-    int growth_every;       /* steps */
-    rgi_series growth;      /* by step / growth_every: size of the state's cotangent */
-    double *adjoint_status; /* [3][W] flag, step and vertex of the first value that is not finite */
-    double *workspace;      /* rgi_pack_workspace_<isa> doubles */
+    int growth_every;     /* steps between rows of growth */
+    rgi_reals *workspace; /* rgi_pack_workspace_<isa> doubles */
+#define RGI_MEMBER(name, ...) double *name;
+    RGI_PACK_ARRAYS(RGI_MEMBER)
+#undef RGI_MEMBER
+#define RGI_MEMBER(name, rows, width, source, ...) RGI_SERIES_##source name;
+    RGI_PACK_SERIES(RGI_MEMBER)
+#undef RGI_MEMBER
 } rgi_pack;
+
+/* What differs from call to call of a batch, for all rods: rows of the starts, which lie `vertices` apart (a rod may
+ * have fewer), NULL: leave alone; series of rod 0. */
+typedef struct rgi_call {
+    int vertices;
+    int set_tangents; /* of the start: zero where NULL */
+    int n_directions, bar, want_coef, want_start, growth_every;
+#define RGI_MEMBER(name, ...) const double *name;
+    RGI_PACK_STARTS_IN(RGI_MEMBER)
+#undef RGI_MEMBER
+#define RGI_MEMBER(name, rows, width, source, ...) RGI_SERIES_##source name;
+    RGI_PACK_SERIES(RGI_MEMBER)
+#undef RGI_MEMBER
+} rgi_call;
+
+/* where a reverse run's start goes: rows as above, or NULL */
+typedef struct rgi_call_starts {
+    int vertices;
+#define RGI_MEMBER(name, ...) double *name;
+    RGI_PACK_STARTS_OUT(RGI_MEMBER)
+#undef RGI_MEMBER
+} rgi_call_starts;
+
+/* point a pack whose first rod is number `rod` to what a call says, but for the starts */
+RGI_PLAN_FN void rgi_pack_point(rgi_pack *pack, const rgi_call *call, ptrdiff_t rod)
+{
+    pack->n_directions = call->n_directions;
+    pack->bar = call->bar;
+    pack->want_coef = call->want_coef;
+    pack->want_start = call->want_start;
+    pack->growth_every = call->growth_every;
+#define RGI_CONST_inputs const
+#define RGI_CONST_outputs
+#define RGI_CONST_tangents const
+#define RGI_CONST_tangent_outputs
+#define RGI_CONST_cotangents const
+#define RGI_CONST_gradients
+#define RGI_POINT(name, rows, width, source, ...)                                                                      \
+    pack->name = call->name;                                                                                           \
+    if (call->name.data) pack->name.data = (RGI_CONST_##source double *)call->name.data + rod * call->name.rod;
+    RGI_PACK_SERIES(RGI_POINT)
+#undef RGI_POINT
+}
 
 #define RGI_PACK_DECLARE(isa)                                                                                          \
     size_t rgi_pack_workspace_##isa(const rgi_pack *pack);                                                             \

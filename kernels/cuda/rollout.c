@@ -31,8 +31,8 @@ static rg_status check_layout(const rgi_rollout *r, const char *suffix, rg_error
     const int expected[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
                                       (int)r->sizes->run_bytes,
                                       (int)sizeof(rgi_plan),
-                                      (int)sizeof(rgi_rollout_call),
-                                      (int)sizeof(rgi_rollout_starts),
+                                      (int)sizeof(rgi_call),
+                                      (int)sizeof(rgi_call_starts),
                                       (int)r->sizes->real_bytes,
                                       r->team};
     const size_t bytes = RGI_LAYOUT * sizeof(int);
@@ -152,10 +152,10 @@ static rg_status launch_copy(const rgi_rollout *r, const rgi_kernel *kernel, voi
     return rgi_device_launch(r->device, kernel, blocks(r->rods, teams), RGI_BLOCK_THREADS, 0, arguments, err);
 }
 
-rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_rollout_call *call, rg_error *err)
+rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_call *call, rg_error *err)
 {
     int rods = (int)r->rods;
-    rgi_rollout_call by_value = *call;
+    rgi_call by_value = *call;
     void *arguments[] = {&packs, &rods, &by_value};
     return launch_copy(r, &r->point, arguments, err);
 }
@@ -188,11 +188,10 @@ rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_pack *packs, rg_er
                              shared_bytes(r), arguments, err);
 }
 
-rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_pack *packs, const rgi_rollout_starts *to,
-                                rg_error *err)
+rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_pack *packs, const rgi_call_starts *to, rg_error *err)
 {
     int rods = (int)r->rods;
-    rgi_rollout_starts by_value = *to;
+    rgi_call_starts by_value = *to;
     void *arguments[] = {&packs, &rods, &by_value};
     return launch_copy(r, &r->starts, arguments, err);
 }

@@ -39,8 +39,8 @@ extern "C" __global__ void RGI_NAMED(rgi_layout)(int *out)
     const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
                                     (int)sizeof(rgi_run),
                                     (int)sizeof(rgi_plan),
-                                    (int)sizeof(rgi_rollout_call),
-                                    (int)sizeof(rgi_rollout_starts),
+                                    (int)sizeof(rgi_call),
+                                    (int)sizeof(rgi_call_starts),
                                     (int)sizeof(real),
                                     RGI_TEAM};
     for (int i = (int)threadIdx.x; i < RGI_LAYOUT; i += (int)blockDim.x) out[i] = layout[i];
@@ -77,63 +77,25 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
     if (rod < rods) rgi_reverse_steps(rgi_my_run(runs), packs + rod, rgi_my_fast(runs, fast, fast_reals));
 }
 
-static __device__ inline rgi_series rgi_of_rod(rgi_series s, int rod)
-{
-    if (s.data) s.data = (rg_number *)s.data + (ptrdiff_t)rod * s.rod;
-    return s;
-}
-
 /* count numbers of row `rod` into a pack's reals; with from NULL zeros, the rest of `room` too */
-static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, const double *to)
+static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, double *to)
 {
     real *p = (real *)(void *)to;
     RG_TEAM_FOR(i, 0, to ? room : 0) p[i] = from && i < count ? (real)from[(size_t)rod * row + (size_t)i] : (real)0;
 }
 
-extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_pack *packs, int rods, const rgi_rollout_call call)
+extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_pack *packs, int rods, const rgi_call call)
 {
     const int rod = rgi_my_rod();
     if (rod >= rods) return;
     rgi_pack *p = packs + rod;
-    const int n = p->n;
-    const size_t row = 3 * (size_t)call.vertices, edges = (size_t)call.vertices - 1;
-    RG_TEAM_ONE
-    {
-        p->n_directions = call.n_directions;
-        p->bar = call.bar;
-        p->want_coef = call.want_coef;
-        p->want_start = call.want_start;
-        p->growth_every = call.growth_every;
-        p->drive_x = rgi_of_rod(call.drive_x, rod);
-        p->drive_m = rgi_of_rod(call.drive_m, rod);
-        p->force = rgi_of_rod(call.force, rod);
-        p->out_x = rgi_of_rod(call.out_x, rod);
-        p->out_v = rgi_of_rod(call.out_v, rod);
-        p->out_m = rgi_of_rod(call.out_m, rod);
-        p->out_markers = rgi_of_rod(call.out_markers, rod);
-        p->ddrive_x = rgi_of_rod(call.ddrive_x, rod);
-        p->ddrive_turn = rgi_of_rod(call.ddrive_turn, rod);
-        p->dforce = rgi_of_rod(call.dforce, rod);
-        p->out_dx = rgi_of_rod(call.out_dx, rod);
-        p->out_dv = rgi_of_rod(call.out_dv, rod);
-        p->out_dturn = rgi_of_rod(call.out_dturn, rod);
-        p->out_dmarkers = rgi_of_rod(call.out_dmarkers, rod);
-        p->x_bar = rgi_of_rod(call.x_bar, rod);
-        p->v_bar = rgi_of_rod(call.v_bar, rod);
-        p->turn_bar = rgi_of_rod(call.turn_bar, rod);
-        p->markers_bar = rgi_of_rod(call.markers_bar, rod);
-        p->drive_x_bar = rgi_of_rod(call.drive_x_bar, rod);
-        p->drive_turn_bar = rgi_of_rod(call.drive_turn_bar, rod);
-        p->force_bar = rgi_of_rod(call.force_bar, rod);
-        p->growth = rgi_of_rod(call.growth, rod);
-    }
-    if (call.x0) rgi_spread(call.x0, row, rod, 3 * n, 3 * n, p->x0);
-    if (call.v0) rgi_spread(call.v0, row, rod, 3 * n, 3 * n, p->v0);
-    if (call.m0) rgi_spread(call.m0, 3 * edges, rod, 3 * (n - 1), 3 * n, p->m0);
-    if (!call.set_tangents) return;
-    rgi_spread(call.dx0, row, rod, 3 * n, 3 * n, p->dx0);
-    rgi_spread(call.dv0, row, rod, 3 * n, 3 * n, p->dv0);
-    rgi_spread(call.dturn0, edges, rod, n - 1, n, p->dturn0);
+    RG_TEAM_ONE { rgi_pack_point(p, &call, rod); }
+#define RGI_SPREAD(name, per, less, source, ...)                                                                       \
+    if (RGI_OF_##source == RGI_OF_tangents ? call.set_tangents : call.name != NULL)                                    \
+        rgi_spread(call.name, (size_t)(per) * ((size_t)call.vertices - (less)), rod, (per) * (p->n - (less)),          \
+                   (per)*p->n, p->name);
+    RGI_PACK_STARTS_IN(RGI_SPREAD)
+#undef RGI_SPREAD
 }
 
 extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_pack *packs, int rods, const unsigned char *mask)
@@ -142,15 +104,16 @@ extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_pack *packs, int rods,
     if (rod < rods && mask[rod]) RGI_REALS(packs[rod].carried)[2 * (RGI_STATE * packs[rod].n + 1)] = (real)0;
 }
 
-extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_pack *packs, int rods, const rgi_rollout_starts to)
+extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_pack *packs, int rods, const rgi_call_starts to)
 {
     const int rod = rgi_my_rod();
     if (rod >= rods) return;
     const rgi_pack *p = packs + rod;
-    const size_t at = (size_t)rod * (size_t)to.vertices, edge = (size_t)rod * ((size_t)to.vertices - 1);
-    RG_TEAM_FOR(i, 0, to.x0 ? 3 * p->n : 0) to.x0[3 * at + (size_t)i] = (double)RGI_CREALS(p->x0_bar)[i];
-    RG_TEAM_FOR(i, 0, to.v0 ? 3 * p->n : 0) to.v0[3 * at + (size_t)i] = (double)RGI_CREALS(p->v0_bar)[i];
-    RG_TEAM_FOR(i, 0, to.turn0 ? p->n - 1 : 0) to.turn0[edge + (size_t)i] = (double)RGI_CREALS(p->turn0_bar)[i];
+#define RGI_GATHER(name, per, less, ...)                                                                               \
+    RG_TEAM_FOR(i, 0, to.name ? (per) * (p->n - (less)) : 0)                                                           \
+        to.name[(size_t)rod * (per) * ((size_t)to.vertices - (less)) + (size_t)i] = (double)RGI_CREALS(p->name)[i];
+    RGI_PACK_STARTS_OUT(RGI_GATHER)
+#undef RGI_GATHER
 }
 
 #if defined(RGI_SHIM)
