@@ -11,7 +11,7 @@
 #include "rollout.h"
 
 /* marker k's cotangent in frame f: given, or the fit's */
-RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, int k)
+RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_kernel_pack *pack, int f, int k)
 {
     const real zero = rg_set1(0.0);
     real r[3] = {zero, zero, zero};
@@ -29,7 +29,7 @@ RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, i
         real jvp[3] = {zero, zero, zero};
         for (int c = 0; pack->bar == RGI_BAR_NORMAL && c < 3; c++)
             jvp[c] = rgi_load(pack->markers_jvp, at_jvp + (size_t)c);
-        const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+        const real *offset = pack->offset + 2 * k;
         int i = pack->marker_vertices[k];
         vec3 at = v3_add(v3_load(run->rod.y + 3 * i), rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
         const real off[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
@@ -43,10 +43,10 @@ RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_pack *pack, int f, i
 }
 
 /* what frame f's outputs give to the cotangent d of the state (y, y1) that it shows */
-RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tangent d)
+RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_kernel_pack *pack, int f, rgi_tangent d)
 {
     const int n = pack->n, rods = pack->rods;
-    real *offset_bar = pack->want_coef ? RGI_REALS(pack->offset_bar) : 0;
+    real *offset_bar = pack->want_coef ? pack->offset_bar : 0;
     RG_TEAM_FOR(i, 0, pack->x_bar.data ? 3 * n : 0) d.x[i] += RG_TERM(rgi_get(&pack->x_bar, rods, f, i));
     RG_TEAM_FOR(i, 0, pack->v_bar.data ? 3 * n : 0) d.v[i] += RG_TERM(rgi_get(&pack->v_bar, rods, f, i));
     RG_TEAM_FOR(i, 0, pack->turn_bar.data ? n - 1 : 0) d.theta[i] += RG_TERM(rgi_get(&pack->turn_bar, rods, f, i));
@@ -61,7 +61,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
         d.x[3 * i] += RG_TERM(r.x);
         d.x[3 * i + 1] += RG_TERM(r.y);
         d.x[3 * i + 2] += RG_TERM(r.z);
-        rgi_marker_arm_adj(&run->rod, run->rod.y1, i, RGI_CREALS(pack->offset) + 2 * k, r, d.x, d.theta,
+        rgi_marker_arm_adj(&run->rod, run->rod.y1, i, pack->offset + 2 * k, r, d.x, d.theta,
                            offset_bar ? offset_bar + 2 * k : run->spare_offset);
     }
     RG_TEAM_SYNC();
@@ -69,7 +69,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_pack *pack, int f, rgi_tang
 
 /* size of the cotangent of the state that s steps lead to, with what its frame's outputs give: positions,
  * and velocities in frame intervals [1/m of the outputs' unit] */
-RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
+RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     if (!pack->growth.data || s % pack->growth_every != 0) return;
     rgi_tangent d = rgi_tangent_at(run->bar, pack->n, 0);
@@ -83,9 +83,9 @@ RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_pack *pack, int s)
 }
 
 /* note the first (last in time) step whose adjoint is not finite, or beyond any sane size, and where */
-RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
+RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
-    real *status = RGI_REALS(pack->adjoint_status), node = rg_set1(-1.0);
+    real *status = pack->adjoint_status, node = rg_set1(-1.0);
     for (int i = pack->n - 1; i >= 0; i--) {
         real here = rg_set1(0.0);
         for (int c = 0; c < RGI_NU; c++) here += rg_abs(run->dy[RGI_NU * i + c]);
@@ -104,13 +104,13 @@ RG_FN void rgi_reverse_watch(const rgi_run *run, const rgi_pack *pack, int s)
 }
 
 /* step s backwards; the states before, at its begin and at its end */
-RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const real *before, const real *now,
+RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, const real *before, const real *now,
                             const real *after)
 {
     const int n = pack->n;
     rgi_rod *rod = &run->rod;
     rgi_tangent d = rgi_tangent_at(run->bar, n, 0);
-    rgi_input_bar in = {pack->want_coef ? RGI_REALS(pack->coef_bar) : 0, 0, 0};
+    rgi_input_bar in = {pack->want_coef ? pack->coef_bar : 0, 0, 0};
     if (pack->drive_x_bar.data || pack->drive_turn_bar.data) in.y = run->din_y;
     if (pack->force_bar.data) in.f = run->din_f;
     rgi_state_load(run, before, now);
@@ -149,7 +149,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_pack *pack, int s, const rea
 
 /* the start's share: strains and memory came from positions and directors. The first step does not look
  * behind the start, so nothing is asked of what lies there. */
-RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
+RG_FN void rgi_reverse_start(rgi_run *run, const rgi_kernel_pack *pack)
 {
     const int n = pack->n;
     const real zero = rg_set1(0.0);
@@ -178,17 +178,17 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_pack *pack)
     RG_TEAM_SYNC();
     RG_TEAM_FOR(i, 0, n) {
         for (int c = 0; c < 3; c++) {
-            RGI_REALS(pack->x0_bar)[3 * i + c] = RG_TERM(run->dy[RGI_NU * i + c]);
-            RGI_REALS(pack->v0_bar)[3 * i + c] = RG_TERM(d.v[3 * i + c]);
+            pack->x0_bar[3 * i + c] = RG_TERM(run->dy[RGI_NU * i + c]);
+            pack->v0_bar[3 * i + c] = RG_TERM(d.v[3 * i + c]);
         }
-        RGI_REALS(pack->turn0_bar)[i] = RG_TERM(run->dy[RGI_NU * i + 3]);
+        pack->turn0_bar[i] = RG_TERM(run->dy[RGI_NU * i + 3]);
     }
 }
 
 /* run steps begin ... end - 1 again from the checkpoint (before, now); keep checkpoints of pieces of
  * `length` steps, or with length 0 every state, in `to` */
-RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int end, int length, const real *before,
-                             const real *now, real *to)
+RG_FN void rgi_reverse_again(rgi_run *run, const rgi_kernel_pack *pack, int begin, int end, int length,
+                             const real *before, const real *now, real *to)
 {
     const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
     RG_TEAM_FOR(i, 0, length == 0 ? (int)size : 0) {
@@ -213,7 +213,7 @@ RG_FN void rgi_reverse_again(rgi_run *run, const rgi_pack *pack, int begin, int 
 }
 
 /* pack->plan and what the forward run kept in hand: all steps backwards. fast: as for rgi_run_steps */
-RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
+RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_kernel_pack *pack, real *fast)
 {
     const rgi_plan *plan = pack->plan;
     const int levels = plan->levels, n = pack->n;
@@ -221,15 +221,15 @@ RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
     real *storage[RGI_PLAN_LEVELS];
     int begins[RGI_PLAN_LEVELS]; /* of the piece that a level's storage holds */
     rgi_run_init(run, pack, fast);
-    storage[0] = RGI_REALS(pack->kept);
-    storage[1] = RGI_REALS(pack->pool);
+    storage[0] = pack->kept;
+    storage[1] = pack->pool;
     for (int k = 2; k < levels; k++) storage[k] = storage[k - 1] + (size_t)rgi_plan_states(plan, k - 1) * size;
     for (int k = 0; k < levels; k++) begins[k] = k == 0 ? 0 : -1;
     RG_TEAM_FOR(i, 0, RGI_NT * n) run->bar[i] = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, 2) run->spare_offset[i] = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, 3) RGI_REALS(pack->adjoint_status)[i] = rg_set1(i == 2 ? -1.0 : 0.0);
-    RG_TEAM_FOR(i, 0, pack->want_coef ? RGI_NC * n : 0) RGI_REALS(pack->coef_bar)[i] = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, pack->want_coef ? 2 * pack->n_markers : 0) RGI_REALS(pack->offset_bar)[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 3) pack->adjoint_status[i] = rg_set1(i == 2 ? -1.0 : 0.0);
+    RG_TEAM_FOR(i, 0, pack->want_coef ? RGI_NC * n : 0) pack->coef_bar[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->want_coef ? 2 * pack->n_markers : 0) pack->offset_bar[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
     for (int end = pack->n_steps; end > 0;) {
         int begin = 0, stop = pack->n_steps;
@@ -257,7 +257,7 @@ RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_pack *pack, real *fast)
     rgi_reverse_start(run, pack);
 }
 
-RG_FN void rgi_reverse_all(const rgi_pack *pack)
+RG_FN void rgi_reverse_all(const rgi_kernel_pack *pack)
 {
     rgi_run run;
     rgi_reverse_steps(&run, pack, 0);

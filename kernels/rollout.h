@@ -8,14 +8,15 @@
 
 #include "run.h"
 
-RG_FN rgi_marker_arms rgi_run_marker_arms(const rgi_run *run, const rgi_pack *pack, int k)
+RG_FN rgi_marker_arms rgi_run_marker_arms(const rgi_run *run, const rgi_kernel_pack *pack, int k)
 {
-    const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+    const real *offset = pack->offset + 2 * k;
     return rgi_marker_arms_of(&run->rod, run->rod.m1, pack->marker_vertices[k], offset[0], offset[1]);
 }
 
 /* derivative of marker k's position in direction q, after rgi_step_accept; arms: of that marker */
-RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rgi_marker_arms *arms, int q, int k)
+RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_kernel_pack *pack, const rgi_marker_arms *arms, int q,
+                              int k)
 {
     const rgi_rod *rod = &run->rod;
     const int i = pack->marker_vertices[k];
@@ -23,7 +24,7 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rg
     vec3 r = v3_add(v3_load(d.x + 3 * i), rgi_marker_arm_jvp(arms, d.x, d.theta));
     for (int e = pack->entry_begin[q]; e < pack->entry_begin[q + 1]; e++) {
         if (pack->entries[e].coefficient < RGI_NC || pack->entries[e].node != k) continue;
-        real value = RGI_CREALS(pack->entry_values)[e], zero = rg_set1(0.0);
+        real value = pack->entry_values[e], zero = rg_set1(0.0);
         int second = pack->entries[e].coefficient == RGI_O2;
         r = v3_add(r, rgi_marker_arm(rod, rod->m1, i, second ? zero : value, second ? value : zero));
     }
@@ -31,7 +32,7 @@ RG_FN vec3 rgi_run_marker_jvp(const rgi_run *run, const rgi_pack *pack, const rg
 }
 
 /* one frame's rows of pack->rows, from row `at` on; weighted residuals and roots of weights in run->residual */
-RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
+RG_FN void rgi_run_rows(const rgi_run *run, const rgi_kernel_pack *pack, int at)
 {
     const int n_free = pack->n_free, p = pack->n_directions;
     const real *residual = run->residual, *root = residual + 3 * n_free, zero = rg_set1(0.0);
@@ -56,7 +57,7 @@ RG_FN void rgi_run_rows(const rgi_run *run, const rgi_pack *pack, int at)
 }
 
 /* A += J^T J (lower triangle by rows, [p(p+1)/2]) for `rows` rows: jac [p], `apart` reals between them */
-RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apart, double *RG_RESTRICT normal)
+RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apart, rgi_stored *RG_RESTRICT normal)
 {
     enum { T = 4 };
     for (int a0 = 0; a0 < p; a0 += T)
@@ -79,7 +80,7 @@ RG_FN void rgi_normal_add(const real *RG_RESTRICT jac, int p, int rows, int apar
 }
 
 /* loss, gradient and normal matrix of frame f (0 = the first predicted) */
-RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
+RG_FN void rgi_run_fit(rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
     const int rows = 3 * pack->n_free, p = pack->n_directions;
@@ -88,7 +89,7 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     real *residual = run->residual, *root = residual + rows, sum[4] = {zero, zero, zero, zero};
     RG_TEAM_FOR(k, 0, pack->n_free) {
         int m = pack->free_markers[k], i = pack->marker_vertices[m];
-        const real *offset = RGI_CREALS(pack->offset) + 2 * m;
+        const real *offset = pack->offset + 2 * m;
         const size_t row = (size_t)f * (size_t)pack->n_free + (size_t)k;
         const vec3 to = rgi_load3(pack->recorded, 3 * row);
         real used = rgi_load(pack->weight, row);
@@ -138,14 +139,14 @@ RG_FN void rgi_run_fit(rgi_run *run, const rgi_pack *pack, int f)
     RG_TEAM_SYNC();
 }
 
-RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_pack *pack, int k)
+RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_kernel_pack *pack, int k)
 {
-    const real *offset = RGI_CREALS(pack->offset) + 2 * k;
+    const real *offset = pack->offset + 2 * k;
     int i = pack->marker_vertices[k];
     return v3_add(v3_load(run->rod.x + 3 * i), rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
 }
 
-RG_FN void rgi_run_frame(rgi_run *run, const rgi_pack *pack, int f)
+RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
     const int n = pack->n, rods = pack->rods;
@@ -223,7 +224,7 @@ RG_FN rmask rgi_run_flag(const rgi_run *run, rmask alive, real *status, rmask ba
 /* The largest rotation of a gripped edge's material frame (t, m1, t x m1) in this step, as sin^2 of half its angle:
  * with R the rotation from frame to frame, trace R = 1 + 2 cos, and (t x m).(t' x m') = (t.t')(m.m') - (t.m')(m.t').
  * After the step's solution, before its acceptance. What is not finite counts as none. */
-RG_APART real rgi_run_turn(const rgi_run *run, const rgi_pack *pack)
+RG_APART real rgi_run_turn(const rgi_run *run, const rgi_kernel_pack *pack)
 {
     const rgi_rod *rod = &run->rod;
     real most = rg_set1(0.0);
@@ -248,10 +249,10 @@ RG_FN void rgi_run_worst(real *status, int at, rmask who, real value, int s)
 }
 
 /* step s's solution and who lives after it: into pack->trace, or from there */
-RG_FN void rgi_run_trace(const rgi_run *run, const rgi_pack *pack, int s)
+RG_FN void rgi_run_trace(const rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     const int n = pack->n;
-    real *to = RGI_REALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
+    real *to = pack->trace + (size_t)s * (6u * (size_t)n + 1u);
     RG_TEAM_FOR(i, 0, 3 * n) {
         to[i] = run->rod.y[i];
         to[3 * n + i] = run->rod.y1[i];
@@ -259,17 +260,17 @@ RG_FN void rgi_run_trace(const rgi_run *run, const rgi_pack *pack, int s)
     RG_TEAM_ONE { to[6 * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
     RG_TEAM_SYNC();
 }
-RG_FN void rgi_run_retrace(rgi_run *run, const rgi_pack *pack, int s)
+RG_FN void rgi_run_retrace(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     const int n = pack->n;
-    const real *from = RGI_CREALS(pack->trace) + (size_t)s * (6u * (size_t)n + 1u);
+    const real *from = pack->trace + (size_t)s * (6u * (size_t)n + 1u);
     rgi_run_set_trial(run, from, from + 3 * n);
     rgi_run_set_alive(run, rg_lt(rg_set1(0.5), from[6 * n]));
 }
 
 /* Step s up to its acceptance: the trial ends at the solution; lanes that failed are no longer alive.
  * status [RGI_STATUS]: flags and counts, or NULL. */
-RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise, real *status)
+RG_FN void rgi_run_step(rgi_run *run, const rgi_kernel_pack *pack, int s, int linearise, real *status)
 {
     rgi_outcome out;
     const rgi_rod *rod = &run->rod;
@@ -325,7 +326,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_pack *pack, int s, int linearise
     }
 }
 
-RG_FN void rgi_run_accept(rgi_run *run, const rgi_pack *pack)
+RG_FN void rgi_run_accept(rgi_run *run, const rgi_kernel_pack *pack)
 {
     (void)pack;
     if (RGI_DEFORM(pack)) rgi_deform_accept(&run->rod, &run->step, run->alive);
@@ -333,11 +334,11 @@ RG_FN void rgi_run_accept(rgi_run *run, const rgi_pack *pack)
 }
 
 /* what the forward run keeps of the state that step s ends with (s = -1: the start) */
-RG_FN void rgi_run_keep(const rgi_run *run, const rgi_pack *pack, int s, real *last)
+RG_FN void rgi_run_keep(const rgi_run *run, const rgi_kernel_pack *pack, int s, real *last)
 {
     const rgi_plan *plan = pack->plan;
     const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
-    real *kept = RGI_REALS(pack->kept);
+    real *kept = pack->kept;
     if (plan->levels == 1) {
         rgi_state_save(run, kept + (size_t)(s + 2) * size);
         if (s < 0) rgi_state_save(run, kept);
@@ -353,20 +354,20 @@ RG_FN void rgi_run_keep(const rgi_run *run, const rgi_pack *pack, int s, real *l
     if ((s + 2) % plan->length[1] == 0) rgi_state_save(run, last);
 }
 
-RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_pack *pack, int q)
+RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_kernel_pack *pack, int q)
 {
     const int begin = pack->entry_begin[q];
     rgi_course course;
     course.d = rgi_run_tangent(run, q);
     course.entries = (const rgi_entry *)(pack->entries + begin);
-    course.values = RGI_CREALS(pack->entry_values) + begin;
+    course.values = pack->entry_values + begin;
     course.n_entries = pack->entry_begin[q + 1] - begin;
     return course;
 }
 
 /* `count` directions, a constant, from q on through the step; in: of direction 0 */
-RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, const int count, rgi_input_tangent in,
-                              real *scratch)
+RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int q, const int count,
+                              rgi_input_tangent in, real *scratch)
 {
     const rgi_input_tangent none = {0, 0};
     rgi_course courses[RGI_BESIDE];
@@ -375,7 +376,7 @@ RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_pack *pack, int q, c
 }
 
 /* before the first step: tangents are after `begin` of them */
-RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_pack *pack, int begin)
+RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_kernel_pack *pack, int begin)
 {
     real *side = rgi_run_side(run);
     for (int k = 0; k < (pack->n_directions ? RGI_BESIDE * RGI_CHANGES * pack->n : 0); k++) side[k] = rg_set1(0.0);
@@ -384,7 +385,7 @@ RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_pack *pack, int begin)
 }
 
 /* all directions through the step */
-RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangent in)
+RG_FN void rgi_run_tangents(rgi_run *run, const rgi_kernel_pack *pack, rgi_input_tangent in)
 {
     const int p = pack->n_directions;
     const rgi_input_tangent none = {0, 0};
@@ -407,19 +408,19 @@ RG_FN void rgi_run_tangents(rgi_run *run, const rgi_pack *pack, rgi_input_tangen
 }
 
 /* the lanes that go on from the last run's end */
-RG_FN rmask rgi_run_going(const rgi_pack *pack)
+RG_FN rmask rgi_run_going(const rgi_kernel_pack *pack)
 {
-    const real *carried = RGI_CREALS(pack->carried);
+    const real *carried = pack->carried;
     return carried ? rg_lt(rg_set1(0.5), carried[2 * (RGI_STATE * pack->n + 1)]) : rg_false();
 }
 
 /* Before the first step: lanes in `going` have the last run's end, the others the start. A rod that failed stays where
  * it is, and says why. */
-RG_FN void rgi_run_begin(rgi_run *run, const rgi_pack *pack, rmask going)
+RG_FN void rgi_run_begin(rgi_run *run, const rgi_kernel_pack *pack, rmask going)
 {
     const int size = RGI_STATE * pack->n + 1;
-    const real *carried = RGI_CREALS(pack->carried);
-    real *status = RGI_REALS(pack->status);
+    const real *carried = pack->carried;
+    real *status = pack->status;
     rmask alive = rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0));
     RG_TEAM_ONE
     {
@@ -441,14 +442,14 @@ RG_FN void rgi_run_begin(rgi_run *run, const rgi_pack *pack, rmask going)
 /* A pack whose lanes neither all start nor all go on: the first step of BDF2 is another in lanes that start. Those that
  * go on, `now`, take it first, and the others wait; then the others. Acceptance overwrites the state before of
  * all lanes, so that those that are through leave theirs in pack->carried, where nothing is needed any more. */
-RG_FN int rgi_run_is_mixed(const rgi_pack *pack, rmask going)
+RG_FN int rgi_run_is_mixed(const rgi_kernel_pack *pack, rmask going)
 {
     return pack->bdf2 && !RGI_DEFORM(pack) && rg_any(going) && rg_any(rg_not(going));
 }
 /* lanes that go on have taken the step: the turn of the `others` */
-RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_pack *pack, rmask others)
+RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask others)
 {
-    real *carried = RGI_REALS(pack->carried);
+    real *carried = pack->carried;
     rgi_state_save_before(run, carried);
     rgi_state_save(run, carried + RGI_STATE * pack->n + 1);
     for (int i = 0; i < 3 * pack->n; i++) run->rod.y1[i] = run->rod.m1[i];
@@ -456,9 +457,9 @@ RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_pack *pack, rmask others)
     run->carried = 0;
 }
 /* all have taken it */
-RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_pack *pack, rmask going)
+RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_kernel_pack *pack, rmask going)
 {
-    const real *before = RGI_CREALS(pack->carried), *now = before + RGI_STATE * pack->n + 1;
+    const real *before = pack->carried, *now = before + RGI_STATE * pack->n + 1;
     rgi_state_load_lanes(run, before, now, going);
     run->alive = rg_or(run->alive, rg_and(rgi_state_alive(now, pack->n), going));
 }
@@ -466,14 +467,14 @@ RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_pack *pack, rmask going)
 
 /* Steps begin ... end - 1; begin 0 starts, another goes on where the last call ended. fast: of
  * rgi_run_step_reals, or NULL (run.h) */
-RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end, real *fast)
+RG_FN void rgi_run_steps(rgi_run *run, const rgi_kernel_pack *pack, int begin, int end, real *fast)
 {
     const int n = pack->n, p = pack->n_directions;
-    real *status = RGI_REALS(pack->status);
+    real *status = pack->status;
     rgi_run_init(run, pack, fast);
-    real *last = RGI_REALS(pack->pool);
+    real *last = pack->pool;
     const int size = RGI_STATE * n + 1;
-    real *carried = RGI_REALS(pack->carried);
+    real *carried = pack->carried;
     if (begin == 0) {
         rgi_run_begin(run, pack, rgi_run_going(pack));
         if (pack->plan) rgi_run_keep(run, pack, -1, last);
@@ -512,7 +513,7 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_pack *pack, int begin, int end,
     RG_TEAM_ONE { carried[2 * size] = rg_set1(1.0); }
 }
 
-RG_FN void rgi_run_all(const rgi_pack *pack)
+RG_FN void rgi_run_all(const rgi_kernel_pack *pack)
 {
     rgi_run run;
     rgi_run_steps(&run, pack, 0, pack->n_steps, 0);

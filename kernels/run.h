@@ -1,7 +1,7 @@
 /* run.h: one rod's (or pack's) run: its workspace, where inputs come from and outputs go to, its start, and
  * its states as checkpoints hold them.
  *
- * The arrays of rgi_pack are read and written as `real`: [..][W] numbers are one real; series stay where the
+ * The arrays of a pack are read and written as `real`: [..][W] numbers are one real; series stay where the
  * caller has them and are gathered lane by lane. */
 #ifndef RGI_RUN_H
 #define RGI_RUN_H
@@ -15,38 +15,68 @@
 #define RGI_DEFORM(pack) ((pack)->deform)
 #endif
 
-#define RGI_REALS(p) ((real *)(void *)(p))
-#define RGI_CREALS(p) ((const real *)(const void *)(p))
-
-/* Real k of an array that the host fills, reads or clears: read it, write it, add to it. Doubles, so that a
- * pack of floats converts, and its sums over frames lose nothing; a device has copies in what it computes in. */
+/* Real k of an array of kind NUMBER: read it, write it, add to it. The host's are doubles, so that a pack of floats
+ * converts, and its sums over frames lose nothing; a device has copies in what it computes in. */
 #if defined(RGI_REAL_FLOAT) && !defined(__CUDACC__) && !defined(RGI_SHIM)
 #define RGI_HOST_DOUBLES 1
-RG_FN real rgi_load(const double *p, size_t k)
+typedef double rgi_stored;
+RG_FN real rgi_load(const rgi_stored *p, size_t k)
 {
     real r;
     for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[k * RGI_LANES + (size_t)i];
     return r;
 }
-RG_FN void rgi_store(double *p, size_t k, real value)
+RG_FN void rgi_store(rgi_stored *p, size_t k, real value)
 {
     for (int i = 0; i < RGI_LANES; i++) p[k * RGI_LANES + (size_t)i] = (double)RG_LANE(value, i);
 }
-RG_FN void rgi_add(double *p, size_t k, real value)
+RG_FN void rgi_add(rgi_stored *p, size_t k, real value)
 {
     for (int i = 0; i < RGI_LANES; i++) p[k * RGI_LANES + (size_t)i] += (double)RG_LANE(value, i);
 }
 #else
 #define RGI_HOST_DOUBLES 0
-RG_FN real rgi_load(const double *p, size_t k) { return RGI_CREALS(p)[k]; }
-RG_FN void rgi_store(double *p, size_t k, real value) { RGI_REALS(p)[k] = value; }
-RG_FN void rgi_add(double *p, size_t k, real value) { RGI_REALS(p)[k] += value; }
+typedef real rgi_stored;
+RG_FN real rgi_load(const rgi_stored *p, size_t k) { return p[k]; }
+RG_FN void rgi_store(rgi_stored *p, size_t k, real value) { p[k] = value; }
+RG_FN void rgi_add(rgi_stored *p, size_t k, real value) { p[k] += value; }
 #endif
-RG_FN vec3 rgi_load3(const double *p, size_t k) { return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2)); }
+RG_FN vec3 rgi_load3(const rgi_stored *p, size_t k)
+{
+    return v3(rgi_load(p, k), rgi_load(p, k + 1), rgi_load(p, k + 2));
+}
+
+/* a pack as kernels see it: the host's, or a device's, with the arrays' types */
+#define RGI_ARRAY_NUMBER rgi_stored *
+#define RGI_ARRAY_IN real *
+#define RGI_ARRAY_IO real *
+#define RGI_ARRAY_OWN real *
+typedef struct rgi_kernel_pack {
+#include "cpu/pack_members.h"
+} rgi_kernel_pack;
+#undef RGI_ARRAY_NUMBER
+#undef RGI_ARRAY_IN
+#undef RGI_ARRAY_IO
+#undef RGI_ARRAY_OWN
+
+#if !defined(__cplusplus)
+_Static_assert(sizeof(rgi_kernel_pack) == sizeof(rgi_pack), "structs of one layout");
+_Static_assert(sizeof(rgi_device_pack) == sizeof(rgi_pack), "structs of one layout");
+#endif
+#if !defined(__CUDACC__)
+#include <string.h>
+/* The host's pack for kernels of doubles, or with the arrays that a run works on in place still to be replaced. */
+static inline rgi_kernel_pack rgi_kernel_pack_of(const rgi_pack *pack)
+{
+    rgi_kernel_pack to;
+    memcpy(&to, pack, sizeof to); /* structs of one layout */
+    return to;
+}
+#endif
 
 /* Frames whose rows, about so many, wait until the normal matrix, larger than a cache, takes them all at once */
 enum { RGI_NORMAL_ROWS = 108 };
-RG_FN int rgi_run_normal_frames(const rgi_pack *pack)
+RG_FN int rgi_run_normal_frames(const rgi_kernel_pack *pack)
 {
     const int rows = 3 * pack->n_free;
     return rows > 0 && rows < RGI_NORMAL_ROWS ? RGI_NORMAL_ROWS / rows : 1;
@@ -93,13 +123,13 @@ RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, 
     RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
 }
 
-RG_FN int rgi_run_needs_full(const rgi_pack *pack)
+RG_FN int rgi_run_needs_full(const rgi_kernel_pack *pack)
 {
     return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data || pack->drive_turn_bar.data;
 }
 
 /* reals that a step works on: what a GPU keeps on its multiprocessor */
-RG_FN size_t rgi_run_step_reals(const rgi_pack *pack)
+RG_FN size_t rgi_run_step_reals(const rgi_kernel_pack *pack)
 {
     return (size_t)rgi_rod_step_reals(pack->n) + 8 * (size_t)pack->n +
            (RGI_DEFORM(pack) ? rgi_deform_step_reals(pack->n) : 0);
@@ -110,7 +140,7 @@ enum { RGI_SIDES = RGI_TEAM * RGI_BESIDE };
 
 /* hand out the rest of the workspace from p, with scratch for `sides` directions; with run NULL only counts. Returns
  * reals used. */
-RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p, size_t sides)
+RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *p, size_t sides)
 {
     const size_t n = (size_t)pack->n, q = (size_t)pack->n_directions;
     const size_t rows = pack->recorded ? 3 * (size_t)pack->n_free : 0;
@@ -148,7 +178,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_pack *pack, real *p, size
 }
 
 /* the whole workspace in one; `fast`: of rgi_run_step_reals, or NULL to take them from p as well */
-RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_pack *pack, real *p, real *fast)
+RG_FN size_t rgi_run_bind(rgi_run *run, const rgi_kernel_pack *pack, real *p, real *fast)
 {
     const size_t rest = rgi_run_bind_rest(0, pack, 0, RGI_SIDES), n = (size_t)pack->n;
     if (!run) return rest + rgi_run_step_reals(pack);
@@ -195,17 +225,17 @@ RG_FN void rgi_run_set_trial(rgi_run *run, const real *y, const real *y1)
 }
 
 /* everything of a run but the state */
-RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
+RG_FN void rgi_run_init(rgi_run *run, const rgi_kernel_pack *pack, real *fast)
 {
     RG_TEAM_ONE
     {
-        (void)rgi_run_bind(run, pack, RGI_REALS(pack->workspace), fast);
+        (void)rgi_run_bind(run, pack, pack->workspace, fast);
         run->rod.plan.n = pack->n;
         run->rod.plan.order = pack->order;
         run->rod.plan.first = pack->first;
         run->rod.plan.second = pack->second;
         run->rod.fixed = pack->fixed;
-        run->rod.coef = RGI_CREALS(pack->coef);
+        run->rod.coef = pack->coef;
         run->rod.f = run->force;
         run->rod.normalised = pack->normalised;
         run->carried = run->odd = 0;
@@ -226,14 +256,14 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_pack *pack, real *fast)
 
 /* A director that came from the chord c by finite transport: moving the edge e turns it by
  * -(c x t).dt/(1 + c.t), dt = de/|e|, beyond the transport along t's own path; the factor of de. */
-RG_FN vec3 rgi_run_chord_turn(const rgi_run *run, const rgi_pack *pack, int i)
+RG_FN vec3 rgi_run_chord_turn(const rgi_run *run, const rgi_kernel_pack *pack, int i)
 {
     vec3 c = rgi_load3(pack->chord, 3 * (size_t)i), t = v3_load(run->rod.t + 4 * i);
     return v3_scale(-run->rod.t[4 * i + 3] / (RG_C(1.0) + v3_dot(c, t)), v3_cross(c, t));
 }
 
 /* strains and memory of the initial state, and its tangents */
-RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
+RG_FN void rgi_run_start(rgi_run *run, const rgi_kernel_pack *pack)
 {
     rgi_rod *rod = &run->rod;
     const int n = pack->n;
@@ -282,7 +312,7 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_pack *pack)
 }
 
 /* what a step takes: prescribed positions and directors into the trial, external forces */
-RG_FN void rgi_run_drive(rgi_run *run, const rgi_pack *pack, int s)
+RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     RG_TEAM_FOR(k, 0, pack->n_fixed_x)
         for (int c = 0; c < 3; c++)
@@ -295,7 +325,7 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_pack *pack, int s)
 }
 
 /* changes of these inputs in direction 0 */
-RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_pack *pack, int s)
+RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     rgi_input_tangent in = {0, 0};
     RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)

@@ -74,14 +74,35 @@ static inline void *pack_array_data(const rgi_pack *pack, const pack_array *arra
 
 #ifdef RGI_RUN_H
 
+/* runs of the fixture's pack by kernels of doubles, for pack_fixture_run */
+static inline size_t pack_workspace(const rgi_pack *pack)
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    return rgi_run_bind(NULL, &kernel, NULL, NULL);
+}
+#ifdef RGI_ROLLOUT_H
+static inline void pack_run(const rgi_pack *pack)
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    rgi_run_all(&kernel);
+}
+#endif
+#ifdef RGI_REVERSE_H
+static inline void pack_reverse(const rgi_pack *pack)
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    rgi_reverse_all(&kernel);
+}
+#endif
+
 typedef struct pack_reals {
-    rgi_pack pack;
+    rgi_kernel_pack pack;
     real *memory; /* array after array, then the workspace, then what is kept */
     size_t count;
     real *kept; /* in memory, or its end */
 } pack_reals;
 
-/* an array of pack_reals.pack, or the data of its series */
+/* the data of a series of pack_reals.pack */
 static inline real *pack_reals_in(const void *data) { return (real *)(uintptr_t)data; }
 
 /* series of doubles stay where they are */
@@ -97,7 +118,8 @@ static inline void pack_reals_fill(pack_reals *r, const rgi_pack *from)
     const size_t arrays = pack_fixture_arrays(from, list);
     for (size_t k = 0; k < arrays; k++) {
         const double *numbers = (const double *)pack_array_data(from, &list[k]);
-        real *to = (real *)pack_array_data(&r->pack, &list[k]);
+        real *to;
+        memcpy(&to, (const char *)&r->pack + list[k].member, sizeof to);
         for (size_t i = 0; pack_converts(&list[k]) && i < list[k].count; i++) to[i] = rg_set1(numbers[i]);
     }
 }
@@ -109,7 +131,7 @@ static inline pack_reals pack_reals_make(const rgi_pack *from, size_t workspace)
     pack_array list[PACK_MOST_ARRAYS];
     const size_t arrays = pack_fixture_arrays(from, list);
     pack_reals r;
-    r.pack = *from;
+    r.pack = rgi_kernel_pack_of(from);
     r.count = workspace;
     for (size_t k = 0; k < arrays; k++) r.count += pack_converts(&list[k]) ? list[k].count : 0;
     r.memory = (real *)calloc(r.count + 1, sizeof *r.memory);
@@ -124,14 +146,14 @@ static inline pack_reals pack_reals_make(const rgi_pack *from, size_t workspace)
         const int kept = list[k].member == offsetof(rgi_pack, kept);
         if (!pack_converts(&list[k])) continue;
         if (kept) {
-            r.pack.workspace = (rgi_reals *)(void *)next;
+            r.pack.workspace = next;
             next += workspace;
             r.kept = next;
         }
         memcpy((char *)&r.pack + list[k].member, &next, sizeof next);
         next += list[k].count;
     }
-    if (!r.pack.workspace) r.pack.workspace = (rgi_reals *)(void *)next;
+    if (!r.pack.workspace) r.pack.workspace = next;
     pack_reals_fill(&r, from);
     return r;
 }

@@ -75,21 +75,20 @@ static void drive_directors(const mutation_scene *s, const real *drive_x, const 
 static real functional(trial *t, int which, real by)
 {
     const mutation_scene *s = t->scene;
-    const rgi_pack *p = &t->moved.pack;
+    const rgi_kernel_pack *p = &t->moved.pack;
     real turn0[NODES] = {0.0}, turn[MUTATION_STEPS * NODES] = {0.0}, sum = 0.0;
     int at[5], q = 0;
     pack_reals_fill(&t->moved, s->pack);
     while (which >= s->begin[q + 1]) q++;
     const int k = which - s->begin[q];
-    real *to[] = {pack_reals_in(p->x0),        pack_reals_in(p->v0), turn0, pack_reals_in(p->drive_x.data), turn,
-                  pack_reals_in(p->force.data)};
-    if (q < RGI_NC) pack_reals_in(p->coef)[RGI_NC * k + q] += by;
-    else if (q < MUTATION_X0) pack_reals_in(p->offset)[2 * k + q - MUTATION_O1] += by;
+    real *to[] = {p->x0, p->v0, turn0, pack_reals_in(p->drive_x.data), turn, pack_reals_in(p->force.data)};
+    if (q < RGI_NC) p->coef[RGI_NC * k + q] += by;
+    else if (q < MUTATION_X0) p->offset[2 * k + q - MUTATION_O1] += by;
     else to[q - MUTATION_X0][k] += by;
-    start_directors(s, pack_reals_in(p->x0), turn0, pack_reals_in(p->m0));
+    start_directors(s, p->x0, turn0, p->m0);
     drive_directors(s, pack_reals_in(p->drive_x.data), turn, pack_reals_in(p->drive_m.data));
     rgi_run_all(p);
-    const real *status = pack_reals_in(p->status), *m = pack_reals_in(p->out_m.data);
+    const real *status = p->status, *m = pack_reals_in(p->out_m.data);
     if (creal(status[0]) != 0.0) fail_msg("flag %g in step %g", creal(status[0]), creal(status[1]));
     mutation_parts(s, at);
     const real *parts[4] = {pack_reals_in(p->out_x.data), pack_reals_in(p->out_v.data), NULL,
@@ -121,7 +120,7 @@ static trial *make_trial(mutation_opts opts, uint64_t seed)
     const rg_batch_outputs out = mutation_outputs(s);
     pack_fixture_forward(s->fixture, &in, &out);
     s->pack->plan = NULL;
-    t->moved = pack_reals_make(s->pack, rgi_run_bind(NULL, s->pack, NULL, NULL));
+    t->moved = pack_reals_make(s->pack, pack_workspace(s->pack));
     return t;
 }
 

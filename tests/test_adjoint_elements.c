@@ -47,8 +47,6 @@ static void right(sums *s, double a, double b)
 
 static double error_of(sums s) { return s.left == s.right ? 0.0 : fabs(s.left - s.right) / s.size; }
 
-static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL, NULL); }
-
 static element *make_element(int number)
 {
     const double none[MUTATION_IN] = {0.0};
@@ -60,13 +58,12 @@ static element *make_element(int number)
     const mutation_opts opts = {7 + number % 3, stepper, grips[number % 4], number % 3 == 0, 1,
                                 MUTATION_STEPS, 0,       RGI_BAR_GIVEN,     e->seed};
     e->scene = mutation_scene_make(opts);
-    int flag = mutation_forward(e->scene, workspace, rgi_run_all, none);
+    int flag = mutation_forward(e->scene, pack_workspace, pack_run, none);
     if (flag) fail_msg("scene %d: flag %d", number, flag);
-    const rgi_pack *pack = e->scene->pack;
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(e->scene->pack), *pack = &kernel;
     const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
     rgi_run_init(&e->run, pack, NULL);
-    const double *kept = (const double *)(const void *)pack->kept;
-    rgi_state_load(&e->run, kept + STEP * size, kept + (STEP + 1) * size);
+    rgi_state_load(&e->run, pack->kept + STEP * size, pack->kept + (STEP + 1) * size);
     rgi_run_step(&e->run, pack, STEP, 1, NULL);
     return e;
 }

@@ -50,8 +50,6 @@ typedef struct trial {
     double v[MUTATION_KINDS][MUTATION_IN], left[MUTATION_KINDS], size[MUTATION_KINDS];
 } trial;
 
-static size_t workspace(const rgi_pack *pack) { return rgi_run_bind(NULL, pack, NULL, NULL); }
-
 /* where coordinate c of an observed marker is in the outputs */
 static int marker_at(const mutation_scene *s, int frame, int k, int c)
 {
@@ -88,7 +86,7 @@ static void fit_recorded(mutation_scene *s, uint64_t *seed)
 
 static void forward(trial *t, const double *v)
 {
-    int flag = mutation_forward(t->scene, workspace, rgi_run_all, v);
+    int flag = mutation_forward(t->scene, pack_workspace, pack_run, v);
     if (flag) fail_msg("%s: flag %d in step %g", t->name, flag, t->scene->pack->status[1]);
 }
 
@@ -127,7 +125,7 @@ static double difference(trial *t, int *kind)
 {
     double g[MUTATION_IN], most = 0.0;
     const int *begin = t->scene->begin;
-    mutation_backward(t->scene, workspace, rgi_reverse_all, g);
+    mutation_backward(t->scene, pack_workspace, pack_reverse, g);
     for (int q = 0; q < MUTATION_KINDS; q++) {
         double right = 0.0, size = t->size[q];
         for (int i = begin[q]; i < begin[q + 1]; i++) {
@@ -147,8 +145,8 @@ static double difference(trial *t, int *kind)
  * strains, of memory or of the state before, and so leave some terms zero. */
 static double step_difference(trial *t, int s)
 {
-    rgi_pack one = *t->scene->pack;
-    const rgi_pack *pack = &one;
+    rgi_kernel_pack one = rgi_kernel_pack_of(t->scene->pack);
+    const rgi_kernel_pack *pack = &one;
     const int n = pack->n, term = flipped;
     const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
     const rgi_input_tangent none = {NULL, NULL};
@@ -160,8 +158,7 @@ static double step_difference(trial *t, int s)
     rgi_run run;
     one.n_directions = 1;
     rgi_run_init(&run, pack, NULL);
-    const double *kept = (const double *)(const void *)pack->kept;
-    rgi_state_load(&run, kept + (size_t)s * size, kept + (size_t)(s + 1) * size);
+    rgi_state_load(&run, pack->kept + (size_t)s * size, pack->kept + (size_t)(s + 1) * size);
     rgi_run_step(&run, pack, s, 1, NULL);
     for (int i = 0; i < RGI_NT * n; i++) {
         v[i] = random_signed(&seed);

@@ -256,18 +256,17 @@ static pack_fixture *make_fixture(const scene *s)
 /* markers with everything moved by `by` of direction q, in the complex instantiation */
 static void run_complex(const scene *s, const pack_fixture *f, pack_reals *r, int q, real by, real *markers)
 {
-    const rgi_pack *p = &r->pack;
+    const rgi_kernel_pack *p = &r->pack;
     pack_reals_fill(r, f->pack);
-    for (int i = 0; q >= 0 && i < RGI_NC * s->n; i++) pack_reals_in(p->coef)[i] += by * s->by[q][i];
-    for (int i = 0; q >= 0 && i < 2 * s->n_markers; i++)
-        pack_reals_in(p->offset)[i] += by * s->by[q][NODES * RGI_NC + i];
+    for (int i = 0; q >= 0 && i < RGI_NC * s->n; i++) p->coef[i] += by * s->by[q][i];
+    for (int i = 0; q >= 0 && i < 2 * s->n_markers; i++) p->offset[i] += by * s->by[q][NODES * RGI_NC + i];
     for (int i = 0; q == STATE && i < 3 * s->n; i++) {
-        pack_reals_in(p->x0)[i] += by * s->dx0[i];
-        pack_reals_in(p->v0)[i] += by * s->dv0[i];
+        p->x0[i] += by * s->dx0[i];
+        p->v0[i] += by * s->dv0[i];
     }
-    start_directors(s, pack_reals_in(p->x0), pack_reals_in(p->m0));
+    start_directors(s, p->x0, p->m0);
     rgi_run_all(p);
-    check_status(creal(*pack_reals_in(p->status)), creal(pack_reals_in(p->status)[1]));
+    check_status(creal(p->status[0]), creal(p->status[1]));
     memcpy(markers, p->markers, (size_t)(3 * FRAMES * s->n_markers) * sizeof *markers);
 }
 
@@ -296,7 +295,7 @@ static void run_scalar(const scene *s, pack_fixture *f)
     p->n_directions = DIRECTIONS;
     p->entry_begin = begin;
     p->entries = entries;
-    p->entry_values = (const rgi_reals *)(const void *)values;
+    p->entry_values = (rgi_reals *)(void *)values;
     p->dx0 = dx;
     p->dv0 = dv;
     p->dturn0 = NULL;
@@ -327,7 +326,7 @@ static void check_scene(const scene *s, const char *what, double worst[2][DIRECT
     pack_fixture *fixture = make_fixture(s);
     run_scalar(s, fixture);
     const double *markers = fixture->pack->markers, *jvp = fixture->pack->markers_jvp;
-    pack_reals r = pack_reals_make(fixture->pack, rgi_run_bind(NULL, fixture->pack, NULL, NULL));
+    pack_reals r = pack_reals_make(fixture->pack, pack_workspace(fixture->pack));
     run_complex(s, fixture, &r, -1, 0.0, moved[0]);
     for (int i = 0; i < count; i++) theirs[i] = creal(moved[0][i]);
     /* two compilations of one source: round-off of a solved step, times its condition number */

@@ -230,7 +230,7 @@ void rod::set_directions(int count)
     p->n_directions = count;
     p->entry_begin = begin.data();
     p->entries = entries.data();
-    p->entry_values = (const rgi_reals *)(const void *)values;
+    p->entry_values = (rgi_reals *)(void *)values;
     p->dx0 = p->dv0 = p->dturn0 = nullptr;
 }
 
@@ -268,8 +268,9 @@ static result measure(int n, int deform, const mode &m, int steps)
     for (int r = 0; r < RANGES; r++) watch((enum range)r, nullptr, nullptr);
     rod made(n, deform, m, steps);
     rgi_pack *p = made.fixture->pack;
-    pack_reals reals = pack_reals_make(p, rgi_run_bind_rest(nullptr, p, nullptr, RGI_SIDES));
-    const rgi_pack &pack = reals.pack;
+    const rgi_kernel_pack counted_pack = rgi_kernel_pack_of(p);
+    pack_reals reals = pack_reals_make(p, rgi_run_bind_rest(nullptr, &counted_pack, nullptr, RGI_SIDES));
+    const rgi_kernel_pack &pack = reals.pack;
     std::vector<counted> fast(rgi_run_step_reals(&pack));
     watch(SHARED, fast.data(), fast.data() + fast.size());
     watch(WORKING, reals.memory, reals.kept);
@@ -288,7 +289,7 @@ static result measure(int n, int deform, const mode &m, int steps)
             if (backward) rgi_reverse_steps(&run, &pack, fast.data());
             else rgi_run_steps(&run, &pack, 0, pack.n_steps, fast.data());
         });
-        const counted *status = (const counted *)(const void *)pack.status;
+        const counted *status = pack.status;
         if (!(status[0].v == 0.0)) {
             fprintf(stderr, "budget_count: the rod of %d vertices failed in step %g (flag %g)\n", n, status[1].v,
                     status[0].v);
@@ -311,7 +312,7 @@ static void print(int n, int deform, const mode &m)
     const int few = 10, many = 30;
     const result a = measure(n, deform, m, few), b = measure(n, deform, m, many);
     const double steps = many - few;
-    rgi_pack pack;
+    rgi_kernel_pack pack;
     memset(&pack, 0, sizeof pack);
     pack.n = n;
     pack.deform = deform;

@@ -93,14 +93,14 @@ static void spread(const rg_batch *b, size_t index, const double *from, size_t r
 /* the CPU's packs to what the call says */
 static void point(rg_batch *b)
 {
-    const rgi_call *c = &b->call;
+    const rgi_call *call = &b->call;
     for (size_t index = 0; index < b->n_packs; index++) {
-        rgi_pack *j = &b->packs[index];
-        const size_t n = b->places[index].shape->n;
-        rgi_pack_point(j, c, (ptrdiff_t)b->places[index].first);
+        rgi_pack *to = &b->packs[index];
+        const size_t n = b->places[index].shape->n, rod = b->places[index].first;
+        RGI_POINT_PACK
 #define SPREAD(name, per, less, source, ...)                                                                           \
-    if (RGI_OF_##source == RGI_OF_tangents ? c->set_tangents : c->name != NULL)                                        \
-        spread(b, index, c->name, (per) * (b->vertices - (less)), (per) * (n - (less)), (per)*n, j->name);
+    if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
+        spread(b, index, call->name, (per) * (b->vertices - (less)), (per) * (n - (less)), (per)*n, to->name);
         RGI_PACK_STARTS_IN(SPREAD)
 #undef SPREAD
     }

@@ -18,12 +18,12 @@ struct rgi_mirror {
     rgi_device *device;
     rgi_mirror_opts opts;
     rgi_rollout rollout;
-    rgi_pack *packs;  /* [rods] what the device has, made on the host */
-    float *narrow;    /* [memory_doubles] in single precision, the host's; NULL in double */
-    shape_copy shape; /* the last one */
+    rgi_device_pack *packs; /* [rods] what the device has, made on the host */
+    float *narrow;          /* [memory_doubles] in single precision, the host's; NULL in double */
+    shape_copy shape;       /* the last one */
     size_t rest_reals, kept_reals, pool_reals, entries_capacity, begin_capacity, bytes;
     /* of the device */
-    rgi_pack *device_packs;
+    rgi_device_pack *device_packs;
     char *memory, *scratch, *values;
     double *drives;
     int *ints, *begin;
@@ -126,8 +126,8 @@ static void *moved_series(const rgi_mirror *m, const void *data)
 static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
 {
     const size_t bytes = real_bytes(m);
-    rgi_pack *p = &m->packs[i];
-    *p = *from;
+    rgi_device_pack *p = &m->packs[i];
+    memcpy(p, from, sizeof *p); /* structs of one layout */
 #define MOVE(name, ...) p->name = m->shape.name;
     RGI_PACK_INTS(MOVE)
 #undef MOVE
@@ -143,12 +143,12 @@ static void translate(rgi_mirror *m, const rgi_pack *from, size_t i)
     p->plan = from->plan ? m->plan : NULL;
     p->entry_begin = m->begin;
     p->entries = m->entries;
-    p->entry_values = m->values ? (rgi_reals *)(void *)(m->values + i * m->entries_capacity * bytes) : NULL;
+    p->entry_values = m->values ? m->values + i * m->entries_capacity * bytes : NULL;
     p->trace = NULL;
     char *own = m->scratch + i * (m->rest_reals + m->kept_reals + m->pool_reals) * bytes;
-    p->workspace = (rgi_reals *)(void *)own;
-    p->kept = (rgi_reals *)(void *)(own + m->rest_reals * bytes);
-    p->pool = (rgi_reals *)(void *)(own + (m->rest_reals + m->kept_reals) * bytes);
+    p->workspace = own;
+    p->kept = own + m->rest_reals * bytes;
+    p->pool = own + (m->rest_reals + m->kept_reals) * bytes;
 }
 
 rg_status rgi_mirror_packs(rgi_mirror *m, const rgi_pack *const *packs, rg_error *err)

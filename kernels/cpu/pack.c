@@ -32,23 +32,29 @@ static size_t copied_reals(const rgi_pack *pack)
     return sum;
 }
 
-static void run_on_copies(const rgi_pack *pack, void (*run)(const rgi_pack *))
+/* an array's copy */
+#define RGI_REPLACE_NUMBER(name, to) (void)0
+#define RGI_REPLACE_IN(name, to) kernel.name = to
+#define RGI_REPLACE_IO(name, to) kernel.name = to
+
+static void run_on_copies(const rgi_pack *pack, void (*run)(const rgi_kernel_pack *))
 {
     const rgi_extents extents_of_pack = extents(pack), *e = &extents_of_pack;
-    rgi_pack own = *pack;
-    rg_scalar *to = (rg_scalar *)(void *)pack->workspace;
+    rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    real *to = kernel.workspace;
 #define RGI_COPY_IN(name, section, wanted, kind, count)                                                                \
     if (RGI_IS_COPIED(pack, name, kind)) {                                                                             \
-        for (size_t i = 0; pack->name && i < (count)*RGI_LANES; i++) to[i] = (rg_scalar)pack->name[i];                 \
-        if (pack->name) own.name = (double *)(void *)to;                                                               \
-        to += (count)*RGI_LANES;                                                                                       \
+        rg_scalar *numbers = (rg_scalar *)(void *)to;                                                                  \
+        for (size_t i = 0; pack->name && i < (count)*RGI_LANES; i++) numbers[i] = (rg_scalar)pack->name[i];            \
+        if (pack->name) RGI_REPLACE_##kind(name, to);                                                                  \
+        to += (count);                                                                                                 \
     }
     RGI_PACK_ARRAYS(RGI_COPY_IN)
-    own.workspace = (rgi_reals *)(void *)to;
-    run(&own);
+    kernel.workspace = to;
+    run(&kernel);
 #define RGI_COPY_OUT(name, section, wanted, kind, count)                                                               \
     for (size_t i = 0; COPIED_##kind == COPIED_IO && pack->name && i < (count)*RGI_LANES; i++)                         \
-        pack->name[i] = (double)((const rg_scalar *)(const void *)own.name)[i];
+        pack->name[i] = (double)((const rg_scalar *)(const void *)kernel.name)[i];
     RGI_PACK_ARRAYS(RGI_COPY_OUT)
 }
 #else
@@ -57,12 +63,17 @@ static size_t copied_reals(const rgi_pack *pack)
     (void)pack;
     return 0;
 }
-static void run_on_copies(const rgi_pack *pack, void (*run)(const rgi_pack *)) { run(pack); }
+static void run_on_copies(const rgi_pack *pack, void (*run)(const rgi_kernel_pack *))
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    run(&kernel);
+}
 #endif
 
 size_t RGI_JOIN(rgi_pack_workspace_, RGI_PACK_ISA)(const rgi_pack *pack)
 {
-    const size_t reals = copied_reals(pack) + rgi_run_bind(NULL, pack, NULL, NULL);
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    const size_t reals = copied_reals(pack) + rgi_run_bind(NULL, &kernel, NULL, NULL);
     return (reals * sizeof(real) + sizeof(double) - 1) / sizeof(double);
 }
 

@@ -172,53 +172,30 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
 
 enum { RGI_STATUS = 11 };
 
+#define RGI_ARRAY_NUMBER double *
+#define RGI_ARRAY_IN double *
+#define RGI_ARRAY_IO double *
+#define RGI_ARRAY_OWN rgi_reals *
 typedef struct rgi_pack {
-    /* shape */
-    int n;    /* vertices */
-    int rods; /* lanes in use; the others repeat the first for no step */
-    int n_markers, n_fixed_x, n_fixed_theta, n_free;
-    const unsigned char *fixed; /* [n] */
-#define RGI_MEMBER(name, count) const int *name;
-    RGI_PACK_INTS(RGI_MEMBER)
-#undef RGI_MEMBER
-    /* scheme */
-    double h, gravity[3], tolerance;
-    int deform, bdf2, still, normalised, max_iterations, sweeps;
-    int substeps; /* steps of a frame */
-    int n_steps;  /* of the longest rod; a multiple of substeps */
-    /* tangents */
-    int n_directions;
-    const int *entry_begin; /* [n_directions + 1] */
-    const rgi_pack_entry *entries;
-    const rgi_reals *entry_values; /* [entries][W] */
-    /* loss and normal equations, with n_directions > 0 and `recorded` set */
-    double floor; /* of the loss [m] */
-    int block;    /* frames in a block of gradients */
-    /* W = 1: instead of normal and gradients, the factors they are products of, for one block of frames:
-     * rows sqrt(W) J of direction q from rows + q * rows_apart on, sqrt(W) r after the last direction;
-     * doubles */
-    double *rows;
-    ptrdiff_t rows_apart;
-    /* Where every step ended, for a run with directions of the same parameters after one without: it need not
-     * solve the steps again. Implicit stepper only. NULL: not kept */
-    rgi_reals *trace; /* [n_steps][6 n + 1][W] */
-    int retrace;      /* go along it; the status stays */
-    /* the reverse run */
-    const rgi_plan *plan; /* NULL: forward only */
-    rgi_reals *kept;      /* [rgi_plan_kept][W]: what the forward run leaves behind */
-    rgi_reals *pool;      /* [rgi_plan_pool][W]: scratch, the thread's */
-    int bar;              /* RGI_BAR_... */
-    int window;           /* steps after which the state's cotangent is dropped; 0: never */
-    int want_coef, want_start;
-    int growth_every;     /* steps between rows of growth */
-    rgi_reals *workspace; /* rgi_pack_workspace_<isa> doubles */
-#define RGI_MEMBER(name, ...) double *name;
-    RGI_PACK_ARRAYS(RGI_MEMBER)
-#undef RGI_MEMBER
-#define RGI_MEMBER(name, rows, width, source, ...) RGI_SERIES_##source name;
-    RGI_PACK_SERIES(RGI_MEMBER)
-#undef RGI_MEMBER
+#include "pack_members.h"
 } rgi_pack;
+#undef RGI_ARRAY_NUMBER
+#undef RGI_ARRAY_IN
+#undef RGI_ARRAY_IO
+#undef RGI_ARRAY_OWN
+
+/* one whose arrays are a device's, in what that computes in */
+#define RGI_ARRAY_NUMBER void *
+#define RGI_ARRAY_IN void *
+#define RGI_ARRAY_IO void *
+#define RGI_ARRAY_OWN void *
+typedef struct rgi_device_pack {
+#include "pack_members.h"
+} rgi_device_pack;
+#undef RGI_ARRAY_NUMBER
+#undef RGI_ARRAY_IN
+#undef RGI_ARRAY_IO
+#undef RGI_ARRAY_OWN
 
 /* What differs from call to call of a batch, for all rods: rows of the starts, which lie `vertices` apart (a rod may
  * have fewer), NULL: leave alone; series of rod 0. */
@@ -242,26 +219,24 @@ typedef struct rgi_call_starts {
 #undef RGI_MEMBER
 } rgi_call_starts;
 
-/* point a pack whose first rod is number `rod` to what a call says, but for the starts */
-RGI_PLAN_FN void rgi_pack_point(rgi_pack *pack, const rgi_call *call, ptrdiff_t rod)
-{
-    pack->n_directions = call->n_directions;
-    pack->bar = call->bar;
-    pack->want_coef = call->want_coef;
-    pack->want_start = call->want_start;
-    pack->growth_every = call->growth_every;
+/* Statements that point the pack *to, of any of these structs, whose first rod is number `rod`, to what *call says, but
+ * for the starts. */
 #define RGI_CONST_inputs const
 #define RGI_CONST_outputs
 #define RGI_CONST_tangents const
 #define RGI_CONST_tangent_outputs
 #define RGI_CONST_cotangents const
 #define RGI_CONST_gradients
-#define RGI_POINT(name, rows, width, source, ...)                                                                      \
-    pack->name = call->name;                                                                                           \
-    if (call->name.data) pack->name.data = (RGI_CONST_##source double *)call->name.data + rod * call->name.rod;
-    RGI_PACK_SERIES(RGI_POINT)
-#undef RGI_POINT
-}
+#define RGI_POINT_SERIES(name, rows, width, source, ...)                                                               \
+    to->name = call->name;                                                                                             \
+    if (call->name.data) to->name.data = (RGI_CONST_##source double *)call->name.data + (ptrdiff_t)rod * call->name.rod;
+#define RGI_POINT_PACK                                                                                                 \
+    to->n_directions = call->n_directions;                                                                             \
+    to->bar = call->bar;                                                                                               \
+    to->want_coef = call->want_coef;                                                                                   \
+    to->want_start = call->want_start;                                                                                 \
+    to->growth_every = call->growth_every;                                                                             \
+    RGI_PACK_SERIES(RGI_POINT_SERIES)
 
 #define RGI_PACK_DECLARE(isa)                                                                                          \
     size_t rgi_pack_workspace_##isa(const rgi_pack *pack);                                                             \

@@ -28,7 +28,7 @@ static rg_status find(const rgi_rollout *r, const char *suffix, const char *kern
 /* host and device were compiled apart, the device's part perhaps by somebody else */
 static rg_status check_layout(const rgi_rollout *r, const char *suffix, rg_error *err)
 {
-    const int expected[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
+    const int expected[RGI_LAYOUT] = {(int)sizeof(rgi_device_pack),
                                       (int)r->sizes->run_bytes,
                                       (int)sizeof(rgi_plan),
                                       (int)sizeof(rgi_call),
@@ -152,7 +152,7 @@ static rg_status launch_copy(const rgi_rollout *r, const rgi_kernel *kernel, voi
     return rgi_device_launch(r->device, kernel, blocks(r->rods, teams), RGI_BLOCK_THREADS, 0, arguments, err);
 }
 
-rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_call *call, rg_error *err)
+rg_status rgi_rollout_point(const rgi_rollout *r, rgi_device_pack *packs, const rgi_call *call, rg_error *err)
 {
     int rods = (int)r->rods;
     rgi_call by_value = *call;
@@ -160,7 +160,8 @@ rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_cal
     return launch_copy(r, &r->point, arguments, err);
 }
 
-rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_pack *packs, const unsigned char *mask, rg_error *err)
+rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_device_pack *packs, const unsigned char *mask,
+                            rg_error *err)
 {
     int rods = (int)r->rods;
     void *arguments[] = {&packs, &rods, &mask};
@@ -168,7 +169,7 @@ rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_pack *packs, const u
                              err);
 }
 
-rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_pack *packs, int begin, int end, rg_error *err)
+rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_device_pack *packs, int begin, int end, rg_error *err)
 {
     int rods = (int)r->rods;
     void *fast = r->fast;
@@ -178,7 +179,7 @@ rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_pack *packs, int begin
                              shared_bytes(r), arguments, err);
 }
 
-rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_pack *packs, rg_error *err)
+rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_device_pack *packs, rg_error *err)
 {
     int rods = (int)r->rods;
     void *fast = r->fast;
@@ -188,7 +189,8 @@ rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_pack *packs, rg_er
                              shared_bytes(r), arguments, err);
 }
 
-rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_pack *packs, const rgi_call_starts *to, rg_error *err)
+rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_device_pack *packs, const rgi_call_starts *to,
+                                rg_error *err)
 {
     int rods = (int)r->rods;
     rgi_call_starts by_value = *to;

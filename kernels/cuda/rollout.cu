@@ -36,7 +36,7 @@ static_assert(RGI_BLOCKS_RESIDENT >= 1, "no block of RGI_BLOCK_THREADS threads h
 /* what the host must agree on (rgi_rollout_open), into out [RGI_LAYOUT] */
 extern "C" __global__ void RGI_NAMED(rgi_layout)(int *out)
 {
-    const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_pack),
+    const int layout[RGI_LAYOUT] = {(int)sizeof(rgi_kernel_pack),
                                     (int)sizeof(rgi_run),
                                     (int)sizeof(rgi_plan),
                                     (int)sizeof(rgi_call),
@@ -62,7 +62,7 @@ static __device__ inline real *rgi_my_fast(rgi_run *runs, real *fast, size_t rea
 
 /* the stepper is the module's: what the other one needs has no part in it */
 extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESIDENT)
-    RGI_NAMED(rgi_run)(const rgi_pack *packs, int rods, int begin, int end, real *fast, size_t fast_reals)
+    RGI_NAMED(rgi_run)(const rgi_kernel_pack *packs, int rods, int begin, int end, real *fast, size_t fast_reals)
 {
     RG_DYN_SHARED(rgi_run, runs);
     const int rod = rgi_my_rod();
@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 }
 
 extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESIDENT)
-    RGI_NAMED(rgi_reverse)(const rgi_pack *packs, int rods, real *fast, size_t fast_reals)
+    RGI_NAMED(rgi_reverse)(const rgi_kernel_pack *packs, int rods, real *fast, size_t fast_reals)
 {
     RG_DYN_SHARED(rgi_run, runs);
     const int rod = rgi_my_rod();
@@ -78,40 +78,40 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 }
 
 /* count numbers of row `rod` into a pack's reals; with from NULL zeros, the rest of `room` too */
-static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, double *to)
+static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, real *to)
 {
-    real *p = (real *)(void *)to;
-    RG_TEAM_FOR(i, 0, to ? room : 0) p[i] = from && i < count ? (real)from[(size_t)rod * row + (size_t)i] : (real)0;
+    RG_TEAM_FOR(i, 0, to ? room : 0) to[i] = from && i < count ? (real)from[(size_t)rod * row + (size_t)i] : (real)0;
 }
 
-extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_pack *packs, int rods, const rgi_call call)
+extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods, const rgi_call given)
 {
     const int rod = rgi_my_rod();
     if (rod >= rods) return;
-    rgi_pack *p = packs + rod;
-    RG_TEAM_ONE { rgi_pack_point(p, &call, rod); }
+    rgi_kernel_pack *to = packs + rod;
+    const rgi_call *call = &given;
+    RG_TEAM_ONE{RGI_POINT_PACK}
 #define RGI_SPREAD(name, per, less, source, ...)                                                                       \
-    if (RGI_OF_##source == RGI_OF_tangents ? call.set_tangents : call.name != NULL)                                    \
-        rgi_spread(call.name, (size_t)(per) * ((size_t)call.vertices - (less)), rod, (per) * (p->n - (less)),          \
-                   (per)*p->n, p->name);
+    if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
+        rgi_spread(call->name, (size_t)(per) * ((size_t)call->vertices - (less)), rod, (per) * (to->n - (less)),       \
+                   (per)*to->n, to->name);
     RGI_PACK_STARTS_IN(RGI_SPREAD)
 #undef RGI_SPREAD
 }
 
-extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_pack *packs, int rods, const unsigned char *mask)
+extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_kernel_pack *packs, int rods, const unsigned char *mask)
 {
     const int rod = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-    if (rod < rods && mask[rod]) RGI_REALS(packs[rod].carried)[2 * (RGI_STATE * packs[rod].n + 1)] = (real)0;
+    if (rod < rods && mask[rod]) packs[rod].carried[2 * (RGI_STATE * packs[rod].n + 1)] = (real)0;
 }
 
-extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_pack *packs, int rods, const rgi_call_starts to)
+extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, int rods, const rgi_call_starts to)
 {
     const int rod = rgi_my_rod();
     if (rod >= rods) return;
-    const rgi_pack *p = packs + rod;
+    const rgi_kernel_pack *p = packs + rod;
 #define RGI_GATHER(name, per, less, ...)                                                                               \
     RG_TEAM_FOR(i, 0, to.name ? (per) * (p->n - (less)) : 0)                                                           \
-        to.name[(size_t)rod * (per) * ((size_t)to.vertices - (less)) + (size_t)i] = (double)RGI_CREALS(p->name)[i];
+        to.name[(size_t)rod * (per) * ((size_t)to.vertices - (less)) + (size_t)i] = (double)p->name[i];
     RGI_PACK_STARTS_OUT(RGI_GATHER)
 #undef RGI_GATHER
 }

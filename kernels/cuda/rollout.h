@@ -1,8 +1,8 @@
 /* cuda/rollout.h: rollouts of rods on a device, as the host calls them.
  *
- * A device array of rgi_pack, one rod each (W = 1), whose pointers are the device's: arrays of reals (float or double
- * as the kernels' kind) but for series and rows, which are doubles. A launch runs many steps of all rods, a team of
- * threads to a rod (real/real.h), with what a step works on in shared memory where it fits, else in `fast`. Launches
+ * A device array of rgi_device_pack, one rod each (W = 1), whose pointers are the device's: arrays of reals (float or
+ * double as the kernels' kind) but for series and rows, which are doubles. A launch runs many steps of all rods, a team
+ * of threads to a rod (real/real.h), with what a step works on in shared memory where it fits, else in `fast`. Launches
  * are enqueued on the device's stream and allocate nothing. */
 #ifndef RGI_CUDA_ROLLOUT_H
 #define RGI_CUDA_ROLLOUT_H
@@ -53,12 +53,14 @@ rg_status rgi_rollout_open(rgi_device *device, const rgi_rollout_choice *choice,
 rg_status rgi_rollout_place(rgi_rollout *r, size_t rods, size_t fast_reals, rg_error *err);
 
 /* RG_ERR_DEVICE, all of them */
-rg_status rgi_rollout_point(const rgi_rollout *r, rgi_pack *packs, const rgi_call *call, rg_error *err);
+rg_status rgi_rollout_point(const rgi_rollout *r, rgi_device_pack *packs, const rgi_call *call, rg_error *err);
 /* rods whose mask is not 0 start anew at the next run; mask [rods] on the device */
-rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_pack *packs, const unsigned char *mask, rg_error *err);
-rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_pack *packs, int begin, int end, rg_error *err);
-rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_pack *packs, rg_error *err);
-rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_pack *packs, const rgi_call_starts *to, rg_error *err);
+rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_device_pack *packs, const unsigned char *mask,
+                            rg_error *err);
+rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_device_pack *packs, int begin, int end, rg_error *err);
+rg_status rgi_rollout_reverse(const rgi_rollout *r, const rgi_device_pack *packs, rg_error *err);
+rg_status rgi_rollout_starts_of(const rgi_rollout *r, const rgi_device_pack *packs, const rgi_call_starts *to,
+                                rg_error *err);
 
 extern const rgi_rollout_sizes rgi_sizes_implicit_float, rgi_sizes_implicit_double, rgi_sizes_deform_float,
     rgi_sizes_deform_double;

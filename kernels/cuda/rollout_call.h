@@ -6,7 +6,7 @@
 
 /* threads of the largest block, whatever the team's width */
 enum { RGI_BLOCK_THREADS = 64 };
-/* integers that a module says of itself: sizes of rgi_pack, rgi_run, rgi_plan, rgi_call, rgi_call_starts and
+/* integers that a module says of itself: sizes of a pack, rgi_run, rgi_plan, rgi_call, rgi_call_starts and
  * a real [bytes], threads of a team */
 enum { RGI_LAYOUT = 7 };
 

@@ -4,7 +4,15 @@
 #include "../run.h"
 #include "rollout.h"
 
-static size_t step_reals(const rgi_pack *pack) { return rgi_run_step_reals(pack); }
+static size_t step_reals(const rgi_pack *pack)
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    return rgi_run_step_reals(&kernel);
+}
 
 /* a team of several lanes takes one direction a lane at a time */
-static size_t rest_reals(const rgi_pack *pack, int team) { return rgi_run_bind_rest(NULL, pack, NULL, (size_t)team); }
+static size_t rest_reals(const rgi_pack *pack, int team)
+{
+    const rgi_kernel_pack kernel = rgi_kernel_pack_of(pack);
+    return rgi_run_bind_rest(NULL, &kernel, NULL, (size_t)team);
+}
