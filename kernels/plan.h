@@ -19,9 +19,6 @@
 
 enum { RGI_PLAN_LEVELS = 12 };
 
-/* reals of a state per node (rollout.h), and one more per rod */
-enum { RGI_STATE_REALS = 15 };
-
 typedef struct rgi_plan {
     int levels;
     int length[RGI_PLAN_LEVELS]; /* steps; length[0] is the rollout's */

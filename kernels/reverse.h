@@ -115,7 +115,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
     if (pack->force_bar.data) in.f = run->din_f;
     rgi_state_load(run, before, now);
     if ((s + 1) % pack->substeps == 0) {
-        rgi_run_set_trial(run, after, after + 6 * n);
+        rgi_run_set_trial(run, after + RGI_AT_x * n, after + RGI_AT_m1 * n);
         rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
         rgi_run_set_alive(run, rgi_state_alive(now, n));
@@ -127,12 +127,13 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
     rgi_run_set_alive(run, rgi_state_alive(after, n));
     if (RGI_DEFORM(pack)) {
         rgi_stress_prepare(rod, &run->step);
-        rgi_deform_again(rod, &run->step, &run->deform, after, after + 6 * n, after + 9 * n);
+        rgi_deform_again(rod, &run->step, &run->deform, after + RGI_AT_x * n, after + RGI_AT_m1 * n,
+                         after + RGI_AT_s * n);
         rgi_deform_linearise(rod, &run->step, &run->deform);
         rgi_deform_adj(rod, &run->step, &run->deform, run->alive, d, in, run->stress, run->dy);
     } else {
         rgi_step_prepare(rod, &run->step);
-        rgi_run_set_trial(run, after, after + 6 * n);
+        rgi_run_set_trial(run, after + RGI_AT_x * n, after + RGI_AT_m1 * n);
         rgi_step_linearise(rod, run->full);
         rgi_step_adj(rod, &run->step, run->alive, run->full, d, in, run->stress, run->dy);
     }
@@ -190,7 +191,7 @@ RG_FN void rgi_reverse_start(rgi_run *run, const rgi_kernel_pack *pack)
 RG_FN void rgi_reverse_again(rgi_run *run, const rgi_kernel_pack *pack, int begin, int end, int length,
                              const real *before, const real *now, real *to)
 {
-    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    const size_t size = (size_t)RGI_STATE_REALS * (size_t)pack->n + 1;
     RG_TEAM_FOR(i, 0, length == 0 ? (int)size : 0) {
         to[i] = before[i];
         to[(int)size + i] = now[i];
@@ -217,7 +218,7 @@ RG_FN void rgi_reverse_steps(rgi_run *run, const rgi_kernel_pack *pack, real *fa
 {
     const rgi_plan *plan = pack->plan;
     const int levels = plan->levels, n = pack->n;
-    const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
+    const size_t size = (size_t)RGI_STATE_REALS * (size_t)n + 1;
     real *storage[RGI_PLAN_LEVELS];
     int begins[RGI_PLAN_LEVELS]; /* of the piece that a level's storage holds */
     rgi_run_init(run, pack, fast);

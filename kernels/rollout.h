@@ -337,7 +337,7 @@ RG_FN void rgi_run_accept(rgi_run *run, const rgi_kernel_pack *pack)
 RG_FN void rgi_run_keep(const rgi_run *run, const rgi_kernel_pack *pack, int s, real *last)
 {
     const rgi_plan *plan = pack->plan;
-    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    const size_t size = (size_t)RGI_STATE_REALS * (size_t)pack->n + 1;
     real *kept = pack->kept;
     if (plan->levels == 1) {
         rgi_state_save(run, kept + (size_t)(s + 2) * size);
@@ -411,14 +411,14 @@ RG_FN void rgi_run_tangents(rgi_run *run, const rgi_kernel_pack *pack, rgi_input
 RG_FN rmask rgi_run_going(const rgi_kernel_pack *pack)
 {
     const real *carried = pack->carried;
-    return carried ? rg_lt(rg_set1(0.5), carried[2 * (RGI_STATE * pack->n + 1)]) : rg_false();
+    return carried ? rg_lt(rg_set1(0.5), carried[2 * (RGI_STATE_REALS * pack->n + 1)]) : rg_false();
 }
 
 /* Before the first step: lanes in `going` have the last run's end, the others the start. A rod that failed stays where
  * it is, and says why. */
 RG_FN void rgi_run_begin(rgi_run *run, const rgi_kernel_pack *pack, rmask going)
 {
-    const int size = RGI_STATE * pack->n + 1;
+    const int size = RGI_STATE_REALS * pack->n + 1;
     const real *carried = pack->carried;
     real *status = pack->status;
     rmask alive = rg_lt(rg_set1(0.0), rgi_load(pack->lane_steps, 0));
@@ -451,7 +451,7 @@ RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask o
 {
     real *carried = pack->carried;
     rgi_state_save_before(run, carried);
-    rgi_state_save(run, carried + RGI_STATE * pack->n + 1);
+    rgi_state_save(run, carried + RGI_STATE_REALS * pack->n + 1);
     for (int i = 0; i < 3 * pack->n; i++) run->rod.y1[i] = run->rod.m1[i];
     run->alive = others;
     run->carried = 0;
@@ -459,7 +459,7 @@ RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask o
 /* all have taken it */
 RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_kernel_pack *pack, rmask going)
 {
-    const real *before = pack->carried, *now = before + RGI_STATE * pack->n + 1;
+    const real *before = pack->carried, *now = before + RGI_STATE_REALS * pack->n + 1;
     rgi_state_load_lanes(run, before, now, going);
     run->alive = rg_or(run->alive, rg_and(rgi_state_alive(now, pack->n), going));
 }
@@ -473,7 +473,7 @@ RG_FN void rgi_run_steps(rgi_run *run, const rgi_kernel_pack *pack, int begin, i
     real *status = pack->status;
     rgi_run_init(run, pack, fast);
     real *last = pack->pool;
-    const int size = RGI_STATE * n + 1;
+    const int size = RGI_STATE_REALS * n + 1;
     real *carried = pack->carried;
     if (begin == 0) {
         rgi_run_begin(run, pack, rgi_run_going(pack));

@@ -82,9 +82,6 @@ RG_FN int rgi_run_normal_frames(const rgi_kernel_pack *pack)
     return rows > 0 && rows < RGI_NORMAL_ROWS ? RGI_NORMAL_ROWS / rows : 1;
 }
 
-/* a state: x 3, v 3, m1 3, s 4, z 2 a node, and one real for `alive` */
-enum { RGI_STATE = RGI_STATE_REALS };
-
 /* One for a team, in memory that its lanes share: written by one lane between barriers. */
 typedef struct rgi_run {
     rgi_rod rod;
@@ -340,55 +337,66 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *p
     return in;
 }
 
-/* a state's arrays into p [RGI_STATE n + 1], with the directors and `alive` of now */
-RG_FN void rgi_state_write(const rgi_run *run, const real *x, const real *v, const real *strains, const real *z,
-                           real *p)
-{
-    const int n = run->rod.n;
-    RG_TEAM_FOR(i, 0, 3 * n) {
-        p[i] = x[i];
-        p[3 * n + i] = v[i];
-        p[6 * n + i] = run->rod.m1[i];
-    }
-    RG_TEAM_FOR(i, 0, 4 * n) p[9 * n + i] = strains[i];
-    RG_TEAM_FOR(i, 0, 2 * n) p[13 * n + i] = z[i];
-    RG_TEAM_ONE { p[RGI_STATE * n] = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
-    RG_TEAM_SYNC();
-}
-/* the state now */
+/* The state now into p [RGI_STATE_REALS n + 1], with `alive`, or the one before it, of which a step back wants what has
+ * a past. */
 RG_FN void rgi_state_save(const rgi_run *run, real *p)
 {
-    rgi_state_write(run, run->rod.x, run->rod.v, run->rod.s, run->rod.z, p);
+    const rgi_rod *rod = &run->rod;
+    const int n = rod->n;
+#define RGI_SAVE(name, past, reals)                                                                                    \
+    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
+    p += (reals)*n;
+    RGI_STATE_LIST(RGI_SAVE)
+#undef RGI_SAVE
+#define RGI_SAVE(name, reals)                                                                                          \
+    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
+    p += (reals)*n;
+    RGI_STATE_NOW_LIST(RGI_SAVE)
+#undef RGI_SAVE
+    RG_TEAM_ONE { *p = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
+    RG_TEAM_SYNC();
 }
-/* the one before it, of which a step back wants positions, velocities, strains and memory */
 RG_FN void rgi_state_save_before(const rgi_run *run, real *p)
 {
-    rgi_state_write(run, run->rod.xp, run->rod.vp, run->rod.sp, run->rod.zp, p);
+    const rgi_rod *rod = &run->rod;
+    const int n = rod->n;
+#define RGI_SAVE(name, past, reals)                                                                                    \
+    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->past[i];                                                                  \
+    p += (reals)*n;
+    RGI_STATE_LIST(RGI_SAVE)
+#undef RGI_SAVE
+#define RGI_SAVE(name, reals)                                                                                          \
+    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
+    p += (reals)*n;
+    RGI_STATE_NOW_LIST(RGI_SAVE)
+#undef RGI_SAVE
+    RG_TEAM_ONE { *p = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
+    RG_TEAM_SYNC();
 }
 
-RG_FN rmask rgi_state_alive(const real *p, int n) { return rg_lt(rg_set1(0.5), p[RGI_STATE * n]); }
+RG_FN rmask rgi_state_alive(const real *p, int n) { return rg_lt(rg_set1(0.5), p[RGI_STATE_REALS * n]); }
 
 /* the state `now` with `before` behind it, in these lanes */
 RG_FN void rgi_state_load_lanes(rgi_run *run, const real *before, const real *now, rmask lanes)
 {
     rgi_rod *rod = &run->rod;
     const int n = rod->n;
-    RG_TEAM_FOR(i, 0, 3 * n) {
-        rod->x[i] = rg_select(lanes, now[i], rod->x[i]);
-        rod->v[i] = rg_select(lanes, now[3 * n + i], rod->v[i]);
-        rod->m1[i] = rg_select(lanes, now[6 * n + i], rod->m1[i]);
-        rod->y1[i] = rod->m1[i];
-        rod->xp[i] = rg_select(lanes, before[i], rod->xp[i]);
-        rod->vp[i] = rg_select(lanes, before[3 * n + i], rod->vp[i]);
-    }
-    RG_TEAM_FOR(i, 0, 4 * n) {
-        rod->s[i] = rg_select(lanes, now[9 * n + i], rod->s[i]);
-        rod->sp[i] = rg_select(lanes, before[9 * n + i], rod->sp[i]);
-    }
-    RG_TEAM_FOR(i, 0, 2 * n) {
-        rod->z[i] = rg_select(lanes, now[13 * n + i], rod->z[i]);
-        rod->zp[i] = rg_select(lanes, before[13 * n + i], rod->zp[i]);
-    }
+#define RGI_LOAD(name, past, reals)                                                                                    \
+    RG_TEAM_FOR(i, 0, (reals)*n) {                                                                                     \
+        rod->name[i] = rg_select(lanes, now[i], rod->name[i]);                                                         \
+        rod->past[i] = rg_select(lanes, before[i], rod->past[i]);                                                      \
+    }                                                                                                                  \
+    now += (reals)*n;                                                                                                  \
+    before += (reals)*n;
+    RGI_STATE_LIST(RGI_LOAD)
+#undef RGI_LOAD
+#define RGI_LOAD(name, reals)                                                                                          \
+    RG_TEAM_FOR(i, 0, (reals)*n) rod->name[i] = rg_select(lanes, now[i], rod->name[i]);                                \
+    now += (reals)*n;
+    RGI_STATE_NOW_LIST(RGI_LOAD)
+#undef RGI_LOAD
+    /* each lane those that it has set */
+    RG_TEAM_FOR(i, 0, 3 * n) rod->y1[i] = rod->m1[i];
     RG_TEAM_SYNC();
 }
 /* in all lanes */

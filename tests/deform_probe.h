@@ -132,16 +132,16 @@ static rgi_outcome probe_step(probe_bench *b, const probe_job *job, const rg_sca
     return rgi_deform_solve(&b->rod, &b->step, &b->work, b->alive);
 }
 
-/* the state now, all arrays of it one after the other */
+/* the state now, all arrays of it one after the other: variables with their pasts, then m1 (state.h) */
 static void probe_state(rgi_rod *rod, real *copy, int load)
 {
-    const int n = rod->n, count[] = {3, 3, 3, 3, 4, 4, 2, 2, 3};
-    real *part[] = {rod->x, rod->v, rod->xp, rod->vp, rod->s, rod->sp, rod->z, rod->zp, rod->m1};
-    for (int k = 0; k < 9; copy += count[k] * n, k++) {
-        size_t bytes = (size_t)(count[k] * n) * sizeof(real);
-        if (load) memcpy(part[k], copy, bytes);
-        else memcpy(copy, part[k], bytes);
-    }
+    const int n = rod->n;
+#define PROBE_PART(name, reals)                                                                                        \
+    memcpy(load ? rod->name : copy, load ? copy : rod->name, (size_t)((reals)*n) * sizeof(real));                      \
+    copy += (reals)*n;
+#define PROBE_PAIR(name, past, reals) PROBE_PART(name, reals) PROBE_PART(past, reals)
+    RGI_STATE_LIST(PROBE_PAIR)
+    RGI_STATE_NOW_LIST(PROBE_PART)
 }
 
 /* every coefficient is an entry */

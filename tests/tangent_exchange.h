@@ -8,14 +8,14 @@
 static inline void tangent_exchange(real *p, int n)
 {
     const rgi_tangent to = rgi_tangent_at(p, n, 0), from = rgi_tangent_at(p, n, 1);
-    real *const now[] = {to.x, to.v, to.s, to.z}, *const before[] = {from.x, from.v, from.s, from.z};
-    const int each[] = {3, 3, RGI_NS, 2};
-    for (int k = 0; k < 4; k++)
-        for (int i = 0; i < each[k] * n; i++) {
-            const real held = now[k][i];
-            now[k][i] = before[k][i];
-            before[k][i] = held;
-        }
+#define EXCHANGE(name, past, reals)                                                                                    \
+    for (int i = 0; i < (reals)*n; i++) {                                                                              \
+        const real held = to.name[i];                                                                                  \
+        to.name[i] = from.name[i];                                                                                     \
+        from.name[i] = held;                                                                                           \
+    }
+    RGI_STATE_LIST(EXCHANGE)
+#undef EXCHANGE
 }
 
 #endif

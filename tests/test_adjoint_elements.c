@@ -61,7 +61,7 @@ static element *make_element(int number)
     int flag = mutation_forward(e->scene, pack_workspace, pack_run, none);
     if (flag) fail_msg("scene %d: flag %d", number, flag);
     const rgi_kernel_pack kernel = rgi_kernel_pack_of(e->scene->pack), *pack = &kernel;
-    const size_t size = (size_t)RGI_STATE * (size_t)pack->n + 1;
+    const size_t size = (size_t)RGI_STATE_REALS * (size_t)pack->n + 1;
     rgi_run_init(&e->run, pack, NULL);
     rgi_state_load(&e->run, pack->kept + STEP * size, pack->kept + (STEP + 1) * size);
     rgi_run_step(&e->run, pack, STEP, 1, NULL);

@@ -40,6 +40,11 @@ static const char *const names[DIRECTIONS] = {"KL", "L",  "TS",   "K11", "K12", 
                                               "x",  "v",  "turn", "s",   "z",    "drive", "drive turn", "force"};
 
 enum { MOST_IN = PROBE_IN(PROBE_NODES, PROBE_STEPS), MOST_OUT = PROBE_OUT(PROBE_NODES) };
+/* where the parts of a tangent, and of a probed state, begin, over n (state.h) */
+#define AT(name, past, reals)                                                                                          \
+    AT_##name, AT_##name##_END = AT_##name + (reals)-1, AT_##past, AT_##past##_END = AT_##past + (reals)-1,
+enum { RGI_STATE_LIST(AT) AT_theta };
+
 enum { MOST_D = PROBE_D(PROBE_NODES, PROBE_STEPS), MOST_T = PROBE_NODES * RGI_NT };
 
 typedef struct scene {
@@ -190,7 +195,7 @@ static void make_direction(const scene *s, int kind, double *d, uint64_t *seed)
 {
     const int n = s->job.n, size = PROBE_D(n, s->job.steps);
     /* in a tangent, over n: where, and how many */
-    const int places[5][2] = {{0, 3}, {3, 3}, {24, 1}, {12, 4}, {20, 2}};
+    const int places[5][2] = {{AT_x, 3}, {AT_v, 3}, {AT_theta, 1}, {AT_s, 4}, {AT_z, 2}};
     const double scales[5] = {0.01, 1.0, 0.3, 0.3, 0.3};
     memset(d, 0, (size_t)size * sizeof *d);
     for (int q = 0; q < DIRECTIONS; q++) {
@@ -211,7 +216,7 @@ static void make_direction(const scene *s, int kind, double *d, uint64_t *seed)
             }
     }
     /* a last edge there is not */
-    d[25 * n - 1] = 0.0;
+    d[RGI_NT * n - 1] = 0.0;
 }
 
 static vec3 tangent_of(const real *x, int i) { return v3_unit(v3_sub(v3_load(x + 3 * i + 3), v3_load(x + 3 * i))); }
@@ -219,7 +224,7 @@ static vec3 tangent_of(const real *x, int i) { return v3_unit(v3_sub(v3_load(x +
 /* the scene's input with `by` of a direction added: directors carried along and turned */
 static void perturb(const scene *s, const double *d, real by, real *in)
 {
-    const int n = s->job.n, parts[][2] = {{IN_X, 0}, {IN_V, 3}, {IN_S, 12}, {IN_Z, 20}};
+    const int n = s->job.n, parts[][2] = {{IN_X, AT_x}, {IN_V, AT_v}, {IN_S, AT_s}, {IN_Z, AT_z}};
     const int counts[] = {3, 3, 4, 2};
     real was[3 * PROBE_NODES];
     for (int i = 0; i < PROBE_IN(n, s->job.steps); i++) in[i] = s->in[i];
@@ -230,7 +235,7 @@ static void perturb(const scene *s, const double *d, real by, real *in)
     const real *x = in + in_of(n, IN_X);
     for (int i = 0; i + 1 < n; i++) {
         real *m = in + in_of(n, IN_M1) + 3 * i;
-        v3_store(m, rgi_director_move(tangent_of(was, i), tangent_of(x, i), by * d[24 * n + i], v3_load(m)));
+        v3_store(m, rgi_director_move(tangent_of(was, i), tangent_of(x, i), by * d[AT_theta * n + i], v3_load(m)));
     }
     for (int step = 0; step < s->job.steps; step++) {
         const double *dy = d + d_step(n, step);
@@ -251,16 +256,16 @@ static void perturb(const scene *s, const double *d, real by, real *in)
 static void imaginary(const scene *s, const real *out, double *d)
 {
     const int n = s->job.n;
-    const real *m1 = out + 24 * n;
-    for (int i = 0; i < 24 * n; i++) d[i] = cimag(out[i]) / TINY;
+    const real *m1 = out + AT_theta * n;
+    for (int i = 0; i < AT_theta * n; i++) d[i] = cimag(out[i]) / TINY;
     for (int i = 0; i < n; i++) {
-        d[24 * n + i] = 0.0;
+        d[AT_theta * n + i] = 0.0;
         if (i == n - 1) continue;
         real x[6];
         for (int c = 0; c < 6; c++) x[c] = creal(out[3 * i + c]);
         vec3 m = v3(creal(m1[3 * i]), creal(m1[3 * i + 1]), creal(m1[3 * i + 2]));
         vec3 dm = v3(cimag(m1[3 * i]), cimag(m1[3 * i + 1]), cimag(m1[3 * i + 2]));
-        d[24 * n + i] = creal(v3_dot(v3_cross(tangent_of(x, 0), m), dm)) / TINY;
+        d[AT_theta * n + i] = creal(v3_dot(v3_cross(tangent_of(x, 0), m), dm)) / TINY;
     }
 }
 
@@ -268,8 +273,8 @@ static void imaginary(const scene *s, const real *out, double *d)
  * of what a direction's own size gives (x, v, ..., in SI) is held against that */
 static double difference(const double *a, const double *b, int n)
 {
-    const int ends[] = {0, 3, 6, 9, 12, 16, 20, 22, 24, 25};
-    const double natural[] = {0.01, 1.0, 0.01, 1.0, 0.3, 0.3, 0.3, 0.3, 0.3};
+    const int ends[] = {AT_x, AT_xp, AT_v, AT_vp, AT_s, AT_sp, AT_z, AT_zp, AT_theta, RGI_NT};
+    const double natural[] = {0.01, 0.01, 1.0, 1.0, 0.3, 0.3, 0.3, 0.3, 0.3};
     double most = 0.0;
     for (int p = 0; p < 9; p++) {
         double worst = 0.0, size = 1e-3 * natural[p];
@@ -339,8 +344,8 @@ static void deform_tangent_spin(void **state)
         for (int i = 0; i < 6; i++) d[24 * 7 + i] = 1.0;
         double_run(&s->job, s->in, out, d, after, NULL, NULL);
         for (int i = 0; i < 6; i++)
-            if (!(fabs(after[24 * 7 + i] - 1.0) <= 1e-12))
-                fail_msg("edge %d turns by %.15f of the rod's spin", i, after[24 * 7 + i]);
+            if (!(fabs(after[AT_theta * 7 + i] - 1.0) <= 1e-12))
+                fail_msg("edge %d turns by %.15f of the rod's spin", i, after[AT_theta * 7 + i]);
         free(s);
     }
 }
@@ -355,10 +360,10 @@ static double dot_error(const scene *s, int kind, int mutant, uint64_t *seed, do
     for (int i = 0; i < n * RGI_NT; i++) bar[i] = random_signed(seed);
     /* weights that make each part of the state count alike: v is dx/h */
     for (int i = 0; i < 3 * n; i++) {
-        bar[i] *= 100.0;
-        bar[6 * n + i] *= 100.0;
+        bar[AT_x * n + i] *= 100.0;
+        bar[AT_xp * n + i] *= 100.0;
     }
-    bar[25 * n - 1] = 0.0;
+    bar[RGI_NT * n - 1] = 0.0;
     double_run(&s->job, s->in, out, d, jd, mutant ? NULL : bar, back);
     check_ends(out + PROBE_OUT(n) - 3, names[kind < 0 ? 0 : kind]);
     if (mutant) mutant_run(&s->job, s->in, out, NULL, NULL, bar, back);
@@ -593,13 +598,14 @@ static void deform_plane(void **state)
     for (int round = 0; round < 100; round++) {
         double_run(&s->job, s->in, out, NULL, NULL, NULL, NULL);
         check_ends(out + PROBE_OUT(n) - 3, "hanging rod");
-        memcpy(s->in + in_of(n, IN_X), out, (size_t)(6 * n) * sizeof *out);
-        memcpy(m1, out + 24 * n, (size_t)(3 * n) * sizeof *out);
-        memcpy(s->in + in_of(n, IN_S), out + 12 * n, (size_t)(4 * n) * sizeof *out);
-        memcpy(s->in + in_of(n, IN_Z), out + 20 * n, (size_t)(2 * n) * sizeof *out);
+        memcpy(s->in + in_of(n, IN_X), out + AT_x * n, (size_t)(3 * n) * sizeof *out);
+        memcpy(s->in + in_of(n, IN_V), out + AT_v * n, (size_t)(3 * n) * sizeof *out);
+        memcpy(m1, out + AT_theta * n, (size_t)(3 * n) * sizeof *out);
+        memcpy(s->in + in_of(n, IN_S), out + AT_s * n, (size_t)(4 * n) * sizeof *out);
+        memcpy(s->in + in_of(n, IN_Z), out + AT_z * n, (size_t)(2 * n) * sizeof *out);
     }
     /* every product with a component across the plane is zero */
-    for (int i = 0; i < n; i++) assert_true(out[3 * i + 1] == 0.0 && out[12 * n + 4 * i + 3] == 0.0);
+    for (int i = 0; i < n; i++) assert_true(out[3 * i + 1] == 0.0 && out[AT_s * n + 4 * i + 3] == 0.0);
     assert_true(out[3 * n - 1] < -0.05);
     free(s);
 }
@@ -659,17 +665,25 @@ static void deform_lanes_independent(void **state)
         pack2_run(&job, two_in, two_out, two_d, two_jd, two_bar, two_back);
         double_run(&job, ins[0], one_out, ds[0], one_jd, bars[0], one_back);
         job.dead[1] = 0;
-        const double *x = ins[1] + in_of(n, IN_X), *frozen = two_out + out, *back = two_back + d;
-        assert_true(same(frozen, x, 6 * n) && same(frozen + 6 * n, x, 6 * n));
-        assert_true(same(frozen + 24 * n, ins[1] + in_of(n, IN_M1), 3 * n));
-        assert_true(same(frozen + 12 * n, ins[1] + in_of(n, IN_S), 4 * n));
-        assert_true(same(frozen + 20 * n, ins[1] + in_of(n, IN_Z), 2 * n));
-        assert_true(same(two_jd + t, ds[1], 6 * n) && same(two_jd + t + 24 * n, ds[1] + 24 * n, n));
-        assert_true(same(two_jd + t + 12 * n, ds[1] + 12 * n, 4 * n));
+        const double *x = ins[1] + in_of(n, IN_X), *v = ins[1] + in_of(n, IN_V), *frozen = two_out + out,
+                     *back = two_back + d;
+        assert_true(same(frozen + AT_x * n, x, 3 * n) && same(frozen + AT_xp * n, x, 3 * n));
+        assert_true(same(frozen + AT_v * n, v, 3 * n) && same(frozen + AT_vp * n, v, 3 * n));
+        assert_true(same(frozen + AT_theta * n, ins[1] + in_of(n, IN_M1), 3 * n));
+        assert_true(same(frozen + AT_s * n, ins[1] + in_of(n, IN_S), 4 * n));
+        assert_true(same(frozen + AT_z * n, ins[1] + in_of(n, IN_Z), 2 * n));
+        assert_true(same(two_jd + t + AT_x * n, ds[1] + AT_x * n, 3 * n));
+        assert_true(same(two_jd + t + AT_v * n, ds[1] + AT_v * n, 3 * n));
+        assert_true(same(two_jd + t + AT_theta * n, ds[1] + AT_theta * n, n));
+        assert_true(same(two_jd + t + AT_s * n, ds[1] + AT_s * n, 4 * n));
         /* now and before are one state that does not move; nothing else is asked of it */
-        for (int i = 0; i < 6 * n; i++)
-            assert_true(back[i] == bars[1][i] + bars[1][6 * n + i] && back[6 * n + i] == 0.0);
-        assert_true(same(back + 24 * n, bars[1] + 24 * n, n));
+        static const int pairs[2][2] = {{AT_x, AT_xp}, {AT_v, AT_vp}};
+        for (int k = 0; k < 2; k++)
+            for (int i = 0; i < 3 * n; i++) {
+                const int now = pairs[k][0] * n + i, before = pairs[k][1] * n + i;
+                assert_true(back[now] == bars[1][now] + bars[1][before] && back[before] == 0.0);
+            }
+        assert_true(same(back + AT_theta * n, bars[1] + AT_theta * n, n));
         for (int i = t; i < d; i++) assert_true(back[i] == 0.0);
     }
 }

@@ -148,7 +148,7 @@ static double step_difference(trial *t, int s)
     rgi_kernel_pack one = rgi_kernel_pack_of(t->scene->pack);
     const rgi_kernel_pack *pack = &one;
     const int n = pack->n, term = flipped;
-    const size_t size = (size_t)RGI_STATE * (size_t)n + 1;
+    const size_t size = (size_t)RGI_STATE_REALS * (size_t)n + 1;
     const rgi_input_tangent none = {NULL, NULL};
     const rgi_input_bar nothing = {NULL, NULL, NULL};
     double v[MUTATION_NODES * RGI_NT], w[MUTATION_NODES * RGI_NT];

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "../plan.h"
+#include "../state.h"
 
 typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */

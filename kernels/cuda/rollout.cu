@@ -101,7 +101,7 @@ extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods
 extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_kernel_pack *packs, int rods, const unsigned char *mask)
 {
     const int rod = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-    if (rod < rods && mask[rod]) packs[rod].carried[2 * (RGI_STATE * packs[rod].n + 1)] = (real)0;
+    if (rod < rods && mask[rod]) packs[rod].carried[2 * (RGI_STATE_REALS * packs[rod].n + 1)] = (real)0;
 }
 
 extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, int rods, const rgi_call_starts to)

@@ -12,6 +12,7 @@
 #include "../rod/layout.h"
 #include "../rod/normalised.h"
 #include "../rod/stretch.h"
+#include "../state.h"
 #include "ldlt.h"
 
 /* One rod (one lane each of a pack), all arrays by node. Workspace: see rgi_rod_bind. */
@@ -20,30 +21,31 @@ typedef struct rgi_rod {
     int n;
     const unsigned char *fixed; /* [n] RGI_FIXED_X | RGI_FIXED_THETA */
     const real *coef;           /* [n][RGI_NC] */
-    real *x, *v;                /* [n][3] state [m], [m/s] */
-    real *xp, *vp;              /* [n][3] the state before */
-    real *m1;                   /* [n][3] directors */
-    real *s, *sp;               /* [n][RGI_NS] strains now and before */
-    real *z, *zp;               /* [n][2] bending memory now and before */
-    real *w;                    /* [n][RGI_NW] step stiffness and bias */
-    const real *f;              /* [n][3] external force on vertices [N], or NULL */
-    real *a;                    /* [n] inertia [N/m] */
-    real *c;                    /* [n][3] where inertia would take the vertex [m]; static: its load [N] */
-    int still;                  /* static */
-    int normalised;             /* bending against normalised directors (rod/normalised.h): s, sy and g are of kappa' */
-    real *y, *y1;               /* [n][3] trial positions and directors */
-    real *base, *base1;         /* [n][3] the last accepted trial */
-    real *sy;                   /* [n][RGI_NS] strains of the trial */
-    real *t;                    /* [n][4] tangent and 1/length of the trial's edges */
-    real *g;                    /* [n][RGI_NG] strain gradients of the trial */
-    real *grad, *dy;            /* [n][RGI_NU] gradient; Newton increment */
-    real *tension;              /* [n] of edges, to which the last move would lead if their lengths were linear [N] */
-    real *hess;                 /* [n][RGI_NH] Hessian blocks, then their factor */
+#define RGI_MEMBER(name, past, reals) real *name, *past;
+    RGI_STATE_LIST(RGI_MEMBER) /* the state and the one before: x, v, s, z and xp, vp, sp, zp (state.h) */
+#undef RGI_MEMBER
+#define RGI_MEMBER(name, reals) real *name;
+    RGI_STATE_NOW_LIST(RGI_MEMBER) /* m1: directors [n][3] */
+#undef RGI_MEMBER
+    real *w;            /* [n][RGI_NW] step stiffness and bias */
+    const real *f;      /* [n][3] external force on vertices [N], or NULL */
+    real *a;            /* [n] inertia [N/m] */
+    real *c;            /* [n][3] where inertia would take the vertex [m]; static: its load [N] */
+    int still;          /* static */
+    int normalised;     /* bending against normalised directors (rod/normalised.h): s, sy and g are of kappa' */
+    real *y, *y1;       /* [n][3] trial positions and directors */
+    real *base, *base1; /* [n][3] the last accepted trial */
+    real *sy;           /* [n][RGI_NS] strains of the trial */
+    real *t;            /* [n][4] tangent and 1/length of the trial's edges */
+    real *g;            /* [n][RGI_NG] strain gradients of the trial */
+    real *grad, *dy;    /* [n][RGI_NU] gradient; Newton increment */
+    real *tension;      /* [n] of edges, to which the last move would lead if their lengths were linear [N] */
+    real *hess;         /* [n][RGI_NH] Hessian blocks, then their factor */
 } rgi_rod;
 
 /* reals for n nodes: of the state, which lasts from step to step, and of what a step works on. A GPU keeps
  * the latter, which is read and written many times a step, on its multiprocessor. */
-RG_FN int rgi_rod_state_reals(int n) { return n * (3 * 5 + 2 * RGI_NS + 2 * 2); }
+RG_FN int rgi_rod_state_reals(int n) { return n * (RGI_STATE_REALS + RGI_STATE_PAIRS); }
 RG_FN int rgi_rod_step_reals(int n) { return n * (RGI_NW + 2 + 3 * 5 + RGI_NS + 4 + RGI_NG + 2 * RGI_NU + RGI_NH); }
 RG_FN int rgi_rod_reals(int n) { return rgi_rod_state_reals(n) + rgi_rod_step_reals(n); }
 
@@ -51,15 +53,17 @@ RG_FN int rgi_rod_reals(int n) { return rgi_rod_state_reals(n) + rgi_rod_step_re
 RG_FN void rgi_rod_bind_state(rgi_rod *rod, real *p)
 {
     const int n = rod->n;
-    rod->x = p;
-    rod->v = p + 3 * n;
-    rod->xp = p + 6 * n;
-    rod->vp = p + 9 * n;
-    rod->m1 = p + 12 * n;
-    rod->s = p + 15 * n;
-    rod->sp = p + 19 * n;
-    rod->z = p + 23 * n;
-    rod->zp = p + 25 * n;
+#define RGI_BIND(name, past, reals)                                                                                    \
+    rod->name = p;                                                                                                     \
+    rod->past = p + (reals)*n;                                                                                         \
+    p += 2 * (reals)*n;
+    RGI_STATE_LIST(RGI_BIND)
+#undef RGI_BIND
+#define RGI_BIND(name, reals)                                                                                          \
+    rod->name = p;                                                                                                     \
+    p += (reals)*n;
+    RGI_STATE_NOW_LIST(RGI_BIND)
+#undef RGI_BIND
 }
 RG_FN void rgi_rod_bind_step(rgi_rod *rod, real *p)
 {

@@ -11,15 +11,13 @@
 
 #include "implicit.h"
 
-/* one direction's state, or a cotangent of the state, by node */
+/* one direction's state, or a cotangent of the state, by node: x, v, s, z, the one before, xp, vp, sp, zp (state.h) */
 typedef struct rgi_tangent {
-    real *x, *v, *xp, *vp; /* [n][3] */
-    real *s, *sp;          /* [n][RGI_NS] */
-    real *z, *zp;          /* [n][2] */
-    real *theta;           /* [n] turn of the directors at the current state */
+#define RGI_MEMBER(name, past, reals) real *name, *past;
+    RGI_STATE_LIST(RGI_MEMBER)
+#undef RGI_MEMBER
+    real *theta; /* [n] turn of the directors at the current state */
 } rgi_tangent;
-
-enum { RGI_NT = 25 }; /* reals of a direction per node */
 
 /* A step writes the new state over the one before the last, and the two change places: `odd` after an odd
  * number of steps. */
@@ -27,15 +25,13 @@ RG_FN rgi_tangent rgi_tangent_at(real *p, int n, int odd)
 {
     const int now = odd ? 1 : 0, before = 1 - now;
     rgi_tangent t;
-    t.x = p + 6 * n * now;
-    t.xp = p + 6 * n * before;
-    t.v = t.x + 3 * n;
-    t.vp = t.xp + 3 * n;
-    t.s = p + 12 * n + 4 * n * now;
-    t.sp = p + 12 * n + 4 * n * before;
-    t.z = p + 20 * n + 2 * n * now;
-    t.zp = p + 20 * n + 2 * n * before;
-    t.theta = p + 24 * n;
+#define RGI_AT(name, past, reals)                                                                                      \
+    t.name = p + (reals)*n * now;                                                                                      \
+    t.past = p + (reals)*n * before;                                                                                   \
+    p += 2 * (reals)*n;
+    RGI_STATE_LIST(RGI_AT)
+#undef RGI_AT
+    t.theta = p;
     return t;
 }
 
