@@ -19,11 +19,8 @@ from rodgrad import _library as c
 from rodgrad._library import FIELDS, RodgradError
 
 # one rod's status, rg_rod_status: flag (0: fine; rod_flag_text), the first bad step, Newton's iterations, ...
-ROD_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("iterations", "i4"), ("worst_iterations", "i4"),
-                       ("worst_increment_m", "f8"), ("vertex", "i4"), ("unstable", "i4"), ("worst_twist_rad", "f8"),
-                       ("worst_turn_rad", "f8"), ("stable_step_s", "f8"), ("worst_twist_step", "i4"),
-                       ("worst_turn_step", "i4")], align=True)
-ADJOINT_STATUS = np.dtype([("flag", "i4"), ("step", "i4"), ("vertex", "i4")], align=True)
+ROD_STATUS = np.dtype(c.RodStatus)
+ADJOINT_STATUS = np.dtype(c.AdjointStatus)
 
 _MOST_BYTES = ctypes.c_size_t(-1).value - 1
 
@@ -318,7 +315,7 @@ class Batch:
                     raise RodgradError(f"{name} is missing; it needs shape {shape}.")
                 value = np.zeros(shape)
             arrays[name] = _array(name, value, shape, keep=self._adjoint)
-        return arrays, c.Inputs(*[_address(arrays.get(n)) for n, _ in c.Inputs._fields_])
+        return arrays, self._fill(c.Inputs, arrays)
 
     def forward(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
                 outputs: Sequence[str] = ("x",)) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -332,8 +329,8 @@ class Batch:
                                                 force=force))
         out = {name: np.zeros(shapes[name]) for name in outputs}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
-        c.call("rg_batch_forward", self._pointer(), byref(inputs),
-               byref(c.Outputs(*[_address(out.get(n)) for n, _ in c.Outputs._fields_])), _address(statuses))
+        c.call("rg_batch_forward", self._pointer(), byref(inputs), byref(self._fill(c.Outputs, out)),
+               _address(statuses))
         self._inputs = arrays
         return out, statuses
 
@@ -355,9 +352,7 @@ class Batch:
         along = {name: np.zeros(turn_shapes[name]) for name in turns}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
         c.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(self._fill(c.Tangents, direction)),
-               byref(c.Outputs(*[_address(out.get(n)) for n, _ in c.Outputs._fields_])),
-               byref(c.TurnOutputs(*[_address(along.get(n)) for n, _ in c.TurnOutputs._fields_])),
-               _address(statuses))
+               byref(self._fill(c.Outputs, out)), byref(self._fill(c.TurnOutputs, along)), _address(statuses))
         self._inputs = arrays
         return out, along, statuses
 
@@ -388,7 +383,7 @@ class Batch:
         asked = self._fill(c.Gradients, gradients)
         asked.growth_every = growth_every
         statuses = np.zeros(self.n_rods, ADJOINT_STATUS)
-        c.call("rg_batch_adjoint", self._pointer(), byref(self._fill(c.TurnOutputs, bars)), byref(asked),
+        c.call("rg_batch_adjoint", self._pointer(), byref(self._fill(c.Cotangents, bars)), byref(asked),
                _address(statuses))
         return gradients, statuses
 

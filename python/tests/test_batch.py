@@ -1,10 +1,13 @@
 """Models and batches: values against free fall and statics, gradients against central differences and against
-each other, errors, lifetimes, and the search for the library. Run with
+each other, errors, lifetimes, the search for the library and its description of its structs. Run with
     RODGRAD_LIBRARY=build/release/librodgrad.so PYTHONPATH=python python3 -m unittest discover -s python/tests
 """
 
+import ctypes
 import gc
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -419,20 +422,97 @@ class Library(unittest.TestCase):
         compiler = shutil.which("cc")
         if compiler is None:
             self.skipTest("no C compiler")
+        layout = _library.lib.rg_layout_text().decode()
+        text = "const char *rg_{}(void) {{ return {}; }}\n"
+        version = text.format("version", json.dumps(rodgrad.__version__))
+        without = layout.replace("  carry_on int", "  carried_on int")
         with tempfile.TemporaryDirectory() as folder:
             other, source = Path(folder, "other.so"), Path(folder, "other.c")
-            # all functions, and default options whose size is one that only another version has
-            names = [n for n in _library._FUNCTIONS if n not in _library._DEFAULTS]
-            sized = "".join(f"struct opts rg_{k}_opts_default(void) {{ return (struct opts){{{n}, {n}}}; }}\n"
-                            for k, n in (("batch", 4000), ("context", 48)))
-            source.write_text("struct opts { unsigned long size, inner; char rest[3984]; };\n" + sized
-                              + "".join(f"void *{n}(int i) {{ (void)i; return 0; }}\n" for n in names))
-            subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
-            self.assertRegex(self.start(str(other)),
-                             "rg_batch_opts_default have 4000 bytes there and [0-9]+ here")
-            source.write_text("int nothing;\n")
-            subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
-            self.assertRegex(self.start(str(other)), "it has no rg_")
+            for code, why in (
+                    ("int nothing;\n", "it has no rg_version"),
+                    (text.format("version", '"0.0.1"'), "it is of version 0.0.1"),
+                    (version, "it has no rg_layout_text"),
+                    (version + text.format("layout_text", json.dumps(without)),
+                     "its rg_batch_opts has no member carry_on"),
+                    (version + text.format("layout_text", json.dumps(layout)), "it has no rg_batch_opts_default")):
+                source.write_text(code)
+                subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
+                self.assertEqual(self.start(str(other)), "rodgrad._library.RodgradError: " + self.refusal(other, why))
+
+    @staticmethod
+    def refusal(path, why: str) -> str:
+        return (f"The library {path} does not fit the Python layer of rodgrad {rodgrad.__version__}: {why}; build "
+                "both from the same sources.")
+
+    def test_layout(self):
+        layout = _library.lib.rg_layout_text().decode()
+        structures, statuses, locations = _library._read_layout(layout)
+        self.assertEqual(set(structures), set(_library._USED))
+        self.assertEqual((statuses[0], statuses[1], statuses[8]), ("ok", "argument", "not_converged"))
+        self.assertEqual(set(locations.values()), {f.location for f in rodgrad.FIELDS})
+        opts = _library.default_opts(_library.BatchOpts)
+        for o, structure in ((opts, _library.BatchOpts), (opts.rollout, _library.RolloutOpts),
+                             (_library.default_opts(_library.ContextOpts), _library.ContextOpts)):
+            self.assertEqual(o.struct_size, ctypes.sizeof(structure))
+        self.assertEqual((opts.dt_s, opts.rollout.gravity[:]), (0.01, [0.0, 0.0, -9.81]))
+        self.assertEqual(len(_library.Tangents().fields), len(rodgrad.FIELDS))
+        # a struct may be longer, and one that this layer does not use may be missing
+        at = layout.index("struct rg_moduli")
+        other = layout[:at] + layout[layout.index("enum "):]
+        other = other.replace("struct rg_adjoint_status 12\n", "struct rg_adjoint_status 20\n")
+        other = other.replace("  vertex int 8\n", "  vertex int 8\n  cause int 12 2\n")
+        structures, _, _ = _library._read_layout(other)
+        self.assertEqual(ctypes.sizeof(structures["rg_adjoint_status"]), 20)
+
+    def test_other_layouts(self):
+        layout = _library.lib.rg_layout_text().decode()
+        # what is replaced, by what, what is said then
+        for old, new, why in (
+                (r"  dt_s double \d+\n(?=  n_frames size_t \d+\n  adjoint)", "",
+                 r"rg_batch_opts\.n_frames is at byte \d+ there and at \d+ here"),
+                (r"  carry_on int \d+\n", "", "its rg_batch_opts has no member carry_on"),
+                (r"  growth pointer", "  size pointer", "its rg_batch_gradients has no member growth"),
+                (r"  substeps int", "  substeps size_t",
+                 r"rg_rollout_opts\.substeps is at byte \d+ there and at \d+ here"),
+                (r"  clamp_m pointer", "  clamp_m double",
+                 r"rg_batch_inputs\.clamp_m is of type double there and pointer here"),
+                (r"  clamp_m pointer", "  clamp_m float",
+                 r"rg_batch_inputs\.clamp_m is of type float, which is unknown here"),
+                (r"  gravity double (\d+) 3", r"  gravity double \1 4",
+                 r"rg_rollout_opts\.threads is at byte \d+ there and at \d+ here"),
+                (r"  text char 16 768", "  text char 16", "rg_error has 784 bytes there and 24 here"),
+                (r"  text char 16 768", "  text double 16 96",
+                 r"rg_error\.text is of type double\[96\] there and char\[\] here"),
+                (r"struct rg_batch_plan \d+", "struct rg_batch_plan 8",
+                 r"rg_batch_plan has 8 bytes there and \d+ here"),
+                (r"struct rg_batch_plan ", "struct rg_batch_plans ", "it has no struct rg_batch_plan"),
+                (r"struct rg_rollout_opts ", "struct rg_options ", "it has no struct rg_rollout_opts"),
+                (r"enum rg_status\n", "enum rg_states\n", "it has no enum rg_status"),
+                (r"  RG_OK 0\n", "  RG_OK zero\n", "the line '  RG_OK zero' of its rg_layout_text cannot be read"),
+                (r"^struct rg_error 784\n", "", "the line '  status int 0' of its rg_layout_text cannot be read"),
+                (r"struct rg_recording \d+", "\n", "the line '' of its rg_layout_text cannot be read")):
+            with self.subTest(old=old, new=new):
+                doctored = re.sub(old, new, layout)
+                self.assertNotEqual(doctored, layout)
+                with self.assertRaises(RodgradError) as caught:
+                    _library._read_layout(doctored)
+                self.assertEqual(caught.exception.status, "library")
+                prefix, suffix = self.refusal(_library.library_path, "|").split("|")
+                said = str(caught.exception)
+                self.assertTrue(said.startswith(prefix) and said.endswith(suffix), said)
+                self.assertRegex(said[len(prefix):-len(suffix)], f"^({why})$")
+        with self.assertRaisesRegex(RodgradError, "it has no struct rg_error"):
+            _library._read_layout("")
+
+    def test_missing_members(self):
+        # every member that this layer uses
+        layout = _library.lib.rg_layout_text().decode()
+        for struct, used in _library._USED.items():
+            for member in " ".join(used.values()).split():
+                renamed = re.sub(rf"(struct {struct} \d+\n(?:  .*\n)*?  ){member} ", r"\1other ", layout)
+                self.assertNotEqual(renamed, layout, f"{struct}.{member}")
+                with self.assertRaisesRegex(RodgradError, f"its {struct} has no member {member};"):
+                    _library._read_layout(renamed)
 
     def test_version(self):
         header = (ROOT / "include/rodgrad/version.h").read_text()
