@@ -110,7 +110,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
     const int n = pack->n;
     rgi_rod *rod = &run->rod;
     rgi_tangent d = rgi_tangent_at(run->bar, n, 0);
-    rgi_input_bar in = {pack->want_coef ? pack->coef_bar : 0, 0, 0};
+    rgi_input_bar in = {pack->want_coef ? pack->coef_bar : 0, 0, 0, 0};
     if (pack->drive_x_bar.data || pack->drive_turn_bar.data) in.y = run->din_y;
     if (pack->force_bar.data) in.f = run->din_f;
     rgi_state_load(run, before, now);
@@ -118,6 +118,12 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
         rgi_run_set_trial(run, after + RGI_AT_x * n, after + RGI_AT_m1 * n);
         rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
+        if (pack->tension_bar.data) {
+            RG_TEAM_FOR(i, 0, n)
+                run->tension[i] =
+                    i < n - 1 ? rgi_get(&pack->tension_bar, pack->rods, s / pack->substeps, i) : rg_set1(0.0);
+            in.tension = run->tension;
+        }
         rgi_run_set_alive(run, rgi_state_alive(now, n));
     }
     rgi_reverse_growth(run, pack, s + 1);

@@ -155,6 +155,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
     rgi_put_many(&pack->out_x, rods, f, 3 * n, rod->x);
     rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
+    RG_TEAM_FOR(i, 0, pack->out_tension.data ? n - 1 : 0)
+        rgi_put(&pack->out_tension, rods, f, i, rg_select(run->alive, rgi_edge_tension(rod, i), rg_set1(0.0)));
     RG_TEAM_FOR(k, 0, pack->markers || pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
@@ -179,6 +181,8 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
+        RG_TEAM_FOR(i, 0, pack->out_dtension.data ? n - 1 : 0)
+            rgi_put(&pack->out_dtension, rods, f, i, rg_select(run->alive, run->tension[i], rg_set1(0.0)));
         RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0) {
             real at[3];
             const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
@@ -369,7 +373,7 @@ RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_kernel_pack *pack,
 RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int q, const int count,
                               rgi_input_tangent in, real *scratch)
 {
-    const rgi_input_tangent none = {0, 0};
+    const rgi_input_tangent none = {0, 0, 0};
     rgi_course courses[RGI_BESIDE];
     for (int k = 0; k < count; k++) courses[k] = rgi_run_course(run, pack, q + k);
     rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in, scratch);
@@ -388,7 +392,7 @@ RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_kernel_pack *pack, int
 RG_FN void rgi_run_tangents(rgi_run *run, const rgi_kernel_pack *pack, rgi_input_tangent in)
 {
     const int p = pack->n_directions;
-    const rgi_input_tangent none = {0, 0};
+    const rgi_input_tangent none = {0, 0, 0};
     if (RGI_DEFORM(pack)) {
         for (int q = 0; q < p; q++) {
             rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, rgi_run_course(run, pack, q),

@@ -96,6 +96,7 @@ typedef struct rgi_run {
     int odd;             /* of them (rgi_tangent_at) */
     real *bar;           /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;   /* [n][4] scratch of one direction */
+    real *tension;       /* [n] changes, or cotangents, of the edges' tensions; NULL where nobody asks for them */
     real *side;          /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
     real *jac;           /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
     real *residual;      /* [2][3 n_free]: weight times residual, sqrt(weight) */
@@ -125,6 +126,11 @@ RG_FN int rgi_run_needs_full(const rgi_kernel_pack *pack)
     return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data || pack->drive_turn_bar.data;
 }
 
+RG_FN int rgi_run_needs_tension(const rgi_kernel_pack *pack)
+{
+    return pack->out_dtension.data != 0 || pack->tension_bar.data != 0;
+}
+
 /* reals that a step works on: what a GPU keeps on its multiprocessor */
 RG_FN size_t rgi_run_step_reals(const rgi_kernel_pack *pack)
 {
@@ -152,7 +158,8 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
                             q ? sides * RGI_JVP_SCRATCH * n : 0,
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             2 * rows,
-                            2};
+                            2,
+                            rgi_run_needs_tension(pack) ? n : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -171,6 +178,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
     run->jac = p + at[9];
     run->residual = p + at[10];
     run->spare_offset = p + at[11];
+    run->tension = rgi_run_needs_tension(pack) ? p + at[12] : 0;
     return used;
 }
 
@@ -324,7 +332,7 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 /* changes of these inputs in direction 0 */
 RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
-    rgi_input_tangent in = {0, 0};
+    rgi_input_tangent in = {0, 0, 0};
     RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++)
             run->din_y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
@@ -334,6 +342,7 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *p
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;
+    if (pack->out_dtension.data) in.tension = run->tension;
     return in;
 }
 

@@ -162,7 +162,7 @@ static void probe_tangent(probe_bench *b, const probe_job *job, const rg_scalar 
     values[n * RGI_NC] = rg_set1(1.0);
     probe_get(in_y, din, size, at, RGI_NU * n);
     probe_get(in_f, din, size, at + RGI_NU * n, 3 * n);
-    const rgi_input_tangent in = {in_y, in_f};
+    const rgi_input_tangent in = {in_y, in_f, NULL};
     const rgi_course course = {d, entries, values, n * RGI_NC + 1};
     rgi_deform_jvp(&b->rod, &b->step, &b->work, b->alive, course, in, stress, dy);
 }
@@ -198,7 +198,7 @@ void PROBE(run)(const probe_job *job, const rg_scalar *in, rg_scalar *out, const
     if (din) probe_put(d, dout, n * RGI_NT, 0, n * RGI_NT);
     if (bar) {
         real coef[PROBE_NODES * RGI_NC], in_y[RGI_NU * PROBE_NODES], in_f[3 * PROBE_NODES];
-        const rgi_input_bar to = {coef, in_y, in_f};
+        const rgi_input_bar to = {coef, in_y, in_f, NULL};
         for (int i = 0; i < n * RGI_NC; i++) coef[i] = rg_set1(0.0);
         probe_get(d, bar, n * RGI_NT, 0, n * RGI_NT);
         for (int s = job->steps - 1; s >= 0; s--) {

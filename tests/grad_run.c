@@ -11,15 +11,18 @@
 #include "grad_scene.h"
 #include "probe_random.h"
 
+enum { PARTS = 6 };
+
 static size_t of_frame(const grad_scene *s, int part)
 {
-    const size_t sizes[5] = {3 * s->vertices, 3 * s->vertices, 3 * s->vertices - 3, s->vertices - 1, 3 * s->markers};
+    const size_t edges = s->vertices - 1, tensions = s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : edges;
+    const size_t sizes[PARTS] = {3 * s->vertices, 3 * s->vertices, 3 * edges, edges, 3 * s->markers, tensions};
     return sizes[part];
 }
 
 static double *part_of(const grad_outputs *out, int part)
 {
-    double *const parts[5] = {out->x, out->v, out->m, out->turn, out->markers};
+    double *const parts[PARTS] = {out->x, out->v, out->m, out->turn, out->markers, out->tension};
     return parts[part];
 }
 
@@ -28,15 +31,16 @@ grad_outputs grad_outputs_zero(grad_scene *s)
     const size_t all = s->rods * s->opts.n_frames;
     grad_outputs out = {grad_alloc(s, all * of_frame(s, 0)), grad_alloc(s, all * of_frame(s, 1)),
                         grad_alloc(s, all * of_frame(s, 2)), grad_alloc(s, all * of_frame(s, 3)),
-                        grad_alloc(s, all * of_frame(s, 4))};
+                        grad_alloc(s, all * of_frame(s, 4)), NULL};
+    if (of_frame(s, 5)) out.tension = grad_alloc(s, all * of_frame(s, 5));
     return out;
 }
 
 grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
 {
-    static const double sizes[5] = {1.0, 0.05, 0.0, 0.05, 1.0};
+    static const double sizes[PARTS] = {1.0, 0.05, 0.0, 0.05, 1.0, 1e-3};
     grad_outputs out = grad_outputs_zero(s);
-    for (int part = 0; part < 5; part++)
+    for (int part = 0; part < PARTS; part++)
         for (size_t i = 0; i < s->rods * s->opts.n_frames * of_frame(s, part); i++)
             part_of(&out, part)[i] = sizes[part] * random_signed(&seed);
     return out;
@@ -59,13 +63,13 @@ static void all_well(const grad_scene *s, const rg_rod_status *statuses)
 void grad_forward(grad_scene *s, const grad_outputs *out)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    rg_batch_outputs to = {NULL, NULL, NULL, NULL};
+    rg_batch_outputs to = {NULL, NULL, NULL, NULL, NULL};
     rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
     rg_error err = {0};
     assert_non_null(statuses);
     if (!s->batch) grad_scene_open(s);
     if (out) {
-        rg_batch_outputs there = {out->x, out->v, out->m, out->markers};
+        rg_batch_outputs there = {out->x, out->v, out->m, out->markers, out->tension};
         to = there;
     }
     if (rg_batch_forward(s->batch, &in, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
@@ -93,7 +97,7 @@ rg_batch_gradients grad_gradients(const grad_vector *g, int kind)
 
 rg_batch_cotangents grad_cotangents(const grad_outputs *bar)
 {
-    rg_batch_cotangents c = {bar->x, bar->v, bar->turn, bar->markers};
+    rg_batch_cotangents c = {bar->x, bar->v, bar->turn, bar->markers, bar->tension};
     return c;
 }
 
@@ -101,8 +105,8 @@ void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs 
 {
     const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_tangents t = grad_tangents(d, kind);
-    const rg_batch_outputs none = {NULL, NULL, NULL, NULL};
-    const rg_batch_tangent_outputs to = {d_out->x, d_out->v, d_out->turn, d_out->markers};
+    const rg_batch_outputs none = {NULL, NULL, NULL, NULL, NULL};
+    const rg_batch_tangent_outputs to = {d_out->x, d_out->v, d_out->turn, d_out->markers, d_out->tension};
     rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
     rg_error err = {0};
     assert_non_null(statuses);
@@ -130,15 +134,15 @@ void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, 
 void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs *w, double *loss,
                const grad_outputs *bar)
 {
-    static const double bends[5] = {3.0, 0.3, 0.0, 0.0, 3.0}, middle[3] = {0.25, 0.0, 0.9};
+    static const double bends[PARTS] = {3.0, 0.3, 0.0, 0.0, 3.0, 1.0}, middle[3] = {0.25, 0.0, 0.9};
     const size_t n = s->vertices, frames = s->opts.n_frames;
     for (size_t i = 0; i < s->rods; i++) loss[i] = 0.0;
-    for (int part = 0; part < 5; part++) {
+    for (int part = 0; part < PARTS; part++) {
         const size_t row = of_frame(s, part) * frames;
         const double *at = part_of(out, part), *by = part_of(w, part);
         for (size_t i = 0; part != 2 && part != 3 && i < s->rods * row; i++) {
             /* about where rods start, so that what stays does not drown what changes */
-            double off = at[i] - (part == 1 ? 0.0 : middle[i % 3]);
+            double off = at[i] - (part == 1 || part == 5 ? 0.0 : middle[i % 3]);
             loss[i / row] += by[i] * off + 0.5 * bends[part] * fabs(by[i]) * off * off;
             if (bar) part_of(bar, part)[i] = by[i] + bends[part] * fabs(by[i]) * off;
         }
@@ -182,7 +186,7 @@ double grad_vector_dot(const grad_scene *s, const grad_vector *a, const grad_vec
 double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_outputs *b, size_t rod, double *size)
 {
     double sum = 0.0, squares = 0.0;
-    for (int part = 0; part < 5; part++) {
+    for (int part = 0; part < PARTS; part++) {
         const size_t row = of_frame(s, part) * s->opts.n_frames;
         for (size_t i = rod * row; part != 2 && i < (rod + 1) * row; i++) {
             double p = part_of(a, part)[i] * part_of(b, part)[i];
@@ -204,9 +208,9 @@ void grad_vector_copy(const grad_scene *s, const grad_vector *a, size_t i, const
 
 void grad_outputs_copy(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k)
 {
-    for (int part = 0; part < 5; part++) {
+    for (int part = 0; part < PARTS; part++) {
         const size_t n = of_frame(s, part) * s->opts.n_frames;
-        memcpy(part_of(b, part) + k * n, part_of(a, part) + i * n, n * sizeof(double));
+        if (n > 0) memcpy(part_of(b, part) + k * n, part_of(a, part) + i * n, n * sizeof(double));
     }
 }
 
@@ -229,9 +233,9 @@ size_t grad_vector_differ(const grad_scene *s, const grad_vector *a, size_t i, c
 size_t grad_outputs_differ(const grad_scene *s, const grad_outputs *a, size_t i, const grad_outputs *b, size_t k)
 {
     size_t sum = 0;
-    for (int part = 0; part < 5; part++) {
+    for (int part = 0; part < PARTS; part++) {
         const size_t row = of_frame(s, part) * s->opts.n_frames;
-        sum += differ(part_of(a, part) + i * row, part_of(b, part) + k * row, row);
+        if (row > 0) sum += differ(part_of(a, part) + i * row, part_of(b, part) + k * row, row);
     }
     return sum;
 }

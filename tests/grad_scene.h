@@ -52,9 +52,10 @@ typedef struct grad_vector {
     double *of[GRAD_KINDS];
 } grad_vector;
 
-/* of every frame: [rods][frames][vertices][3], turns and directors of edges, markers */
+/* of every frame: [rods][frames][vertices][3], turns and directors of edges, markers, tensions of edges; those are NULL
+ * with the deform stepper, which has none */
 typedef struct grad_outputs {
-    double *x, *v, *m, *turn, *markers;
+    double *x, *v, *m, *turn, *markers, *tension;
 } grad_outputs;
 
 const char *grad_kind_name(int kind);

@@ -71,11 +71,11 @@ static void line(const grad_scene *s, const grad_vector *d, int kind, const doub
     grad_scene *first = grad_scene_moved(s, d, kind, by, 1);
     grad_outputs w = grad_outputs_random(first, weights);
     const size_t frames = s->opts.n_frames, rods = s->rods;
-    const size_t rows[4] = {3 * s->vertices, 3 * s->vertices, s->vertices - 1, 3 * s->markers};
-    double *const to[4] = {all.x, all.v, all.turn, all.markers};
-    const double *const from[4] = {w.x, w.v, w.turn, w.markers};
-    for (int part = 0; part < 4; part++)
-        for (size_t k = 0; k < copies; k++)
+    const size_t rows[5] = {3 * s->vertices, 3 * s->vertices, s->vertices - 1, 3 * s->markers, s->vertices - 1};
+    double *const to[5] = {all.x, all.v, all.turn, all.markers, all.tension};
+    const double *const from[5] = {w.x, w.v, w.turn, w.markers, w.tension};
+    for (int part = 0; part < 5; part++)
+        for (size_t k = 0; to[part] && k < copies; k++)
             memcpy(to[part] + k * rods * frames * rows[part], from[part], rods * frames * rows[part] * sizeof(double));
     moved->opts.adjoint = 0;
     grad_forward(moved, &out);

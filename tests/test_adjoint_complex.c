@@ -77,7 +77,7 @@ static real functional(trial *t, int which, real by)
     const mutation_scene *s = t->scene;
     const rgi_kernel_pack *p = &t->moved.pack;
     real turn0[NODES] = {0.0}, turn[MUTATION_STEPS * NODES] = {0.0}, sum = 0.0;
-    int at[5], q = 0;
+    int at[MUTATION_PARTS + 1], q = 0;
     pack_reals_fill(&t->moved, s->pack);
     while (which >= s->begin[q + 1]) q++;
     const int k = which - s->begin[q];
@@ -91,9 +91,9 @@ static real functional(trial *t, int which, real by)
     const real *status = p->status, *m = pack_reals_in(p->out_m.data);
     if (creal(status[0]) != 0.0) fail_msg("flag %g in step %g", creal(status[0]), creal(status[1]));
     mutation_parts(s, at);
-    const real *parts[4] = {pack_reals_in(p->out_x.data), pack_reals_in(p->out_v.data), NULL,
-                            pack_reals_in(p->out_markers.data)};
-    for (int part = 0; part < 4; part++)
+    const real *parts[MUTATION_PARTS] = {pack_reals_in(p->out_x.data), pack_reals_in(p->out_v.data), NULL,
+                                         pack_reals_in(p->out_markers.data), pack_reals_in(p->out_tension.data)};
+    for (int part = 0; part < MUTATION_PARTS; part++)
         for (int i = at[part]; parts[part] && i < at[part + 1]; i++) sum += s->bar[i] * parts[part][i - at[part]];
     for (int i = 0; i < 3 * (at[3] - at[2]); i++) sum += s->bar[at[2] + i / 3] * t->across[i] * m[i];
     return sum;

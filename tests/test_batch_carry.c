@@ -72,7 +72,7 @@ typedef struct result {
 
 static void run(rg_batch *batch, const rg_batch_inputs *in, result *r)
 {
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers};
+    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
     rg_error err = {0};
     memset(r->status, 0, sizeof r->status);
     if (rg_batch_forward(batch, in, &to, r->status, &err) != RG_OK) fail_msg("%s", err.text);
@@ -250,7 +250,7 @@ static double *ragged_run(grad_scene *const *s, rg_batch *batch, const rg_batch_
     rg_rod_status status[RAGGED];
     rg_error err = {0};
     double *x = grad_alloc(s[0], RAGGED * frames * 3 * s[0]->vertices);
-    const rg_batch_outputs out = {x, NULL, NULL, NULL};
+    const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
     if (rg_batch_forward(batch, in, &out, status, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < RAGGED; i++) assert_int_equal(status[i].flag, RG_ROD_OK);
     return x;
@@ -302,7 +302,7 @@ static void batch_carry_err(void **state)
     grad_outputs out = grad_outputs_zero(s);
     const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_tangents t = grad_tangents(&d, GRAD_ALL);
-    const rg_batch_tangent_outputs to = {out.x, out.v, out.turn, out.markers};
+    const rg_batch_tangent_outputs to = {out.x, out.v, out.turn, out.markers, out.tension};
     const rg_batch_cotangents bar = grad_cotangents(&out);
     const rg_batch_gradients g = grad_gradients(&d, GRAD_ALL);
     rg_batch_opts o = s->opts;

@@ -68,9 +68,9 @@ static result make_result(grad_scene *s)
 static void run(const grad_scene *s, const problem *p, const result *r)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers};
+    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
     const rg_batch_tangents t = grad_tangents(&p->d, GRAD_ALL);
-    const rg_batch_tangent_outputs dto = {r->d_out.x, r->d_out.v, r->d_out.turn, r->d_out.markers};
+    const rg_batch_tangent_outputs dto = {r->d_out.x, r->d_out.v, r->d_out.turn, r->d_out.markers, r->d_out.tension};
     const rg_batch_cotangents c = grad_cotangents(&p->bar);
     rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_error err = {0};
@@ -84,19 +84,20 @@ static void run(const grad_scene *s, const problem *p, const result *r)
 
 /* ---- rows of one rod in arrays of several ---- */
 
-static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 7])
+static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 8])
 {
     const size_t n = s->vertices, own[] = {3 * n, 3 * n, n - 1, 3 * s->clamped, s->held, 3 * n};
     memcpy(sizes, own, sizeof own);
     memcpy(sizes + GRAD_FIELD, s->count + GRAD_FIELD, RG_FIELD_COUNT * sizeof *sizes);
-    /* directors of the start and of clamps; frames: x, v, directors, turns, markers */
-    const size_t more[] = {3 * (n - 1), 3 * s->held, 3 * n, 3 * n, 3 * (n - 1), n - 1, 3 * s->markers};
+    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions */
+    const size_t tensions = s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : n - 1;
+    const size_t more[] = {3 * (n - 1), 3 * s->held, 3 * n, 3 * n, 3 * (n - 1), n - 1, 3 * s->markers, tensions};
     memcpy(sizes + GRAD_KINDS, more, sizeof more);
     return sizes;
 }
 
-enum { START_M = GRAD_KINDS, CLAMP_M, OUT_X, OUT_V, OUT_M, OUT_TURN, OUT_MARKERS, ARRAYS };
-_Static_assert(ARRAYS == GRAD_KINDS + 7, "every array has a size");
+enum { START_M = GRAD_KINDS, CLAMP_M, OUT_X, OUT_V, OUT_M, OUT_TURN, OUT_MARKERS, OUT_TENSION, ARRAYS };
+_Static_assert(ARRAYS == GRAD_KINDS + 8, "every array has a size");
 
 static size_t rows_of(int array)
 {
@@ -139,19 +140,22 @@ static void check_rod(const grad_scene *alone, const double *a, const grad_scene
     }
 }
 
-static double *const *outputs_of(const grad_outputs *o, double *parts[5])
+enum { OUTPUTS = ARRAYS - OUT_X };
+
+static double *const *outputs_of(const grad_outputs *o, double *parts[OUTPUTS])
 {
-    double *const own[5] = {o->x, o->v, o->m, o->turn, o->markers};
+    double *const own[OUTPUTS] = {o->x, o->v, o->m, o->turn, o->markers, o->tension};
     memcpy(parts, own, sizeof own);
     return parts;
 }
 
 static void poison_outputs(const grad_scene *s, const grad_outputs *o)
 {
-    double *parts[5];
+    double *parts[OUTPUTS];
     size_t all[ARRAYS];
-    for (int k = 0; k < 5; k++)
-        memset(outputs_of(o, parts)[k], POISON, s->rods * FRAMES * counts(s, all)[OUT_X + k] * sizeof(double));
+    for (int k = 0; k < OUTPUTS; k++)
+        if (outputs_of(o, parts)[k])
+            memset(parts[k], POISON, s->rods * FRAMES * counts(s, all)[OUT_X + k] * sizeof(double));
 }
 
 static void poison_vector(const grad_scene *s, const grad_vector *v)
@@ -242,12 +246,12 @@ static bench make(int stepper, size_t budget, const rod *rods, size_t n)
     poison_outputs(b.wide, &b.all.bar);
     for (size_t i = 0; i < n; i++) {
         const int k = rods[i].shape;
-        double *from[5], *to[5];
+        double *from[OUTPUTS], *to[OUTPUTS];
         for (int kind = 0; kind < GRAD_KINDS; kind++)
             widen(b.narrow[k], b.of[k].d.of[kind], rods[i].index, b.wide, b.all.d.of[kind], i, kind);
         outputs_of(&b.of[k].bar, from);
         outputs_of(&b.all.bar, to);
-        for (int part = 0; part < 5; part++)
+        for (int part = 0; part < OUTPUTS; part++)
             widen(b.narrow[k], from[part], rods[i].index, b.wide, to[part], i, OUT_X + part);
     }
     open_wide(b.wide, &b);
@@ -271,8 +275,8 @@ static void check_alone(const bench *b, const result *r, size_t i)
     grad_outputs_copy(s, &b->of[which->shape].bar, which->index, &p.bar, 0);
     result own = make_result(s);
     run(s, &p, &own);
-    double *a[5], *c[5];
-    for (int part = 0; part < 5; part++) {
+    double *a[OUTPUTS], *c[OUTPUTS];
+    for (int part = 0; part < OUTPUTS; part++) {
         outputs_of(&own.out, a);
         outputs_of(&r->out, c);
         if (OUT_X + part != OUT_TURN) check_rod(s, a[part], b->wide, c[part], i, OUT_X + part, "an output");

@@ -210,12 +210,13 @@ static void rollout_device_memory_bitwise(void **state)
                                         COPY(s->force, s->rods * s->count[GRAD_FORCE])};
             const rg_batch_outputs out = {COPY(there.out.x, all * 3 * n), COPY(there.out.v, all * 3 * n),
                                           COPY(there.out.m, all * 3 * (n - 1)),
-                                          COPY(there.out.markers, all * 3 * s->markers)};
+                                          COPY(there.out.markers, all * 3 * s->markers), NULL};
             const rg_batch_tangent_outputs d_out = {COPY(there.d_out.x, all * 3 * n), COPY(there.d_out.v, all * 3 * n),
                                                     COPY(there.d_out.turn, all * (n - 1)),
-                                                    COPY(there.d_out.markers, all * 3 * s->markers)};
+                                                    COPY(there.d_out.markers, all * 3 * s->markers), NULL};
             const rg_batch_cotangents b = {COPY(bar.x, all * 3 * n), COPY(bar.v, all * 3 * n),
-                                           COPY(bar.turn, all * (n - 1)), COPY(bar.markers, all * 3 * s->markers)};
+                                           COPY(bar.turn, all * (n - 1)), COPY(bar.markers, all * 3 * s->markers),
+                                           NULL};
 #undef COPY
             grad_vector d_there, g_there;
             for (int k = 0; k < GRAD_KINDS; k++) {
@@ -266,7 +267,7 @@ static void rollout_carry_on_bitwise(void **state)
             double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
             const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force};
-            const rg_batch_outputs out = {x, NULL, NULL, NULL};
+            const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
             rg_error err = {0};
             for (size_t run = 0; run < 3; run++) {
                 /* the third has the first one's inputs; but rod 1 goes on from the end */

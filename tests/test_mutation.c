@@ -53,7 +53,7 @@ typedef struct trial {
 /* where coordinate c of an observed marker is in the outputs */
 static int marker_at(const mutation_scene *s, int frame, int k, int c)
 {
-    int begin[5];
+    int begin[MUTATION_PARTS + 1];
     mutation_parts(s, begin);
     return begin[3] + 3 * (frame * s->n + s->free_markers[k]) + c;
 }
@@ -149,8 +149,8 @@ static double step_difference(trial *t, int s)
     const rgi_kernel_pack *pack = &one;
     const int n = pack->n, term = flipped;
     const size_t size = (size_t)RGI_STATE_REALS * (size_t)n + 1;
-    const rgi_input_tangent none = {NULL, NULL};
-    const rgi_input_bar nothing = {NULL, NULL, NULL};
+    const rgi_input_tangent none = {NULL, NULL, NULL};
+    const rgi_input_bar nothing = {NULL, NULL, NULL, NULL};
     double v[MUTATION_NODES * RGI_NT], w[MUTATION_NODES * RGI_NT];
     double scratch[RGI_BESIDE * MUTATION_NODES * RGI_JVP_SCRATCH] = {0.0};
     double left = 0.0, right = 0.0, sum = 0.0;

@@ -56,7 +56,10 @@ static void check_batch(int stepper, grad_grip grip)
     const size_t n = net_ways(on);
     grad_scene *s = grad_scene_sized(stepper, grip, 3, 5, 2, 6, 2, 0x6e37 + (uint64_t)grip);
     const grad_vector d = grad_vector_random(s, 2);
-    const grad_outputs bar = grad_outputs_random(s, 3);
+    grad_outputs bar = grad_outputs_random(s, 3), pull = grad_outputs_zero(s);
+    /* the tensions' share apart */
+    pull.tension = bar.tension;
+    bar.tension = NULL;
     char at[NET_NAME / 2];
     snprintf(at, sizeof at, "%s, held at %s", grad_stepper_name(stepper), grad_grip_name(grip));
     if (!net_matches(hash_inputs(s, &d, &bar), "", "inputs: %s", at)) {
@@ -82,6 +85,12 @@ static void check_batch(int stepper, grad_grip grip)
                 net_check(hash_outputs(s, &out), isa, "%s, %s, %s: states", at, net_reals[real], on[k].class);
                 net_check(hash_outputs(s, &d_out), isa, "%s, %s, %s: tangents", at, net_reals[real], on[k].class);
                 net_check(hash_vector(s, &g), isa, "%s, %s, %s: gradients", at, net_reals[real], on[k].class);
+                if (!out.tension) continue;
+                grad_adjoint(s, &pull, &g, GRAD_ALL);
+                const size_t edges = s->rods * s->opts.n_frames * (s->vertices - 1);
+                const uint64_t tension = net_hash(NET_BEGIN, out.tension, edges);
+                net_check(net_hash(tension, d_out.tension, edges) ^ hash_vector(s, &g), isa, "%s, %s, %s: tension", at,
+                          net_reals[real], on[k].class);
             }
         }
     grad_scene_free(s);

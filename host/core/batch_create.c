@@ -87,7 +87,7 @@ static void thread_doubles(rg_batch *b)
         j.n_directions = 1;
         j.n_free = 0;
         j.plan = &b->plan;
-        j.ddrive_x.data = j.force.data = &any;
+        j.ddrive_x.data = j.force.data = j.out_dtension.data = &any;
         j.carried = b->opts.carry_on ? &any : NULL;
         const size_t own = (b->cpu->workspace(&j) + 7) / 8 * 8;
         if (own > b->work_doubles) b->work_doubles = own;

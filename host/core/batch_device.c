@@ -126,7 +126,7 @@ rg_status rgi_batch_device_create(rg_batch *b, rg_error *err)
     for (size_t i = 1; i < b->n_rods; i++)
         if (b->packs[i].n > o.most.n) o.most = b->packs[i];
     o.most.n_directions = 1;
-    o.most.force.data = o.most.ddrive_x.data = &any;
+    o.most.force.data = o.most.ddrive_x.data = o.most.out_dtension.data = &any;
     const rgi_pack **packs = malloc(b->n_rods * sizeof *packs);
     if (!packs) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods", b->n_rods);
     for (size_t i = 0; i < b->n_rods; i++) packs[i] = &b->packs[i];

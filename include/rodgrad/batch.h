@@ -120,13 +120,15 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
     double *x, *v;                /* [n_rods][F][V][3] */
     double *m;                    /* [n_rods][F][E][3] */
     double *markers;              /* [n_rods][F][M][3] */
+    double *tension;              /* [n_rods][F][E] force in each edge, elastic and viscous [N], 0 of a rod that failed;
+                                     of the implicit stepper alone: the deform stepper keeps lengths by projection */
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
- * RG_ERR_ARGUMENT (a missing array), RG_ERR_VALUE (coincident vertices at the start, a director of m0 or clamp_m that
- * is not a unit vector across its edge: the sentence names rod, step and edge); nothing is written then. A prescribed
- * value that is not finite ends its rod at its step. */
+ * RG_ERR_ARGUMENT (a missing array, tension with the deform stepper), RG_ERR_VALUE (coincident vertices at the start, a
+ * director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod, step and edge); nothing
+ * is written then. A prescribed value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 
@@ -148,6 +150,7 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *x, *v;
     double *turn; /* [n_rods][F][E] */
     double *markers;
+    double *tension;
 } rg_batch_tangent_outputs;
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
@@ -161,6 +164,7 @@ typedef struct rg_batch_cotangents {
     const double *x, *v;
     const double *turn; /* [n_rods][F][E] */
     const double *markers;
+    const double *tension;
 } rg_batch_cotangents;
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */

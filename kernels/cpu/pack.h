@@ -140,6 +140,7 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_v, FRAMES, 3 * b->vertices, outputs, v, out_v)                                                               \
     X(out_m, FRAMES, 3 * (b->vertices - 1), outputs, m, out_m)                                                         \
     X(out_markers, FRAMES, 3 * b->markers, outputs, markers, out_markers)                                              \
+    X(out_tension, FRAMES, b->vertices - 1, outputs, tension, out_tension)                                             \
     X(ddrive_x, STEPS, 3 * b->clamped, tangents, clamp_x, ddrive_x)                                                    \
     X(ddrive_turn, STEPS, b->held, tangents, clamp_turn, ddrive_turn)                                                  \
     X(dforce, STEPS, 3 * b->vertices, tangents, force, dforce)                                                         \
@@ -147,10 +148,12 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_dv, FRAMES, 3 * b->vertices, tangent_outputs, v, out_dv)                                                     \
     X(out_dturn, FRAMES, b->vertices - 1, tangent_outputs, turn, out_dturn)                                            \
     X(out_dmarkers, FRAMES, 3 * b->markers, tangent_outputs, markers, out_dmarkers)                                    \
+    X(out_dtension, FRAMES, b->vertices - 1, tangent_outputs, tension, out_dtension)                                   \
     X(x_bar, FRAMES, 3 * b->vertices, cotangents, x, out_dx)                                                           \
     X(v_bar, FRAMES, 3 * b->vertices, cotangents, v, out_dv)                                                           \
     X(turn_bar, FRAMES, b->vertices - 1, cotangents, turn, out_dturn)                                                  \
     X(markers_bar, FRAMES, 3 * b->markers, cotangents, markers, out_dmarkers)                                          \
+    X(tension_bar, FRAMES, b->vertices - 1, cotangents, tension, out_dtension)                                         \
     X(drive_x_bar, STEPS, 3 * b->clamped, gradients, clamp_x, ddrive_x)                                                \
     X(drive_turn_bar, STEPS, b->held, gradients, clamp_turn, ddrive_turn)                                              \
     X(force_bar, STEPS, 3 * b->vertices, gradients, force, dforce)                                                     \

@@ -101,6 +101,13 @@ RG_FN void rgi_edges(rgi_rod *rod, const real *x)
     RG_TEAM_SYNC();
 }
 
+/* the force in edge i of length sy [N]: elastic, and viscous where the step has a past */
+RG_FN real rgi_edge_tension(const rgi_rod *rod, int i)
+{
+    const real *w = rod->w + RGI_NW * i;
+    return rg_fms(w[RGI_SL], rod->sy[RGI_NS * i], w[RGI_BL]);
+}
+
 /* joint i of the edges in rod->t with directors m1 [n][3] */
 RG_FN rgi_joint rgi_rod_joint(const rgi_rod *rod, const real *m1, int i)
 {

@@ -13,17 +13,19 @@
 
 #include "stress.h"
 
-/* changes of what a step takes beside the state and the coefficients; NULL for none */
+/* changes of what a step takes, next to the state and the coefficients, and of what it puts out; NULL for none */
 typedef struct rgi_input_tangent {
     const real *y; /* [n][RGI_NU] of prescribed positions and directors, 0 elsewhere */
     const real *f; /* [n][3] of external forces [N] */
+    real *tension; /* [n] where changes of the edges' tensions go [N] */
 } rgi_input_tangent;
 
-/* cotangents of what a step takes beside the state; NULL where not asked for */
+/* cotangents of what a step takes next to the state, and of what it puts out; NULL where not asked for, or zero */
 typedef struct rgi_input_bar {
-    real *coef; /* [n][RGI_NC] added to */
-    real *y;    /* [n][RGI_NU] written, prescribed unknowns only */
-    real *f;    /* [n][3] written */
+    real *coef;          /* [n][RGI_NC] added to */
+    real *y;             /* [n][RGI_NU] written, prescribed unknowns only */
+    real *f;             /* [n][3] written */
+    const real *tension; /* [n] given: of the edges' tensions */
 } rgi_input_bar;
 
 RG_FN void rgi_mask_fixed_node(const rgi_rod *rod, int i, real *y)
@@ -62,6 +64,26 @@ RG_FN void rgi_course_clear(const rgi_rod *rod, rgi_course course, real *changes
     for (int e = 0; e < course.n_entries; e++)
         for (int c = 0; course.entries[e].node < rod->n && c < RGI_CHANGES; c++)
             changes[RGI_CHANGES * course.entries[e].node + c] = rg_set1(0.0);
+}
+
+/* The tension of edge i, K l - b, moves by its length's change ds and by the past; and by coefficients among the
+ * entries, which add to tension [n]. The past is still that before the step. */
+RG_FN real rgi_tension_jvp(const rgi_rod *rod, const rgi_step *step, rgi_keeping keeping, int i, rgi_tangent d, real ds)
+{
+    real w[RGI_NS];
+    rgi_history_jvp(keeping, step, i, d, w);
+    return rg_fma(rod->w[RGI_NW * i + RGI_SL], ds, w[0]);
+}
+RG_FN void rgi_tension_course_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, real *tension)
+{
+    const real zero = rg_set1(0.0);
+    for (int e = 0; e < course.n_entries; e++) {
+        const rgi_entry entry = course.entries[e];
+        if (entry.coefficient >= RGI_NC || entry.node >= rod->n) continue;
+        real stress[RGI_NS] = {zero, zero, zero, zero}, force[3] = {zero, zero, zero};
+        rgi_coefficient_jvp(rod, step, entry, course.values[e], stress, force);
+        tension[entry.node] += stress[0];
+    }
 }
 
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
@@ -148,6 +170,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             const real *moved = dy + q * apart;
             real ds[RGI_NS] = {zero, zero, zero, zero};
             rgi_strain_jvp(rod, i, moved, ds);
+            if (in.tension && q == 0) in.tension[i] = rgi_tension_jvp(rod, step, keeping, i, d, ds[0]);
             for (int c = 0; c < 3; c++) {
                 real y = moved[RGI_NU * i + c];
                 real to = (y - rg_dot2(now, d.x[3 * i + c], before, d.xp[3 * i + c])) * rate;
@@ -158,6 +181,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             d.theta[i] = rg_select(alive, moved[RGI_NU * i + 3], d.theta[i]);
         }
     }
+    if (in.tension) rgi_tension_course_jvp(rod, step, courses[0], in.tension);
     for (int q = 0; q < count; q++) {
         rgi_memory_accept_jvp(rod, step, courses[q]);
         for (int i = 0; rg_any(rg_not(alive)) && i < n; i++) rgi_tangent_freeze(courses[q].d, alive, i);
@@ -175,6 +199,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
     const real now = rgi_past_now(step), before = rgi_past_before(step);
     RG_TEAM_FOR(i, 0, rod->n) {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
+        if (in.tension) stress[RGI_NS * i] += RG_TERM(rod->w[RGI_NW * i + RGI_SL] * in.tension[i]);
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(rate * d.v[3 * i + c]);
         dy[RGI_NU * i + 3] = RG_TERM(d.theta[i]);
     }
@@ -202,6 +227,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         rgi_strain_jvp(rod, i, dy, w);
         for (int c = 0; c < RGI_NC; c++) bar[c] = zero;
         for (int c = 0; c < RGI_NS; c++) w_bar[c] = -RG_TERM(w[c]);
+        if (in.tension) w_bar[0] += RG_TERM(in.tension[i]);
         for (int c = 0; c < 3; c++) pull[c] = -RG_TERM(lambda[c]);
         if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, pull, bar);
         for (int c = 0; in.f && c < 3; c++) in.f[3 * i + c] = RG_TERM(lambda[c]);
