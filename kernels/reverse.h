@@ -10,38 +10,6 @@
 
 #include "rollout.h"
 
-/* marker k's cotangent in frame f: given, or the fit's */
-RG_FN vec3 rgi_reverse_marker(const rgi_run *run, const rgi_kernel_pack *pack, int f, int k)
-{
-    const real zero = rg_set1(0.0);
-    real r[3] = {zero, zero, zero};
-    if (pack->bar == RGI_BAR_GIVEN) {
-        for (int c = 0; pack->markers_bar.data && c < 3; c++)
-            r[c] = rgi_get(&pack->markers_bar, pack->rods, f, 3 * k + c);
-        return v3(r[0], r[1], r[2]);
-    }
-    const size_t row = (size_t)f * (size_t)pack->n_free;
-    for (int m = 0; m < pack->n_free; m++) {
-        if (pack->free_markers[m] != k) continue;
-        const vec3 to = rgi_load3(pack->recorded, 3 * (row + (size_t)m));
-        const real used = rgi_load(pack->weight, row + (size_t)m);
-        const size_t at_jvp = 3 * ((size_t)f * (size_t)pack->n_directions * (size_t)pack->n_markers + (size_t)k);
-        real jvp[3] = {zero, zero, zero};
-        for (int c = 0; pack->bar == RGI_BAR_NORMAL && c < 3; c++)
-            jvp[c] = rgi_load(pack->markers_jvp, at_jvp + (size_t)c);
-        const real *offset = pack->offset + 2 * k;
-        int i = pack->marker_vertices[k];
-        vec3 at = v3_add(v3_load(run->rod.y + 3 * i), rgi_marker_arm(&run->rod, run->rod.y1, i, offset[0], offset[1]));
-        const real off[3] = {at.x - to.x, at.y - to.y, at.z - to.z};
-        for (int c = 0; c < 3; c++) {
-            real w = used / rg_max(rg_abs(off[c]), rg_set1(pack->floor));
-            real pull = RG_TERM(w * (pack->bar == RGI_BAR_LOSS ? off[c] : jvp[c]));
-            r[c] = rg_select(run->alive, pull, zero);
-        }
-    }
-    return v3(r[0], r[1], r[2]);
-}
-
 /* what frame f's outputs give to the cotangent d of the state (y, y1) that it shows */
 RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_kernel_pack *pack, int f, rgi_tangent d)
 {
@@ -57,7 +25,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_kernel_pack *pack, int f, r
     RG_TEAM_ONE
     for (int k = 0; k < pack->n_markers; k++) {
         int i = pack->marker_vertices[k];
-        vec3 r = rgi_reverse_marker(run, pack, f, k);
+        vec3 r = rgi_run_residual_adj(run, pack, f, k);
         d.x[3 * i] += RG_TERM(r.x);
         d.x[3 * i + 1] += RG_TERM(r.y);
         d.x[3 * i + 2] += RG_TERM(r.z);

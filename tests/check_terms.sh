@@ -24,7 +24,7 @@ terms() {
                   "work->length", list, " ")
         for (j = 1; j <= n; j++) cotangent[list[j]] = 1
         # cotangents by what the function is for, and names that are none there
-        also["rgi_reverse_marker:r"] = 1
+        also["rgi_run_residual_adj:r"] = 1
         primal["rgi_reverse_again:to"] = 1
         # function:name assigned without a mark, and why
         allow("rgi_reverse_growth:x", "a size to report, not a cotangent")
@@ -33,7 +33,7 @@ terms() {
         allow("rgi_reverse_watch:sum", "looks for what is not finite")
         allow("rgi_reverse_watch:here", "looks for what is not finite")
         # calls that compute nothing; any other is arithmetic
-        n = split("v3_load v3 rg_set1 rg_select rgi_get rgi_tangent_at RGI_REALS RGI_CREALS " \
+        n = split("v3_load v3 rg_set1 rg_select rgi_get rgi_tangent_at " \
                   "RG_TERM", list, " ")
         for (j = 1; j <= n; j++) quiet[list[j]] = 1
     }

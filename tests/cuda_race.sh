@@ -25,9 +25,9 @@ reverse.h:rgi_reverse_step:1 covered by its neighbours
 reverse.h:rgi_reverse_step:2 covered by its neighbours
 reverse.h:rgi_reverse_again:1 covered by its neighbours
 reverse.h:rgi_reverse_steps:1 covered by its neighbours
-rollout.h:rgi_run_rows:1 covered by its neighbours
-rollout.h:rgi_run_fit:2 a GPU makes rows instead (rgi_run_rows)
-rollout.h:rgi_run_fit:3 a GPU makes rows instead (rgi_run_rows)
+residual.h:rgi_run_rows:1 covered by its neighbours
+residual.h:rgi_run_fit:2 a GPU makes rows instead (rgi_run_rows)
+residual.h:rgi_run_fit:3 a GPU makes rows instead (rgi_run_rows)
 rollout.h:rgi_run_frame:1 covered by its neighbours
 rollout.h:rgi_run_trace:1 a GPU keeps no trace
 rollout.h:rgi_run_tangents_begin:1 covered by its neighbours
@@ -39,6 +39,7 @@ run.h:rgi_run_set_alive:1 covered by its neighbours
 run.h:rgi_run_init:2 covered by its neighbours
 run.h:rgi_run_start:2 the barriers of the strain gradients, or of the first step, come before tangents are read
 run.h:rgi_run_drive_jvp:1 covered by its neighbours
+run.h:rgi_state_save_before:1 the state now is saved right after it
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:1 covered by its neighbours
 step/deform.h:rgi_deform_again:1 the first of rgi_deform_force follows at once: only grad is written between them

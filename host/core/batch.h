@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "core/mirror.h"
-#include "core/takes.h"
+#include "core/packs.h"
 #include "rod/layout.h"
 #include "rodgrad/batch.h"
 

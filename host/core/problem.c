@@ -2,7 +2,6 @@
 #include "core/problem.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@ void rgi_problem_destroy(rgi_problem **problem)
     rgi_problem *p = *problem;
     for (size_t i = 0; p->models && i < p->n; i++) rg_model_destroy(&p->models[i]);
     free(p->models);
-    free((void *)(uintptr_t)p->clamped_edge);
+    free(p->clamped_edge);
     free(p->ticks);
     free(p->x0);
     free(p->force);
@@ -140,7 +139,7 @@ rg_status rgi_problem_create(const rg_model *model, const rg_recording *recordin
         goto done;
     }
     for (size_t d = 0; d < p->clamped_edges; d++) {
-        int *edge = (int *)(uintptr_t)p->clamped_edge + d, *place = edge + p->clamped_edges;
+        int *edge = p->clamped_edge + d, *place = edge + p->clamped_edges;
         *edge = shape->fixed_theta[d];
         while (shape->fixed_x[*place] != *edge) ++*place;
     }
@@ -241,7 +240,7 @@ rg_status rgi_problem_move(const rgi_problem *p, const rg_batch_tangents *by, do
     q->clamped_edge = NULL;
     if (!allocate(q)) goto memory;
     memcpy(q->ticks, p->ticks, p->n * sizeof *q->ticks);
-    memcpy((int *)(uintptr_t)q->clamped_edge, p->clamped_edge, 2 * p->clamped_edges * sizeof *p->clamped_edge);
+    memcpy(q->clamped_edge, p->clamped_edge, 2 * p->clamped_edges * sizeof *p->clamped_edge);
     memcpy(q->x0, p->x0, p->doubles * sizeof *q->x0);
     const size_t forces = 3 * p->n * p->steps * p->vertices;
     if (p->force || by->force) {

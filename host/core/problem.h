@@ -13,9 +13,9 @@
 typedef struct rgi_problem {
     size_t n, frames, steps; /* rods; frame intervals and steps of the longest */
     size_t vertices, edges, markers, clamped_vertices, clamped_edges;
-    const int *clamped_edge; /* [clamped_edges]; owned */
-    const int *clamp_place;  /* [clamped_edges] of the edge's first vertex among the clamped; owned */
-    size_t *ticks;           /* [n] frame intervals of each recording */
+    int *clamped_edge; /* [clamped_edges]; owned, and the next one with it */
+    int *clamp_place;  /* [clamped_edges] of the edge's first vertex among the clamped */
+    size_t *ticks;     /* [n] frame intervals of each recording */
     rg_rollout_opts rollout;
     double dt_s;
     double *x0, *v0, *m0, *clamp_x, *clamp_m; /* shapes of rg_batch_inputs; one block, owned */

@@ -66,17 +66,19 @@ RG_FN void rgi_course_clear(const rgi_rod *rod, rgi_course course, real *changes
             changes[RGI_CHANGES * course.entries[e].node + c] = rg_set1(0.0);
 }
 
-/* The tension of edge i, K l - b, moves by its length's change ds and by the past; and by coefficients among the
- * entries, which add to tension [n]. The past is still that before the step. */
-RG_FN real rgi_tension_jvp(const rgi_rod *rod, const rgi_step *step, rgi_keeping keeping, int i, rgi_tangent d, real ds)
-{
-    real w[RGI_NS];
-    rgi_history_jvp(keeping, step, i, d, w);
-    return rg_fma(rod->w[RGI_NW * i + RGI_SL], ds, w[0]);
-}
-RG_FN void rgi_tension_course_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, real *tension)
+/* Changes of the edges' tensions, K l - b, into tension [n]: by the lengths that dy [n][RGI_NU] changes, by the past,
+ * which is still that before the step, and by coefficients among the entries. Plain code, for one lane. */
+RG_APART void rgi_tension_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, const real *dy,
+                              real *tension)
 {
     const real zero = rg_set1(0.0);
+    tension[rod->n - 1] = zero;
+    for (int i = 0; i < rod->n - 1; i++) {
+        real w[RGI_NS], ds[RGI_NS] = {zero, zero, zero, zero};
+        rgi_history_jvp(rgi_keeping_of(rod, step, i), step, i, course.d, w);
+        rgi_strain_jvp(rod, i, dy, ds);
+        tension[i] = rg_fma(rod->w[RGI_NW * i + RGI_SL], ds[0], w[0]);
+    }
     for (int e = 0; e < course.n_entries; e++) {
         const rgi_entry entry = course.entries[e];
         if (entry.coefficient >= RGI_NC || entry.node >= rod->n) continue;
@@ -163,6 +165,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
         for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
     rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
     for (int k = 0; in.y && k < apart; k++) dy[k] += in.y[k];
+    if (in.tension) rgi_tension_jvp(rod, step, courses[0], dy, in.tension);
     for (int i = 0; i < n; i++) {
         const rgi_keeping keeping = rgi_keeping_of(rod, step, i);
         for (int q = 0; q < count; q++) {
@@ -170,7 +173,6 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             const real *moved = dy + q * apart;
             real ds[RGI_NS] = {zero, zero, zero, zero};
             rgi_strain_jvp(rod, i, moved, ds);
-            if (in.tension && q == 0) in.tension[i] = rgi_tension_jvp(rod, step, keeping, i, d, ds[0]);
             for (int c = 0; c < 3; c++) {
                 real y = moved[RGI_NU * i + c];
                 real to = (y - rg_dot2(now, d.x[3 * i + c], before, d.xp[3 * i + c])) * rate;
@@ -181,7 +183,6 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
             d.theta[i] = rg_select(alive, moved[RGI_NU * i + 3], d.theta[i]);
         }
     }
-    if (in.tension) rgi_tension_course_jvp(rod, step, courses[0], in.tension);
     for (int q = 0; q < count; q++) {
         rgi_memory_accept_jvp(rod, step, courses[q]);
         for (int i = 0; rg_any(rg_not(alive)) && i < n; i++) rgi_tangent_freeze(courses[q].d, alive, i);
