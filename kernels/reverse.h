@@ -35,7 +35,7 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_kernel_pack *pack, int f, r
     RG_TEAM_SYNC();
 }
 
-/* size of the cotangent of the state that s steps lead to, with what its frame's outputs give: positions,
+/* size of the cotangent of the state that s steps lead to, with what its frame's outputs but tensions give: positions,
  * and velocities in frame intervals [1/m of the outputs' unit] */
 RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_kernel_pack *pack, int s)
 {

@@ -326,6 +326,11 @@ RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask o
     rgi_state_save_before(run, carried);
     rgi_state_save(run, carried + RGI_STATE_REALS * pack->n + 1);
     for (int i = 0; i < 3 * pack->n; i++) run->rod.y1[i] = run->rod.m1[i];
+    /* their tension comes from the step's stiffness and bias, which the others' turn makes anew */
+    for (int i = 0; pack->out_tension.data && i < pack->n; i++) {
+        run->stress[2 * i] = run->rod.w[RGI_NW * i + RGI_SL];
+        run->stress[2 * i + 1] = run->rod.w[RGI_NW * i + RGI_BL];
+    }
     run->alive = others;
     run->carried = 0;
 }
@@ -334,6 +339,11 @@ RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_kernel_pack *pack, rmask 
 {
     const real *before = pack->carried, *now = before + RGI_STATE_REALS * pack->n + 1;
     rgi_state_load_lanes(run, before, now, going);
+    for (int i = 0; pack->out_tension.data && i < pack->n; i++) {
+        real *w = run->rod.w + RGI_NW * i;
+        w[RGI_SL] = rg_select(going, run->stress[2 * i], w[RGI_SL]);
+        w[RGI_BL] = rg_select(going, run->stress[2 * i + 1], w[RGI_BL]);
+    }
     run->alive = rg_or(run->alive, rg_and(rgi_state_alive(now, pack->n), going));
 }
 #endif

@@ -404,7 +404,7 @@ RG_FN void rgi_state_load_lanes(rgi_run *run, const real *before, const real *no
     now += (reals)*n;
     RGI_STATE_NOW_LIST(RGI_LOAD)
 #undef RGI_LOAD
-    /* each lane those that it has set */
+    /* each lane of the team copies the entries that it wrote above: no barrier */
     RG_TEAM_FOR(i, 0, 3 * n) rod->y1[i] = rod->m1[i];
     RG_TEAM_SYNC();
 }

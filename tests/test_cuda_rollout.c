@@ -156,7 +156,7 @@ typedef struct copies {
         void *memory;
         double *host;
         size_t bytes;
-    } at[64];
+    } at[72];
     size_t n;
 } copies;
 
@@ -202,6 +202,7 @@ static void rollout_device_memory_bitwise(void **state)
             const size_t n = s->vertices, all = s->rods * s->opts.n_frames;
             copies c = {.device = rgi_context_device(gpu)};
 #define COPY(array, count) copy_of(&c, array, count)
+#define TENSION(array) (array ? COPY(array, all * (n - 1)) : NULL)
             const rg_batch_inputs in = {COPY(s->x0, s->rods * 3 * n),
                                         COPY(s->v0, s->rods * 3 * n),
                                         COPY(s->m0, s->rods * 3 * (n - 1)),
@@ -210,14 +211,16 @@ static void rollout_device_memory_bitwise(void **state)
                                         COPY(s->force, s->rods * s->count[GRAD_FORCE])};
             const rg_batch_outputs out = {COPY(there.out.x, all * 3 * n), COPY(there.out.v, all * 3 * n),
                                           COPY(there.out.m, all * 3 * (n - 1)),
-                                          COPY(there.out.markers, all * 3 * s->markers), NULL};
+                                          COPY(there.out.markers, all * 3 * s->markers), TENSION(there.out.tension)};
             const rg_batch_tangent_outputs d_out = {COPY(there.d_out.x, all * 3 * n), COPY(there.d_out.v, all * 3 * n),
                                                     COPY(there.d_out.turn, all * (n - 1)),
-                                                    COPY(there.d_out.markers, all * 3 * s->markers), NULL};
+                                                    COPY(there.d_out.markers, all * 3 * s->markers),
+                                                    TENSION(there.d_out.tension)};
             const rg_batch_cotangents b = {COPY(bar.x, all * 3 * n), COPY(bar.v, all * 3 * n),
                                            COPY(bar.turn, all * (n - 1)), COPY(bar.markers, all * 3 * s->markers),
-                                           NULL};
+                                           TENSION(bar.tension)};
 #undef COPY
+#undef TENSION
             grad_vector d_there, g_there;
             for (int k = 0; k < GRAD_KINDS; k++) {
                 d_there.of[k] = copy_of(&c, d.of[k], s->rods * s->count[k]);

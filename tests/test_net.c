@@ -35,13 +35,13 @@ static uint64_t hash_vector(const grad_scene *s, const grad_vector *g)
 /* a scene's arrays and models, a direction and cotangents */
 static uint64_t hash_inputs(const grad_scene *s, const grad_vector *d, const grad_outputs *bar)
 {
-    const size_t n = s->vertices, steps = s->rods * s->opts.n_frames;
+    const size_t n = s->vertices;
     uint64_t hash = net_hash(hash_vector(s, d) ^ hash_outputs(s, bar), s->x0, s->rods * 3 * n);
     hash = net_hash(hash, s->v0, s->rods * 3 * n);
     hash = net_hash(hash, s->m0, s->rods * 3 * (n - 1));
     hash = net_hash(hash, s->clamp_x, s->rods * s->steps * 3 * s->clamped);
     hash = net_hash(hash, s->clamp_m, s->rods * s->steps * 3 * s->held);
-    hash = net_hash(hash, s->force, steps * 3 * n);
+    hash = net_hash(hash, s->force, s->rods * s->steps * 3 * n);
     for (size_t i = 0; i < s->rods; i++)
         for (int f = 0; f < RG_FIELD_COUNT; f++)
             hash = net_hash(hash, rg_model_field(s->models[i], (rg_field)f),

@@ -100,7 +100,7 @@ static inline int rgi_is_director(const double *x, const double *m)
     return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
 }
 
-/* the caller's arrays in a call; NULL: none of them */
+/* the caller's arrays in a call; a NULL pointer: the call has no such struct */
 typedef struct rgi_batch_arrays {
     const rg_batch_inputs *inputs;
     const rg_batch_outputs *outputs;

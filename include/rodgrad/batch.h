@@ -120,8 +120,10 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
     double *x, *v;                /* [n_rods][F][V][3] */
     double *m;                    /* [n_rods][F][E][3] */
     double *markers;              /* [n_rods][F][M][3] */
-    double *tension;              /* [n_rods][F][E] force in each edge, elastic and viscous [N], 0 of a rod that failed;
-                                     of the implicit stepper alone: the deform stepper keeps lengths by projection */
+    /* [n_rods][F][E] force in each edge [N], positive where it pulls, elastic and viscous; 0 from the frame on in which
+     * the rod failed. Of the implicit stepper alone: the deform stepper keeps lengths by projection. In single
+     * precision off by about 1e-7 of the stretch stiffness, as rounded lengths are. */
+    double *tension;
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
@@ -150,7 +152,7 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *x, *v;
     double *turn; /* [n_rods][F][E] */
     double *markers;
-    double *tension;
+    double *tension; /* [n_rods][F][E] [N] */
 } rg_batch_tangent_outputs;
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
@@ -164,7 +166,7 @@ typedef struct rg_batch_cotangents {
     const double *x, *v;
     const double *turn; /* [n_rods][F][E] */
     const double *markers;
-    const double *tension;
+    const double *tension; /* [n_rods][F][E] [1/N] */
 } rg_batch_cotangents;
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */

@@ -20,10 +20,10 @@ typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */
 } rgi_pack_entry;
 
-/* numbers in what a pack computes in, which the host does not look at */
+/* reals of a pack's own type; the host never reads them */
 typedef struct rgi_reals rgi_reals;
 
-/* what lengths of a pack's arrays depend on */
+/* sizes that determine the lengths of a pack's arrays */
 typedef struct rgi_extents {
     size_t n, markers, free, directions; /* vertices, markers, observed markers, most directions */
     size_t frames, blocks;               /* of the longest rod; of gradients */
@@ -32,7 +32,7 @@ typedef struct rgi_extents {
 
 /* The arrays [..][W] of a pack: X(name, section, wanted, kind, count).
  * section: of the host's memory (RGI_SECTION_..., core/packs.h), by what goes to a device and comes back.
- * wanted: by whom (RGI_WANT_..., core/packs.h); the others have NULL.
+ * wanted: packs that need the array (RGI_WANT_..., core/packs.h); it is NULL in the others.
  * kind: NUMBER is converted where kernels read and write it; of IN and IO, which kernels work on in place, a run in
  * another real than double has copies, of IO also back.
  * count: reals of a lane in the extents `e`. */
@@ -81,7 +81,7 @@ typedef struct rgi_extents {
      * the next run starts from there; NULL: every run starts anew */                                                  \
     X(carried, STATES, CARRY, IO, 2 * (RGI_STATE_REALS * e->n + 1) + 1)                                                \
     /* [p(p+1)/2] sum of J^T W J; [blocks][p] sum of J^T w r by block */                                               \
-    X(normal, OWN, NORMAL, NUMBER, e->directions *(e->directions + 1) / 2)                                             \
+    X(normal, OWN, NORMAL, NUMBER, (e->directions * (e->directions + 1)) / 2)                                          \
     X(gradients, OWN, NORMAL, NUMBER, e->directions * e->blocks)
 
 /* integers of a pack's shape, which packs may share: X(name, count), of a pack `p` */
@@ -130,7 +130,7 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
  * rows: one for each step, each frame, or each growth_every steps (RGI_ROWS_..., core/packs.h).
  * width: numbers of a row, in the widths `b` (vertices, markers, clamped, held) of rows of the caller's arrays.
  * source, member: the public struct that it is passed in, and its name there.
- * stage: whose copy on a device it shares, as the two are never used in one run. */
+ * stage: the series whose device copy it shares; no call uses both. */
 #define RGI_PACK_SERIES(X)                                                                                             \
     /* prescribed positions and directors at a step's end, external forces [N] */                                      \
     X(drive_x, STEPS, 3 * b->clamped, inputs, clamp_x, drive_x)                                                        \
