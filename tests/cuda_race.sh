@@ -34,12 +34,13 @@ rollout.h:rgi_run_tangents_begin:1 covered by its neighbours
 rollout.h:rgi_run_tangents:2 covered by its neighbours
 rollout.h:rgi_run_step:1 covered by its neighbours
 rollout.h:rgi_run_keep:1 only between pieces of one step
-rollout.h:rgi_run_steps:2 covered by its neighbours
+rollout.h:rgi_run_steps:1 covered by its neighbours
 run.h:rgi_run_set_alive:1 covered by its neighbours
 run.h:rgi_run_init:2 covered by its neighbours
 run.h:rgi_run_start:2 the barriers of the strain gradients, or of the first step, come before tangents are read
 run.h:rgi_run_drive_jvp:1 covered by its neighbours
 run.h:rgi_state_save_before:1 the state now is saved right after it
+run.h:rgi_state_load_lanes:1 rgi_run_set_alive follows at once, and begins with one
 step/deform.h:rgi_deform_clear:1 covered by its neighbours
 step/deform.h:rgi_deform_solve:1 covered by its neighbours
 step/deform.h:rgi_deform_again:1 the first of rgi_deform_force follows at once: only grad is written between them
