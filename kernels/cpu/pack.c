@@ -14,7 +14,7 @@
  * back. A carried state is large and seldom there. */
 enum { COPIED_NUMBER = 0, COPIED_IN = 1, COPIED_IO = 2 };
 #define RGI_IS_COPIED(pack, name, kind)                                                                                \
-    (COPIED_##kind && (pack->name || offsetof(rgi_pack, name) != offsetof(rgi_pack, carried)))
+    (COPIED_##kind != COPIED_NUMBER && (pack->name || offsetof(rgi_pack, name) != offsetof(rgi_pack, carried)))
 
 static rgi_extents extents(const rgi_pack *pack)
 {
