@@ -346,42 +346,32 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *p
     return in;
 }
 
-/* The state now into p [RGI_STATE_REALS n + 1], with `alive`, or the one before it, of which a step back wants what has
- * a past. */
+/* Save the current state to p [RGI_STATE_REALS n + 1], `alive` last. rgi_state_save_before saves the previous one;
+ * variables without a past keep their current values. */
+#define RGI_SAVE(name, reals)                                                                                          \
+    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = run->rod.name[i];                                                              \
+    p += (reals)*n;
+#define RGI_SAVE_NOW(name, past, reals) RGI_SAVE(name, reals)
+#define RGI_SAVE_PAST(name, past, reals) RGI_SAVE(past, reals)
 RG_FN void rgi_state_save(const rgi_run *run, real *p)
 {
-    const rgi_rod *rod = &run->rod;
-    const int n = rod->n;
-#define RGI_SAVE(name, past, reals)                                                                                    \
-    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
-    p += (reals)*n;
-    RGI_STATE_LIST(RGI_SAVE)
-#undef RGI_SAVE
-#define RGI_SAVE(name, reals)                                                                                          \
-    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
-    p += (reals)*n;
+    const int n = run->rod.n;
+    RGI_STATE_LIST(RGI_SAVE_NOW)
     RGI_STATE_NOW_LIST(RGI_SAVE)
-#undef RGI_SAVE
     RG_TEAM_ONE { *p = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
     RG_TEAM_SYNC();
 }
 RG_FN void rgi_state_save_before(const rgi_run *run, real *p)
 {
-    const rgi_rod *rod = &run->rod;
-    const int n = rod->n;
-#define RGI_SAVE(name, past, reals)                                                                                    \
-    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->past[i];                                                                  \
-    p += (reals)*n;
-    RGI_STATE_LIST(RGI_SAVE)
-#undef RGI_SAVE
-#define RGI_SAVE(name, reals)                                                                                          \
-    RG_TEAM_FOR(i, 0, (reals)*n) p[i] = rod->name[i];                                                                  \
-    p += (reals)*n;
+    const int n = run->rod.n;
+    RGI_STATE_LIST(RGI_SAVE_PAST)
     RGI_STATE_NOW_LIST(RGI_SAVE)
-#undef RGI_SAVE
     RG_TEAM_ONE { *p = rg_select(run->alive, rg_set1(1.0), rg_set1(0.0)); }
     RG_TEAM_SYNC();
 }
+#undef RGI_SAVE
+#undef RGI_SAVE_NOW
+#undef RGI_SAVE_PAST
 
 RG_FN rmask rgi_state_alive(const real *p, int n) { return rg_lt(rg_set1(0.5), p[RGI_STATE_REALS * n]); }
 

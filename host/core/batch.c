@@ -21,7 +21,8 @@ size_t rgi_batch_numbers(const rg_batch *b, int field)
     return entries * (size_t)info->components;
 }
 
-size_t rgi_batch_rows(const rg_batch *b, int rows)
+/* rows of a series (RGI_ROWS_...) in the batch's call */
+static size_t rows_of(const rg_batch *b, int rows)
 {
     switch (rows) {
     case RGI_ROWS_STEPS: return b->steps;
@@ -40,7 +41,7 @@ static void describe(rg_batch *b, const rgi_batch_arrays *of)
 #undef START
 #define SERIES(name, rows, width, source, member, stage)                                                               \
     if (of->source) {                                                                                                  \
-        const size_t items = (width), count = rgi_batch_rows(b, RGI_ROWS_##rows);                                      \
+        const size_t items = (width), count = rows_of(b, RGI_ROWS_##rows);                                             \
         c->name.data = items > 0 ? of->source->member : NULL;                                                          \
         c->name.rod = (ptrdiff_t)(count * items);                                                                      \
         c->name.step = (ptrdiff_t)items;                                                                               \

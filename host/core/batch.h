@@ -115,9 +115,6 @@ typedef struct rgi_batch_arrays {
 void rgi_batch_point_run(rg_batch *batch, const rgi_batch_arrays *of);
 void rgi_batch_point_reverse(rg_batch *batch, const rgi_batch_arrays *of);
 
-/* rows of a series (RGI_ROWS_...) in the batch's call */
-size_t rgi_batch_rows(const rg_batch *batch, int rows);
-
 /* the batch on its device (batch_device.c), its call being described; statuses are fetched into the host's packs where
  * asked for */
 rg_status rgi_batch_device_create(rg_batch *batch, rg_error *err);
