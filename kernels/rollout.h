@@ -26,14 +26,10 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
     RG_TEAM_FOR(i, 0, pack->out_tension.data ? n - 1 : 0)
         rgi_put(&pack->out_tension, rods, f, i, rg_select(run->alive, rgi_edge_tension(rod, i), rg_set1(0.0)));
-    RG_TEAM_FOR(k, 0, pack->markers || pack->out_markers.data ? pack->n_markers : 0) {
+    RG_TEAM_FOR(k, 0, pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
-        for (int c = 0; c < 3; c++) {
-            if (pack->out_markers.data) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
-            if (pack->markers)
-                rgi_store(pack->markers, 3 * ((size_t)f * (size_t)pack->n_markers + (size_t)k) + (size_t)c, at[c]);
-        }
+        for (int c = 0; c < 3; c++) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
     }
     if (pack->markers_jvp)
         RG_TEAM_FOR(q, 0, pack->n_directions)

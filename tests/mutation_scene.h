@@ -264,7 +264,7 @@ static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const 
     pack_fixture_jvp(s->fixture, &in, &d, &out, &dout);
     s->pack->entries = s->entries;
     s->pack->entry_begin = s->entry_begin;
-    double *values = s->pack->changes;
+    double *values = (double *)(void *)s->pack->entry_values;
     for (int e = 0; e < s->entry_begin[1]; e++) values[e] = v[s->begin[s->entries[e].coefficient] + s->entries[e].node];
     if (s->pack->normal) s->pack->normal[0] = s->pack->gradients[0] = 0.0;
     pack_fixture_run(s->fixture, workspace, run);

@@ -28,7 +28,7 @@ pack_fixture *pack_fixture_make(const rg_model *model, const rg_batch_opts *opts
         fprintf(stderr, "pack_fixture: %s\n", err.text);
         exit(1);
     }
-    f->pack = f->batch->packs;
+    f->pack = f->batch->packs.packs;
     return f;
 }
 
@@ -58,20 +58,20 @@ double *pack_fixture_take(pack_fixture *f, size_t count)
 void pack_fixture_forward(pack_fixture *f, const rg_batch_inputs *in, const rg_batch_outputs *out)
 {
     const rgi_batch_arrays of = {.inputs = in, .outputs = out};
-    rgi_batch_point_run(f->batch, &of);
+    (void)rgi_batch_point_run(f->batch, &of, NULL);
 }
 
 void pack_fixture_jvp(pack_fixture *f, const rg_batch_inputs *in, const rg_batch_tangents *tangents,
                       const rg_batch_outputs *out, const rg_batch_tangent_outputs *tangent_out)
 {
     const rgi_batch_arrays of = {.inputs = in, .outputs = out, .tangents = tangents, .tangent_outputs = tangent_out};
-    rgi_batch_point_run(f->batch, &of);
+    (void)rgi_batch_point_run(f->batch, &of, NULL);
 }
 
 void pack_fixture_adjoint(pack_fixture *f, const rg_batch_cotangents *bar, const rg_batch_gradients *gradients)
 {
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = gradients};
-    rgi_batch_point_reverse(f->batch, &of);
+    (void)rgi_batch_point_reverse(f->batch, &of, NULL);
 }
 
 void pack_fixture_run(pack_fixture *f, size_t (*workspace)(const rgi_pack *), void (*run)(const rgi_pack *))
@@ -111,8 +111,7 @@ size_t pack_fixture_arrays(const rgi_pack *p, pack_array *arrays)
                                  .free = (size_t)p->n_free,
                                  .directions = q,
                                  .frames = frames,
-                                 .blocks = (frames + block - 1) / block,
-                                 .changes = q ? (size_t)p->entry_begin[q] : 0};
+                                 .blocks = (frames + block - 1) / block};
     const rgi_extents *e = &extents;
 #define ARRAY(name, section, wanted, kind, count) add(&l, #name, offsetof(rgi_pack, name), count, 0);
     RGI_PACK_ARRAYS(ARRAY)
@@ -122,7 +121,7 @@ size_t pack_fixture_arrays(const rgi_pack *p, pack_array *arrays)
     add(&l, #name, offsetof(rgi_pack, name.data), rows[RGI_ROWS_##of] * (size_t)p->name.step, 1);
     RGI_PACK_SERIES(SERIES)
 #undef SERIES
-    add(&l, "entry_values", offsetof(rgi_pack, entry_values), e->changes, 0);
+    add(&l, "entry_values", offsetof(rgi_pack, entry_values), q ? (size_t)p->entry_begin[q] : 0, 0);
     add(&l, "trace", offsetof(rgi_pack, trace), (6 * e->n + 1) * steps, 0);
     add(&l, "kept", offsetof(rgi_pack, kept), p->plan ? (size_t)rgi_plan_kept(p->plan) * state : 0, 0);
     return l.count;

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "core/takes.h"
+#include "fit/residuals.h"
 #include "rods.h"
 #include "test_cuda_scene.h"
 
@@ -122,7 +122,7 @@ static void takes(int stepper, rg_context *gpu, size_t n_clamps)
     rg_recording recordings[RODS];
     rgi_place places[DIRECTIONS];
     rgi_direction directions[DIRECTIONS];
-    rgi_takes_opts o;
+    rgi_residuals_opts o;
     rg_error err = {0};
     for (size_t i = 0; i < RODS; i++) recordings[i] = rods_recording(MARKERS, STEPS + 2, clamps, n_clamps, 0x52 + i);
     for (size_t q = 0; q < DIRECTIONS; q++) {
@@ -144,31 +144,31 @@ static void takes(int stepper, rg_context *gpu, size_t n_clamps)
     o.block = 2;
     /* markers and their tangents; normal equations; the loss's gradient */
     for (int k = 0; k < 3; k++) {
-        rgi_takes *run = NULL;
+        rgi_residuals *run = NULL;
         double gradient[DIRECTIONS] = {0.0};
         o.markers_jvp = k == 0;
         o.fit = k > 0;
         o.adjoint = k == 2;
-        ok(rgi_takes_create(model, recordings, RODS, &o, &run, &err), &err);
-        if ((rgi_takes_device_normal(run) != NULL) != (k == 1)) {
+        ok(rgi_residuals_create(model, recordings, RODS, &o, &run, &err), &err);
+        if ((rgi_residuals_device_normal(run) != NULL) != (k == 1)) {
             fprintf(stderr, "normal equations are not made where they should be\n");
             exit(2);
         }
-        ok(rgi_takes_set(run, model, directions, DIRECTIONS, &err), &err);
-        ok(rgi_takes_run(run, &err), &err);
-        if (k == 2) ok(rgi_takes_gradient(run, model, directions, DIRECTIONS, 0, gradient, &err), &err);
-        rgi_takes_destroy(&run);
+        ok(rgi_residuals_set(run, model, directions, DIRECTIONS, &err), &err);
+        ok(rgi_residuals_run(run, &err), &err);
+        if (k == 2) ok(rgi_residuals_gradient(run, directions, DIRECTIONS, 0, gradient, &err), &err);
+        rgi_residuals_destroy(&run);
     }
     /* Gauss-Newton's product: one direction, its markers kept */
-    rgi_takes *run = NULL;
+    rgi_residuals *run = NULL;
     double gradient[DIRECTIONS] = {0.0};
     o.fit = o.markers_jvp = o.adjoint = 1;
     o.max_directions = 1;
-    ok(rgi_takes_create(model, recordings, RODS, &o, &run, &err), &err);
-    ok(rgi_takes_set(run, model, directions, 1, &err), &err);
-    ok(rgi_takes_run(run, &err), &err);
-    ok(rgi_takes_gradient(run, model, directions, 1, 1, gradient, &err), &err);
-    rgi_takes_destroy(&run);
+    ok(rgi_residuals_create(model, recordings, RODS, &o, &run, &err), &err);
+    ok(rgi_residuals_set(run, model, directions, 1, &err), &err);
+    ok(rgi_residuals_run(run, &err), &err);
+    ok(rgi_residuals_gradient(run, directions, 1, 1, gradient, &err), &err);
+    rgi_residuals_destroy(&run);
     for (size_t i = 0; i < RODS; i++) rg_recording_clear(&recordings[i]);
     rg_model_destroy(&model);
 }

@@ -28,9 +28,9 @@ static void ok(rg_status status, const rg_error *err)
     if (status != RG_OK) fail_msg("%s", err->text);
 }
 
-static rgi_takes_opts batch_options(size_t directions)
+static rgi_residuals_opts batch_options(size_t directions)
 {
-    rgi_takes_opts o;
+    rgi_residuals_opts o;
     memset(&o, 0, sizeof o);
     o.rollout = rg_rollout_opts_default();
     /* solved to round-off: what is left of the error is its square */
@@ -88,17 +88,17 @@ static double check_group(rg_group group, rg_group_mode mode, size_t refine, con
     if (ps.n == 0) fail_msg("%s has no parameter", rg_group_name(group));
     rgi_parameters_apply(&ps, u, model);
     ok(rg_model_check(model, &err), &err);
-    rgi_takes_opts o = batch_options(ps.n);
-    rgi_takes *batch = NULL;
-    ok(rgi_takes_create(model, &r, 1, &o, &batch, &err), &err);
-    ok(rgi_takes_set(batch, model, ps.directions, ps.n, &err), &err);
-    assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
+    rgi_residuals_opts o = batch_options(ps.n);
+    rgi_residuals *batch = NULL;
+    ok(rgi_residuals_create(model, &r, 1, &o, &batch, &err), &err);
+    ok(rgi_residuals_set(batch, model, ps.directions, ps.n, &err), &err);
+    assert_int_equal(rgi_residuals_run(batch, NULL), RG_OK);
     double mine[COORDINATES], theirs[COORDINATES], errors[64], sizes[64];
     assert_true(ps.n <= 64);
     /* a long step for effects that round-off hides (1e-5 m to a prior's deviation against 1e-15 m),
      * a short one for those that bend; the better counts */
     for (size_t q = 0; q < ps.n; q++) {
-        rgi_takes_markers_jvp(batch, 0, q, mine);
+        rgi_residuals_markers_jvp(batch, 0, q, mine);
         errors[q] = INFINITY;
         for (int k = 0; k < 2; k++) {
             double e = 0.0;
@@ -123,7 +123,7 @@ static double check_group(rg_group group, rg_group_mode mode, size_t refine, con
                      rg_group_name(group), (int)mode, refine, grip - grips, q, ps.list[q].element, ps.list[q].component,
                      sizes[q], e);
     }
-    rgi_takes_destroy(&batch);
+    rgi_residuals_destroy(&batch);
     rgi_parameters_clear(&ps);
     free(u);
     rg_recording_clear(&r);
@@ -198,15 +198,15 @@ static void clear_problem(problem *p)
     free(p->u);
 }
 
-static rgi_takes *roll_out(const problem *p, const char *isa)
+static rgi_residuals *roll_out(const problem *p, const char *isa)
 {
-    rgi_takes_opts o = batch_options(p->ps.n + 3);
-    rgi_takes *batch = NULL;
+    rgi_residuals_opts o = batch_options(p->ps.n + 3);
+    rgi_residuals *batch = NULL;
     rg_error err = {0};
     o.rollout.isa = isa;
-    ok(rgi_takes_create(p->model, p->recordings, RECORDINGS, &o, &batch, &err), &err);
-    ok(rgi_takes_set(batch, p->model, p->ps.directions, p->ps.n, &err), &err);
-    assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
+    ok(rgi_residuals_create(p->model, p->recordings, RECORDINGS, &o, &batch, &err), &err);
+    ok(rgi_residuals_set(batch, p->model, p->ps.directions, p->ps.n, &err), &err);
+    assert_int_equal(rgi_residuals_run(batch, NULL), RG_OK);
     return batch;
 }
 
@@ -219,8 +219,8 @@ static void close_to(double a, double b, double scale, const char *what, size_t 
 static void check_normal(const problem *p, const char *isa)
 {
     const size_t n = p->ps.n;
-    const rgi_takes_opts o = batch_options(0);
-    rgi_takes *batch = roll_out(p, isa);
+    const rgi_residuals_opts o = batch_options(0);
+    rgi_residuals *batch = roll_out(p, isa);
     double *normal = calloc(6 * n * n, sizeof *normal), *expected = normal + n * n;
     double *spread[2] = {normal + 2 * n * n, normal + 3 * n * n};
     double *expected_spread[2] = {normal + 4 * n * n, normal + 5 * n * n};
@@ -231,8 +231,8 @@ static void check_normal(const problem *p, const char *isa)
     for (size_t i = 0; i < RECORDINGS; i++) {
         const rg_recording *r = &p->recordings[i];
         double loss = 0.0, absolute = 0.0, got[2];
-        rgi_takes_markers(batch, i, markers);
-        for (size_t q = 0; q < n; q++) rgi_takes_markers_jvp(batch, i, q, jac + q * COORDINATES);
+        rgi_residuals_markers(batch, i, markers);
+        for (size_t q = 0; q < n; q++) rgi_residuals_markers_jvp(batch, i, q, jac + q * COORDINATES);
         memset(whole, 0, n * sizeof *whole);
         memset(block, 0, n * sizeof *block);
         for (size_t f = 2; f < r->n_frames; f++) {
@@ -260,13 +260,13 @@ static void check_normal(const problem *p, const char *isa)
         }
         for (size_t a = 0; a < n; a++)
             for (size_t b = 0; b < n; b++) expected_spread[1][a * n + b] += whole[a] * whole[b];
-        rgi_takes_loss(batch, i, &got[0], &got[1]);
+        rgi_residuals_loss(batch, i, &got[0], &got[1]);
         close_to(got[0], loss, loss, "loss", i, 0);
         close_to(got[1], absolute, absolute, "absolute error", i, 0);
     }
-    rgi_takes_normal(batch, normal, gradient);
-    rgi_takes_spread(batch, 0, spread[0], scratch);
-    rgi_takes_spread(batch, 1, spread[1], scratch);
+    rgi_residuals_normal(batch, normal, gradient);
+    rgi_residuals_spread(batch, 0, spread[0], scratch);
+    rgi_residuals_spread(batch, 1, spread[1], scratch);
     double size = 0.0;
     for (size_t a = 0; a < n; a++) size = fmax(size, expected[a * n + a]);
     for (size_t a = 0; a < n; a++) {
@@ -285,7 +285,7 @@ static void check_normal(const problem *p, const char *isa)
     free(jac);
     free(gradient);
     free(normal);
-    rgi_takes_destroy(&batch);
+    rgi_residuals_destroy(&batch);
 }
 
 static void fit_map_normal_value(void **state)
@@ -306,13 +306,13 @@ static double total_loss(const problem *p, const double *u)
     double sum = 0.0;
     ok(rg_model_copy(p->model, &moved.model, NULL), NULL);
     rgi_parameters_apply(&moved.ps, u, moved.model);
-    rgi_takes *batch = roll_out(&moved, NULL);
+    rgi_residuals *batch = roll_out(&moved, NULL);
     for (size_t i = 0; i < RECORDINGS; i++) {
         double loss, absolute;
-        rgi_takes_loss(batch, i, &loss, &absolute);
+        rgi_residuals_loss(batch, i, &loss, &absolute);
         sum += loss;
     }
-    rgi_takes_destroy(&batch);
+    rgi_residuals_destroy(&batch);
     rg_model_destroy(&moved.model);
     return sum;
 }
@@ -322,10 +322,10 @@ static void fit_map_gradient_fd(void **state)
     (void)state;
     problem p = make_problem(2);
     const size_t n = p.ps.n;
-    rgi_takes *batch = roll_out(&p, NULL);
+    rgi_residuals *batch = roll_out(&p, NULL);
     double *normal = calloc(n * n, sizeof *normal), *gradient = calloc(3 * n, sizeof *gradient);
     assert_true(normal && gradient);
-    rgi_takes_normal(batch, normal, gradient);
+    rgi_residuals_normal(batch, normal, gradient);
     double *along = gradient + n, *u = gradient + 2 * n;
     uint64_t seed = 6;
     for (int trial = 0; trial < 20; trial++) {
@@ -349,7 +349,7 @@ static void fit_map_gradient_fd(void **state)
     }
     free(normal);
     free(gradient);
-    rgi_takes_destroy(&batch);
+    rgi_residuals_destroy(&batch);
     clear_problem(&p);
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/problem.h"
+#include "core/inputs.h"
 #include "rods.h"
 
 enum { MOST_MARKERS = 16 };
@@ -60,12 +60,12 @@ static rg_recording recording_of(const rg_model *model, size_t frames, const dou
     return r;
 }
 
-static rgi_problem *problem_of(const rg_model *model, const rg_recording *r)
+static rgi_inputs *inputs_of(const rg_model *model, const rg_recording *r)
 {
-    rgi_problem *p = NULL;
+    rgi_inputs *p = NULL;
     rg_error err = {0};
     rg_rollout_opts opts = rg_rollout_opts_default();
-    ok(rgi_problem_create(model, r, 1, &opts, &p, &err), &err);
+    ok(rgi_inputs_create(model, r, 1, &opts, &p, &err), &err);
     return p;
 }
 
@@ -91,9 +91,9 @@ static void motion_circle_strain(void **state)
             }
             rg_model *model = model_of(lengths, refine, NULL);
             rg_recording r = recording_of(model, 3, row, step);
-            rgi_problem *p = problem_of(model, &r);
+            rgi_inputs *p = inputs_of(model, &r);
             const double *rest = rg_model_field(model, RG_REST_LENGTH);
-            for (size_t i = 0; i + 1 < p->vertices; i++) {
+            for (size_t i = 0; i + 1 < p->shape->n; i++) {
                 const double chord = 2.0 * radius * sin(0.5 * rest[i] / radius);
                 worst = fmax(worst, fabs(length_of(p->x0 + 3 * i) / chord - 1.0));
             }
@@ -101,12 +101,12 @@ static void motion_circle_strain(void **state)
             if (!(worst <= spacings[k].strain)) fail_msg("spacing %zu, refine %zu: strain %.1e", k, refine, worst);
             /* markers' vertices are the markers, to the bit; velocities those of the scene */
             const int *at = rg_model_marker_vertices(model);
-            for (size_t m = 0; m < 3 * p->markers; m++)
-                assert_true(p->x0[3 * at[m / 3] + (int)(m % 3)] == r.driving[3 * p->markers + m]);
-            for (size_t i = 0; i < 3 * p->vertices; i++)
+            for (size_t m = 0; m < 3 * p->shape->n_markers; m++)
+                assert_true(p->x0[3 * at[m / 3] + (int)(m % 3)] == r.driving[3 * p->shape->n_markers + m]);
+            for (size_t i = 0; i < 3 * p->shape->n; i++)
                 if (!(fabs(p->v0[i] - step[i % 3] / r.dt_s) <= 1e-10))
                     fail_msg("spacing %zu, refine %zu: velocity %g", k, refine, p->v0[i]);
-            rgi_problem_destroy(&p);
+            rgi_inputs_destroy(&p);
             rg_recording_clear(&r);
             rg_model_destroy(&model);
         }
@@ -127,16 +127,16 @@ static void motion_straight_value(void **state)
         }
         rg_model *model = model_of(lengths, 3, shares);
         rg_recording r = recording_of(model, 3, row, step);
-        rgi_problem *p = problem_of(model, &r);
+        rgi_inputs *p = inputs_of(model, &r);
         s = 0.0;
-        for (size_t i = 0; i < p->vertices; i++) {
+        for (size_t i = 0; i < p->shape->n; i++) {
             const double *x = p->x0 + 3 * i;
             /* round-off, times weights of up to 16 */
             if (!(fabs(x[0] - 0.6 * s) <= 1e-14 && fabs(x[1]) <= 1e-14 && fabs(x[2] + 0.8 * s) <= 1e-14))
                 fail_msg("spacing %zu: vertex %zu is at %g %g %g, its arc length is %g", k, i, x[0], x[1], x[2], s);
-            if (i + 1 < p->vertices) s += rg_model_field(model, RG_REST_LENGTH)[i];
+            if (i + 1 < p->shape->n) s += rg_model_field(model, RG_REST_LENGTH)[i];
         }
-        rgi_problem_destroy(&p);
+        rgi_inputs_destroy(&p);
         rg_recording_clear(&r);
         rg_model_destroy(&model);
     }
@@ -163,35 +163,35 @@ static void motion_pinned_hangs(void **state)
     for (size_t i = 0; i < rg_model_field_entries(model, RG_MARKER_MASS); i++)
         rg_model_field_data(model, RG_MARKER_MASS)[i] = 0.0;
     rg_recording r = recording_of(model, 60, row, step);
-    rgi_problem *p = problem_of(model, &r);
+    rgi_inputs *p = inputs_of(model, &r);
     rg_batch *batch = NULL;
     rg_error err = {0};
     rg_rod_status status;
     rg_batch_opts opts = rg_batch_opts_default();
-    ok(rgi_problem_batch(p, &opts, &batch, &err), &err);
-    double *x = calloc(3 * p->frames * p->vertices, sizeof *x);
+    ok(rgi_inputs_batch(p, &opts, &batch, &err), &err);
+    double *x = calloc(3 * p->frames * p->shape->n, sizeof *x);
     assert_non_null(x);
-    const rg_batch_inputs in = rgi_problem_inputs(p);
+    const rg_batch_inputs in = rgi_inputs_arrays(p);
     rg_batch_outputs out = {.x = x};
     ok(rg_batch_forward(batch, &in, &out, &status, &err), &err);
     assert_int_equal(status.flag, RG_ROD_OK);
     const double *rest = rg_model_field(model, RG_REST_LENGTH);
     for (size_t f = 0; f <= p->frames; f++) {
-        const double *now = f ? x + 3 * (f - 1) * p->vertices : p->x0;
-        for (size_t i = 0; i < p->vertices; i++) {
+        const double *now = f ? x + 3 * (f - 1) * p->shape->n : p->x0;
+        for (size_t i = 0; i < p->shape->n; i++) {
             if (!(hypot(now[3 * i], now[3 * i + 1]) <= 1e-12)) fail_msg("frame %zu: vertex %zu left the line", f, i);
-            if (i + 1 == p->vertices) continue;
+            if (i + 1 == p->shape->n) continue;
             const double strain = (now[3 * i + 2] - now[3 * i + 5]) / rest[i] - 1.0;
             /* m g/(2 EA) is 4.4e-4 on average; its fall into that, and swing, may double it twice */
             if (!(strain >= -1e-6 && strain <= 4e-3)) fail_msg("frame %zu: strain %g of edge %zu", f, strain, i);
         }
     }
-    const double *end = x + 3 * ((p->frames - 1) * p->vertices + p->vertices - 1);
+    const double *end = x + 3 * ((p->frames - 1) * p->shape->n + p->shape->n - 1);
     print_message("stretched by %.1f um\n", 1e6 * (-0.404 - end[2]));
     assert_true(fabs(-0.404 - end[2] - 176.1e-6) <= 0.1e-6);
     free(x);
     rg_batch_destroy(&batch);
-    rgi_problem_destroy(&p);
+    rgi_inputs_destroy(&p);
     rg_recording_clear(&r);
     rg_model_destroy(&model);
 }

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/problem.h"
+#include "core/inputs.h"
 #include "core/recording.h"
 #include "fit/ridge.h"
 #include "io/recording_io.h"
@@ -141,22 +141,22 @@ static void recording_fit(void **state)
     assert_null(fit);
 }
 
-static void recording_problem(void **state)
+static void recording_inputs(void **state)
 {
     (void)state;
     rg_model *model = rods_model(MARKERS, 2, clamps, 4, 1);
     rg_rollout_opts opts = rg_rollout_opts_default();
-    rgi_problem *a = NULL, *b = NULL;
+    rgi_inputs *a = NULL, *b = NULL;
     rg_error err = {0};
-    assert_int_equal(rgi_problem_create(model, whole, COUNT, &opts, &a, &err), RG_OK);
-    assert_int_equal(rgi_problem_create(model, bare, COUNT, &opts, &b, &err), RG_OK);
+    assert_int_equal(rgi_inputs_create(model, whole, COUNT, &opts, &a, &err), RG_OK);
+    assert_int_equal(rgi_inputs_create(model, bare, COUNT, &opts, &b, &err), RG_OK);
     assert_int_equal(a->doubles, b->doubles);
     assert_memory_equal(a->x0, b->x0, a->doubles * sizeof *a->x0);
-    rgi_problem_destroy(&a);
-    rgi_problem_destroy(&b);
+    rgi_inputs_destroy(&a);
+    rgi_inputs_destroy(&b);
     rg_recording wrong = bare[0];
     wrong.n_markers--;
-    assert_int_equal(rgi_problem_create(model, &wrong, 1, &opts, &a, &err), RG_ERR_SHAPE);
+    assert_int_equal(rgi_inputs_create(model, &wrong, 1, &opts, &a, &err), RG_ERR_SHAPE);
     assert_non_null(strstr(err.text, "recording 0"));
     rg_model_destroy(&model);
 }
@@ -204,7 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recording_complete), cmocka_unit_test(recording_simulate), cmocka_unit_test(recording_fit),
-        cmocka_unit_test(recording_problem),  cmocka_unit_test(recording_ridge),    cmocka_unit_test(recording_written),
+        cmocka_unit_test(recording_inputs),   cmocka_unit_test(recording_ridge),    cmocka_unit_test(recording_written),
     };
     return cmocka_run_group_tests_name("recording", tests, make, release);
 }

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/takes.h"
+#include "fit/residuals.h"
 #include "cpu/dispatch.h"
 #include "rod/layout.h"
 #include "rodgrad/fit.h"
@@ -367,7 +367,7 @@ static void rollout_fault_loss_finite(void **state)
         group b;
         setup_group(&b, 5);
         inject(&b.recordings[3], (enum fault)fault, RG_REAL_DOUBLE);
-        rgi_takes_opts o;
+        rgi_residuals_opts o;
         memset(&o, 0, sizeof o);
         o.rollout = b.opts;
         o.fit = 1;
@@ -376,20 +376,20 @@ static void rollout_fault_loss_finite(void **state)
         o.block = 4;
         const rgi_place place = {RG_DRAG, 3, 0, 1.0};
         const rgi_direction direction = {&place, 1};
-        rgi_takes *batch = NULL;
+        rgi_residuals *batch = NULL;
         rg_error err = {0};
-        if (rgi_takes_create(b.model, b.recordings, 5, &o, &batch, &err) != RG_OK ||
-            rgi_takes_set(batch, b.model, &direction, 1, &err) != RG_OK)
+        if (rgi_residuals_create(b.model, b.recordings, 5, &o, &batch, &err) != RG_OK ||
+            rgi_residuals_set(batch, b.model, &direction, 1, &err) != RG_OK)
             fail_msg("%s", err.text);
-        assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
+        assert_int_equal(rgi_residuals_run(batch, NULL), RG_OK);
         double loss, absolute, normal = 0.0, gradient = 0.0;
         for (size_t i = 0; i < 5; i++) {
-            rgi_takes_loss(batch, i, &loss, &absolute);
+            rgi_residuals_loss(batch, i, &loss, &absolute);
             if (!isfinite(loss) || !isfinite(absolute)) fail_msg("fault %d: the loss of rod %zu is %g", fault, i, loss);
         }
-        rgi_takes_normal(batch, &normal, &gradient);
+        rgi_residuals_normal(batch, &normal, &gradient);
         assert_true(isfinite(normal) && isfinite(gradient));
-        rgi_takes_destroy(&batch);
+        rgi_residuals_destroy(&batch);
         clear_group(&b);
     }
 }
@@ -450,7 +450,7 @@ static void assert_tangents_bitwise(const char *isa)
     enum { P = 3 };
     double normal[3][P * P] = {{0}}, gradient[3][P] = {{0}}, spread[3][P * P] = {{0}}, scratch[P];
     for (int k = 0; k < 3; k++) {
-        rgi_takes_opts o;
+        rgi_residuals_opts o;
         memset(&o, 0, sizeof o);
         o.rollout = b.opts;
         o.rollout.threads = k == 0 ? 1 : (k == 1 ? 2 : 7);
@@ -458,23 +458,23 @@ static void assert_tangents_bitwise(const char *isa)
         o.max_directions = 5;
         o.floor_m = 0.003;
         o.block = 4;
-        rgi_takes *batch = NULL;
+        rgi_residuals *batch = NULL;
         rg_error err = {0};
-        if (rgi_takes_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
-            rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK)
+        if (rgi_residuals_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
+            rgi_residuals_set(batch, b.model, directions, P, &err) != RG_OK)
             fail_msg("%s", err.text);
         /* twice: a second run starts afresh */
-        for (int again = 0; again < 2; again++) assert_int_equal(rgi_takes_run(batch, NULL), RG_OK);
-        rgi_takes_normal(batch, normal[k], gradient[k]);
-        rgi_takes_spread(batch, 0, spread[k], scratch);
+        for (int again = 0; again < 2; again++) assert_int_equal(rgi_residuals_run(batch, NULL), RG_OK);
+        rgi_residuals_normal(batch, normal[k], gradient[k]);
+        rgi_residuals_spread(batch, 0, spread[k], scratch);
         double markers[SIZE];
         for (size_t i = 0; i < COUNT; i++) {
-            rgi_takes_markers(batch, i, markers);
+            rgi_residuals_markers(batch, i, markers);
             for (size_t f = 2; f < frames_of(i); f++) /* free ones: the driven are copied */
                 assert_memory_equal(markers + ((f - 2) * MARKERS + 2) * 3, b.out[i] + (f * MARKERS + 2) * 3,
                                     9 * sizeof(double));
         }
-        rgi_takes_destroy(&batch);
+        rgi_residuals_destroy(&batch);
         assert_memory_equal(normal[k], normal[0], sizeof normal[0]);
         assert_memory_equal(gradient[k], gradient[0], sizeof gradient[0]);
         assert_memory_equal(spread[k], spread[0], sizeof spread[0]);
@@ -507,7 +507,7 @@ static void rollout_retrace_bitwise(void **state)
             rg_rod_status found[2][COUNT];
             memset(found, 0, sizeof found);
             for (int along = 0; along < 2; along++) {
-                rgi_takes_opts o;
+                rgi_residuals_opts o;
                 memset(&o, 0, sizeof o);
                 o.rollout = b.opts;
                 o.rollout.isa = ways[way].isa;
@@ -518,20 +518,21 @@ static void rollout_retrace_bitwise(void **state)
                 o.floor_m = 0.003;
                 o.block = 4;
                 o.trace_bytes = along ? 1 << 24 : 0;
-                rgi_takes *batch = NULL;
+                rgi_residuals *batch = NULL;
                 rg_error err = {0};
-                if (rgi_takes_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
-                    rgi_takes_set(batch, b.model, NULL, 0, &err) != RG_OK || rgi_takes_run(batch, &err) != RG_OK ||
-                    rgi_takes_set(batch, b.model, directions, P, &err) != RG_OK ||
-                    rgi_takes_retrace(batch, &err) != RG_OK)
+                if (rgi_residuals_create(b.model, b.recordings, COUNT, &o, &batch, &err) != RG_OK ||
+                    rgi_residuals_set(batch, b.model, NULL, 0, &err) != RG_OK ||
+                    rgi_residuals_run(batch, &err) != RG_OK ||
+                    rgi_residuals_set(batch, b.model, directions, P, &err) != RG_OK ||
+                    rgi_residuals_retrace(batch, &err) != RG_OK)
                     fail_msg("%s", err.text);
-                rgi_takes_normal(batch, normal[along], gradient[along]);
+                rgi_residuals_normal(batch, normal[along], gradient[along]);
                 for (size_t i = 0; i < COUNT; i++) {
-                    rgi_takes_status(batch, i, &found[along][i]);
-                    rgi_takes_loss(batch, i, &loss[along][i][0], &loss[along][i][1]);
+                    rgi_residuals_status(batch, i, &found[along][i]);
+                    rgi_residuals_loss(batch, i, &loss[along][i][0], &loss[along][i][1]);
                     failed += along && found[along][i].flag != RG_ROD_OK;
                 }
-                rgi_takes_destroy(&batch);
+                rgi_residuals_destroy(&batch);
             }
             assert_memory_equal(normal[1], normal[0], sizeof normal[0]);
             assert_memory_equal(gradient[1], gradient[0], sizeof gradient[0]);

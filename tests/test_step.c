@@ -249,7 +249,9 @@ static pack_fixture *make_fixture(const scene *s)
     f->pack->marker_vertices = s->marker_vertices;
     memcpy(f->pack->coef, s->coef, (size_t)(RGI_NC * s->n) * sizeof *s->coef);
     memcpy(f->pack->offset, s->offset, (size_t)(2 * s->n_markers) * sizeof *s->offset);
-    f->pack->markers = pack_fixture_take(f, (size_t)(3 * FRAMES * s->n_markers));
+    f->pack->out_markers.data = pack_fixture_take(f, (size_t)(3 * FRAMES * s->n_markers));
+    f->pack->out_markers.step = 3 * s->n_markers;
+    f->pack->out_markers.item = 1;
     return f;
 }
 
@@ -267,7 +269,7 @@ static void run_complex(const scene *s, const pack_fixture *f, pack_reals *r, in
     start_directors(s, p->x0, p->m0);
     rgi_run_all(p);
     check_status(creal(p->status[0]), creal(p->status[1]));
-    memcpy(markers, p->markers, (size_t)(3 * FRAMES * s->n_markers) * sizeof *markers);
+    memcpy(markers, p->out_markers.data, (size_t)(3 * FRAMES * s->n_markers) * sizeof *markers);
 }
 
 /* markers and all tangents of the library's scalar instantiation, in the fixture's pack */
@@ -325,7 +327,7 @@ static void check_scene(const scene *s, const char *what, double worst[2][DIRECT
     real moved[4][FRAMES * NODES * 3];
     pack_fixture *fixture = make_fixture(s);
     run_scalar(s, fixture);
-    const double *markers = fixture->pack->markers, *jvp = fixture->pack->markers_jvp;
+    const double *markers = fixture->pack->out_markers.data, *jvp = fixture->pack->markers_jvp;
     pack_reals r = pack_reals_make(fixture->pack, pack_workspace(fixture->pack));
     run_complex(s, fixture, &r, -1, 0.0, moved[0]);
     for (int i = 0; i < count; i++) theirs[i] = creal(moved[0][i]);

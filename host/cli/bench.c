@@ -13,6 +13,7 @@
 #include "cli/bench_limits.h"
 #include "cli/bench_rows.h"
 #include "cli/inputs.h"
+#include "core/rollout_opts.h"
 #include "core/words.h"
 #include "io/atomic_file.h"
 

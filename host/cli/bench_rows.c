@@ -9,6 +9,7 @@
 #include "cli/bench_flops.h"
 #include "cli/build.h"
 #include "cli/inputs.h"
+#include "core/context.h"
 #include "core/words.h"
 #include "rodgrad/version.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/batch.h"
+#include "core/context.h"
 
 const char *const rgc_mode_names[RGC_MODES] = {"forward", "jvp", "tangent", "adjoint"};
 
@@ -187,7 +188,7 @@ static rgi_place place_of(const rgc_setting *s, size_t q)
 static rg_status takes_create(rgc_work *w, rg_error *err)
 {
     const size_t p = w->parameters;
-    rgi_takes_opts opts;
+    rgi_residuals_opts opts;
     memset(&opts, 0, sizeof opts);
     opts.rollout = w->rollout;
     opts.fit = 1;
@@ -204,7 +205,7 @@ static rg_status takes_create(rgc_work *w, rg_error *err)
         w->places[q] = place_of(w->setting, q);
         w->directions[q] = (rgi_direction){w->places + q, 1};
     }
-    return rgi_takes_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->takes, err);
+    return rgi_residuals_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->takes, err);
 }
 
 /* Cotangents of the markers' sum of squares. On a GPU they are made before anything is timed: the markers are the same
@@ -267,7 +268,7 @@ static const rgc_arrays *arrays_of(const rgc_work *w)
 void rgc_work_clear(rgc_work *w)
 {
     rg_batch_destroy(&w->batch);
-    rgi_takes_destroy(&w->takes);
+    rgi_residuals_destroy(&w->takes);
     rg_model_destroy(&w->model);
     free(w->places);
     free(w->directions);
@@ -282,12 +283,12 @@ void rgc_work_clear(rgc_work *w)
 static rg_status run_tangent(const rgc_work *w, rg_error *err)
 {
     const size_t p = w->parameters;
-    RG_TRY(rgi_takes_set(w->takes, w->model, w->directions, p, err));
-    RG_TRY(rgi_takes_run(w->takes, err));
-    if (rgi_takes_device_normal(w->takes)) return RG_OK;
+    RG_TRY(rgi_residuals_set(w->takes, w->model, w->directions, p, err));
+    RG_TRY(rgi_residuals_run(w->takes, err));
+    if (rgi_residuals_device_normal(w->takes)) return RG_OK;
     memset(w->normal, 0, p * p * sizeof *w->normal);
     memset(w->gradient, 0, p * sizeof *w->gradient);
-    rgi_takes_normal(w->takes, w->normal, w->gradient);
+    rgi_residuals_normal(w->takes, w->normal, w->gradient);
     return RG_OK;
 }
 
@@ -328,20 +329,19 @@ rg_status rgc_work_run(const rgc_work *w, rg_error *err)
 
 void rgc_work_statuses(const rgc_work *w)
 {
-    for (size_t i = 0; w->takes && i < w->arrays->rods; i++) rgi_takes_status(w->takes, i, &w->arrays->statuses[i]);
+    for (size_t i = 0; w->takes && i < w->arrays->rods; i++) rgi_residuals_status(w->takes, i, &w->arrays->statuses[i]);
 }
 
 /* ---- what it takes ---- */
 
 rg_batch_plan rgc_work_describe(const rgc_work *w)
 {
-    return w->takes ? rgi_takes_describe(w->takes) : rg_batch_describe(w->batch);
+    return w->takes ? rgi_residuals_describe(w->takes) : rg_batch_describe(w->batch);
 }
 
 const rgi_rollout *rgc_work_rollout(const rgc_work *w)
 {
-    const rgi_mirror *mirror = w->takes ? rgi_takes_mirror(w->takes) : rgi_batch_mirror(w->batch);
-    return mirror ? rgi_mirror_rollout(mirror) : NULL;
+    return rgi_packs_rollout(w->takes ? rgi_residuals_packs(w->takes) : &w->batch->packs);
 }
 
 double rgc_work_bytes_per_step(const rgc_work *w)

@@ -5,8 +5,8 @@
 #define RGC_BENCH_WORK_H
 
 #include "cli/bench_scene.h"
-#include "core/mirror.h"
-#include "core/takes.h"
+#include "core/packs.h"
+#include "fit/residuals.h"
 
 /* forward: markers. jvp: and theirs in one direction of bend stiffness. tangent: recordings simulated with
  * one rod's parameters, and the normal equations of some of these. adjoint: markers, and the gradient of the
@@ -56,7 +56,7 @@ typedef struct rgc_work {
     size_t parameters;       /* of mode tangent */
     rg_rollout_opts rollout; /* the setting's, with this work's real and threads */
     rg_batch *batch;         /* of modes other than tangent */
-    rgi_takes *takes;        /* of mode tangent, with all below */
+    rgi_residuals *takes;    /* of mode tangent, with all below */
     rg_model *model;
     rgi_place *places;         /* [parameters] */
     rgi_direction *directions; /* [parameters] */

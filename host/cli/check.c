@@ -196,8 +196,8 @@ static json_t *check_json(const rgc_check_job *job, const arguments *a, const ch
     for (size_t i = 0; names && i < job->n; i++) json_array_append_new(names, rgc_json_text(job->used[i].name));
     json_t *object = json_pack(
         "{s:o, s:o, s:I, s:I, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:[f, f, f]}", "model",
-        rgc_json_text(a->model), "recordings", names, "frame_intervals", (json_int_t)job->problem->frames, "steps",
-        (json_int_t)job->problem->steps, "stepper", rg_stepper_name(job->opts.stepper), "scheme",
+        rgc_json_text(a->model), "recordings", names, "frame_intervals", (json_int_t)job->rods->frames, "steps",
+        (json_int_t)job->rods->steps, "stepper", rg_stepper_name(job->opts.stepper), "scheme",
         rg_scheme_name(job->opts.scheme), "substeps", job->opts.substeps, "memory", plan, "backend",
         rgi_rollout_backend(&job->opts), "isa", rgi_rollout_isa(&job->opts), "real", rg_real_name(job->opts.real),
         "wall_s", wall_s, "checks", checks_json(job), "verdict", rgc_json_text(text), "status", rgc_json_text(text),
@@ -254,8 +254,8 @@ static rg_status load(rgc_check_job *job, const arguments *a, rg_error *err)
     RG_TRY(choose(job, a, err));
     rg_batch_opts opts = rg_batch_opts_default();
     opts.budget_bytes = job->budget = a->budget;
-    RG_TRY(rgi_problem_create(job->file.model, job->used, job->n, &job->opts, &job->problem, err));
-    return rgi_problem_batch(job->problem, &opts, &job->batch, err);
+    RG_TRY(rgc_rods_create(job->file.model, job->used, job->n, &job->opts, &job->rods, err));
+    return rgc_rods_batch(job->rods, &opts, &job->batch, err);
 }
 
 static rg_status run_checks(rgc_check_job *job, rg_error *err)
@@ -277,8 +277,8 @@ static rg_status run_checks(rgc_check_job *job, rg_error *err)
 static void clear(rgc_check_job *job)
 {
     rg_batch_destroy(&job->batch);
-    rgi_problem_destroy(&job->problem);
-    rgi_problem_destroy(&job->shaken);
+    rgc_rods_destroy(&job->rods);
+    rgc_rods_destroy(&job->shaken);
     rgi_recordings_free(job->recordings, job->n_read);
     rgi_model_file_clear(&job->file);
     json_decref(job->details);
@@ -305,7 +305,7 @@ int rgc_check(int argc, char **argv)
         rg_batch_plan_text(&described, plan, sizeof plan);
         rgc_progress_clear();
         fprintf(stderr, "%zu of %zu recording%s, %zu frame interval%s; memory: %s\n", job.n, job.n_read,
-                rgi_plural(job.n_read), job.problem->frames, rgi_plural(job.problem->frames), plan);
+                rgi_plural(job.n_read), job.rods->frames, rgi_plural(job.rods->frames), plan);
         status = run_checks(&job, &err);
     }
     rgc_progress_clear();

@@ -4,7 +4,7 @@
 #define RGC_CHECK_H
 
 #include "cli/inputs.h"
-#include "core/problem.h"
+#include "cli/check_rods.h"
 
 /* what one check came to */
 typedef struct rgc_verdict {
@@ -24,9 +24,9 @@ typedef struct rgc_check_job {
     double *whole_s;    /* [n] how long each is uncut [s] */
     size_t n;
     rg_rollout_opts opts;
-    rgi_problem *problem;    /* solved to round-off, once rgc_check_solve has been */
-    rgi_problem *shaken;     /* the same, but for the last bits of its inputs; NULL: none can be made */
-    rg_batch *batch;         /* of `problem` */
+    rgc_rods *rods;          /* solved to round-off, once rgc_check_solve has been */
+    rgc_rods *shaken;        /* the same, but for the last bits of its inputs; NULL: none can be made */
+    rg_batch *batch;         /* of `rods` */
     int unsolved;            /* round-off is too large for that: steps are solved less far */
     size_t budget;           /* bytes for states kept for gradients */
     rg_rod_status *statuses; /* [n] of the forward run */
@@ -78,7 +78,7 @@ rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], i
                                rg_error *err);
 void rgc_direction_clear(rgc_direction *direction);
 /* numbers of one kind and one rod, and where they are (NULL: none) */
-size_t rgc_direction_size(const rgi_problem *problem, int kind);
+size_t rgc_direction_size(const rgc_rods *rods, int kind);
 double **rgc_direction_array(rgc_direction *direction, int kind);
 rg_batch_tangents rgc_direction_tangents(const rgc_direction *direction);
 rg_batch_gradients rgc_direction_gradients(const rgc_direction *direction);
@@ -90,7 +90,7 @@ typedef struct rgc_series {
     size_t size[4]; /* of a rod */
 } rgc_series;
 
-rg_status rgc_series_create(const rgi_problem *problem, rgc_series *series, rg_error *err);
+rg_status rgc_series_create(const rgc_rods *rods, rgc_series *series, rg_error *err);
 void rgc_series_clear(rgc_series *series);
 double rgc_check_dot(const double *a, const double *b, size_t n);
 

@@ -22,7 +22,7 @@ static size_t free_vertices(const rgc_check_job *job, size_t *list)
     const int *fixed = NULL;
     const size_t n_fixed = rg_batch_clamped_vertices(job->batch, &fixed);
     size_t n = 0;
-    for (size_t i = 0, c = 0; i < job->problem->vertices; i++) {
+    for (size_t i = 0, c = 0; i < job->rods->vertices; i++) {
         if (c < n_fixed && fixed[c] == (int)i) c++;
         else list[n++] = i;
     }
@@ -42,7 +42,7 @@ static double *repeated(const double *row, size_t count, size_t rods)
 static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *list, size_t q, double *inverse,
                             rg_rod_flag *flag, rg_error *err)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     const size_t row = 3 * p->vertices, cx = 3 * p->clamped_vertices, cm = 3 * p->clamped_edges;
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
@@ -88,7 +88,7 @@ done:
 rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
 {
     const double bar = 1e12; /* round-off then moves a rod by 1e-4 of a step's increment */
-    size_t rod = 0, *list = calloc(job->problem->vertices, sizeof *list);
+    size_t rod = 0, *list = calloc(job->rods->vertices, sizeof *list);
     if (job->opts.stepper != RG_STEPPER_IMPLICIT) {
         free(list);
         return RG_OK; /* nothing but the twist is solved for */

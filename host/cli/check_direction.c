@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/check.h"
+#include "core/coefficients.h"
 
 const char *rgc_kind_name(int kind)
 {
@@ -13,7 +14,7 @@ const char *rgc_kind_name(int kind)
     return kind < RGC_FIELDS ? names[kind] : rg_field_describe((rg_field)(kind - RGC_FIELDS))->name;
 }
 
-size_t rgc_direction_size(const rgi_problem *p, int kind)
+size_t rgc_direction_size(const rgc_rods *p, int kind)
 {
     switch (kind) {
     case RGC_X0:
@@ -60,7 +61,7 @@ rg_status rgc_direction_create(rgc_check_job *job, const int kinds[RGC_KINDS], i
 {
     /* [m], [m/s], [rad], [m], [rad], [N] */
     static const double scales[RGC_FIELDS] = {1e-3, 1e-2, 1e-2, 1e-4, 1e-2, 1e-3};
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     memset(out, 0, sizeof *out);
     for (int kind = 0; kind < RGC_KINDS; kind++) {
         if (!kinds[kind]) continue;
@@ -119,7 +120,7 @@ void rgc_series_clear(rgc_series *s)
     memset(s, 0, sizeof *s);
 }
 
-rg_status rgc_series_create(const rgi_problem *p, rgc_series *s, rg_error *err)
+rg_status rgc_series_create(const rgc_rods *p, rgc_series *s, rg_error *err)
 {
     const size_t size[4] = {3 * p->frames * p->vertices, 3 * p->frames * p->vertices, p->frames * p->edges,
                             3 * p->frames * p->markers};

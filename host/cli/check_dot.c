@@ -28,10 +28,10 @@ static void add_reverse(rgc_check_job *job, const rg_adjoint_status *statuses)
 }
 
 /* both sides of one kind for every rod of problem p: sides [n][2] */
-static rg_status sides_of(rgc_check_job *job, const rgi_problem *p, rg_batch *batch, int kind, rgc_direction *gradient,
+static rg_status sides_of(rgc_check_job *job, const rgc_rods *p, rg_batch *batch, int kind, rgc_direction *gradient,
                           const rgc_series *bar, rgc_series *out, double *sides, rg_error *err)
 {
-    const rg_batch_inputs in = rgi_problem_inputs(p);
+    const rg_batch_inputs in = rgc_rods_inputs(p);
     int kinds[RGC_KINDS] = {0};
     rgc_direction v;
     kinds[kind] = 1;
@@ -55,7 +55,7 @@ static rg_status sides_of(rgc_check_job *job, const rgi_problem *p, rg_batch *ba
 
 /* Both sides of every kind for every rod of p, whose batch has run forward: sides
  * [RGC_KINDS][n][2]. The same state of job->random gives the same directions and cotangents. */
-static rg_status all_sides(rgc_check_job *job, const rgi_problem *p, rg_batch *batch, double *sides,
+static rg_status all_sides(rgc_check_job *job, const rgc_rods *p, rg_batch *batch, double *sides,
                            rg_adjoint_status *reverse, rg_error *err)
 {
     int kinds[RGC_KINDS];
@@ -161,9 +161,9 @@ static rg_status measure_noise(rgc_check_job *job, const double *sides, double *
     if (!job->shaken) return RG_OK;
     double *other = calloc(2 * RGC_KINDS * job->n, sizeof *other);
     rg_adjoint_status *unused = calloc(job->n, sizeof *unused);
-    rg_status status = other && unused ? rgi_problem_batch(job->shaken, &opts, &batch, err)
+    rg_status status = other && unused ? rgc_rods_batch(job->shaken, &opts, &batch, err)
                                        : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods.", job->n);
-    const rg_batch_inputs in = rgi_problem_inputs(job->shaken);
+    const rg_batch_inputs in = rgc_rods_inputs(job->shaken);
     if (status == RG_OK) status = rg_batch_forward(batch, &in, NULL, NULL, err);
     if (status == RG_OK) status = all_sides(job, job->shaken, batch, other, unused, err);
     for (int k = 0; k < RGC_KINDS && status == RG_OK; k++) *noise = fmax(*noise, worst_of(job, sides, other, k));
@@ -178,7 +178,7 @@ rg_status rgc_check_dot_products(rgc_check_job *job, rg_error *err)
     const unsigned long long random = job->random;
     double *sides = calloc(2 * RGC_KINDS * job->n, sizeof *sides), worst[RGC_KINDS], noise = 0.0;
     rg_adjoint_status *reverse = calloc(job->n, sizeof *reverse);
-    rg_status status = sides && reverse ? all_sides(job, job->problem, job->batch, sides, reverse, err)
+    rg_status status = sides && reverse ? all_sides(job, job->rods, job->batch, sides, reverse, err)
                                         : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     if (status != RG_OK) goto done;
     add_reverse(job, reverse);

@@ -19,7 +19,7 @@ static const double CONFIRMED_BAR = 1e-4;
 
 rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
 {
-    const rg_batch_inputs in = rgi_problem_inputs(job->problem);
+    const rg_batch_inputs in = rgc_rods_inputs(job->rods);
     RG_TRY(rg_batch_forward(job->batch, &in, NULL, job->statuses, err));
     size_t failed = 0, first = 0;
     for (size_t i = job->n; i-- > 0;)
@@ -83,7 +83,7 @@ static double remainder_of(const rgc_series *moved, const rgc_series *base, cons
  * change by more than a third or a vertex move by more than the shortest edge allows */
 static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc_series *d, answer *answers)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     for (size_t i = 0; i < job->n; i++) {
         double largest = 0.0;
         for (size_t k = i * d->size[0]; k < (i + 1) * d->size[0]; k++) largest = fmax(largest, fabs(d->x[k]));
@@ -102,14 +102,14 @@ static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc
 }
 
 /* remainders r [n] of the problem q for e d; NaN where a rod failed */
-static rg_status run_problem(rgc_check_job *job, const rgi_problem *q, double e, const rgc_series *base,
+static rg_status run_problem(rgc_check_job *job, const rgc_rods *q, double e, const rgc_series *base,
                              const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
 {
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
-    RG_TRY(rgi_problem_batch(q, &opts, &batch, err));
-    const rg_batch_inputs in = rgi_problem_inputs(q);
+    RG_TRY(rgc_rods_batch(q, &opts, &batch, err));
+    const rg_batch_inputs in = rgc_rods_inputs(q);
     const rg_batch_outputs out = {moved->x, NULL, NULL, moved->markers, NULL};
     const rg_status status = rg_batch_forward(batch, &in, &out, statuses, err);
     for (size_t i = 0; i < job->n; i++)
@@ -123,12 +123,12 @@ static rg_status run_problem(rgc_check_job *job, const rgi_problem *q, double e,
 static rg_status run_moved(rgc_check_job *job, const rg_batch_tangents *by, double e, const rgc_series *base,
                            const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
 {
-    rgi_problem *q = NULL;
+    rgc_rods *q = NULL;
     rg_error own = {0};
     RG_TRY(rgc_check_go_on(err));
-    rg_status status = rgi_problem_move(job->problem, by, e, &q, &own);
+    rg_status status = rgc_rods_move(job->rods, by, e, &q, &own);
     if (status == RG_OK) status = run_problem(job, q, e, base, d, moved, statuses, r, &own);
-    rgi_problem_destroy(&q);
+    rgc_rods_destroy(&q);
     if (status == RG_OK) return RG_OK;
     for (size_t i = 0; i < job->n; i++) r[i] = NAN;
     /* moved out of range: this e says nothing */
@@ -176,7 +176,7 @@ static void slopes_of(const rgc_check_job *job, const double *r, finding *f)
 /* rounding errors in a rod's remainders [m]: roots of sums over the outputs, and ten times those of one sample */
 static double noise_of(const rgc_check_job *job, const answer *a)
 {
-    return fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->problem->frames * job->problem->vertices)));
+    return fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->rods->frames * job->rods->vertices)));
 }
 
 /* does no rod's remainder at level k want a smaller change? */
@@ -315,8 +315,8 @@ static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_s
     rg_status status = statuses && noise ? run_problem(job, job->shaken, 0.0, base, d, moved, statuses, noise, err)
                                          : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     for (size_t i = 0; i < job->n && status == RG_OK; i++) answers[i].noise = isfinite(noise[i]) ? noise[i] : 0.0;
-    if (status == RG_OK) status = rgi_problem_batch(job->shaken, &opts, &batch, err);
-    const rg_batch_inputs in = rgi_problem_inputs(job->shaken);
+    if (status == RG_OK) status = rgc_rods_batch(job->shaken, &opts, &batch, err);
+    const rg_batch_inputs in = rgc_rods_inputs(job->shaken);
     if (status == RG_OK) status = rg_batch_jvp(batch, &in, &by, NULL, &to, statuses, err);
     for (size_t i = 0; i < job->n && status == RG_OK; i++) {
         const double apart = remainder_of(moved, d, d, i, 0.0);
@@ -330,7 +330,7 @@ static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_s
 
 static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RGC_KINDS], rg_error *err)
 {
-    const rg_batch_inputs in = rgi_problem_inputs(job->problem);
+    const rg_batch_inputs in = rgc_rods_inputs(job->rods);
     rgc_series base = {0}, d = {0}, moved = {0};
     rgc_direction v;
     rg_status status = RG_OK;
@@ -339,9 +339,9 @@ static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RG
     answer *answers = calloc(job->n, sizeof *answers);
     rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
     if (!r || !answers || !statuses) status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
-    if (status == RG_OK) status = rgc_series_create(job->problem, &base, err);
-    if (status == RG_OK) status = rgc_series_create(job->problem, &d, err);
-    if (status == RG_OK) status = rgc_series_create(job->problem, &moved, err);
+    if (status == RG_OK) status = rgc_series_create(job->rods, &base, err);
+    if (status == RG_OK) status = rgc_series_create(job->rods, &d, err);
+    if (status == RG_OK) status = rgc_series_create(job->rods, &moved, err);
     if (status == RG_OK) status = rgc_direction_create(job, kinds, 0, &v, err);
     const rg_batch_outputs out = {base.x, NULL, NULL, base.markers, NULL};
     const rg_batch_tangent_outputs to = {d.x, NULL, NULL, d.markers, NULL};

@@ -19,7 +19,7 @@ typedef struct growth {
 static void tangent_sizes(const rgc_check_job *job, const double *x0, const double *v0, const double *dx,
                           const double *dv, growth *g)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     const size_t row = 3 * p->vertices;
     for (size_t i = 0; i < job->n; i++)
         for (size_t k = 0; k < g->points; k++) {
@@ -34,7 +34,7 @@ static void tangent_sizes(const rgc_check_job *job, const double *x0, const doub
 /* of free vertices only: prescribed ones forget their start */
 static void random_free(rgc_check_job *job, double *x0, double *v0)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     const int *fixed = NULL;
     const size_t n_fixed = rg_batch_clamped_vertices(job->batch, &fixed);
     for (size_t i = 0; i < 3 * job->n * p->vertices; i++) {
@@ -52,8 +52,8 @@ static void random_free(rgc_check_job *job, double *x0, double *v0)
 
 static rg_status forward(rgc_check_job *job, growth *g, rg_error *err)
 {
-    const rgi_problem *p = job->problem;
-    const rg_batch_inputs in = rgi_problem_inputs(p);
+    const rgc_rods *p = job->rods;
+    const rg_batch_inputs in = rgc_rods_inputs(p);
     const size_t start = 3 * job->n * p->vertices, series = start * p->frames;
     rg_batch_tangents by;
     rg_status status = RG_OK;
@@ -78,7 +78,7 @@ static rg_status forward(rgc_check_job *job, growth *g, rg_error *err)
 /* the batch has just run forward */
 static rg_status backward(rgc_check_job *job, growth *g, rg_error *err)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     const size_t row = 3 * p->vertices, every = g->every * (size_t)job->opts.substeps;
     const size_t points = p->steps / every + 1;
     rg_batch_gradients gradients;
@@ -127,18 +127,18 @@ done:
 static double rate_of(const rgc_check_job *job, const growth *g, size_t rod, int reverse)
 {
     const double *sizes = (reverse ? g->adjoint : g->tangent) + rod * g->points;
-    const size_t own = job->problem->ticks[rod] / g->every + 1; /* points of this rod */
+    const size_t own = job->rods->ticks[rod] / g->every + 1; /* points of this rod */
     double order[SEGMENTS + 2];
     if (own < 3) return NAN;
     for (size_t k = 1; k < own; k++) order[k - 1] = sizes[reverse ? own - 1 - k : k];
-    return rg_growth_rate(order, own - 1, (double)g->every * job->problem->dt_s);
+    return rg_growth_rate(order, own - 1, (double)g->every * job->rods->dt_s);
 }
 
 static json_t *sizes_json(const rgc_check_job *job, const growth *g, const double *sizes)
 {
     json_t *list = json_array();
     for (size_t i = 0; list && i < job->n; i++) {
-        const size_t own = job->problem->ticks[i] / g->every + 1;
+        const size_t own = job->rods->ticks[i] / g->every + 1;
         if (json_array_append_new(list, rgc_check_numbers(sizes + i * g->points, own)) == 0) continue;
         json_decref(list);
         return NULL;
@@ -181,7 +181,7 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
                                      "truncation (window; biased)",
                       job->used[rod].name, rates[0], rates[1], reach, job->whole_s[rod]);
     }
-    json_t *detail = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->problem->dt_s,
+    json_t *detail = json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "interval_s", (double)g->every * job->rods->dt_s,
                                "tangent", sizes_json(job, g, g->tangent), "adjoint", sizes_json(job, g, g->adjoint),
                                "tangent_rates_per_s", forward_rates, "adjoint_rates_per_s", backward_rates, "horizon_s",
                                rod == job->n ? json_null() : rgc_json_number(reach));
@@ -191,8 +191,8 @@ static rg_status judge(rgc_check_job *job, const growth *g, rg_error *err)
 rg_status rgc_check_health(rgc_check_job *job, rg_error *err)
 {
     growth g = {0};
-    g.every = (job->problem->frames + SEGMENTS - 1) / SEGMENTS;
-    g.points = job->problem->frames / g.every + 1;
+    g.every = (job->rods->frames + SEGMENTS - 1) / SEGMENTS;
+    g.points = job->rods->frames / g.every + 1;
     g.tangent = calloc(job->n * g.points, sizeof *g.tangent);
     g.adjoint = calloc(job->n * g.points, sizeof *g.adjoint);
     rg_status status = g.tangent && g.adjoint ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");

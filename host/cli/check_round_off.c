@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/check.h"
+#include "core/coefficients.h"
 
 /* rods that fail with the problem's options but not in `statuses` */
 static rg_status lost(const rgc_check_job *job, size_t *count, rg_error *err)
@@ -19,9 +20,9 @@ static rg_status lost(const rgc_check_job *job, size_t *count, rg_error *err)
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
     rg_rod_status *now = calloc(job->n, sizeof *now);
-    rg_status status = now ? rgi_problem_batch(job->problem, &opts, &batch, err)
+    rg_status status = now ? rgc_rods_batch(job->rods, &opts, &batch, err)
                            : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods.", job->n);
-    const rg_batch_inputs in = rgi_problem_inputs(job->problem);
+    const rg_batch_inputs in = rgc_rods_inputs(job->rods);
     if (status == RG_OK) status = rg_batch_forward(batch, &in, NULL, now, err);
     *count = 0;
     for (size_t i = 0; i < job->n && status == RG_OK; i++)
@@ -34,7 +35,7 @@ static rg_status lost(const rgc_check_job *job, size_t *count, rg_error *err)
 rg_status rgc_check_solve(rgc_check_job *job, rg_error *err)
 {
     const double asked = job->opts.tolerance_m;
-    double *tolerance = &job->problem->rollout.tolerance_m;
+    double *tolerance = &job->rods->rollout.tolerance_m;
     rg_batch *exact = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.budget_bytes = job->budget;
@@ -49,10 +50,10 @@ rg_status rgc_check_solve(rgc_check_job *job, rg_error *err)
     *tolerance = fmin(*tolerance, asked);
     job->unsolved = *tolerance > 1e-14;
     if (*tolerance == asked) return RG_OK;
-    RG_TRY(rgi_problem_batch(job->problem, &opts, &exact, err));
+    RG_TRY(rgc_rods_batch(job->rods, &opts, &exact, err));
     rg_batch_destroy(&job->batch);
     job->batch = exact;
-    const rg_batch_inputs in = rgi_problem_inputs(job->problem);
+    const rg_batch_inputs in = rgc_rods_inputs(job->rods);
     return rg_batch_forward(job->batch, &in, NULL, job->statuses, err);
 }
 
@@ -67,7 +68,7 @@ static double *last_bits(rgc_check_job *job, const double *of, size_t count)
 
 rg_status rgc_check_shake(rgc_check_job *job, rg_error *err)
 {
-    const rgi_problem *p = job->problem;
+    const rgc_rods *p = job->rods;
     rgc_direction by;
     rg_error own = {0};
     memset(&by, 0, sizeof by);
@@ -87,7 +88,7 @@ rg_status rgc_check_shake(rgc_check_job *job, rg_error *err)
         complete &= to != NULL;
     }
     const rg_batch_tangents tangents = rgc_direction_tangents(&by);
-    rg_status status = complete ? rgi_problem_move(p, &tangents, 1.0, &job->shaken, &own)
+    rg_status status = complete ? rgc_rods_move(p, &tangents, 1.0, &job->shaken, &own)
                                 : RG_FAIL(&own, RG_ERR_MEMORY, "out of memory for %zu rods.", p->n);
     rgc_direction_clear(&by);
     /* a model at the very edge of what is allowed: its round-off stays unknown */

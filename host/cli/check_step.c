@@ -155,11 +155,11 @@ done:
 rg_status rgc_check_stability(rgc_check_job *job, rg_error *err)
 {
     if (job->opts.stepper != RG_STEPPER_DEFORM) return RG_OK; /* the implicit step has no limit */
-    const double dt = job->problem->dt_s, step = dt / job->opts.substeps;
+    const double dt = job->rods->dt_s, step = dt / job->opts.substeps;
     double limit = INFINITY;
     for (size_t i = 0; i < job->n; i++) {
         double own = 0.0;
-        RG_TRY(rgi_deform_longest_step(job->problem->models[i], &own, err));
+        RG_TRY(rgi_deform_longest_step(job->rods->models[i], &own, err));
         limit = fmin(limit, own);
     }
     const double substeps = fmax(ceil(dt / limit), 1.0);

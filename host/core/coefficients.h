@@ -7,6 +7,12 @@
 
 enum { RGI_MAX_ENTRIES = 24 }; /* coefficients that one number of a field can move */
 
+/* numbers of a field, entries times components */
+static inline size_t rgi_field_numbers(const rg_model *model, int field)
+{
+    return rg_model_field_entries(model, (rg_field)field) * (size_t)rg_field_describe((rg_field)field)->components;
+}
+
 /* coef [vertices][RGI_NC] */
 void rgi_coefficients(const rg_model *model, double *coef);
 

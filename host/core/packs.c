@@ -1,12 +1,28 @@
-/* core/packs.c: see packs.h. */
+/* core/packs.c: making packs, and what callers set and read (see packs.h). */
 #include "core/packs.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/checkpoints.h"
+#include "core/coefficients.h"
+#include "core/context.h"
+#include "core/stability.h"
 #include "rod/layout.h"
 
-void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
+double *rgi_take(double *base, size_t *used, size_t count)
+{
+    double *p = base ? base + *used : NULL;
+    *used += (count + 7) / 8 * 8;
+    return p;
+}
+
+/* ---- create ---- */
+
+/* a pack's shape and scheme */
+static void set_up(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
 {
     j->n = (int)s->n;
     j->order = s->order;
@@ -33,40 +49,312 @@ void rgi_pack_setup(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, d
     j->substeps = o->substeps;
 }
 
-double *rgi_take(double *base, size_t *used, size_t count)
+rgi_pack rgi_packs_largest(const rgi_packs *p, const rgi_shape *shape)
 {
-    double *p = base ? base + *used : NULL;
-    *used += (count + 7) / 8 * 8;
-    return p;
+    static double any;
+    const unsigned want = p->opts.want;
+    rgi_pack j;
+    memset(&j, 0, sizeof j);
+    set_up(&j, shape, &p->opts.rollout, p->opts.dt_s);
+    j.n_directions = (int)p->opts.directions;
+    j.rows = p->opts.rows;
+    j.plan = want & RGI_WANT_ADJOINT ? &p->plan : NULL;
+    if (want & RGI_WANT_INPUTS) j.force.data = j.ddrive_x.data = j.out_dtension.data = &any;
+    j.recorded = want & RGI_WANT_FIT ? &any : NULL;
+    j.carried = want & RGI_WANT_CARRY ? &any : NULL;
+    return j;
 }
 
-rgi_reals *rgi_take_reals(const rgi_cpu *cpu, double *base, size_t *used, size_t reals)
+/* the arrays of a section of one pack whose longest rod has so many frames; base and used as in rgi_take */
+static void lay_out(const rgi_packs *p, const rgi_shape *shape, size_t frames, rgi_pack *pack, int section,
+                    double *base, size_t *used)
 {
-    return (rgi_reals *)(void *)rgi_take(base, used, rgi_cpu_doubles(cpu, reals));
-}
-
-void rgi_pack_layout(rgi_pack *pack, const rgi_extents *e, unsigned want, int section, size_t w, double *base,
-                     size_t *used)
-{
+    const unsigned want = p->opts.want;
+    const size_t w = p->at.lanes;
+    const rgi_extents extents = {.n = shape->n,
+                                 .markers = shape->n_markers,
+                                 .free = shape->n_free,
+                                 .directions = p->opts.directions,
+                                 .frames = frames,
+                                 .blocks = p->opts.blocks};
+    const rgi_extents *e = &extents;
 #define LAY_OUT(name, where, wanted, kind, count)                                                                      \
     if (section == RGI_SECTION_##where && (want & RGI_WANT_##wanted) == RGI_WANT_##wanted)                             \
         pack->name = rgi_take(base, used, (count)*w);
     RGI_PACK_ARRAYS(LAY_OUT)
 #undef LAY_OUT
+    if (section == RGI_SECTION_OWN) p->runner->layout(p, shape, pack, base, used);
 }
 
-void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out)
+/* where the arrays of all packs are, section by section */
+static void lay_out_all(rgi_packs *p)
 {
-    out->flag = (rg_rod_flag)status[lane];
-    out->step = (int)status[w + lane];
-    out->iterations = (int)status[2 * w + lane];
-    out->worst_iterations = (int)status[3 * w + lane];
-    out->worst_increment_m = status[4 * w + lane];
-    out->vertex = (int)status[5 * w + lane];
-    out->unstable = (int)status[6 * w + lane];
-    out->worst_twist_rad = status[7 * w + lane];
-    out->worst_twist_step = (int)status[8 * w + lane];
-    out->worst_turn_rad = 2.0 * asin(fmin(sqrt(status[9 * w + lane]), 1.0));
-    out->worst_turn_step = (int)status[10 * w + lane];
-    out->stable_step_s = 0.0;
+    size_t used = 0;
+    for (int section = 0; section < RGI_SECTIONS; section++) {
+        for (size_t i = 0; i < p->at.n_packs; i++) {
+            rgi_pack *j = &p->packs[i];
+            lay_out(p, p->at.places[i].shape, (size_t)(j->n_steps / j->substeps), j, section, p->memory, &used);
+        }
+        p->section_end[section] = used;
+    }
+    p->memory_doubles = used;
+}
+
+/* doubles of all packs' arrays if every rod were as long as the longest, 0: more than a size_t holds */
+static size_t count_doubles(const rgi_packs *p)
+{
+    size_t sum = 0;
+    for (size_t k = 0; k < p->at.n_shapes; k++) {
+        const rgi_placed_shape *s = &p->at.shapes[k];
+        rgi_pack any = rgi_packs_largest(p, s->shape);
+        any.n_steps = (int)p->steps;
+        size_t one = 0;
+        for (int section = 0; section < RGI_SECTIONS; section++)
+            lay_out(p, s->shape, p->opts.n_frames, &any, section, NULL, &one);
+        if (s->packs > (SIZE_MAX / sizeof(double) - sum) / one) return 0;
+        sum += s->packs * one;
+    }
+    return sum;
+}
+
+/* of one pack of the largest shape */
+static size_t state_bytes(const rgi_packs *p, size_t n)
+{
+    return (n * RGI_STATE_REALS + 1) * p->at.lanes * p->cpu->real_bytes;
+}
+
+static int trace_fits(const rgi_packs *p)
+{
+    const size_t step = rgi_cpu_doubles(p->cpu, 6 * p->at.vertices + 1) * sizeof(double);
+    return p->opts.rollout.stepper == RG_STEPPER_IMPLICIT && p->steps <= p->opts.trace_bytes / step / p->at.n_packs;
+}
+
+static void set_packs(rgi_packs *p)
+{
+    for (size_t i = 0; i < p->at.n_packs; i++) {
+        const rgi_place_of_pack *place = &p->at.places[i];
+        rgi_pack *j = &p->packs[i];
+        size_t frames = p->opts.frames ? 0 : p->opts.n_frames;
+        for (size_t lane = 0; p->opts.frames && lane < place->rods; lane++)
+            if (p->opts.frames[place->first + lane] > frames) frames = p->opts.frames[place->first + lane];
+        set_up(j, place->shape, &p->opts.rollout, p->opts.dt_s);
+        j->rods = (int)place->rods;
+        j->n_steps = (int)frames * j->substeps;
+        j->window = (int)p->opts.window;
+        j->floor = p->opts.floor_m;
+        j->block = p->opts.block;
+        j->plan = p->opts.want & RGI_WANT_ADJOINT ? &p->plan : NULL;
+    }
+}
+
+static rg_status no_memory(const rgi_packs *p, rg_error *err)
+{
+    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu rods and %zu steps%s", p->at.n_rods, p->steps,
+                   p->opts.want & RGI_WANT_ADJOINT ? "; lower budget_bytes" : "");
+}
+
+static rg_status create(const rgi_models *models, rgi_packs *p, rg_error *err)
+{
+    RG_TRY(rgi_placement_shapes(models, &p->opts.rollout, (size_t)p->cpu->lanes, &p->at, err));
+    if (p->opts.want & RGI_WANT_ADJOINT)
+        RG_TRY(rgi_plan_make(p->steps, state_bytes(p, p->at.vertices), p->at.n_packs, p->runner->workers(p),
+                             p->opts.budget_bytes, &p->plan, err));
+    p->traced = trace_fits(p);
+    /* the largest first: what does not fit fails before anything is touched */
+    const size_t doubles = count_doubles(p);
+    p->memory = doubles ? aligned_alloc(64, doubles * sizeof *p->memory) : NULL;
+    if (!p->memory) return no_memory(p, err);
+    p->packs = calloc(p->at.n_packs, sizeof *p->packs);
+    p->stable_step_s = calloc(p->at.n_rods, sizeof *p->stable_step_s);
+    p->coef = calloc(p->at.vertices * (RGI_NC + 3), sizeof *p->coef);
+    p->entry_begin = calloc(p->opts.directions + 1, sizeof *p->entry_begin);
+    if (!p->packs || !p->stable_step_s || !p->coef || !p->entry_begin) return no_memory(p, err);
+    RG_TRY(rgi_placement_packs(models, &p->at, err));
+    if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, p->at.vertices * RGI_NC + 2 * p->at.markers, err));
+    set_packs(p);
+    lay_out_all(p);
+    memset(p->memory, 0, p->memory_doubles * sizeof *p->memory);
+    for (size_t i = 0; i < p->at.n_packs; i++)
+        for (int lane = 0; lane < p->packs[i].rods; lane++) {
+            const size_t rod = p->at.places[i].first + (size_t)lane;
+            const size_t frames = p->opts.frames ? p->opts.frames[rod] : p->opts.n_frames;
+            p->packs[i].lane_steps[lane] = (double)(frames * (size_t)p->opts.rollout.substeps);
+            rgi_packs_set_rod(p, rod, models->models[models->each ? rod : 0]);
+        }
+    return p->runner->create(p, err);
+}
+
+rg_status rgi_packs_create(const rgi_models *models, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
+                           rg_error *err)
+{
+    memset(out, 0, sizeof *out);
+    out->opts = *opts;
+    out->cpu = cpu;
+    out->runner = rgi_context_device(opts->rollout.context) ? &rgi_runner_device : &rgi_runner_cpu;
+    out->opts.want &= ~out->runner->never;
+    out->steps = opts->n_frames * (size_t)opts->rollout.substeps;
+    const rg_status status = create(models, out, err);
+    out->opts.frames = NULL;
+    if (status != RG_OK) rgi_packs_clear(out);
+    return status;
+}
+
+void rgi_packs_clear(rgi_packs *p)
+{
+    if (p->own) p->runner->destroy(p);
+    rgi_placement_clear(&p->at);
+    free(p->packs);
+    free(p->memory);
+    free(p->entry_begin);
+    free(p->entries);
+    free(p->entry_values);
+    free(p->stable_step_s);
+    free(p->coef);
+    memset(p, 0, sizeof *p);
+}
+
+/* ---- parameters and directions ---- */
+
+void rgi_packs_set_rod(rgi_packs *p, size_t rod, const rg_model *model)
+{
+    const size_t w = p->at.lanes, index = p->at.pack_of[rod], own = rgi_lane_of(&p->at, rod);
+    const rgi_shape *s = p->at.places[index].shape;
+    const rgi_pack *j = &p->packs[index];
+    const double *offset = rg_model_field(model, RG_MARKER_OFFSET);
+    rgi_coefficients(model, p->coef);
+    if (j->deform) p->stable_step_s[rod] = rgi_deform_step_limit(s, p->coef, j->h, p->coef + s->n * RGI_NC);
+    for (size_t lane = own; lane < w; lane++) {
+        if (lane != own && (own != 0 || lane < (size_t)j->rods)) continue;
+        for (size_t i = 0; i < s->n * RGI_NC; i++) j->coef[i * w + lane] = p->coef[i];
+        for (size_t i = 0; i < 2 * s->n_markers; i++) j->offset[i * w + lane] = offset[i];
+    }
+}
+
+rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
+{
+    if (entries <= p->entries_capacity) return RG_OK;
+    free(p->entries);
+    free(p->entry_values);
+    p->entries_capacity = 0;
+    p->entries = calloc(entries, sizeof *p->entries);
+    p->entry_values = entries <= SIZE_MAX / 64 / p->at.n_packs / p->at.lanes
+                          ? aligned_alloc(64, (p->at.n_packs * entries * p->at.lanes + 7) / 8 * 64)
+                          : NULL;
+    if (!p->entries || !p->entry_values)
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the derivatives of %zu rods", p->at.n_rods);
+    p->entries_capacity = entries;
+    return RG_OK;
+}
+
+rg_status rgi_packs_directions(rgi_packs *p, int n_directions, rg_error *err)
+{
+    for (size_t i = 0; i < p->at.n_packs; i++) {
+        rgi_pack *j = &p->packs[i];
+        j->entry_begin = p->entry_begin;
+        j->entries = p->entries;
+    }
+    return p->runner->directions(p, n_directions, err);
+}
+
+/* ---- calls ---- */
+
+/* rows of a series (RGI_ROWS_...) in the call */
+static size_t rows_of(const rgi_packs *p, int rows)
+{
+    switch (rows) {
+    case RGI_ROWS_STEPS: return p->steps;
+    case RGI_ROWS_FRAMES: return p->opts.n_frames;
+    default: return p->call.growth_every > 0 ? p->steps / (size_t)p->call.growth_every + 1 : 1;
+    }
+}
+
+/* the caller's arrays [n_rods][rows][width] into the call */
+static void describe(rgi_packs *p, const rgi_batch_arrays *of)
+{
+    const rgi_placement *b = &p->at;
+    rgi_call *c = &p->call;
+#define START(name, per, less, source, member, stage)                                                                  \
+    if (of->source) c->name = of->source->member;
+    RGI_PACK_STARTS_IN(START)
+#undef START
+#define SERIES(name, rows, width, source, member, stage)                                                               \
+    if (of->source) {                                                                                                  \
+        const size_t items = (width), count = rows_of(p, RGI_ROWS_##rows);                                             \
+        c->name.data = items > 0 ? of->source->member : NULL;                                                          \
+        c->name.rod = (ptrdiff_t)(count * items);                                                                      \
+        c->name.step = (ptrdiff_t)items;                                                                               \
+        c->name.item = 1;                                                                                              \
+    }
+    RGI_PACK_SERIES(SERIES)
+#undef SERIES
+}
+
+void rgi_packs_describe_run(rgi_packs *p, const rgi_batch_arrays *of)
+{
+    memset(&p->call, 0, sizeof p->call);
+    p->call.vertices = (int)p->at.vertices;
+    p->call.set_tangents = p->call.n_directions = of->tangents != NULL;
+    describe(p, of);
+}
+
+/* of the last call's run, whose inputs it needs again */
+void rgi_packs_describe_reverse(rgi_packs *p, const rgi_batch_arrays *of)
+{
+    const rg_batch_gradients *g = of->gradients;
+    rgi_call *c = &p->call;
+#define START(name, ...) c->name = NULL;
+    RGI_PACK_STARTS_IN(START)
+#undef START
+#define SERIES(name, rows, width, source, ...)                                                                         \
+    if (RGI_OF_##source == RGI_OF_tangents || RGI_OF_##source == RGI_OF_tangent_outputs) c->name.data = NULL;
+    RGI_PACK_SERIES(SERIES)
+#undef SERIES
+    c->set_tangents = c->n_directions = 0;
+    c->bar = RGI_BAR_GIVEN;
+    c->growth_every = (int)g->growth_every;
+    c->want_coef = 0;
+    for (int field = 0; field < RG_FIELD_COUNT; field++) c->want_coef |= g->fields[field] != NULL;
+    c->want_start = g->x0 || g->v0 || g->turn0;
+    describe(p, of);
+}
+
+/* ---- results ---- */
+
+void rgi_packs_status(const rgi_packs *p, size_t rod, rg_rod_status *out)
+{
+    const size_t w = p->at.lanes;
+    const double *s = p->packs[p->at.pack_of[rod]].status + rgi_lane_of(&p->at, rod);
+    out->flag = (rg_rod_flag)s[0];
+    out->step = (int)s[w];
+    out->iterations = (int)s[2 * w];
+    out->worst_iterations = (int)s[3 * w];
+    out->worst_increment_m = s[4 * w];
+    out->vertex = (int)s[5 * w];
+    out->unstable = (int)s[6 * w];
+    out->worst_twist_rad = s[7 * w];
+    out->worst_twist_step = (int)s[8 * w];
+    out->worst_turn_rad = 2.0 * asin(fmin(sqrt(s[9 * w]), 1.0));
+    out->worst_turn_step = (int)s[10 * w];
+    out->stable_step_s = p->stable_step_s[rod];
+}
+
+rg_batch_plan rgi_packs_plan(const rgi_packs *p, size_t more_bytes)
+{
+    const size_t entry = sizeof *p->entries + p->at.n_packs * p->at.lanes * sizeof *p->entry_values;
+    size_t total = more_bytes + sizeof *p + p->memory_doubles * sizeof *p->memory + p->runner->bytes(p) +
+                   p->entries_capacity * entry + p->at.n_packs * (sizeof *p->packs + sizeof *p->at.places) +
+                   p->at.n_rods * (sizeof *p->at.pack_of + sizeof *p->stable_step_s) +
+                   p->at.vertices * (RGI_NC + 3) * sizeof *p->coef;
+    for (size_t k = 0; k < p->at.n_shapes; k++) {
+        const rgi_shape *s = p->at.shapes[k].shape;
+        total += sizeof p->at.shapes[k] + sizeof *s + s->n * (sizeof(double) + 8 * sizeof(int));
+    }
+    if (!(p->opts.want & RGI_WANT_ADJOINT)) return rgi_plan_describe(NULL, 0, total);
+    /* of all packs, one state each */
+    const size_t workers = p->runner->workers(p), most = state_bytes(p, p->at.vertices);
+    size_t states = 0;
+    for (size_t k = 0; k < p->at.n_shapes; k++)
+        states += p->at.shapes[k].packs * (p->runner->one_size ? most : state_bytes(p, p->at.shapes[k].shape->n));
+    const size_t kept = (size_t)rgi_plan_kept(&p->plan) * states + (size_t)rgi_plan_pool(&p->plan) * workers * most;
+    return rgi_plan_describe(&p->plan, kept, total);
 }

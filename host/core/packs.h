@@ -1,20 +1,23 @@
-/* core/packs.h: where the arrays of packs lie, and what is set and read of every pack alike.
+/* core/packs.h: packs of rods (cpu/pack.h): their memory, where they run, and what is set and read of them alike.
  *
- * All packs' arrays are in one block of memory, section by section, so that what a device is sent or asked for is one
- * piece. The tables of cpu/pack.h say which array lies where. */
+ * Batches and a fit's residuals are made of it. All packs' arrays are in one block of memory, section by section, so
+ * that what a device is sent or asked for is one piece; the tables of cpu/pack.h say which array lies where. A runner
+ * is who runs the packs: the CPU's threads (packs_cpu.c) or a GPU, which has copies of them (packs_device.c).
+ *
+ *   rgi_packs_create -> rgi_packs_set_rod -> rgi_packs_describe_run -> place -> point -> run -> collect -> fetch */
 #ifndef RGI_PACKS_H
 #define RGI_PACKS_H
 
-#include "core/motion.h"
+#include "core/placement.h"
 #include "cpu/dispatch.h"
-#include "rodgrad/rollout.h"
+#include "cuda/rollout.h"
+#include "rodgrad/batch.h"
 
-/* sections of memory: parameters; starts, with their tangents; changes of parameters; what never changes; results of a
- * run, of a reverse run, the start's share of that; states that a run resumes from; what no device has a copy of */
+/* sections of memory: parameters; starts, with their tangents; what never changes; results of a run, of a reverse run,
+ * the start's share of that; states that a run resumes from; what no device has a copy of */
 enum {
     RGI_SECTION_SET,
     RGI_SECTION_START,
-    RGI_SECTION_ENTRIES,
     RGI_SECTION_CONSTANT,
     RGI_SECTION_RUN,
     RGI_SECTION_REVERSE,
@@ -24,44 +27,144 @@ enum {
     RGI_SECTIONS
 };
 
-/* what arrays are wanted for, bits: tangents of the start, turns among them, changes of parameters; the start's chords;
- * a loss, its normal equations on the CPU; markers, their derivatives; a reverse run; runs that resume */
+/* what arrays are wanted for, bits: tangents of the start; external forces and a direction in every input, step by
+ * step; the start's chords; a loss, its normal equations on the CPU; derivatives of markers; a reverse run; runs that
+ * resume */
 enum {
     RGI_WANT_ALWAYS = 0,
     RGI_WANT_TANGENTS = 1,
-    RGI_WANT_TURNS = 2,
-    RGI_WANT_CHANGES = 4,
-    RGI_WANT_CHORD = 8,
-    RGI_WANT_FIT = 16,
-    RGI_WANT_NORMAL = 32,
-    RGI_WANT_MARKERS = 64,
-    RGI_WANT_MARKERS_JVP = 128,
-    RGI_WANT_ADJOINT = 256,
-    RGI_WANT_CARRY = 512
+    RGI_WANT_INPUTS = 2,
+    RGI_WANT_CHORD = 4,
+    RGI_WANT_FIT = 8,
+    RGI_WANT_NORMAL = 16,
+    RGI_WANT_MARKERS_JVP = 32,
+    RGI_WANT_ADJOINT = 64,
+    RGI_WANT_CARRY = 128
 };
 
 /* rows of a series */
 enum { RGI_ROWS_STEPS, RGI_ROWS_FRAMES, RGI_ROWS_GROWTH };
 
-/* the options in range, and the instructions they mean. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
-rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg_error *err);
-/* RG_ERR_ARGUMENT for equilibria of a model that nothing holds, and for a measure of bending that the stepper does not
- * know */
-rg_status rgi_rollout_check_model(const rg_rollout_opts *opts, const rg_model *model, rg_error *err);
+/* the caller's arrays in a call; a NULL pointer: the call has no such struct */
+typedef struct rgi_batch_arrays {
+    const rg_batch_inputs *inputs;
+    const rg_batch_outputs *outputs;
+    const rg_batch_tangents *tangents;
+    const rg_batch_tangent_outputs *tangent_outputs;
+    const rg_batch_cotangents *cotangents;
+    const rg_batch_gradients *gradients;
+} rgi_batch_arrays;
 
-/* a pack's shape and scheme; the shape must outlive it */
-void rgi_pack_setup(rgi_pack *pack, const rgi_shape *shape, const rg_rollout_opts *opts, double dt_s);
+typedef struct rgi_packs_opts {
+    rg_rollout_opts rollout;
+    rg_memory memory; /* where the caller's arrays are */
+    double dt_s;
+    size_t n_frames;      /* of the longest rod */
+    const size_t *frames; /* [n_rods] of each rod, or NULL: all have n_frames */
+    unsigned want;        /* RGI_WANT_... */
+    size_t directions;    /* most that a run has */
+    size_t blocks;        /* of gradients, with RGI_WANT_NORMAL */
+    int block;            /* frames of one */
+    double floor_m;       /* of the loss, with RGI_WANT_FIT */
+    size_t budget_bytes;  /* for states, with RGI_WANT_ADJOINT (checkpoints.h) */
+    size_t trace_bytes;   /* at most, for where steps end: only the CPU keeps them */
+    size_t window;
+    /* on a device, where a fit's rows go (cuda/normal.h), or NULL */
+    double *rows;
+    size_t rows_of_rod, rows_apart;
+} rgi_packs_opts;
+
+struct rgi_runner;
+typedef struct rgi_packs {
+    rgi_packs_opts opts;
+    const rgi_cpu *cpu;
+    const struct rgi_runner *runner;
+    void *own; /* the runner's */
+    rgi_placement at;
+    rgi_plan plan; /* with RGI_WANT_ADJOINT */
+    size_t steps;  /* of the longest rod */
+    int traced;
+    rgi_pack *packs; /* [at.n_packs] */
+    double *memory;  /* all packs' */
+    size_t memory_doubles, section_end[RGI_SECTIONS];
+    rgi_call call; /* the last, with the caller's arrays or the runner's copies of them */
+    /* directions; entry_values [n_packs][entries_capacity][W]. With RGI_WANT_INPUTS there is room for the change of
+     * every coefficient and offset of the largest rod, else it grows. */
+    int *entry_begin;
+    rgi_pack_entry *entries;
+    double *entry_values;
+    size_t entries_capacity;
+    double *stable_step_s; /* [n_rods] as in rg_rod_status */
+    double *coef;          /* [n][RGI_NC], [n][3] scratch */
+} rgi_packs;
+
+/* Who runs packs. Functions return RG_ERR_DEVICE, RG_ERR_MEMORY, and what they say. */
+typedef struct rgi_runner {
+    unsigned never; /* RGI_WANT_... that it has no use for */
+    int one_size;   /* every pack has room for the states of the largest shape */
+    /* packs that have scratch states at a time, of n_packs */
+    size_t (*workers)(const rgi_packs *packs);
+    /* its own arrays of pack i in RGI_SECTION_OWN; base and used as in rgi_take */
+    void (*layout)(const rgi_packs *packs, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used);
+    /* all is set but `own`, on failure destroy follows; bytes: of all that `own` has */
+    rg_status (*create)(rgi_packs *packs, rg_error *err);
+    void (*destroy)(rgi_packs *packs);
+    size_t (*bytes)(const rgi_packs *packs);
+    /* `count` doubles of packs->memory have changed; sections [first, last] are wanted there (waits) */
+    rg_status (*send)(rgi_packs *packs, const double *from, size_t count, rg_error *err);
+    rg_status (*fetch)(rgi_packs *packs, int first, int last, rg_error *err);
+    /* the entries of n directions as they are in packs */
+    rg_status (*directions)(rgi_packs *packs, int n_directions, rg_error *err);
+    /* The arrays of a call that is described come to where the runner reads them; RG_ERR_ARGUMENT for one in the wrong
+     * memory. The packs do what packs->call says. */
+    rg_status (*place)(rgi_packs *packs, const rgi_batch_arrays *of, rg_error *err);
+    rg_status (*point)(rgi_packs *packs, rg_error *err);
+    /* steps [begin, end): the CPU runs all of them at once */
+    rg_status (*run)(rgi_packs *packs, int begin, int end, rg_error *err);
+    rg_status (*reverse)(rgi_packs *packs, rg_error *err);
+    /* outputs into the caller's arrays, and until they are there */
+    rg_status (*collect)(rgi_packs *packs, const rgi_batch_arrays *of, rg_error *err);
+    rg_status (*wait)(rgi_packs *packs, rg_error *err);
+    /* rods whose mask [n_rods] is not 0 start anew */
+    rg_status (*reset)(rgi_packs *packs, const unsigned char *mask, rg_error *err);
+    /* count doubles of an array in RG_MEMORY_DEVICE to the host, and back; label: its name for RG_ERR_ARGUMENT */
+    rg_status (*read)(rgi_packs *packs, const char *label, double *to, const double *from, size_t count, rg_error *err);
+    rg_status (*write)(rgi_packs *packs, double *to, const double *from, size_t count, rg_error *err);
+} rgi_runner;
+
+extern const rgi_runner rgi_runner_cpu, rgi_runner_device;
+
+/* Options and models are checked; opts' arrays need not outlive the call. *out is zeroed first, and zero on failure.
+ * RG_ERR_ARGUMENT (a budget that is too small), RG_ERR_MEMORY, and on a GPU RG_ERR_UNSUPPORTED, RG_ERR_DEVICE. */
+rg_status rgi_packs_create(const rgi_models *models, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
+                           rg_error *err);
+void rgi_packs_clear(rgi_packs *packs);
+
+/* A rod's coefficients and offsets, and its longest stable step; lanes that are left over repeat the pack's first rod.
+ * They are sent by the caller. */
+void rgi_packs_set_rod(rgi_packs *packs, size_t rod, const rg_model *model);
+
+/* room for so many entries of all directions, then fill entries, entry_begin and entry_values; RG_ERR_MEMORY */
+rg_status rgi_packs_reserve(rgi_packs *packs, size_t entries, rg_error *err);
+/* after that: values to the packs in their own reals, and to the runner */
+rg_status rgi_packs_directions(rgi_packs *packs, int n_directions, rg_error *err);
+
+/* packs->call for a run of these arrays [n_rods][rows][width], forward and, with tangents, along them, or for a reverse
+ * run after it */
+void rgi_packs_describe_run(rgi_packs *packs, const rgi_batch_arrays *of);
+void rgi_packs_describe_reverse(rgi_packs *packs, const rgi_batch_arrays *of);
+
+/* as far as a fetched run says */
+void rgi_packs_status(const rgi_packs *packs, size_t rod, rg_rod_status *out);
+rg_batch_plan rgi_packs_plan(const rgi_packs *packs, size_t more_bytes);
+/* which kernels run, and how rods lie on the device; NULL on the CPU */
+const rgi_rollout *rgi_packs_rollout(const rgi_packs *packs);
+
+/* ---- for runners ---- */
 
 /* take count doubles of a block, aligned to 64 bytes, and note in *used; with base NULL only count */
 double *rgi_take(double *base, size_t *used, size_t count);
-/* likewise room for so many reals of each lane */
-rgi_reals *rgi_take_reals(const rgi_cpu *cpu, double *base, size_t *used, size_t reals);
-
-/* the arrays of a section that are wanted (bits), W lanes each; base and used as in rgi_take */
-void rgi_pack_layout(rgi_pack *pack, const rgi_extents *extents, unsigned want, int section, size_t w, double *base,
-                     size_t *used);
-
-/* one lane's of a pack's status [RGI_STATUS][w] */
-void rgi_lane_status(const double *status, size_t w, size_t lane, rg_rod_status *out);
+/* the pack with the most to work on that any run of a shape has: for sizes of workspaces, not to be run */
+rgi_pack rgi_packs_largest(const rgi_packs *packs, const rgi_shape *shape);
 
 #endif

@@ -25,7 +25,7 @@ static rg_status host_take(rg_fit *fit, double *normal, double *gradient, rg_err
     (void)err;
     memset(normal, 0, p * p * sizeof *normal);
     memset(gradient, 0, p * sizeof *gradient);
-    rgi_takes_normal(rgi_fit_tangents(fit), normal, gradient);
+    rgi_residuals_normal(rgi_fit_tangents(fit), normal, gradient);
     return RG_OK;
 }
 
@@ -110,7 +110,7 @@ static rg_status host_uncertainty(rg_fit *fit, const rgi_normal_spread *s, rg_er
     for (size_t i = 0; i < p; i++) s->resolution[i] = 1.0 - inverse[i * p + i] / (s->prior[i] * s->prior[i]);
     /* the sandwich */
     memset(meat, 0, p * p * sizeof *meat);
-    rgi_takes_spread(rgi_fit_tangents(fit), s->whole, meat, fit->step);
+    rgi_residuals_spread(rgi_fit_tangents(fit), s->whole, meat, fit->step);
     for (size_t i = 0; i < p; i++) {
         double precision = 1.0 / (s->prior[i] * s->prior[i]);
         for (size_t k = 0; k < p; k++) {
@@ -143,8 +143,8 @@ static const algebra host = {host_take, host_accept, host_diagonal, host_solve, 
 
 static rgi_normal *normal_of(const rg_fit *fit)
 {
-    const rgi_takes *takes = rgi_fit_tangents(fit);
-    return takes ? rgi_takes_device_normal(takes) : NULL;
+    const rgi_residuals *takes = rgi_fit_tangents(fit);
+    return takes ? rgi_residuals_device_normal(takes) : NULL;
 }
 
 static rg_status device_take(rg_fit *fit, double *normal, double *gradient, rg_error *err)
@@ -179,7 +179,7 @@ static rg_status device_uncertainty(rg_fit *fit, const rgi_normal_spread *spread
 static const algebra device = {device_take, device_accept, device_diagonal, device_solve, device_uncertainty};
 
 /* of all recordings: made at create, those of a part with the first run */
-int rgi_algebra_on_device(const rg_fit *fit) { return fit->tangents && rgi_takes_device_normal(fit->tangents); }
+int rgi_algebra_on_device(const rg_fit *fit) { return fit->tangents && rgi_residuals_device_normal(fit->tangents); }
 
 static const algebra *of(const rg_fit *fit) { return normal_of(fit) ? &device : &host; }
 
@@ -213,7 +213,7 @@ rg_status rgi_algebra_reweigh(rg_fit *fit, const double *factors, rg_error *err)
         RG_TRY(status);
         rgi_algebra_accept(fit);
     }
-    rgi_takes_reweigh(rgi_fit_tangents(fit), fit->parameters.n, factors, fit->normal);
+    rgi_residuals_reweigh(rgi_fit_tangents(fit), fit->parameters.n, factors, fit->normal);
     return RG_OK;
 }
 

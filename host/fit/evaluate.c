@@ -9,9 +9,9 @@
 
 #include "fit/algebra.h"
 
-static rgi_takes_opts takes_opts(const rg_fit *fit)
+static rgi_residuals_opts takes_opts(const rg_fit *fit)
 {
-    rgi_takes_opts o;
+    rgi_residuals_opts o;
     memset(&o, 0, sizeof o);
     o.rollout = fit->opts.rollout;
     o.fit = 1;
@@ -28,41 +28,41 @@ static int takes_part(const rg_fit *fit) { return fit->n_part > 0 && !fit->whole
 
 const rg_recording *rgi_fit_taken(const rg_fit *fit) { return takes_part(fit) ? fit->part : fit->recordings; }
 size_t rgi_fit_recordings(const rg_fit *fit) { return takes_part(fit) ? fit->n_part : fit->n; }
-rgi_takes *rgi_fit_tangents(const rg_fit *fit) { return takes_part(fit) ? fit->part_tangents : fit->tangents; }
+rgi_residuals *rgi_fit_tangents(const rg_fit *fit) { return takes_part(fit) ? fit->part_tangents : fit->tangents; }
 
 rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err)
 {
-    rgi_takes_opts o = takes_opts(fit);
-    rgi_takes **tangents = takes_part(fit) ? &fit->part_tangents : &fit->tangents;
+    rgi_residuals_opts o = takes_opts(fit);
+    rgi_residuals **tangents = takes_part(fit) ? &fit->part_tangents : &fit->tangents;
     if (*tangents) return RG_OK;
     o.max_directions = fit->capacity;
     o.trace_bytes = (size_t)1 << 30;
-    return rgi_takes_create(fit->start, rgi_fit_taken(fit), rgi_fit_recordings(fit), &o, tangents, err);
+    return rgi_residuals_create(fit->start, rgi_fit_taken(fit), rgi_fit_recordings(fit), &o, tangents, err);
 }
 
 rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err)
 {
-    rgi_takes_opts o = takes_opts(fit);
+    rgi_residuals_opts o = takes_opts(fit);
     if (fit->adjoint) return RG_OK;
     o.adjoint = 1;
     o.budget_bytes = fit->opts.budget_bytes;
     o.max_directions = 1;
     o.markers_jvp = fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG;
-    return rgi_takes_create(fit->start, fit->recordings, fit->n, &o, &fit->adjoint, err);
+    return rgi_residuals_create(fit->start, fit->recordings, fit->n, &o, &fit->adjoint, err);
 }
 
 int rg_fit_plan(const rg_fit *fit, rg_batch_plan *plan)
 {
     if (!fit->adjoint) return 0;
-    *plan = rgi_takes_describe(fit->adjoint);
+    *plan = rgi_residuals_describe(fit->adjoint);
     return 1;
 }
 
 double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
 {
     const rg_recording *r = &rgi_fit_taken(fit)[recording];
-    const rgi_takes *takes = rgi_fit_tangents(fit);
-    const rgi_shape *shape = rgi_takes_shape(takes ? takes : fit->adjoint);
+    const rgi_residuals *takes = rgi_fit_tangents(fit);
+    const rgi_shape *shape = rgi_residuals_shape(takes ? takes : fit->adjoint);
     double count = 0.0;
     for (size_t f = 2; f < r->n_frames; f++)
         for (size_t k = 0; k < shape->n_free; k++) {
@@ -79,7 +79,7 @@ double rgi_fit_precision(const rg_fit *fit, size_t i)
     return 1.0 / (std * std);
 }
 
-int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents, const double *u)
+int rgi_fit_rolled(const rg_fit *fit, const rgi_residuals *takes, int with_tangents, const double *u)
 {
     return takes && fit->last == takes && fit->with_tangents == with_tangents &&
            memcmp(u, fit->last_u, fit->parameters.n * sizeof *u) == 0;
@@ -87,21 +87,21 @@ int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents,
 
 /* Roll `takes` out at u, with tangents in n_directions, and sum the cost. Tangents where the last rollout went
  * without go along its steps. */
-static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directions, size_t n_directions,
+static rg_status run(rg_fit *fit, rgi_residuals *takes, const rgi_direction *directions, size_t n_directions,
                      const double *u, double *cost, rg_error *err)
 {
     const int again = n_directions > 0 && rgi_fit_rolled(fit, takes, 0, u);
     double loss = 0.0, absolute = 0.0, count = 0.0;
     fit->last = NULL;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_takes_set(takes, fit->trial, directions, n_directions, err));
-    RG_TRY(again ? rgi_takes_retrace(takes, err) : rgi_takes_run(takes, err));
+    RG_TRY(rgi_residuals_set(takes, fit->trial, directions, n_directions, err));
+    RG_TRY(again ? rgi_residuals_retrace(takes, err) : rgi_residuals_run(takes, err));
     fit->last = takes;
     fit->with_tangents = n_directions > 0;
     memcpy(fit->last_u, u, fit->parameters.n * sizeof *u);
     for (size_t i = 0; i < rgi_fit_recordings(fit); i++) {
         double l, a;
-        rgi_takes_loss(takes, i, &l, &a);
+        rgi_residuals_loss(takes, i, &l, &a);
         loss += l;
         absolute += a;
         count += rgi_fit_coordinates(fit, i);
@@ -119,9 +119,9 @@ static rg_status run(rg_fit *fit, rgi_takes *takes, const rgi_direction *directi
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal, double *gradient, rg_error *err)
 {
     RG_TRY(rgi_fit_prepare_tangents(fit, err));
-    rgi_takes *takes = rgi_fit_tangents(fit);
+    rgi_residuals *takes = rgi_fit_tangents(fit);
     fit->parts = 0;
-    rgi_takes_share(takes, fit->whole ? NULL : fit->factors, fit->whole ? 1.0 : outer_share);
+    rgi_residuals_share(takes, fit->whole ? NULL : fit->factors, fit->whole ? 1.0 : outer_share);
     RG_TRY(run(fit, takes, fit->parameters.directions, fit->parameters.n, u, cost, err));
     return rgi_algebra_take(fit, normal, gradient, err);
 }
@@ -144,7 +144,7 @@ rg_status rgi_fit_gradient(rg_fit *fit, const double *u, double *cost, double *g
     RG_TRY(rgi_fit_prepare_adjoint(fit, err));
     RG_TRY(run(fit, fit->adjoint, NULL, 0, u, cost, err));
     memset(gradient, 0, p * sizeof *gradient);
-    RG_TRY(rgi_takes_gradient(fit->adjoint, fit->trial, fit->parameters.directions, p, 0, gradient, err));
+    RG_TRY(rgi_residuals_gradient(fit->adjoint, fit->parameters.directions, p, 0, gradient, err));
     for (size_t i = 0; i < p; i++)
         gradient[i] =
             fit->weight * gradient[i] + rgi_fit_precision(fit, i) * (u[i] - fit->parameters.list[i].prior_mean);
@@ -166,11 +166,11 @@ rg_status rgi_fit_product(rg_fit *fit, const double *v, double *out, rg_error *e
             places[count++].scale *= v[i];
         }
     const rgi_direction all = {places, count};
-    rg_status status = rgi_takes_set(fit->adjoint, fit->trial, &all, 1, err);
-    if (status == RG_OK) status = rgi_takes_run(fit->adjoint, err);
+    rg_status status = rgi_residuals_set(fit->adjoint, fit->trial, &all, 1, err);
+    if (status == RG_OK) status = rgi_residuals_run(fit->adjoint, err);
     if (status == RG_OK) {
         memset(out, 0, p * sizeof *out);
-        status = rgi_takes_gradient(fit->adjoint, fit->trial, directions, p, 1, out, err);
+        status = rgi_residuals_gradient(fit->adjoint, directions, p, 1, out, err);
         for (size_t i = 0; i < p; i++) out[i] = fit->weight * out[i] + rgi_fit_precision(fit, i) * v[i];
     }
     free(places);
@@ -182,7 +182,7 @@ int rgi_fit_better(const rg_fit *fit, double cost)
     int failed = 0;
     for (size_t i = 0; i < rgi_fit_recordings(fit); i++) {
         rg_rod_status status;
-        rgi_takes_status(fit->last, i, &status);
+        rgi_residuals_status(fit->last, i, &status);
         failed += status.flag != RG_ROD_OK;
     }
     return cost < fit->cost && failed <= fit->failed;
@@ -196,8 +196,8 @@ void rgi_fit_note(rg_fit *fit)
     for (size_t i = 0; i < n; i++) {
         double a, c = rgi_fit_coordinates(fit, i);
         rg_rod_status status;
-        rgi_takes_loss(fit->last, i, &fit->losses[i], &a);
-        rgi_takes_status(fit->last, i, &status);
+        rgi_residuals_loss(fit->last, i, &fit->losses[i], &a);
+        rgi_residuals_status(fit->last, i, &status);
         fit->flags[i] = (int)status.flag;
         fit->failed += status.flag != RG_ROD_OK;
         absolute += a;

@@ -119,9 +119,9 @@ void rg_fit_destroy(rg_fit **fit)
     if (!fit || !*fit) return;
     rg_fit *f = *fit;
     rgi_parameters_clear(&f->parameters);
-    rgi_takes_destroy(&f->tangents);
-    rgi_takes_destroy(&f->part_tangents);
-    rgi_takes_destroy(&f->adjoint);
+    rgi_residuals_destroy(&f->tangents);
+    rgi_residuals_destroy(&f->part_tangents);
+    rgi_residuals_destroy(&f->adjoint);
     free(f->recordings);
     rg_model_destroy(&f->start);
     rg_model_destroy(&f->model);
@@ -221,7 +221,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     fit->linearised = fit->formed = fit->parts = 0;
     fit->last = NULL;
     /* its memory is as large as that of all recordings */
-    if (goes_on) rgi_takes_destroy(&fit->part_tangents);
+    if (goes_on) rgi_residuals_destroy(&fit->part_tangents);
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
     memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);

@@ -9,11 +9,11 @@
  * many (the part of the uniform rods too); all modes on all of them. */
 struct rg_fit {
     rg_fit_opts opts;
-    rg_recording *recordings;                             /* [n] complete copies (core/recording.h); owned */
-    size_t n, counted, capacity;                          /* parameters that arrays hold */
-    rg_recording *part;                                   /* [n_part] views of those of the first stages; owned */
-    size_t n_part;                                        /* 0: all stages take all */
-    rgi_takes *tangents, *part_tangents, *adjoint, *last; /* made when first needed; the one that ran last */
+    rg_recording *recordings;                                 /* [n] complete copies (core/recording.h); owned */
+    size_t n, counted, capacity;                              /* parameters that arrays hold */
+    rg_recording *part;                                       /* [n_part] views of those of the first stages; owned */
+    size_t n_part;                                            /* 0: all stages take all */
+    rgi_residuals *tangents, *part_tangents, *adjoint, *last; /* made when first needed; the one that ran last */
     rg_model *start, *model, *trial;
     rgi_parameters parameters;
     int stage, stage_iteration, iteration, fresh, small, done, failed;
@@ -55,7 +55,7 @@ rg_status rgi_fit_begin_anew(rg_fit *fit, rg_error *err);
 const rg_recording *rgi_fit_taken(const rg_fit *fit);
 size_t rgi_fit_recordings(const rg_fit *fit);
 /* rollouts of them; NULL before they are made */
-rgi_takes *rgi_fit_tangents(const rg_fit *fit);
+rgi_residuals *rgi_fit_tangents(const rg_fit *fit);
 /* of parameter i's prior */
 double rgi_fit_precision(const rg_fit *fit, size_t i);
 /* is the time over? */
@@ -80,7 +80,7 @@ int rgi_fit_better(const rg_fit *fit, double cost);
  * (unweighted). On a device the matrix is the trial's there (algebra.h) and `normal` not touched. */
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal, double *gradient, rg_error *err);
 /* was the last rollout one of `takes`, with or without tangents, at u? */
-int rgi_fit_rolled(const rg_fit *fit, const rgi_takes *takes, int with_tangents, const double *u);
+int rgi_fit_rolled(const rg_fit *fit, const rgi_residuals *takes, int with_tangents, const double *u);
 
 /* the cost alone, without tangents */
 rg_status rgi_fit_cost(rg_fit *fit, const double *u, double *cost, rg_error *err);

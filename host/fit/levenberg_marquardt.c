@@ -67,8 +67,8 @@ static rg_status hold_jumpers(rg_fit *fit, double predicted, int *held, rg_error
     for (size_t i = 0; i < n; i++) {
         rg_rod_status status;
         double loss, absolute;
-        rgi_takes_loss(fit->last, i, &loss, &absolute);
-        rgi_takes_status(fit->last, i, &status);
+        rgi_residuals_loss(fit->last, i, &loss, &absolute);
+        rgi_residuals_status(fit->last, i, &status);
         const double change = fit->weight * (loss - fit->losses[i]);
         const int fails = status.flag != RG_ROD_OK && fit->flags[i] == RG_ROD_OK;
         const int jumps = fails || !(change <= predicted);

@@ -7,7 +7,7 @@
 #ifndef RGI_PARAMETERS_H
 #define RGI_PARAMETERS_H
 
-#include "core/takes.h"
+#include "fit/residuals.h"
 #include "rodgrad/fit.h"
 
 typedef struct rgi_parameter {

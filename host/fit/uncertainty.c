@@ -45,13 +45,13 @@ static rg_status uncertainty(rg_fit *fit, rg_error *err)
     rgi_fit_note(fit);
     for (size_t i = 0; i < fit->n; i++) {
         double c, w;
-        rgi_takes_curvature(fit->tangents, i, &c, &w);
+        rgi_residuals_curvature(fit->tangents, i, &c, &w);
         curvature += c;
         weight += w;
     }
     const double ratio = weight > 0.0 ? fmin(fmax(curvature / weight, 0.05), 1.0) : 1.0;
     const int whole = fit->n >= CLUSTERS_AT_LEAST;
-    const double clusters = whole ? (double)fit->n : (double)(fit->n * rgi_takes_blocks(fit->tangents));
+    const double clusters = whole ? (double)fit->n : (double)(fit->n * rgi_residuals_blocks(fit->tangents));
     double *prior = fit->spread, *variance = prior + fit->capacity, *resolution = variance + fit->capacity;
     for (size_t i = 0; i < p; i++) prior[i] = fit->parameters.list[i].prior_std;
     const rgi_normal_spread spread = {.weight = fit->weight,

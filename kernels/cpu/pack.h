@@ -27,7 +27,6 @@ typedef struct rgi_reals rgi_reals;
 typedef struct rgi_extents {
     size_t n, markers, free, directions; /* vertices, markers, observed markers, most directions */
     size_t frames, blocks;               /* of the longest rod; of gradients */
-    size_t changes;                      /* places of changes of coefficients and offsets */
 } rgi_extents;
 
 /* The arrays [..][W] of a pack: X(name, section, wanted, kind, count).
@@ -53,9 +52,7 @@ typedef struct rgi_extents {
     /* [directions][n][3], or NULL for zero; [directions][n] turns of the directors, or NULL: as chord says */         \
     X(dx0, START, TANGENTS, NUMBER, 3 * e->n * e->directions)                                                          \
     X(dv0, START, TANGENTS, NUMBER, 3 * e->n * e->directions)                                                          \
-    X(dturn0, START, TURNS, NUMBER, e->n * e->directions)                                                              \
-    /* what entry_values are made from */                                                                              \
-    X(changes, ENTRIES, CHANGES, NUMBER, e->changes)                                                                   \
+    X(dturn0, START, INPUTS, NUMBER, e->n * e->directions)                                                             \
     /* [frames][n_free][3] observed markers [m]; [frames][n_free] 1, or 0 where masked */                              \
     X(recorded, CONSTANT, FIT, NUMBER, 3 * e->free * e->frames)                                                        \
     X(weight, CONSTANT, FIT, NUMBER, e->free * e->frames)                                                              \
@@ -66,8 +63,7 @@ typedef struct rgi_extents {
     X(status, RUN, ALWAYS, IO, RGI_STATUS)                                                                             \
     /* sums of loss [m], |r| [m], loss'' [1/m], weights [1/m] */                                                       \
     X(loss, RUN, FIT, NUMBER, 4)                                                                                       \
-    /* [frames][n_markers][3]; [frames][directions][n_markers][3] */                                                   \
-    X(markers, RUN, MARKERS, NUMBER, 3 * e->markers * e->frames)                                                       \
+    /* [frames][directions][n_markers][3] changes of markers */                                                        \
     X(markers_jvp, RUN, MARKERS_JVP, NUMBER, 3 * e->markers * e->directions * e->frames)                               \
     /* of a reverse run: as coef, offset; flag, step and vertex of the first value that is not finite */               \
     X(coef_bar, REVERSE, ADJOINT, IO, RGI_NC * e->n)                                                                   \

@@ -1,13 +1,10 @@
-/* core/rollout.c: simulate recordings (include/rodgrad/rollout.h). */
-#include "rodgrad/rollout.h"
+/* core/rollout_opts.c: options of rollouts and their names (include/rodgrad/rollout.h). */
+#include "core/rollout_opts.h"
 
-#include <stdlib.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/context.h"
-#include "core/takes.h"
-#include "rod/layout.h"
 
 rg_rollout_opts rg_rollout_opts_default(void)
 {
@@ -141,38 +138,4 @@ rg_status rgi_rollout_check_model(const rg_rollout_opts *o, const rg_model *mode
     return RG_FAIL(
         err, RG_ERR_ARGUMENT,
         "nothing holds this rod, so that it has no equilibrium; clamp a marker or choose a scheme with inertia");
-}
-
-rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
-                      double *const *out, rg_rod_status *statuses, rg_error *err)
-{
-    rg_rollout_opts defaults = rg_rollout_opts_default();
-    if (!model || !recordings || !out || !statuses)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
-    if (!opts) opts = &defaults;
-    rgi_takes_opts batch_opts;
-    memset(&batch_opts, 0, sizeof batch_opts);
-    batch_opts.rollout = *opts;
-    batch_opts.markers = 1;
-    batch_opts.block = 1;
-    rgi_takes *batch = NULL;
-    rg_status status = rgi_takes_create(model, recordings, n, &batch_opts, &batch, err);
-    if (status == RG_OK) status = rgi_takes_set(batch, model, NULL, 0, err);
-    if (status == RG_OK) status = rgi_takes_run(batch, err);
-    if (status != RG_OK) goto done;
-    for (size_t i = 0; i < n; i++) {
-        const rg_recording *r = &recordings[i];
-        const size_t m = r->n_markers;
-        memcpy(out[i], r->positions, 2 * m * 3 * sizeof(double));
-        rgi_takes_markers(batch, i, out[i] + 2 * m * 3);
-        rgi_takes_status(batch, i, &statuses[i]);
-        for (size_t f = 2; f < r->n_frames; f++)
-            for (size_t k = 0; k < r->n_clamps; k++) {
-                size_t at = 3 * (f * m + (size_t)r->clamps[k]);
-                memcpy(out[i] + at, r->positions + at, 3 * sizeof(double));
-            }
-    }
-done:
-    rgi_takes_destroy(&batch);
-    return status;
 }
