@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/metric.h"
-#include "fit/ridge.h"
+#include "study/metric.h"
+#include "study/ridge.h"
 
 static int clamps[] = {0, 4};
 static char name[] = "made";

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/plant.h"
+#include "study/plant.h"
 #include "io/recording_io.h"
 #include "rodgrad/rodgrad.h"
 

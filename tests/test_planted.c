@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/plant.h"
+#include "study/plant.h"
 #include "rodgrad/rodgrad.h"
 
 enum { MARKERS = 9, RECORDINGS = 8, FRAMES = 300, MOST = 64, MOST_SEEDS = 100 };

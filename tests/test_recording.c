@@ -10,7 +10,7 @@
 
 #include "core/problem.h"
 #include "core/recording.h"
-#include "fit/ridge.h"
+#include "study/ridge.h"
 #include "io/recording_io.h"
 #include "rods.h"
 

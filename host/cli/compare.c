@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/words.h"
-#include "fit/ridge.h"
+#include "study/ridge.h"
 
 int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train, int *given)
 {

@@ -1,14 +1,14 @@
 /* cli/evaluate.c: rodgrad evaluate: a model's predictions beside what was recorded.
  *
  * Of the recordings under evaluation, the simulation and the baselines see frames 0 and 1 and the
- * driving markers; the error counts every marker and frame from 2 on as recorded (fit/metric.h).
+ * driving markers; the error counts every marker and frame from 2 on as recorded (study/metric.h).
  * Training recordings serve the ridge baseline only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/compare.h"
-#include "fit/metric.h"
+#include "study/metric.h"
 
 static const char usage[] =
     "rodgrad evaluate model.json RECORDING... [--train RECORDING...] [options]\n\n"

@@ -1,4 +1,4 @@
-/* cli/plant.c: rodgrad plant: recordings simulated from known parameters (fit/plant.h).
+/* cli/plant.c: rodgrad plant: recordings simulated from known parameters (study/plant.h).
  *
  * Everything is written into a new folder beside the one asked for, which takes its name when it is
  * complete: DIR/train/NNN.h5, DIR/eval/NNN.h5, DIR/truth.json and DIR/spec.json, with which the

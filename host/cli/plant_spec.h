@@ -3,7 +3,7 @@
 #define RGC_PLANT_SPEC_H
 
 #include "cli/cli.h"
-#include "fit/plant.h"
+#include "study/plant.h"
 
 typedef struct rgc_plant_spec {
     rgi_model_file truth; /* model; dt_s and scheme as planted with; owned */

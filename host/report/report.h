@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "fit/metric.h"
+#include "study/metric.h"
 #include "io/model_json.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/rollout.h"

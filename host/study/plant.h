@@ -1,4 +1,4 @@
-/* fit/plant.h: recordings simulated from known parameters, to prove a fit against its truth.
+/* study/plant.h: recordings simulated from known parameters, to prove a fit against its truth.
  *
  * A planted recording starts at rest in a hanging shape, then its grippers move smoothly and at
  * random. Its free markers are exactly what rg_simulate makes of frames 0 and 1 and the grippers;

@@ -1,5 +1,5 @@
-/* fit/metric.c: the published error of a prediction, and errors over time and along the rod. */
-#include "fit/metric.h"
+/* study/metric.c: the published error of a prediction, and errors over time and along the rod. */
+#include "study/metric.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* fit/metric.h: how far a prediction is from a recording.
+/* study/metric.h: how far a prediction is from a recording.
  *
  * The published metric of the DEFORM recordings is the mean of |predicted - recorded| over frames 2
  * and later, all markers (driven ones included) and the three coordinates. Beside it: distances of

@@ -1,4 +1,4 @@
-/* fit/ridge.c: predictions without physics: hold the first frame, and ridge regression.
+/* study/ridge.c: predictions without physics: hold the first frame, and ridge regression.
  *
  * One row of the regression is one frame. Its origin is the centroid of the driving markers in that
  * frame. Features x: a constant; the driving markers at LAGS frames before (frame 0 where that is
@@ -8,7 +8,7 @@
  * Each fold of the cross-validation keeps its own G, R and sum |y|^2: the error that weights
  * trained on the others make on it, |y|^2 - 2 W:R + W:GW, then needs no second pass over the data.
  */
-#include "fit/ridge.h"
+#include "study/ridge.h"
 
 #include <math.h>
 #include <stdlib.h>

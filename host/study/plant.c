@@ -1,4 +1,4 @@
-/* fit/plant.c: planted recordings (plant.h).
+/* study/plant.c: planted recordings (plant.h).
  *
  * Grippers are runs of neighbouring driving markers. They hang side by side so that the rod between
  * them sags; the first marker's gripper points down, the last one's up, like those of the recorded
@@ -7,7 +7,7 @@
  * that starts from its markers, as a simulation does, comes back to them when the grippers stay.
  * (It does move by millimetres in between: a simulation starts without twist, at rest there is
  * some.) */
-#include "fit/plant.h"
+#include "study/plant.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* fit/ridge.h: predictions without physics, to compare a simulation with.
+/* study/ridge.h: predictions without physics, to compare a simulation with.
  *
  * Both see of the recording that they predict what a simulation sees: frames 0 and 1 and the
  * driving markers. Both return driving markers and frames 0 and 1 as recorded. */

@@ -1,11 +1,11 @@
-/* fit/plant_model.c: the rope that is planted by default.
+/* study/plant_model.c: the rope that is planted by default.
  *
  * Like the cables of the recordings, as they were fitted: a metre of 12 markers, soft, never
  * straight, no two places alike. Everything that a fit finds by default has a value that is not the
  * fit's start, and everything that it holds has the start's. */
 #include <math.h>
 
-#include "fit/plant.h"
+#include "study/plant.h"
 
 /* what the default truth has at marker s, the end joints' values going on to the ends */
 static void rope_at_marker(double s, double *value)
