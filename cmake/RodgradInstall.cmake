@@ -1,4 +1,4 @@
-# Install rules: library and public headers, package files for find_package and pkg-config; documents, man page and
+# Install rules: libraries and public headers, package files for find_package and pkg-config; documents, man page and
 # completion.
 include(CMakePackageConfigHelpers)
 
