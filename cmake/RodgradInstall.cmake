@@ -1,4 +1,4 @@
-# Install rules: library and public headers, package files for find_package and pkg-config; documents, man page and
+# Install rules: libraries and public headers, package files for find_package and pkg-config; documents, man page and
 # completion.
 include(CMakePackageConfigHelpers)
 
@@ -28,7 +28,8 @@ write_basic_package_version_file(rodgradConfigVersion.cmake COMPATIBILITY SameMi
 if(RODGRAD_BUNDLE)
     install(FILES ${PROJECT_BINARY_DIR}/bundle/librodgrad.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(TARGETS rodgrad_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} NAMELINK_SKIP)
-    install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h)
+    install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h
+            PATTERN io.h EXCLUDE PATTERN study.h EXCLUDE)
     configure_package_config_file(cmake/bundle/rodgradConfig.cmake.in rodgradConfig.cmake
                                   INSTALL_DESTINATION ${package_dir})
     configure_file(cmake/bundle/rodgrad.pc.in rodgrad.pc @ONLY)
@@ -43,9 +44,17 @@ install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md PATTERN *.svg)
 
 install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN *.h)
+install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h
+        PATTERN io.h EXCLUDE PATTERN study.h EXCLUDE)
 install(EXPORT rodgrad FILE rodgradTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
+# librodgrad_io, which a build without the program and an archive do not have
+if(TARGET rodgrad_io)
+    install(TARGETS rodgrad_io EXPORT rodgrad_io ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(FILES include/rodgrad/io.h include/rodgrad/study.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rodgrad)
+    install(EXPORT rodgrad_io FILE rodgradIoTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
+    configure_file(cmake/rodgrad_io.pc.in rodgrad_io.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgrad_io.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
 # by its soname, and only when asked for (cmake --install <build> --component shared): a librodgrad.so beside
 # the archive would change what -lrodgrad links
 if(RODGRAD_SHARED)

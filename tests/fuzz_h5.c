@@ -53,6 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t k = 0; k < r->n_clamps; k++)
             require(r->clamps[k] >= 0 && (size_t)r->clamps[k] < r->n_markers, "a clamp that is no marker was accepted");
     }
-    rgi_recordings_free(all, n);
+    rg_recordings_free(all, n);
     return 0;
 }

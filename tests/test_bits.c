@@ -274,7 +274,7 @@ static void bits_recording(void **state)
     const char *folder = getenv("RODGRAD_RECORDINGS");
     char path[1024];
     const char *paths[] = {path};
-    const rgi_import_opts import = rgi_import_opts_default();
+    const rg_import_opts import = rg_import_opts_default();
     rg_recording *r = NULL;
     size_t n = 0;
     rg_error err = {0};
@@ -287,7 +287,7 @@ static void bits_recording(void **state)
         skip();
     }
     fclose(there);
-    if (rgi_recordings_read(paths, 1, &import, &r, &n, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_recordings_read(paths, 1, &import, &r, &n, &err) != RG_OK) fail_msg("%s", err.text);
     assert_int_equal(n, 1);
     for (const char *isa; (isa = next_isa(&k)) != NULL;)
         for (int real = 0; real < REALS; real++) {
@@ -305,7 +305,7 @@ static void bits_recording(void **state)
                         again[0], stored[1], again[1]);
             worst++;
         }
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     assert_int_equal(worst, 0);
 }
 

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/metric.h"
-#include "fit/ridge.h"
+#include "rodgrad/study.h"
 
 static int clamps[] = {0, 4};
 static char name[] = "made";
@@ -83,15 +82,15 @@ static void metric_value_by_hand(void **state)
     p[3 * 15 + 9] = 0.6;
     p[3 * 15 + 11] = -0.8;
     p[3 * 15 + 12] = 2;
-    rgi_error_sums sums = {0};
-    rgi_error_add(&sums, &r, p);
+    rg_error_sums sums = {0};
+    rg_error_add(&sums, &r, p);
     /* sums of a few exact numbers: rounding is below 1e-15 */
-    assert_true(fabs(rgi_error_l1(&sums) - (3 + 4 + 0.6 + 0.8 + 2) / 30) <= 1e-15);
-    assert_true(fabs(rgi_error_rmse_free(&sums) - sqrt((25 + 1) / 6.0)) <= 1e-15);
-    assert_true(fabs(rgi_error_max(&sums) - 5) <= 1e-15);
+    assert_true(fabs(rg_error_l1(&sums) - (3 + 4 + 0.6 + 0.8 + 2) / 30) <= 1e-15);
+    assert_true(fabs(rg_error_rmse_free(&sums) - sqrt((25 + 1) / 6.0)) <= 1e-15);
+    assert_true(fabs(rg_error_max(&sums) - 5) <= 1e-15);
     double time[4], along[5];
-    rgi_error_over_time(&r, p, time);
-    rgi_error_along_rod(&r, p, along);
+    rg_error_over_time(&r, p, time);
+    rg_error_along_rod(&r, p, along);
     assert_true(fabs(time[2] - 5 / 3.0) <= 1e-15 && fabs(time[3] - 1 / 3.0) <= 1e-15);
     assert_true(fabs(along[1] - 2.5) <= 1e-15 && fabs(along[3] - 0.5) <= 1e-15);
     assert_true(along[0] == 0 && along[2] == 0 && along[4] == 1);
@@ -106,17 +105,17 @@ static void metric_pools_recordings(void **state)
     double *p = calloc(7 * 15, sizeof *p);
     assert_non_null(p);
     for (size_t i = 0; i < 7 * 15; i++) p[i] = 0.01 * (double)(i % 7);
-    rgi_error_sums both = {0}, one = {0}, other = {0};
-    rgi_error_add(&both, &a, p);
-    rgi_error_add(&both, &b, p);
-    rgi_error_add(&one, &a, p);
-    rgi_error_add(&other, &b, p);
+    rg_error_sums both = {0}, one = {0}, other = {0};
+    rg_error_add(&both, &a, p);
+    rg_error_add(&both, &b, p);
+    rg_error_add(&one, &a, p);
+    rg_error_add(&other, &b, p);
     /* five frames of b weigh five times the one frame of a; a few roundings of numbers below 1 */
-    double pooled = (rgi_error_l1(&one) + 5 * rgi_error_l1(&other)) / 6;
-    assert_true(fabs(rgi_error_l1(&both) - pooled) <= 1e-15);
-    rgi_error_merge(&one, &other);
-    assert_true(fabs(rgi_error_l1(&both) - rgi_error_l1(&one)) <= 1e-15);
-    assert_true(rgi_error_max(&both) == rgi_error_max(&one));
+    double pooled = (rg_error_l1(&one) + 5 * rg_error_l1(&other)) / 6;
+    assert_true(fabs(rg_error_l1(&both) - pooled) <= 1e-15);
+    rg_error_merge(&one, &other);
+    assert_true(fabs(rg_error_l1(&both) - rg_error_l1(&one)) <= 1e-15);
+    assert_true(rg_error_max(&both) == rg_error_max(&one));
     free(p);
     release(&a);
     release(&b);
@@ -130,14 +129,14 @@ static void metric_nan_is_never_lost(void **state)
     assert_non_null(p);
     p[3 * 15 + 4] = NAN;
     p[5 * 15 + 4] = 1;
-    rgi_error_sums sums = {0}, rest = {0};
-    rgi_error_add(&rest, &r, r.positions);
-    rgi_error_add(&sums, &r, p);
-    rgi_error_merge(&rest, &sums);
-    assert_true(isnan(rgi_error_l1(&rest)) && isnan(rgi_error_rmse_free(&rest)));
-    assert_true(isnan(rgi_error_max(&rest)));
-    rgi_error_sums none = {0};
-    assert_true(isnan(rgi_error_l1(&none)) && isnan(rgi_error_max(&none)));
+    rg_error_sums sums = {0}, rest = {0};
+    rg_error_add(&rest, &r, r.positions);
+    rg_error_add(&sums, &r, p);
+    rg_error_merge(&rest, &sums);
+    assert_true(isnan(rg_error_l1(&rest)) && isnan(rg_error_rmse_free(&rest)));
+    assert_true(isnan(rg_error_max(&rest)));
+    rg_error_sums none = {0};
+    assert_true(isnan(rg_error_l1(&none)) && isnan(rg_error_max(&none)));
     free(p);
     release(&r);
 }
@@ -147,20 +146,20 @@ static void ridge_value_of_a_linear_rod(void **state)
     (void)state;
     rg_recording training[6];
     for (size_t i = 0; i < 6; i++) training[i] = make_linear(150, 1 + i);
-    rgi_ridge *ridge = NULL;
+    rg_ridge *ridge = NULL;
     rg_error err = {0};
-    if (rgi_ridge_train(training, 6, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_ridge_train(training, 6, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
     rg_recording r = make_linear(150, 99);
     double *p = malloc(150 * 15 * sizeof *p);
     assert_non_null(p);
-    rgi_error_sums hold = {0}, fitted = {0};
-    rgi_hold_predict(&r, p);
-    rgi_error_add(&hold, &r, p);
-    if (rgi_ridge_predict(ridge, &r, p, &err) != RG_OK) fail_msg("%s", err.text);
-    rgi_error_add(&fitted, &r, p);
+    rg_error_sums hold = {0}, fitted = {0};
+    rg_hold_predict(&r, p);
+    rg_error_add(&hold, &r, p);
+    if (rg_ridge_predict(ridge, &r, p, &err) != RG_OK) fail_msg("%s", err.text);
+    rg_error_add(&fitted, &r, p);
     /* the truth is in the span of the features: what is left is the smallest penalty's bias */
-    assert_true(rgi_error_l1(&fitted) <= 1e-5);
-    assert_true(rgi_error_l1(&hold) > 100 * rgi_error_l1(&fitted));
+    assert_true(rg_error_l1(&fitted) <= 1e-5);
+    assert_true(rg_error_l1(&hold) > 100 * rg_error_l1(&fitted));
     /* drivers and the first two frames are those recorded */
     assert_memory_equal(p, r.positions, 30 * sizeof *p);
     for (size_t f = 0; f < 150; f++)
@@ -168,7 +167,7 @@ static void ridge_value_of_a_linear_rod(void **state)
             assert_true(p[f * 15 + d] == r.positions[f * 15 + d] && p[f * 15 + 12 + d] == r.positions[f * 15 + 12 + d]);
     free(p);
     release(&r);
-    rgi_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
     assert_null(ridge);
     for (size_t i = 0; i < 6; i++) release(&training[i]);
 }
@@ -178,17 +177,17 @@ static void ridge_reads_drivers_and_start_only(void **state)
 {
     (void)state;
     rg_recording training[2] = {make_linear(60, 3), make_linear(60, 4)};
-    rgi_ridge *ridge = NULL;
+    rg_ridge *ridge = NULL;
     rg_error err = {0};
-    if (rgi_ridge_train(training, 2, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_ridge_train(training, 2, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
     rg_recording r = make_linear(60, 5);
     double *before = calloc(60 * 15, sizeof *before), *after = calloc(60 * 15, sizeof *after);
     assert_true(before && after);
     for (int hold = 0; hold < 2; hold++) {
         for (int pass = 0; pass < 2; pass++) {
             double *out = pass ? after : before;
-            if (hold) rgi_hold_predict(&r, out);
-            else assert_int_equal(rgi_ridge_predict(ridge, &r, out, &err), RG_OK);
+            if (hold) rg_hold_predict(&r, out);
+            else assert_int_equal(rg_ridge_predict(ridge, &r, out, &err), RG_OK);
             for (size_t i = 2 * 15; i < 60 * 15; i++)
                 if (i % 15 >= 3 && i % 15 < 12) r.positions[i] = r.driving[i] = NAN;
         }
@@ -197,7 +196,7 @@ static void ridge_reads_drivers_and_start_only(void **state)
     free(before);
     free(after);
     release(&r);
-    rgi_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
     for (size_t i = 0; i < 2; i++) release(&training[i]);
 }
 
@@ -212,52 +211,52 @@ static void ridge_skips_masked_frames(void **state)
             training[i].valid[f * 5 + 2] = 0;
         }
     }
-    rgi_ridge *ridge = NULL;
+    rg_ridge *ridge = NULL;
     rg_error err = {0};
-    if (rgi_ridge_train(training, 4, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_ridge_train(training, 4, &ridge, &err) != RG_OK) fail_msg("%s", err.text);
     rg_recording r = make_linear(150, 77);
     double *p = malloc(150 * 15 * sizeof *p);
     assert_non_null(p);
-    assert_int_equal(rgi_ridge_predict(ridge, &r, p, &err), RG_OK);
-    rgi_error_sums sums = {0};
-    rgi_error_add(&sums, &r, p);
+    assert_int_equal(rg_ridge_predict(ridge, &r, p, &err), RG_OK);
+    rg_error_sums sums = {0};
+    rg_error_add(&sums, &r, p);
     /* as without glitches; one of 10 m in a thousand frames would leave millimetres */
-    assert_true(rgi_error_l1(&sums) <= 1e-5);
+    assert_true(rg_error_l1(&sums) <= 1e-5);
     free(p);
     release(&r);
-    rgi_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
     for (size_t i = 0; i < 4; i++) release(&training[i]);
 }
 
 static void ridge_err_says_why(void **state)
 {
     (void)state;
-    rgi_ridge *ridge = NULL;
+    rg_ridge *ridge = NULL;
     rg_error err = {0};
-    assert_int_equal(rgi_ridge_train(NULL, 0, &ridge, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_ridge_train(NULL, 0, &ridge, &err), RG_ERR_ARGUMENT);
     rg_recording pair[2] = {make_linear(60, 3), make_linear(60, 4)};
     pair[1].n_clamps = 1;
-    assert_int_equal(rgi_ridge_train(pair, 2, &ridge, &err), RG_ERR_SHAPE);
+    assert_int_equal(rg_ridge_train(pair, 2, &ridge, &err), RG_ERR_SHAPE);
     assert_non_null(strstr(err.text, name));
     pair[1].n_clamps = 2;
     pair[1].dt_s = 0.02;
-    assert_int_equal(rgi_ridge_train(pair, 2, &ridge, &err), RG_ERR_SHAPE);
+    assert_int_equal(rg_ridge_train(pair, 2, &ridge, &err), RG_ERR_SHAPE);
     assert_non_null(strstr(err.text, "0.02"));
     pair[0].n_clamps = 0;
-    assert_int_equal(rgi_ridge_train(pair, 1, &ridge, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_ridge_train(pair, 1, &ridge, &err), RG_ERR_ARGUMENT);
     pair[0].n_clamps = 2;
     /* nothing left to learn from */
     memset(pair[0].valid, 0, 60 * 5);
-    assert_int_equal(rgi_ridge_train(pair, 1, &ridge, &err), RG_ERR_NUMERIC);
+    assert_int_equal(rg_ridge_train(pair, 1, &ridge, &err), RG_ERR_NUMERIC);
     assert_null(ridge);
     memset(pair[0].valid, 1, 60 * 5);
-    assert_int_equal(rgi_ridge_train(pair, 1, &ridge, &err), RG_OK);
+    assert_int_equal(rg_ridge_train(pair, 1, &ridge, &err), RG_OK);
     double out[1];
     pair[1].n_markers = 4;
-    assert_int_equal(rgi_ridge_predict(ridge, &pair[1], out, &err), RG_ERR_SHAPE);
+    assert_int_equal(rg_ridge_predict(ridge, &pair[1], out, &err), RG_ERR_SHAPE);
     pair[1].n_markers = 5;
-    rgi_ridge_destroy(&ridge);
-    rgi_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
     release(&pair[0]);
     release(&pair[1]);
 }

@@ -16,6 +16,7 @@
 
 #include "io/json_print.h"
 #include "io/model_json.h"
+#include "rodgrad/io.h"
 
 static char folder[256];
 static const int clamps[] = {0, 1, 3, 4};
@@ -296,6 +297,22 @@ static void model_json_err_save_keeps_the_old_file(void **state)
     file.dt_s = NAN;
     assert_int_equal(rgi_model_file_save(in_folder("model.json"), &file, &err), RG_ERR_VALUE);
     file.dt_s = 0.01;
+    /* what a reader would refuse */
+    const rg_rollout_opts good = file.rollout;
+    file.rollout.scheme = (rg_scheme)7;
+    assert_int_equal(rgi_model_file_save(in_folder("model.json"), &file, &err), RG_ERR_VALUE);
+    file.rollout = good;
+    file.rollout.stepper = (rg_stepper)7;
+    assert_int_equal(rgi_model_file_save(in_folder("model.json"), &file, &err), RG_ERR_VALUE);
+    assert_non_null(strstr(err.text, "no stepper 7"));
+    file.rollout = good;
+    file.rollout.substeps = RG_MOST_SUBSTEPS + 1;
+    assert_int_equal(rgi_model_file_save(in_folder("model.json"), &file, &err), RG_ERR_VALUE);
+    file.rollout = good;
+    file.rollout.sweeps = 0;
+    assert_int_equal(rgi_model_file_save(in_folder("model.json"), &file, &err), RG_ERR_VALUE);
+    assert_non_null(strstr(err.text, "sweeps (0)"));
+    file.rollout = good;
     assert_int_equal(rgi_model_file_save(in_folder("no/model.json"), &file, &err), RG_ERR_IO);
     rgi_model_file back;
     assert_int_equal(rgi_model_file_load(in_folder("model.json"), &back, &err), RG_OK);
@@ -305,6 +322,63 @@ static void model_json_err_save_keeps_the_old_file(void **state)
     free(after);
     rgi_model_file_clear(&back);
     rgi_model_file_clear(&file);
+}
+
+/* the public functions: the fit is text, and a file that was read is written as it was */
+static void model_json_in_public(void **state)
+{
+    (void)state;
+    rgi_model_file with = make_file();
+    with.fit = json_pack("{s:f, s:[i,i], s:s}", "x", 0.1 + 0.2, "list", 1, 2, "note", "a\"\n");
+    char *before = saved_text(&with);
+    rgi_model_file_clear(&with);
+    const char *path = in_folder("model.json");
+    rg_model_file file;
+    rg_error err = {0};
+    if (rg_model_file_read(path, &file, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_non_null(strstr(file.fit, "\"x\": 0.30000000000000004"));
+    assert_true(file.dt_s == 0.01);
+    assert_int_equal(unlink(path), 0);
+    if (rg_model_file_write(path, &file, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_int_equal(rgi_model_file_load(path, &with, &err), RG_OK);
+    char *after = saved_text(&with);
+    assert_string_equal(before, after);
+
+    /* refused, and nothing is written */
+    static const struct {
+        const char *fit, *words;
+    } wrong[] = {
+        {"[1]", "another value"}, {"{\"a\": }", "near '}'"}, {"{\"a\": 1, \"a\": 2}", "duplicate"}, {"", "JSON"}};
+    char *fit = file.fit;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", wrong[i].fit);
+        file.fit = text;
+        assert_int_equal(rg_model_file_write(path, &file, &err), RG_ERR_FORMAT);
+        if (!strstr(err.text, wrong[i].words)) fail_msg("%s", err.text);
+    }
+    file.fit = NULL;
+    assert_int_equal(rg_model_file_write(NULL, &file, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_model_file_write(path, NULL, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_model_file_write(path, &(rg_model_file){.dt_s = 0.01}, &err), RG_ERR_ARGUMENT);
+    rgi_model_file_clear(&with);
+    assert_int_equal(rgi_model_file_load(path, &with, &err), RG_OK);
+    assert_true(json_is_object(with.fit));
+    /* without a fit */
+    assert_int_equal(rg_model_file_write(path, &file, &err), RG_OK);
+    file.fit = fit;
+    rg_model_file_clear(&file);
+    assert_int_equal(rg_model_file_read(path, &file, &err), RG_OK);
+    assert_null(file.fit);
+    rg_model_file_clear(&file);
+    rg_model_file_clear(&file);
+    rg_model_file_clear(NULL);
+    assert_int_equal(rg_model_file_read(in_folder("none.json"), &file, &err), RG_ERR_IO);
+    assert_null(file.model);
+    assert_int_equal(rg_model_file_read(NULL, &file, &err), RG_ERR_ARGUMENT);
+    free(before);
+    free(after);
+    rgi_model_file_clear(&with);
 }
 
 /* nesting and long strings, printed and read back */
@@ -357,6 +431,7 @@ int main(void)
         cmocka_unit_test(model_json_accepts_what_people_write),
         cmocka_unit_test(model_json_err_files),
         cmocka_unit_test(model_json_err_save_keeps_the_old_file),
+        cmocka_unit_test(model_json_in_public),
         cmocka_unit_test(model_json_print_keeps_any_document),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -24,12 +24,12 @@ static void net_deform(void **state)
     for (int cable = 1; cable <= 5; cable++) {
         char path[1024], at[NET_NAME / 2];
         const char *paths[] = {path};
-        const rgi_import_opts import = rgi_import_opts_default();
+        const rg_import_opts import = rg_import_opts_default();
         rg_recording *r = NULL;
         size_t count = 0;
         rg_error err = {0};
         snprintf(path, sizeof path, "%s/deform/DLO%d/train", folder, cable);
-        if (rgi_recordings_read(paths, 1, &import, &r, &count, &err) != RG_OK) {
+        if (rg_recordings_read(paths, 1, &import, &r, &count, &err) != RG_OK) {
             assert_int_equal(net_wrong, 0);
             print_message("skipped: %s\n", err.text);
             skip();
@@ -42,7 +42,7 @@ static void net_deform(void **state)
             net_check_fit(fit, count, at, "");
             rg_fit_destroy(&fit);
         }
-        rgi_recordings_free(r, count);
+        rg_recordings_free(r, count);
     }
     assert_int_equal(net_wrong, 0);
 }

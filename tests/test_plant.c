@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/plant.h"
+#include "rodgrad/study.h"
 #include "io/recording_io.h"
 #include "rodgrad/rodgrad.h"
 
@@ -26,21 +26,21 @@ static rg_model *default_model(size_t refine)
 {
     rg_error err = {0};
     rg_model *model = NULL;
-    must(rgi_plant_model(refine, &model, &err), &err);
+    must(rg_plant_model(refine, &model, &err), &err);
     return model;
 }
 
-static rgi_plant_opts short_opts(void)
+static rg_plant_opts short_opts(void)
 {
-    rgi_plant_opts o = rgi_plant_opts_default();
+    rg_plant_opts o = rg_plant_opts_default();
     o.n_frames = FRAMES;
     return o;
 }
 
-static void plant(const rg_model *model, const rgi_plant_opts *o, uint64_t first, size_t n, rg_recording *out)
+static void plant(const rg_model *model, const rg_plant_opts *o, uint64_t first, size_t n, rg_recording *out)
 {
     rg_error err = {0};
-    must(rgi_plant(model, o, first, n, out, &err), &err);
+    must(rg_plant(model, o, first, n, out, &err), &err);
 }
 
 static void clear(rg_recording *r, size_t n)
@@ -70,7 +70,7 @@ static void plant_seed_fixes_every_bit(void **state)
 {
     (void)state;
     rg_model *model = default_model(1);
-    rgi_plant_opts o = short_opts();
+    rg_plant_opts o = short_opts();
     o.glitch_rate = 0.01;
     o.driver_noise_m = 1e-4;
     rg_recording all[COUNT], again[COUNT], some[2], other[1];
@@ -100,7 +100,7 @@ static void plant_truth_reproduces(void **state)
     (void)state;
     for (size_t refine = 1; refine <= 2; refine++) {
         rg_model *model = default_model(refine);
-        rgi_plant_opts o = short_opts();
+        rg_plant_opts o = short_opts();
         o.noise_m = 0.0;
         if (refine == 2) {
             o.rollout.scheme = RG_SCHEME_BE;
@@ -130,7 +130,7 @@ static void plant_starts_at_rest(void **state)
 {
     (void)state;
     rg_model *model = default_model(1);
-    rgi_plant_opts o = short_opts();
+    rg_plant_opts o = short_opts();
     o.noise_m = 0.0;
     o.n_frames = 500;
     rg_recording r[1];
@@ -166,7 +166,7 @@ static void plant_noise_has_its_size(void **state)
 {
     (void)state;
     rg_model *model = default_model(1);
-    rgi_plant_opts o = short_opts();
+    rg_plant_opts o = short_opts();
     rg_recording clean[COUNT], noisy[COUNT];
     o.noise_m = 0.0;
     plant(model, &o, 0, COUNT, clean);
@@ -214,7 +214,7 @@ static void plant_glitches_are_found(void **state)
 {
     (void)state;
     rg_model *model = default_model(1);
-    rgi_plant_opts o = short_opts();
+    rg_plant_opts o = short_opts();
     rg_recording clean[COUNT], dirty[COUNT];
     rg_error err = {0};
     o.n_frames = 500;
@@ -255,7 +255,7 @@ static void plant_grippers_move_like_recorded_ones(void **state)
     (void)state;
     enum { N = 12, LONG = 500 };
     rg_model *model = default_model(1);
-    rgi_plant_opts o = rgi_plant_opts_default();
+    rg_plant_opts o = rg_plant_opts_default();
     rg_recording r[N];
     rg_error err = {0};
     o.noise_m = 0.0;
@@ -305,7 +305,7 @@ static void plant_any_grippers(void **state)
             rg_model_field_data(model, RG_BEND_STIFFNESS_1)[v] = 2e-3;
             rg_model_field_data(model, RG_BEND_STIFFNESS_2)[v] = 2e-3;
         }
-        rgi_plant_opts o = short_opts();
+        rg_plant_opts o = short_opts();
         rg_recording r[2];
         plant(model, &o, 0, 2, r);
         for (size_t k = 0; k < doubles(r); k++) assert_true(isfinite(r->positions[k]));
@@ -314,11 +314,11 @@ static void plant_any_grippers(void **state)
     }
 }
 
-static void refuse(const rg_model *model, const rgi_plant_opts *o, rg_status expected, const char *words)
+static void refuse(const rg_model *model, const rg_plant_opts *o, rg_status expected, const char *words)
 {
     rg_error err = {0};
     rg_recording r[1];
-    rg_status status = rgi_plant(model, o, 0, 1, r, &err);
+    rg_status status = rg_plant(model, o, 0, 1, r, &err);
     if (status != expected || !strstr(err.text, words)) fail_msg("%d: %s", status, err.text);
     assert_null(r->positions);
 }
@@ -328,9 +328,12 @@ static void plant_refuses(void **state)
     (void)state;
     rg_error err = {0};
     rg_model *model = default_model(1), *loose = NULL;
-    rgi_plant_opts o = short_opts();
+    rg_plant_opts o = short_opts();
     must(rg_model_create(5, 1, NULL, 0, &loose, &err), &err);
     refuse(loose, &o, RG_ERR_ARGUMENT, "gripper");
+    o.struct_size--;
+    refuse(model, &o, RG_ERR_ARGUMENT, "rg_plant_opts_default");
+    o = short_opts();
     o.n_frames = 2;
     refuse(model, &o, RG_ERR_VALUE, "frames");
     o.n_frames = SIZE_MAX;

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fit/plant.h"
+#include "rodgrad/study.h"
 #include "rodgrad/rodgrad.h"
 
 enum { MARKERS = 9, RECORDINGS = 8, FRAMES = 300, MOST = 64, MOST_SEEDS = 100 };
@@ -95,12 +95,12 @@ static void run_seed(const rg_model *truth, const rg_model *start, double driver
 {
     rg_error err = {0};
     rg_recording r[RECORDINGS];
-    rgi_plant_opts plant = rgi_plant_opts_default();
+    rg_plant_opts plant = rg_plant_opts_default();
     plant.n_frames = FRAMES;
     plant.noise_m = noise_m;
     plant.driver_noise_m = driver_noise_m;
     plant.noise_seed = 100 + (uint64_t)seed;
-    must(rgi_plant(truth, &plant, 0, RECORDINGS, r, &err), &err);
+    must(rg_plant(truth, &plant, 0, RECORDINGS, r, &err), &err);
     rg_fit_opts opts = rg_fit_opts_default();
     for (int g = 0; g < RG_GROUP_COUNT; g++) opts.modes[g] = RG_HELD;
     for (size_t i = 0; i < sizeof fitted / sizeof *fitted; i++)

@@ -10,7 +10,7 @@
 
 #include "core/inputs.h"
 #include "core/recording.h"
-#include "fit/ridge.h"
+#include "rodgrad/study.h"
 #include "io/recording_io.h"
 #include "rods.h"
 
@@ -165,15 +165,15 @@ static void recording_ridge(void **state)
 {
     (void)state;
     static double a[SIZE], b[SIZE];
-    rgi_ridge *of_whole = NULL, *of_bare = NULL;
+    rg_ridge *of_whole = NULL, *of_bare = NULL;
     rg_error err = {0};
-    assert_int_equal(rgi_ridge_train(whole, 2, &of_whole, &err), RG_OK);
-    assert_int_equal(rgi_ridge_train(bare, 2, &of_bare, &err), RG_OK);
-    assert_int_equal(rgi_ridge_predict(of_whole, &whole[2], a, &err), RG_OK);
-    assert_int_equal(rgi_ridge_predict(of_bare, &bare[2], b, &err), RG_OK);
+    assert_int_equal(rg_ridge_train(whole, 2, &of_whole, &err), RG_OK);
+    assert_int_equal(rg_ridge_train(bare, 2, &of_bare, &err), RG_OK);
+    assert_int_equal(rg_ridge_predict(of_whole, &whole[2], a, &err), RG_OK);
+    assert_int_equal(rg_ridge_predict(of_bare, &bare[2], b, &err), RG_OK);
     assert_memory_equal(a, b, sizeof a);
-    rgi_ridge_destroy(&of_whole);
-    rgi_ridge_destroy(&of_bare);
+    rg_ridge_destroy(&of_whole);
+    rg_ridge_destroy(&of_bare);
 }
 
 static void recording_written(void **state)
@@ -187,8 +187,8 @@ static void recording_written(void **state)
     assert_true(fd >= 0);
     close(fd);
     const char *name = path;
-    if (rgi_recordings_write_h5(path, bare, COUNT, &err) != RG_OK) fail_msg("%s", err.text);
-    if (rgi_recordings_read(&name, 1, NULL, &back, &n, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_recordings_write_h5(path, bare, COUNT, &err) != RG_OK) fail_msg("%s", err.text);
+    if (rg_recordings_read(&name, 1, NULL, &back, &n, &err) != RG_OK) fail_msg("%s", err.text);
     assert_int_equal(n, COUNT);
     for (size_t i = 0; i < n; i++) {
         assert_memory_equal(back[i].positions, whole[i].positions, SIZE * sizeof(double));
@@ -196,7 +196,7 @@ static void recording_written(void **state)
         assert_memory_equal(back[i].valid, whole[i].valid, FRAMES * MARKERS);
     }
     assert_string_equal(back[1].name, "recording 1");
-    rgi_recordings_free(back, n);
+    rg_recordings_free(back, n);
     unlink(path);
 }
 

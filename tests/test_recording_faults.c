@@ -177,11 +177,11 @@ static void fault_h5_damaged(void **state)
     rg_error err = {0};
     size_t n_back;
     const char *path = in_folder("d.h5");
-    assert_int_equal(rgi_recordings_write_h5(path, &r, 1, &err), RG_OK);
+    assert_int_equal(rg_recordings_write_h5(path, &r, 1, &err), RG_OK);
     bytes b = read_bytes(path);
     for (size_t n = 0; n < b.size; n += 1 + n / 16) {
         write_bytes(path, b.data, n);
-        rg_status status = rgi_recordings_read(&path, 1, NULL, &back, &n_back, &err);
+        rg_status status = rg_recordings_read(&path, 1, NULL, &back, &n_back, &err);
         assert_int_not_equal(status, RG_OK);
         assert_null(back);
         assert_non_null(strstr(err.text, "d.h5"));
@@ -200,9 +200,9 @@ static void fault_h5_damaged(void **state)
         }
         assert_true(found > 0);
         write_bytes(path, copy.data, copy.size);
-        rg_status status = rgi_recordings_read(&path, 1, NULL, &back, &n_back, &err);
+        rg_status status = rg_recordings_read(&path, 1, NULL, &back, &n_back, &err);
         /* a group may have any name */
-        if (strcmp(members[i], "000000") == 0 && status == RG_OK) rgi_recordings_free(back, n_back);
+        if (strcmp(members[i], "000000") == 0 && status == RG_OK) rg_recordings_free(back, n_back);
         else assert_true(status == RG_ERR_FORMAT && strstr(err.text, members[i]) != NULL);
         bytes_free(&copy);
     }
@@ -222,7 +222,7 @@ static rg_status write_with(size_t writer, const char *path, rg_error *err)
     rg_status status;
     if (writer == 0) status = rgi_atomic_write(path, text, sizeof text, err);
     else if (writer == 1) status = rgi_npy_write(path, r.positions, r.n_frames, r.n_markers, err);
-    else status = rgi_recordings_write_h5(path, &r, 1, err);
+    else status = rg_recordings_write_h5(path, &r, 1, err);
     release(&r);
     return status;
 }
@@ -329,13 +329,13 @@ static void fault_write_incomplete_recordings(void **state)
     (void)state;
     rg_recording r = make_recording();
     rg_error err = {0};
-    assert_int_equal(rgi_recordings_write_h5(in_folder("i.h5"), &r, 0, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_recordings_write_h5(in_folder("i.h5"), &r, 0, &err), RG_ERR_ARGUMENT);
     double *positions = r.positions;
     r.positions = NULL;
-    assert_int_equal(rgi_recordings_write_h5(in_folder("i.h5"), &r, 1, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_recordings_write_h5(in_folder("i.h5"), &r, 1, &err), RG_ERR_ARGUMENT);
     r.positions = positions;
     r.dt_s = NAN;
-    assert_int_equal(rgi_recordings_write_h5(in_folder("i.h5"), &r, 1, &err), RG_ERR_ARGUMENT);
+    assert_int_equal(rg_recordings_write_h5(in_folder("i.h5"), &r, 1, &err), RG_ERR_ARGUMENT);
     assert_int_equal(rgi_npy_write(in_folder("i.npy"), positions, SIZE_MAX / 2, 5, &err), RG_ERR_ARGUMENT);
     assert_int_equal(access(in_folder("i.h5"), F_OK), -1);
     assert_int_equal(access(in_folder("i.npy"), F_OK), -1);

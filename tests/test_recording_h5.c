@@ -60,7 +60,7 @@ hid_t __wrap_H5Fopen(const char *name, unsigned flags, hid_t access)
 static rg_status read_one(const char *path, rg_recording **out, size_t *n, rg_error *err)
 {
     memset(err, 0, sizeof *err);
-    return rgi_recordings_read(&path, 1, NULL, out, n, err);
+    return rg_recordings_read(&path, 1, NULL, out, n, err);
 }
 
 static void assert_made(const rg_recording *r)
@@ -85,7 +85,7 @@ static void accepted(const char *what, h5_way way)
     if (read_one(path, &r, &n, &err) != RG_OK) fail_msg("%s: %s", what, err.text);
     assert_int_equal(n, 1);
     assert_made(r);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
 }
 
 static void refused(h5_way way, const char *needle)
@@ -418,7 +418,7 @@ static void h5_many_names(void **state)
             H5Gclose(group);
             H5Fclose(file);
             if (read_one(path, &r, &n, &err) != RG_OK) fail_msg("%s", err.text);
-            rgi_recordings_free(r, n);
+            rg_recordings_free(r, n);
             file = h5_need(H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT));
             group = h5_need(H5Gopen2(file, "recordings/000000", H5P_DEFAULT));
         }
@@ -479,7 +479,7 @@ static void h5_crash_of_another_file(void **state)
     if (read_one(in_folder("poisoned"), &r, &n, &err) != RG_OK) fail_msg("%s", err.text);
     assert_int_equal(n, 4);
     for (size_t i = 0; i < n; i++) assert_made(&r[i]);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
 }
 
 static void h5_not_a_regular_file(void **state)
@@ -533,7 +533,7 @@ static int read_damaged(rgi_h5_reader *reader, const unsigned char *data, size_t
         for (size_t k = 0; k < 3 * r[i].n_frames * r[i].n_markers; k++)
             assert_true(isfinite(r[i].positions[k]) && isfinite(r[i].driving[k]));
     }
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     return 1;
 }
 

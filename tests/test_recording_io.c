@@ -40,10 +40,10 @@ static const char *in_folder(const char *name)
     return path[next];
 }
 
-static rg_status read_one(const char *path, const rgi_import_opts *opts, rg_recording **out, size_t *n, rg_error *err)
+static rg_status read_one(const char *path, const rg_import_opts *opts, rg_recording **out, size_t *n, rg_error *err)
 {
     memset(err, 0, sizeof *err);
-    return rgi_recordings_read(&path, 1, opts, out, n, err);
+    return rg_recordings_read(&path, 1, opts, out, n, err);
 }
 
 static void assert_made(const double *positions, size_t frames, size_t markers)
@@ -309,14 +309,14 @@ static void npy_round_trip(void **state)
     assert_int_equal((info.st_size - 84 * 8) % 64, 0); /* numbers begin at a multiple of 64 bytes */
     rg_recording *r;
     size_t n;
-    rgi_import_opts opts = rgi_import_opts_default();
+    rg_import_opts opts = rg_import_opts_default();
     static const int ends[] = {0, -1};
     opts.clamps = ends;
     opts.n_clamps = 2;
     assert_int_equal(read_one(path, &opts, &r, &n, &err), RG_OK);
     assert_int_equal(n, 1);
     assert_made(r->positions, 7, 4);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
 }
 
 static bytes make_npy(const char *header, int version, size_t numbers, int width)
@@ -393,7 +393,7 @@ static void h5_round_trip(void **state)
     rg_recording *r, *back;
     size_t n, n_back;
     rg_error err = {0};
-    assert_int_equal(rgi_recordings_read(paths, 2, NULL, &r, &n, &err), RG_OK);
+    assert_int_equal(rg_recordings_read(paths, 2, NULL, &r, &n, &err), RG_OK);
     assert_int_equal(n, 2);
     assert_string_equal(r[0].name, "h1.pkl");
     assert_int_equal(strlen(r[0].sha256), 64);
@@ -407,7 +407,7 @@ static void h5_round_trip(void **state)
     r[0].n_lost = 2;
 
     const char *path = in_folder("r.h5");
-    assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+    assert_int_equal(rg_recordings_write_h5(path, r, n, &err), RG_OK);
     assert_int_equal(read_one(path, NULL, &back, &n_back, &err), RG_OK);
     assert_int_equal(n_back, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -428,10 +428,10 @@ static void h5_round_trip(void **state)
         assert_int_equal(back[i].n_repaired, r[i].n_repaired);
         assert_int_equal(back[i].n_masked, r[i].n_masked);
     }
-    rgi_recordings_free(back, n_back);
+    rg_recordings_free(back, n_back);
 
     /* other clamps: glitches are looked for again */
-    rgi_import_opts opts = rgi_import_opts_default();
+    rg_import_opts opts = rg_import_opts_default();
     static const int one[] = {2};
     opts.clamps = one;
     opts.n_clamps = 1;
@@ -439,8 +439,8 @@ static void h5_round_trip(void **state)
     assert_int_equal(back[0].n_clamps, 1);
     assert_int_equal(back[0].clamps[0], 2);
     assert_int_equal(back[0].n_repaired + back[0].n_masked, 0);
-    rgi_recordings_free(back, n_back);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(back, n_back);
+    rg_recordings_free(r, n);
     bytes_free(&a);
     bytes_free(&b);
 }
@@ -484,7 +484,7 @@ static void h5_units(void **state)
     assert_int_equal(read_one(in_folder("unit.pkl"), NULL, &r, &n, &err), RG_OK);
     for (size_t i = 0; i < 2 * sizeof known / sizeof *known; i++) {
         const double metres = known[i / 2].metres;
-        assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+        assert_int_equal(rg_recordings_write_h5(path, r, n, &err), RG_OK);
         set_unit(path, "positions", known[i / 2].unit, i % 2);
         set_unit(path, "driving", known[i / 2].unit, i % 2);
         assert_int_equal(read_one(path, NULL, &back, &n_back, &err), RG_OK);
@@ -492,17 +492,17 @@ static void h5_units(void **state)
             assert_true(back->positions[k] == r->positions[k] * metres);
             assert_true(back->driving[k] == r->driving[k] * metres);
         }
-        rgi_recordings_free(back, n_back);
+        rg_recordings_free(back, n_back);
     }
     static const char *const datasets[] = {"positions", "driving"};
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
+        assert_int_equal(rg_recordings_write_h5(path, r, n, &err), RG_OK);
         set_unit(path, datasets[i], "furlong", (int)i);
         assert_refused(read_one(path, NULL, &back, &n_back, &err), RG_ERR_FORMAT, &err, "furlong");
         assert_non_null(strstr(err.text, datasets[i]));
         assert_non_null(strstr(err.text, path));
     }
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     bytes_free(&b);
 }
 
@@ -517,12 +517,12 @@ static void h5_options(void **state)
     const char *path = in_folder("says.h5");
     write_bytes(in_folder("says.pkl"), b.data, b.size);
     assert_int_equal(read_one(in_folder("says.pkl"), NULL, &r, &n, &err), RG_OK);
-    assert_int_equal(rgi_recordings_write_h5(path, r, n, &err), RG_OK);
-    rgi_import_opts opts = rgi_import_opts_default();
+    assert_int_equal(rg_recordings_write_h5(path, r, n, &err), RG_OK);
+    rg_import_opts opts = rg_import_opts_default();
     opts.dt_s = 0.02; /* a default of the caller's, which a file overrides */
     assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
     assert_true(back->dt_s == 0.01);
-    rgi_recordings_free(back, n_back);
+    rg_recordings_free(back, n_back);
     opts.dt_given = 1;
     assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "--dt says 0.02");
     opts.dt_s = 0.01;
@@ -530,7 +530,7 @@ static void h5_options(void **state)
     opts.axes = "+x, y, z";
     assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
     assert_memory_equal(back->positions, r->positions, 9 * 5 * 24);
-    rgi_recordings_free(back, n_back);
+    rg_recordings_free(back, n_back);
     opts.axes = "-z,-x,y";
     assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "-z,-x,y");
     opts.axes = "x,y,z";
@@ -540,25 +540,25 @@ static void h5_options(void **state)
     assert_refused(read_one(path, &opts, &back, &n_back, &err), RG_ERR_ARGUMENT, &err, "driving");
     set_unit(path, "driving", "mm", 0);
     assert_int_equal(read_one(path, &opts, &back, &n_back, &err), RG_OK);
-    rgi_recordings_free(back, n_back);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(back, n_back);
+    rg_recordings_free(r, n);
     bytes_free(&b);
 
     /* the times in a CSV file are such a statement as well */
     static const char timed[] = "0,0,0,0,1,0,0,2,0,0\n0.5,0,0,0,1,0,0,2,0,0\n1,0,0,0,1,0,0,2,0,0\n";
     static const int first[] = {0};
-    opts = rgi_import_opts_default();
+    opts = rg_import_opts_default();
     opts.clamps = first;
     opts.n_clamps = 1;
     write_bytes(in_folder("timed.csv"), timed, strlen(timed));
     assert_int_equal(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_OK);
     assert_true(r->dt_s == 0.5);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     opts.dt_given = 1;
     assert_refused(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "0.5 s apart");
     opts.dt_s = 0.5;
     assert_int_equal(read_one(in_folder("timed.csv"), &opts, &r, &n, &err), RG_OK);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
 }
 
 /* ---- recordings ---- */
@@ -581,7 +581,7 @@ static void recordings_folder_in_natural_order(void **state)
     assert_int_equal(read_one(in_folder("order/"), NULL, &r, &n, &err), RG_OK);
     assert_int_equal(n, 5);
     for (size_t i = 0; i < 5; i++) assert_string_equal(r[i].name, expected[i]);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     bytes_free(&b);
 }
 
@@ -589,7 +589,7 @@ static void recordings_units_axes(void **state)
 {
     (void)state;
     write_bytes(in_folder("u.csv"), "1,2,3,11,12,13,21,22,24\n1,2,3,11,12,13,21,22,24\n", 48);
-    rgi_import_opts opts = rgi_import_opts_default();
+    rg_import_opts opts = rg_import_opts_default();
     static const int first[] = {0};
     opts.clamps = first;
     opts.n_clamps = 1;
@@ -603,7 +603,7 @@ static void recordings_units_axes(void **state)
     static const double expected[] = {-3, -1, 2, -13, -11, 12, -24, -21, 22};
     for (int i = 0; i < 9; i++) assert_true(r->positions[i] == expected[i] * 0.01);
     assert_true(r->dt_s == 0.5);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
     static const char *const bad[] = {"", "x", "x,y", "x,y,y", "x,y,w", "x,y,z,", "x y z", "x,y,--z"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         opts.axes = bad[i];
@@ -645,13 +645,13 @@ static void recordings_refusals(void **state)
     bytes_free(&b);
     assert_refused(read_one(in_folder("nan.pkl"), NULL, &r, &n, &err), RG_ERR_VALUE, &err, "frame 0, marker 1");
 
-    rgi_import_opts opts = rgi_import_opts_default();
+    rg_import_opts opts = rg_import_opts_default();
     static const int far[] = {0, 5};
     opts.clamps = far;
     opts.n_clamps = 2;
     write_bytes(in_folder("five.csv"), "0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n0,0,0,1,0,0,2,0,0,3,0,0,4,0,0\n", 60);
     assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "clamp 5");
-    opts = rgi_import_opts_default();
+    opts = rg_import_opts_default();
     opts.unit_m = NAN;
     assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err, "unit");
 
@@ -662,7 +662,15 @@ static void recordings_refusals(void **state)
     assert_refused(read_one(in_folder("zero.pkl"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err, "is empty");
     write_bytes(in_folder("text.npy"), "1,2,3\n", 6);
     assert_refused(read_one(in_folder("text.npy"), NULL, &r, &n, &err), RG_ERR_FORMAT, &err, "text.npy");
-    assert_refused(rgi_recordings_read(NULL, 0, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "no recording");
+    assert_refused(rg_recordings_read(NULL, 0, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "no recording");
+    const char *const missing[] = {NULL};
+    assert_refused(rg_recordings_read(NULL, 1, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "no recording");
+    assert_refused(rg_recordings_read(missing, 1, NULL, &r, &n, &err), RG_ERR_ARGUMENT, &err, "path 0");
+    assert_refused(rg_recordings_write_h5(NULL, NULL, 0, &err), RG_ERR_ARGUMENT, &err, "no file");
+    opts = rg_import_opts_default();
+    opts.struct_size++;
+    assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err,
+                   "rg_import_opts_default");
 }
 
 /* the published recordings, where they are */
@@ -692,7 +700,7 @@ static void recordings_deform(void **state)
     assert_in_range(masked, 50, 2520);
     /* 142 of them of the two drivers of take 89 that change places */
     assert_in_range(repaired, 142, 250);
-    rgi_recordings_free(r, n);
+    rg_recordings_free(r, n);
 }
 
 int main(void)

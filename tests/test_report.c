@@ -73,8 +73,8 @@ static void add_recording(scene *s, size_t n_frames, size_t n_markers, const cha
         if (m < 2 || m > n_markers - 3) continue;
         s->predicted[i][3 * k + 1] += 0.02 * sin(0.1 * (double)(k / n_markers)) * (1 + (double)i);
     }
-    rgi_error_add(&s->errors[i].simulated, r, s->predicted[i]);
-    rgi_error_add(&s->errors[i].hold, r, r->positions);
+    rg_error_add(&s->errors[i].simulated, r, s->predicted[i]);
+    rg_error_add(&s->errors[i].hold, r, r->positions);
 }
 
 /* JSON with ' for ", so that it can be read here */
@@ -180,7 +180,7 @@ static void spoil(scene *s)
     s->statuses[1] = (rg_rod_status){.flag = RG_ROD_NONFINITE, .step = 20};
     for (size_t i = 10 * width; i < s->recordings[1].n_frames * width; i++) s->predicted[1][i] = NAN;
     memset(&s->errors[1].simulated, 0, sizeof s->errors[1].simulated);
-    rgi_error_add(&s->errors[1].simulated, &s->recordings[1], s->predicted[1]);
+    rg_error_add(&s->errors[1].simulated, &s->recordings[1], s->predicted[1]);
 }
 
 /* ---- encoding ---- */
@@ -289,22 +289,22 @@ static void report_data_says_what_was_measured(void **state)
     add_recording(&s, FRAMES, MARKERS, hostile);
     memset(s.recordings[0].valid + 5 * MARKERS + 3, 0, 1);
     memset(s.recordings[0].valid + 6 * MARKERS + 3, 0, 1);
-    rgi_error_add(&s.errors[0].ridge, &s.recordings[0], s.predicted[0]);
+    rg_error_add(&s.errors[0].ridge, &s.recordings[0], s.predicted[0]);
     json_t *data = data_of(&s);
     const json_t *list = json_object_get(data, "recordings"), *first = json_array_get(list, 0);
     assert_int_equal(json_array_size(list), 2);
     const json_t *second = json_array_get(list, 1);
     assert_string_equal(json_string_value(json_object_get(second, "name")), hostile);
     /* copied, not computed anew */
-    assert_true(real_at(first, "l1_m") == rgi_error_l1(&s.errors[0].simulated));
-    assert_true(real_at(first, "max_m") == rgi_error_max(&s.errors[0].simulated));
-    assert_true(real_at(first, "ridge_m") == rgi_error_l1(&s.errors[0].ridge));
+    assert_true(real_at(first, "l1_m") == rg_error_l1(&s.errors[0].simulated));
+    assert_true(real_at(first, "max_m") == rg_error_max(&s.errors[0].simulated));
+    assert_true(real_at(first, "ridge_m") == rg_error_l1(&s.errors[0].ridge));
     assert_null(json_object_get(second, "ridge_m"));
     assert_null(json_object_get(first, "failed_frame"));
-    rgi_error_sums all = s.errors[1].simulated;
-    rgi_error_merge(&all, &s.errors[0].simulated);
+    rg_error_sums all = s.errors[1].simulated;
+    rg_error_merge(&all, &s.errors[0].simulated);
     const json_t *summary = json_object_get(data, "summary");
-    assert_true(real_at(summary, "l1_m") == rgi_error_l1(&all));
+    assert_true(real_at(summary, "l1_m") == rg_error_l1(&all));
     assert_string_equal(json_string_value(json_object_get(summary, "status")), "ok");
     char *runs = json_dumps(json_object_get(first, "invalid"), JSON_COMPACT);
     assert_string_equal(runs, "[[3,5,2]]");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make the archive for servers without packages: rodgrad-<version>-linux-x86_64[-cuda].tar.gz, with the program, the
 # library, its tests, the Python layer and licences. It runs wherever glibc is 2.28 or newer and needs nothing else.
+# librodgrad_io.a is not in it: its users would have to find HDF5, jansson and libcrypto.
 #
 #   tools/bundle.sh [--no-cuda] [--cuda-archs LIST] [--variants LIST] [--out DIR] [--folder DIR] [--install]
 #

@@ -279,7 +279,7 @@ static void clear(rgc_check_job *job)
     rg_batch_destroy(&job->batch);
     rgc_rods_destroy(&job->rods);
     rgc_rods_destroy(&job->shaken);
-    rgi_recordings_free(job->recordings, job->n_read);
+    rg_recordings_free(job->recordings, job->n_read);
     rgi_model_file_clear(&job->file);
     json_decref(job->details);
     free(job->used);

@@ -25,18 +25,18 @@ int rgc_simulate(int argc, char **argv);
 
 /* Options that every command which reads or simulates recordings takes. */
 typedef struct rgc_common {
-    int json;               /* --json */
-    const char *output;     /* -o, --output */
-    rgi_import_opts import; /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
-    int import_clamps[64];  /* storage behind import.clamps */
-    int clamps_given;       /* --clamp was on the command line */
-    int dt_given;           /* --dt was */
-    int scheme;             /* --scheme: rg_scheme, or -1 when not given */
-    int substeps;           /* --substeps N, or 0 when not given */
-    double newton_m;        /* --newton-tolerance M [m], or 0 when not given */
-    int refine;             /* --refine R, or 0 when not given */
-    int threads;            /* --threads N, or 0 */
-    double gravity[3];      /* --gravity X,Y,Z [m/s^2], where it was given */
+    int json;              /* --json */
+    const char *output;    /* -o, --output */
+    rg_import_opts import; /* --dt (frame interval [s]), --clamp LIST, --axes, --units m|cm|mm|in|FACTOR */
+    int import_clamps[64]; /* storage behind import.clamps */
+    int clamps_given;      /* --clamp was on the command line */
+    int dt_given;          /* --dt was */
+    int scheme;            /* --scheme: rg_scheme, or -1 when not given */
+    int substeps;          /* --substeps N, or 0 when not given */
+    double newton_m;       /* --newton-tolerance M [m], or 0 when not given */
+    int refine;            /* --refine R, or 0 when not given */
+    int threads;           /* --threads N, or 0 */
+    double gravity[3];     /* --gravity X,Y,Z [m/s^2], where it was given */
     int gravity_given;
     const char *isa;     /* --isa scalar|fma|sse2|avx2|avx512, or NULL */
     int stepper;         /* --stepper implicit|deform: rg_stepper, or -1 when not given */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/words.h"
-#include "fit/ridge.h"
+#include "rodgrad/study.h"
 
 int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train, int *given)
 {
@@ -30,7 +30,7 @@ int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train
 }
 
 /* ridge: NULL without training recordings */
-static rg_status add_errors(rgc_comparison *job, const rgi_ridge *ridge, rg_error *err)
+static rg_status add_errors(rgc_comparison *job, const rg_ridge *ridge, rg_error *err)
 {
     size_t largest = 0;
     for (size_t i = 0; i < job->n; i++) {
@@ -44,19 +44,19 @@ static rg_status add_errors(rgc_comparison *job, const rgi_ridge *ridge, rg_erro
         status = RG_FAIL(err, RG_ERR_MEMORY, "No memory to compare %zu recording%s.", job->n, rgi_plural(job->n));
     for (size_t i = 0; i < job->n && status == RG_OK; i++) {
         const rg_recording *recording = &job->recordings[i];
-        rgi_error_add(&job->errors[i].simulated, recording, job->batch.predicted[i]);
-        rgi_hold_predict(recording, guess);
-        rgi_error_add(&job->errors[i].hold, recording, guess);
+        rg_error_add(&job->errors[i].simulated, recording, job->batch.predicted[i]);
+        rg_hold_predict(recording, guess);
+        rg_error_add(&job->errors[i].hold, recording, guess);
         if (!ridge) continue;
-        status = rgi_ridge_predict(ridge, recording, guess, err);
-        if (status == RG_OK) rgi_error_add(&job->errors[i].ridge, recording, guess);
+        status = rg_ridge_predict(ridge, recording, guess, err);
+        if (status == RG_OK) rg_error_add(&job->errors[i].ridge, recording, guess);
     }
     free(guess);
     return status;
 }
 
 static rg_status train_ridge(const char *command, const rgc_comparison *job, const rgc_common *common,
-                             const char *model_path, const char *const *train, size_t n_train, rgi_ridge **ridge,
+                             const char *model_path, const char *const *train, size_t n_train, rg_ridge **ridge,
                              rg_error *err)
 {
     rg_recording *recordings = NULL;
@@ -64,8 +64,8 @@ static rg_status train_ridge(const char *command, const rgc_comparison *job, con
     RG_TRY(rgc_read_recordings(train, n_train, common, &job->file, model_path, &recordings, &n, err));
     rgc_warn_twice(command, "training ", recordings, n);
     rgc_progress("training the ridge baseline on %zu recording%s", n, rgi_plural(n));
-    rg_status status = rgi_ridge_train(recordings, n, ridge, err);
-    rgi_recordings_free(recordings, n);
+    rg_status status = rg_ridge_train(recordings, n, ridge, err);
+    rg_recordings_free(recordings, n);
     return status;
 }
 
@@ -76,14 +76,14 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
     RG_TRY(rgi_model_file_load(model_path, &job->file, err));
     RG_TRY(rgc_read_recordings(paths, n_paths, common, &job->file, model_path, &job->recordings, &job->n, err));
     rgc_warn_twice(command, "", job->recordings, job->n);
-    rgi_ridge *ridge = NULL;
+    rg_ridge *ridge = NULL;
     if (n_train > 0) RG_TRY(train_ridge(command, job, common, model_path, train, n_train, &ridge, err));
     rgc_tell_gravity(command, common, &job->file, model_path);
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
     rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
     if (status == RG_OK) status = add_errors(job, ridge, err);
-    rgi_ridge_destroy(&ridge);
+    rg_ridge_destroy(&ridge);
     rgc_progress_clear();
     return status;
 }
@@ -91,7 +91,7 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
 void rgc_comparison_clear(rgc_comparison *job)
 {
     rgc_batch_clear(&job->batch);
-    rgi_recordings_free(job->recordings, job->n);
+    rg_recordings_free(job->recordings, job->n);
     rgi_model_file_clear(&job->file);
     free(job->errors);
     memset(job, 0, sizeof *job);

@@ -1,14 +1,14 @@
 /* cli/evaluate.c: rodgrad evaluate: a model's predictions beside what was recorded.
  *
  * Of the recordings under evaluation, the simulation and the baselines see frames 0 and 1 and the
- * driving markers; the error counts every marker and frame from 2 on as recorded (fit/metric.h).
+ * driving markers; the error counts every marker and frame from 2 on as recorded (rodgrad/study.h).
  * Training recordings serve the ridge baseline only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/compare.h"
-#include "fit/metric.h"
+#include "rodgrad/study.h"
 
 static const char usage[] =
     "rodgrad evaluate model.json RECORDING... [--train RECORDING...] [options]\n\n"
@@ -21,9 +21,9 @@ static rgi_report_errors total_errors(const rgc_comparison *job)
     rgi_report_errors all;
     memset(&all, 0, sizeof all);
     for (size_t i = 0; i < job->n; i++) {
-        rgi_error_merge(&all.simulated, &job->errors[i].simulated);
-        rgi_error_merge(&all.hold, &job->errors[i].hold);
-        rgi_error_merge(&all.ridge, &job->errors[i].ridge);
+        rg_error_merge(&all.simulated, &job->errors[i].simulated);
+        rg_error_merge(&all.hold, &job->errors[i].hold);
+        rg_error_merge(&all.ridge, &job->errors[i].ridge);
     }
     return all;
 }
@@ -37,14 +37,14 @@ static json_t *file_json(const rgc_comparison *job, size_t i)
     char status[128];
     rgc_rod_text(&job->batch.statuses[i], status, sizeof status);
     json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:I, s:I, s:I}", "name", rgc_json_text(recording->name),
-                               "l1_m", rgc_json_number(rgi_error_l1(&errors->simulated)), "rmse_free_m",
-                               rgc_json_number(rgi_error_rmse_free(&errors->simulated)), "max_m",
-                               rgc_json_number(rgi_error_max(&errors->simulated)), "status", status, "hold_l1_m",
-                               rgc_json_number(rgi_error_l1(&errors->hold)), "frames", (json_int_t)recording->n_frames,
+                               "l1_m", rgc_json_number(rg_error_l1(&errors->simulated)), "rmse_free_m",
+                               rgc_json_number(rg_error_rmse_free(&errors->simulated)), "max_m",
+                               rgc_json_number(rg_error_max(&errors->simulated)), "status", status, "hold_l1_m",
+                               rgc_json_number(rg_error_l1(&errors->hold)), "frames", (json_int_t)recording->n_frames,
                                "repaired_drivers", (json_int_t)recording->n_repaired, "newton_iterations",
                                (json_int_t)job->batch.statuses[i].iterations);
     if (object && has_ridge(errors))
-        json_object_set_new(object, "ridge_l1_m", rgc_json_number(rgi_error_l1(&errors->ridge)));
+        json_object_set_new(object, "ridge_l1_m", rgc_json_number(rg_error_l1(&errors->ridge)));
     return object;
 }
 
@@ -58,13 +58,12 @@ static json_t *comparison_json(const rgc_comparison *job, const char *model_path
             json_decref(files);
             return NULL;
         }
-    json_t *baselines = json_pack("{s:o}", "hold", rgc_json_number(rgi_error_l1(&all.hold)));
-    if (baselines && has_ridge(&all))
-        json_object_set_new(baselines, "ridge", rgc_json_number(rgi_error_l1(&all.ridge)));
+    json_t *baselines = json_pack("{s:o}", "hold", rgc_json_number(rg_error_l1(&all.hold)));
+    if (baselines && has_ridge(&all)) json_object_set_new(baselines, "ridge", rgc_json_number(rg_error_l1(&all.ridge)));
     json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "model", rgc_json_text(model_path), "l1_m",
-                               rgc_json_number(rgi_error_l1(&all.simulated)), "rmse_free_m",
-                               rgc_json_number(rgi_error_rmse_free(&all.simulated)), "max_m",
-                               rgc_json_number(rgi_error_max(&all.simulated)), "files", files, "baselines", baselines);
+                               rgc_json_number(rg_error_l1(&all.simulated)), "rmse_free_m",
+                               rgc_json_number(rg_error_rmse_free(&all.simulated)), "max_m",
+                               rgc_json_number(rg_error_max(&all.simulated)), "files", files, "baselines", baselines);
     if (rgc_add_batch_json(object, &job->batch, job->recordings, &job->opts)) return object;
     json_decref(object);
     return NULL;
@@ -72,10 +71,10 @@ static json_t *comparison_json(const rgc_comparison *job, const char *model_path
 
 static void print_row(int width, const char *name, const rgi_report_errors *row, const char *status)
 {
-    printf("%-*s  %8.3f  %8.3f  %8.3f  %8.3f", width, name, 100 * rgi_error_l1(&row->simulated),
-           100 * rgi_error_rmse_free(&row->simulated), 100 * rgi_error_max(&row->simulated),
-           100 * rgi_error_l1(&row->hold));
-    if (has_ridge(row)) printf("  %8.3f", 100 * rgi_error_l1(&row->ridge));
+    printf("%-*s  %8.3f  %8.3f  %8.3f  %8.3f", width, name, 100 * rg_error_l1(&row->simulated),
+           100 * rg_error_rmse_free(&row->simulated), 100 * rg_error_max(&row->simulated),
+           100 * rg_error_l1(&row->hold));
+    if (has_ridge(row)) printf("  %8.3f", 100 * rg_error_l1(&row->ridge));
     printf("  %s\n", status);
 }
 

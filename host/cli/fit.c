@@ -187,7 +187,7 @@ static unsigned long long recording_hash(const rg_recording *r)
 static char *job_key(const rg_recording *recordings, size_t n, const rg_model *start, const arguments *a,
                      const rg_fit_opts *opts)
 {
-    const rgi_import_opts *import = &a->common.import;
+    const rg_import_opts *import = &a->common.import;
     size_t room = 1024 + n * 96 + 16 * recordings[0].n_clamps + (a->fit ? strlen(a->fit) : 0) +
                   (a->start ? strlen(a->start) : 0) + (import->axes ? strlen(import->axes) : 0);
     char *key = malloc(room);
@@ -338,7 +338,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time, const cha
             status = rgc_read_recordings(paths, n_paths, &a->common, &start, a->start, &recordings, &job.n, &err);
     } else if (status == RG_OK) {
         status = rgc_check_steps(&a->common, opts->rollout.stepper, &err);
-        if (status == RG_OK) status = rgi_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
+        if (status == RG_OK) status = rg_recordings_read(paths, n_paths, &a->common.import, &recordings, &job.n, &err);
     }
     job.recordings = recordings;
     if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
@@ -387,7 +387,7 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time, const cha
     }
     json_decref(fit);
     rg_fit_destroy(&job.fit);
-    rgi_recordings_free(recordings, job.n);
+    rg_recordings_free(recordings, job.n);
     rgi_model_file_clear(&start);
     free(key);
     free(path);

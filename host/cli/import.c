@@ -98,7 +98,7 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
 {
     rg_error err = {0};
     rg_status status = rgc_check_output(common->output, paths, n_paths, &err);
-    if (status == RG_OK) status = rgi_recordings_read(paths, n_paths, &common->import, recordings, n, &err);
+    if (status == RG_OK) status = rg_recordings_read(paths, n_paths, &common->import, recordings, n, &err);
     if (status != RG_OK) return rgc_fail("import", &err);
     *found = calloc(*n, sizeof **found);
     if (!*found) return rgc_complain("import", RGC_FAILED, "no memory for %zu recording%s.", *n, rgi_plural(*n));
@@ -106,7 +106,7 @@ static int run(const rgc_common *common, const char *const *paths, size_t n_path
     for (size_t i = 0; i < *n; i++) examine(&(*recordings)[i], &(*found)[i]);
     /* from here an interrupt waits until the file is whole */
     rgc_catch_signals();
-    status = rgi_recordings_write_h5(common->output, *recordings, *n, &err);
+    status = rg_recordings_write_h5(common->output, *recordings, *n, &err);
     if (status != RG_OK) return rgc_fail("import", &err);
     print_table(*recordings, *found, *n);
     if (!common->json) return RGC_DONE;
@@ -131,6 +131,6 @@ int rgc_import(int argc, char **argv)
     size_t n = 0;
     code = run(&common, (const char *const *)argv + first, (size_t)(last - first), &recordings, &n, &found);
     free(found);
-    rgi_recordings_free(recordings, n);
+    rg_recordings_free(recordings, n);
     return code;
 }

@@ -145,7 +145,7 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
                        "%s was fitted with --refine %zu and is simulated on that mesh only; fit it "
                        "again with --refine %d.",
                        model_path, refine, common->refine);
-    rgi_import_opts opts = common->import;
+    rg_import_opts opts = common->import;
     int *clamps = NULL;
     if (!common->clamps_given) {
         clamps = clamp_list(file->model, &opts.n_clamps);
@@ -154,12 +154,12 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
         opts.clamps = clamps;
     }
     if (!common->dt_given) opts.dt_s = file->dt_s;
-    rg_status status = rgi_recordings_read(paths, n, &opts, out, n_out, err);
+    rg_status status = rg_recordings_read(paths, n, &opts, out, n_out, err);
     free(clamps);
     for (size_t i = 0; i < *n_out && status == RG_OK; i++)
         status = check_fits(&(*out)[i], file->model, model_path, err);
     if (status != RG_OK) {
-        rgi_recordings_free(*out, *n_out);
+        rg_recordings_free(*out, *n_out);
         *out = NULL;
         *n_out = 0;
     }

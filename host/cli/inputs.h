@@ -10,7 +10,7 @@
  * interval are the model's where the command line does not give them. RG_ERR_SHAPE when a recording
  * has other markers or clamps than the model, or fewer than 3 frames, RG_ERR_UNSUPPORTED when
  * --refine asks for another mesh, RG_ERR_ARGUMENT as rgc_check_steps; else as
- * rgi_recordings_read. Free with rgi_recordings_free. */
+ * rg_recordings_read. Free with rg_recordings_free. */
 rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_common *common, const rgi_model_file *file,
                               const char *model_path, rg_recording **out, size_t *n_out, rg_error *err);
 

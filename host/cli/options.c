@@ -526,7 +526,7 @@ int rgc_parse(int argc, char **argv, const char *usage, const rgc_option *extra,
               int *first, int *last)
 {
     memset(common, 0, sizeof *common);
-    common->import = rgi_import_opts_default();
+    common->import = rg_import_opts_default();
     common->scheme = -1;
     common->stepper = -1;
     common->backend = "cpu";

@@ -1,4 +1,4 @@
-/* cli/plant.c: rodgrad plant: recordings simulated from known parameters (fit/plant.h).
+/* cli/plant.c: rodgrad plant: recordings simulated from known parameters (rodgrad/study.h).
  *
  * Everything is written into a new folder beside the one asked for, which takes its name when it is
  * complete: DIR/train/NNN.h5, DIR/eval/NNN.h5, DIR/truth.json and DIR/spec.json, with which the
@@ -111,7 +111,7 @@ static rg_status write_recordings(const char *folder, rg_recording *recordings, 
             r->name = own;
             own = NULL;
             status = rgi_glitches_find(r, err);
-            if (status == RG_OK) status = rgi_recordings_write_h5(path, r, 1, err);
+            if (status == RG_OK) status = rg_recordings_write_h5(path, r, 1, err);
             total->masked += r->n_masked;
             total->repaired += r->n_repaired;
         } else {
@@ -135,12 +135,12 @@ static rg_status plant_set(const char *folder, const char *set, const rgc_plant_
     if (!path) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for the name of %s.", set);
     if (mkdir(path, 0777) != 0)
         status = RG_FAIL(err, RG_ERR_IO, "cannot make the folder %s: %s.", path, strerror(errno));
-    double room = RGI_PLANT_MOST / 10.0 / (double)spec->opts.n_frames / (double)rg_model_markers(spec->truth.model);
+    double room = RG_PLANT_MOST / 10.0 / (double)spec->opts.n_frames / (double)rg_model_markers(spec->truth.model);
     size_t most = room >= AT_ONCE ? AT_ONCE : room >= 1.0 ? (size_t)room : 1;
     for (size_t i = 0, count = 0; i < n && status == RG_OK; i += count) {
         count = n - i < most ? n - i : most;
         rgc_progress("planting %s: %zu of %zu", set, i, n);
-        status = rgi_plant(spec->truth.model, &spec->opts, first + i, count, recordings, err);
+        status = rg_plant(spec->truth.model, &spec->opts, first + i, count, recordings, err);
         if (status != RG_OK) break;
         status = write_recordings(path, recordings, i, count, total, err);
         for (size_t k = 0; k < count; k++) rg_recording_clear(&recordings[k]);

@@ -109,9 +109,9 @@ static rg_status read_model(const reader *in, const json_t *value, rgi_model_fil
 static rg_status default_model(const rgc_common *common, rgi_model_file *out, rg_error *err)
 {
     out->rollout = rg_rollout_opts_default();
-    out->dt_s = rgi_plant_opts_default().dt_s;
+    out->dt_s = rg_plant_opts_default().dt_s;
     int refine = common->refine > 0 ? common->refine : rg_fit_opts_default().refine;
-    return rgi_plant_model((size_t)refine, &out->model, err);
+    return rg_plant_model((size_t)refine, &out->model, err);
 }
 
 /* ---- the file ---- */
@@ -129,8 +129,8 @@ static rg_status read_counts(const reader *in, const json_t *root, rgc_plant_spe
     return RG_OK;
 }
 
-/* bounds are those of rgi_plant, which says them without the file's name */
-static rg_status read_numbers(const reader *in, const json_t *root, rgi_plant_opts *o)
+/* bounds are those of rg_plant, which says them without the file's name */
+static rg_status read_numbers(const reader *in, const json_t *root, rg_plant_opts *o)
 {
     static const char *const glitches[] = {"rate", "size_m", NULL};
     static const char *const motion[] = {"speed", "bandwidth_hz", "range_m", "tilt_rad", NULL};
@@ -153,7 +153,7 @@ static rg_status read_spec(const reader *in, json_t *root, const rgc_common *com
     static const char *const known[] = {"model",          "recordings",  "frames",   "dt_s",    "noise_m",
                                         "driver_noise_m", "noise_start", "glitches", "motion",  "seed",
                                         "noise_seed",     "substeps",    "scheme",   "stepper", NULL};
-    rgi_plant_opts *o = &spec->opts;
+    rg_plant_opts *o = &spec->opts;
     if (!json_is_object(root)) return SPEC_FAIL(in, RG_ERR_FORMAT, "%s", "a spec holds one JSON object");
     RG_TRY(check_members(in, root, "the spec", known));
     const json_t *model = json_object_get(root, "model");
@@ -228,7 +228,7 @@ rg_status rgc_plant_spec_read(const char *path, const rgc_common *common, rgc_pl
 {
     json_t *root = NULL;
     memset(out, 0, sizeof *out);
-    out->opts = rgi_plant_opts_default();
+    out->opts = rg_plant_opts_default();
     out->n_train = 12;
     out->n_eval = 4;
     rg_status status = path ? load(path, &root, err) : RG_OK;
@@ -264,7 +264,7 @@ void rgc_plant_spec_clear(rgc_plant_spec *spec)
 
 json_t *rgc_plant_spec_json(const rgc_plant_spec *spec, const char *model)
 {
-    const rgi_plant_opts *o = &spec->opts;
+    const rg_plant_opts *o = &spec->opts;
     return json_pack("{s:s, s:{s:I, s:I}, s:I, s:f, s:f, s:f, s:b, s:{s:f, s:f}, "
                      "s:{s:f, s:f, s:f, s:f}, s:I, s:I, s:s, s:s, s:i}",
                      "model", model, "recordings", "train", (json_int_t)spec->n_train, "eval", (json_int_t)spec->n_eval,

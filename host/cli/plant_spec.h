@@ -3,11 +3,11 @@
 #define RGC_PLANT_SPEC_H
 
 #include "cli/cli.h"
-#include "fit/plant.h"
+#include "rodgrad/study.h"
 
 typedef struct rgc_plant_spec {
     rgi_model_file truth; /* model; dt_s and scheme as planted with; owned */
-    rgi_plant_opts opts;
+    rg_plant_opts opts;
     long n_train, n_eval;
 } rgc_plant_spec;
 

@@ -45,7 +45,7 @@ static rg_status write_output(const char *path, const char *model_path, rg_recor
     if (rgi_has_suffix(path, ".npy"))
         return rgi_npy_write(path, batch->predicted[0], recordings[0].n_frames, recordings[0].n_markers, err);
     for (size_t i = 0; i < batch->n; i++) RG_TRY(replace_motion(&recordings[i], batch->predicted[i], model_path, err));
-    return rgi_recordings_write_h5(path, recordings, batch->n, err);
+    return rg_recordings_write_h5(path, recordings, batch->n, err);
 }
 
 /* NULL without memory */
@@ -130,7 +130,7 @@ int rgc_simulate(int argc, char **argv)
     rgc_batch batch = {0};
     code = run(&common, argv[first], drive, &file, &recordings, &n, &batch);
     rgc_batch_clear(&batch);
-    rgi_recordings_free(recordings, n);
+    rg_recordings_free(recordings, n);
     rgi_model_file_clear(&file);
     return code;
 }

@@ -1,4 +1,4 @@
-/* io/formats.h: the readers behind rgi_recordings_read, one a format.
+/* io/formats.h: the readers behind rg_recordings_read, one a format.
  *
  * Each turns the bytes of a file into plain motion or refuses with a sentence that names the file
  * (`name`) and the place in it. None of them knows units, axes, clamps or glitches. */
@@ -44,7 +44,7 @@ typedef struct rgi_h5_reader {
 } rgi_h5_reader;
 
 /* Every recording of one of our HDF5 files, complete (docs/recording-format.md). unit_m: metres of the unit that the
- * caller expects, 0: any. *out: array of *n_out, owned by the caller: rgi_recordings_free. RG_ERR_IO when the file
+ * caller expects, 0: any. *out: array of *n_out, owned by the caller: rg_recordings_free. RG_ERR_IO when the file
  * cannot be opened, or when it is so damaged that the process crashed, came to no end or ran out of memory;
  * RG_ERR_FORMAT (an unknown unit too), RG_ERR_ARGUMENT (another unit), RG_ERR_SHAPE, RG_ERR_UNSUPPORTED,
  * RG_ERR_MEMORY. */

@@ -22,7 +22,8 @@ enum {
     MAX_FILE_BYTES = 64 << 20, /* a model of the largest mesh is a quarter of this */
     MAX_MARKERS = 10000,
     MAX_REFINE = 1000,
-    MAX_VERTICES = 100000
+    MAX_VERTICES = 100000,
+    MAX_SWEEPS = 1000
 };
 
 /* ---- reading ---- */
@@ -262,7 +263,7 @@ static rg_status read_simulation(const reader *in, const json_t *root, rgi_model
     if (!rg_stepper_find(stepper, &out->rollout.stepper))
         return READ_FAIL(in, RG_ERR_VALUE, "\"%s\" must be \"implicit\" or \"deform\"", "stepper");
     long sweeps = out->rollout.sweeps;
-    if (json_object_get(simulation, "sweeps")) RG_TRY(read_integer(in, simulation, "sweeps", 1, 1000, &sweeps));
+    if (json_object_get(simulation, "sweeps")) RG_TRY(read_integer(in, simulation, "sweeps", 1, MAX_SWEEPS, &sweeps));
     out->rollout.sweeps = (int)sweeps;
     if (json_object_get(simulation, "gravity_m_s2")) RG_TRY(read_gravity(in, simulation, out->rollout.gravity));
     const json_t *dt = json_object_get(simulation, "dt_s");
@@ -468,11 +469,21 @@ rg_status rgi_model_file_save(const char *path, const rgi_model_file *file, rg_e
                        "%s: not written: %zu markers with %zu edges between them are more than the %d vertices that a "
                        "model file may have.",
                        path, markers, refine, MAX_VERTICES);
-    if (!(file->dt_s > 0) || !isfinite(file->dt_s) || file->rollout.substeps < 1)
+    const rg_rollout_opts *o = &file->rollout;
+    if (!(file->dt_s > 0) || !isfinite(file->dt_s) || o->substeps < 1)
         return RG_FAIL(err, RG_ERR_VALUE,
                        "%s: not written: the frame interval (%g s) and the substeps (%d) must be "
                        "positive.",
-                       path, file->dt_s, file->rollout.substeps);
+                       path, file->dt_s, o->substeps);
+    rg_stepper stepper;
+    rg_scheme scheme;
+    if (!rg_stepper_find(rg_stepper_name(o->stepper), &stepper) || !rg_scheme_find(rg_scheme_name(o->scheme), &scheme))
+        return RG_FAIL(err, RG_ERR_VALUE, "%s: not written: there is no stepper %d, or no scheme %d.", path,
+                       (int)o->stepper, (int)o->scheme);
+    if (o->substeps > RG_MOST_SUBSTEPS || o->sweeps < 1 || o->sweeps > MAX_SWEEPS)
+        return RG_FAIL(err, RG_ERR_VALUE,
+                       "%s: not written: the substeps (%d) and the sweeps (%d) must be at most %d and from 1 to %d.",
+                       path, o->substeps, o->sweeps, RG_MOST_SUBSTEPS, MAX_SWEEPS);
     for (int c = 0; c < 3; c++)
         if (!isfinite(file->rollout.gravity[c]))
             return RG_FAIL(err, RG_ERR_VALUE, "%s: not written: gravity, component %d, is %g m/s^2; it must be finite.",

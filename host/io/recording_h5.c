@@ -124,9 +124,10 @@ static void *make_image(const rg_recording *recordings, size_t n, size_t *size)
     return image;
 }
 
-rg_status rgi_recordings_write_h5(const char *path, const rg_recording *recordings, size_t n, rg_error *err)
+rg_status rg_recordings_write_h5(const char *path, const rg_recording *recordings, size_t n, rg_error *err)
 {
     rg_recording *complete = NULL;
+    if (path == NULL) return RG_FAIL(err, RG_ERR_ARGUMENT, "no file is named for the recordings.");
     if (n == 0 || recordings == NULL) {
         return RG_FAIL(err, RG_ERR_ARGUMENT, "%s: there is no recording to write.", path);
     }

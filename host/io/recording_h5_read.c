@@ -224,7 +224,7 @@ rg_status rgi_h5_read(rgi_h5_reader *reader, const char *path, double unit_m, rg
             return RG_OK;
         }
         const size_t before = reader->files;
-        rgi_recordings_free(*out, *n_out);
+        rg_recordings_free(*out, *n_out);
         *out = NULL;
         *n_out = 0;
         end_child(reader, how, sizeof how);

@@ -38,17 +38,18 @@ typedef struct names {
     size_t n, capacity;
 } names;
 
-rgi_import_opts rgi_import_opts_default(void)
+rg_import_opts rg_import_opts_default(void)
 {
-    return (rgi_import_opts){.dt_s = 0.01,
-                             .unit_m = 1.0,
-                             .axes = "x,y,z",
-                             .clamps = DEFAULT_CLAMPS,
-                             .n_clamps = N_DEFAULT_CLAMPS,
-                             .detect_glitches = 1};
+    return (rg_import_opts){.struct_size = sizeof(rg_import_opts),
+                            .dt_s = 0.01,
+                            .unit_m = 1.0,
+                            .axes = "x,y,z",
+                            .clamps = DEFAULT_CLAMPS,
+                            .n_clamps = N_DEFAULT_CLAMPS,
+                            .detect_glitches = 1};
 }
 
-void rgi_recordings_free(rg_recording *recordings, size_t n)
+void rg_recordings_free(rg_recording *recordings, size_t n)
 {
     if (recordings == NULL) return;
     for (size_t i = 0; i < n; i++) rg_recording_clear(&recordings[i]);
@@ -138,8 +139,12 @@ bad:
                    text);
 }
 
-static rg_status check_opts(const rgi_import_opts *opts, axis_map *map, rg_error *err)
+static rg_status check_opts(const rg_import_opts *opts, axis_map *map, rg_error *err)
 {
+    if (opts->struct_size != sizeof *opts)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "options of %zu bytes where %zu were expected; start from rg_import_opts_default",
+                       opts->struct_size, sizeof *opts);
     if (!(opts->dt_s > 0) || !isfinite(opts->dt_s)) {
         return RG_FAIL(err, RG_ERR_ARGUMENT, "the time between frames must be positive, not %g s.", opts->dt_s);
     }
@@ -160,7 +165,7 @@ static int compare_ints(const void *left, const void *right)
 
 /* Clamps of a file with n markers: negatives resolved, ascending, each once, one marker left free.
  */
-static rg_status set_clamps(rg_recording *r, const char *path, const rgi_import_opts *opts, rg_error *err)
+static rg_status set_clamps(rg_recording *r, const char *path, const rg_import_opts *opts, rg_error *err)
 {
     size_t n = opts->n_clamps;
     int *clamps = malloc((n > 0 ? n : 1) * sizeof *clamps);
@@ -241,13 +246,13 @@ static rg_status complete(rg_recording *r, const char *path, rg_error *err)
 }
 
 /* Whether a file's frame interval is the one asked for, if any: to a thousandth, as people type 0.00833 for 1/120. */
-static int is_interval(double dt_s, const rgi_import_opts *opts)
+static int is_interval(double dt_s, const rg_import_opts *opts)
 {
     return !opts->dt_given || fabs(dt_s - opts->dt_s) <= 1e-3 * dt_s;
 }
 
 /* Bare motion to a recording. Takes motion->positions in any case. */
-static rg_status build(rgi_motion *motion, const char *path, const rgi_import_opts *opts, const axis_map *map,
+static rg_status build(rgi_motion *motion, const char *path, const rg_import_opts *opts, const axis_map *map,
                        rg_recording *r, rg_error *err)
 {
     memset(r, 0, sizeof *r);
@@ -325,13 +330,13 @@ static rg_status hash(const char *path, const void *bytes, size_t size, char hex
     return RG_OK;
 }
 
-static int is_default_clamps(const rgi_import_opts *opts)
+static int is_default_clamps(const rg_import_opts *opts)
 {
     return opts->n_clamps == N_DEFAULT_CLAMPS && memcmp(opts->clamps, DEFAULT_CLAMPS, sizeof DEFAULT_CLAMPS) == 0;
 }
 
 /* Our own HDF5: the clamps in it stay unless others were asked for; unit, axes and frame interval are the file's. */
-static rg_status read_h5(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all, rg_error *err)
+static rg_status read_h5(const char *path, const rg_import_opts *opts, const axis_map *map, list *all, rg_error *err)
 {
     rg_recording *found = NULL;
     size_t n = 0;
@@ -357,11 +362,11 @@ static rg_status read_h5(const char *path, const rgi_import_opts *opts, const ax
         }
         if (status == RG_OK) status = list_add(all, &found[i], err);
     }
-    rgi_recordings_free(found, n);
+    rg_recordings_free(found, n);
     return status;
 }
 
-static rg_status read_file(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all, rg_error *err)
+static rg_status read_file(const char *path, const rg_import_opts *opts, const axis_map *map, list *all, rg_error *err)
 {
     unsigned char *bytes = NULL;
     size_t size = 0;
@@ -477,7 +482,7 @@ static rg_status list_folder(const char *path, names *files, rg_error *err)
     return RG_OK;
 }
 
-static rg_status read_folder(const char *path, const rgi_import_opts *opts, const axis_map *map, list *all,
+static rg_status read_folder(const char *path, const rg_import_opts *opts, const axis_map *map, list *all,
                              rg_error *err)
 {
     names files = {0};
@@ -488,14 +493,16 @@ static rg_status read_folder(const char *path, const rgi_import_opts *opts, cons
     return status;
 }
 
-rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_import_opts *opts, rg_recording **out,
-                              size_t *n_out, rg_error *err)
+rg_status rg_recordings_read(const char *const *paths, size_t n, const rg_import_opts *opts, rg_recording **out,
+                             size_t *n_out, rg_error *err)
 {
-    rgi_import_opts defaults = rgi_import_opts_default();
+    rg_import_opts defaults = rg_import_opts_default();
     if (opts == NULL) opts = &defaults;
     *out = NULL;
     *n_out = 0;
-    if (n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "no recording is named; give files or folders.");
+    if (n == 0 || paths == NULL) return RG_FAIL(err, RG_ERR_ARGUMENT, "no recording is named; give files or folders.");
+    for (size_t i = 0; i < n; i++)
+        if (paths[i] == NULL) return RG_FAIL(err, RG_ERR_ARGUMENT, "path %zu is NULL; name a file or folder.", i);
     axis_map map;
     RG_TRY(check_opts(opts, &map, err));
     list all = {0};
@@ -512,7 +519,7 @@ rg_status rgi_recordings_read(const char *const *paths, size_t n, const rgi_impo
     }
     rgi_h5_reader_close(&all.h5);
     if (status != RG_OK) {
-        rgi_recordings_free(all.items, all.n);
+        rg_recordings_free(all.items, all.n);
         return status;
     }
     *out = all.items;

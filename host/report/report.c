@@ -169,7 +169,7 @@ static json_t *along_rod_json(const rg_recording *recording, const double *predi
     double *mean = calloc(recording->n_markers, sizeof *mean);
     json_t *list = json_array();
     int fine = mean && list;
-    if (fine) rgi_error_along_rod(recording, predicted, mean);
+    if (fine) rg_error_along_rod(recording, predicted, mean);
     for (size_t m = 0; m < recording->n_markers && fine; m++) fine = append(list, number(mean[m]));
     free(mean);
     if (fine) return list;
@@ -207,15 +207,15 @@ static json_t *recording_json(const rgi_report_input *input, size_t i)
            put(object, "sha256", text(recording->sha256)) && put(object, "frames", count(recording->n_frames)) &&
            put(object, "dt_s", number(recording->dt_s)) && put(object, "masked", count(recording->n_masked)) &&
            put(object, "repaired", count(recording->n_repaired)) &&
-           put(object, "l1_m", number(rgi_error_l1(&errors->simulated))) &&
-           put(object, "rmse_free_m", number(rgi_error_rmse_free(&errors->simulated))) &&
-           put(object, "max_m", number(rgi_error_max(&errors->simulated))) &&
-           put(object, "hold_m", number(rgi_error_l1(&errors->hold))) && put(object, "status", text(reason)) &&
+           put(object, "l1_m", number(rg_error_l1(&errors->simulated))) &&
+           put(object, "rmse_free_m", number(rg_error_rmse_free(&errors->simulated))) &&
+           put(object, "max_m", number(rg_error_max(&errors->simulated))) &&
+           put(object, "hold_m", number(rg_error_l1(&errors->hold))) && put(object, "status", text(reason)) &&
            put(object, "marker_mean_m", along_rod_json(recording, input->predicted[i])) &&
            put(object, "invalid", glitches_json(recording)) &&
            put(object, "recorded", motion_json(recording, recording->positions, NULL)) &&
            put(object, "simulated", motion_json(recording, input->predicted[i], driven));
-    if (fine && errors->ridge.n_absolute > 0) fine = put(object, "ridge_m", number(rgi_error_l1(&errors->ridge)));
+    if (fine && errors->ridge.n_absolute > 0) fine = put(object, "ridge_m", number(rg_error_l1(&errors->ridge)));
     if (fine && status->flag != RG_ROD_OK)
         fine = put(object, "failed_frame", json_integer(status->step / input->opts->substeps + 2));
     free(driven);
@@ -231,19 +231,19 @@ static json_t *summary_json(const rgi_report_input *input)
     rgi_report_errors all = {0};
     char reason[160], status[512] = "ok";
     for (size_t i = input->n; i-- > 0;) {
-        rgi_error_merge(&all.simulated, &input->errors[i].simulated);
-        rgi_error_merge(&all.hold, &input->errors[i].hold);
-        rgi_error_merge(&all.ridge, &input->errors[i].ridge);
+        rg_error_merge(&all.simulated, &input->errors[i].simulated);
+        rg_error_merge(&all.hold, &input->errors[i].hold);
+        rg_error_merge(&all.ridge, &input->errors[i].ridge);
         if (input->statuses[i].flag == RG_ROD_OK) continue;
         status_text(&input->statuses[i], reason, sizeof reason);
         snprintf(status, sizeof status, "rod %zu (%s), %s", i, input->recordings[i].name, reason);
     }
     json_t *object = json_object(), *baselines = json_object();
-    int fine = object && baselines && put(baselines, "hold", number(rgi_error_l1(&all.hold)));
-    if (fine && all.ridge.n_absolute > 0) fine = put(baselines, "ridge", number(rgi_error_l1(&all.ridge)));
-    fine = fine && put(object, "l1_m", number(rgi_error_l1(&all.simulated))) &&
-           put(object, "rmse_free_m", number(rgi_error_rmse_free(&all.simulated))) &&
-           put(object, "max_m", number(rgi_error_max(&all.simulated))) && put(object, "status", text(status)) &&
+    int fine = object && baselines && put(baselines, "hold", number(rg_error_l1(&all.hold)));
+    if (fine && all.ridge.n_absolute > 0) fine = put(baselines, "ridge", number(rg_error_l1(&all.ridge)));
+    fine = fine && put(object, "l1_m", number(rg_error_l1(&all.simulated))) &&
+           put(object, "rmse_free_m", number(rg_error_rmse_free(&all.simulated))) &&
+           put(object, "max_m", number(rg_error_max(&all.simulated))) && put(object, "status", text(status)) &&
            put(object, "baselines", json_incref(baselines));
     json_decref(baselines);
     if (fine) return object;

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "fit/metric.h"
+#include "rodgrad/study.h"
 #include "io/model_json.h"
 #include "rodgrad/recording.h"
 #include "rodgrad/rollout.h"
@@ -19,7 +19,7 @@
 
 /* error sums of one recording; ridge.n_absolute is 0 where there is no such baseline */
 typedef struct rgi_report_errors {
-    rgi_error_sums simulated, hold, ridge;
+    rg_error_sums simulated, hold, ridge;
 } rgi_report_errors;
 
 typedef struct rgi_report_input {

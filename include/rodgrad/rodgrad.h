@@ -1,4 +1,4 @@
-/* rodgrad/rodgrad.h: all of the library's public headers. */
+/* rodgrad/rodgrad.h: all public headers of librodgrad. Those of librodgrad_io are io.h and study.h. */
 #ifndef RODGRAD_RODGRAD_H
 #define RODGRAD_RODGRAD_H
 

@@ -1,7 +1,7 @@
-# cmake -DBUILD=<rodgrad's build folder> -DWORK=<scratch folder> -DCC=<compiler> -P check.cmake
+# cmake -DBUILD=<rodgrad's build folder> -DWORK=<scratch folder> -DCC=<compiler> -DIO=<ON|OFF> -P check.cmake
 #
 # Installs rodgrad into WORK, moves the install tree away from where it was installed, and builds
-# consume.c against it by find_package and by pkg-config.
+# consume.c against it by find_package and by pkg-config; with IO, io/consume_io.c against librodgrad_io as well.
 function(run)
     execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output
                     ERROR_VARIABLE output OUTPUT_STRIP_TRAILING_WHITESPACE)
@@ -19,22 +19,40 @@ file(RENAME ${WORK}/first ${WORK}/prefix)
 # nothing but the library, its public headers, its package files, the program and what describes it (install.sh)
 file(GLOB_RECURSE installed RELATIVE ${WORK}/prefix ${WORK}/prefix/*)
 foreach(path IN LISTS installed)
-    if(NOT path MATCHES "^(bin/rodgrad|share/(doc|man|bash-completion)/.*|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad\\.a|lib.*/pkgconfig/rodgrad\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
+    if(NOT path MATCHES "^(bin/rodgrad|share/(doc|man|bash-completion)/.*|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad(_io)?\\.a|lib.*/pkgconfig/rodgrad(_io)?\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
         message(FATAL_ERROR "${path} is installed and should not be.")
     endif()
 endforeach()
 
-run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK}/cmake -DCMAKE_C_COMPILER=${CC}
-    -DCMAKE_PREFIX_PATH=${WORK}/prefix)
-run(${CMAKE_COMMAND} --build ${WORK}/cmake)
-run(${WORK}/cmake/consume)
-message("find_package: ${output}")
-
 file(GLOB_RECURSE pc ${WORK}/prefix/rodgrad.pc)
 get_filename_component(pc_dir ${pc} DIRECTORY)
 set(ENV{PKG_CONFIG_PATH} ${pc_dir})
-run(pkg-config --static --cflags --libs rodgrad)
-separate_arguments(flags UNIX_COMMAND "${output}")
-run(${CC} -std=c17 -Wall -Wextra -Werror ${CMAKE_CURRENT_LIST_DIR}/consume.c -o ${WORK}/consume ${flags})
-run(${WORK}/consume)
-message("pkg-config: ${output}")
+
+# check(<name> <folder> <package> [<argument>...]): <folder>/<name>.c by find_package and by <package>.pc, run
+function(check name folder package)
+    set(source ${CMAKE_CURRENT_LIST_DIR}/${folder})
+    run(${CMAKE_COMMAND} -S ${source} -B ${WORK}/cmake_${name} -DCMAKE_C_COMPILER=${CC}
+        -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+    run(${CMAKE_COMMAND} --build ${WORK}/cmake_${name})
+    run(${WORK}/cmake_${name}/${name} ${ARGN})
+    message("find_package: ${output}")
+
+    run(pkg-config --static --cflags --libs ${package})
+    separate_arguments(flags UNIX_COMMAND "${output}")
+    run(${CC} -std=c17 -Wall -Wextra -Werror ${source}/${name}.c -o ${WORK}/${name} ${flags})
+    run(${WORK}/${name} ${ARGN})
+    message("pkg-config: ${output}")
+endfunction()
+check(consume . rodgrad)
+if(IO)
+    check(consume_io io rodgrad_io ${WORK})
+endif()
+
+# all headers in C++, where there is a compiler for it
+find_program(CXX NAMES c++ g++ clang++)
+if(CXX)
+    file(GLOB headers RELATIVE ${WORK}/prefix/include ${WORK}/prefix/include/rodgrad/*.h)
+    list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n")
+    file(WRITE ${WORK}/headers.cpp ${headers})
+    run(${CXX} -std=c++11 -Wall -Wextra -Werror -fsyntax-only -I${WORK}/prefix/include ${WORK}/headers.cpp)
+endif()

@@ -1,4 +1,4 @@
-/* fit/ridge.c: predictions without physics: hold the first frame, and ridge regression.
+/* study/ridge.c: predictions without physics: hold the first frame, and ridge regression.
  *
  * One row of the regression is one frame. Its origin is the centroid of the driving markers in that
  * frame. Features x: a constant; the driving markers at LAGS frames before (frame 0 where that is
@@ -8,7 +8,7 @@
  * Each fold of the cross-validation keeps its own G, R and sum |y|^2: the error that weights
  * trained on the others make on it, |y|^2 - 2 W:R + W:GW, then needs no second pass over the data.
  */
-#include "fit/ridge.h"
+#include "rodgrad/study.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ typedef struct fold {
     double square; /* of all targets */
 } fold;
 
-struct rgi_ridge {
+struct rg_ridge {
     size_t n_markers, n_clamps, n_free;
     int *clamps, *free_markers;
     double dt_s;
@@ -58,7 +58,7 @@ static void copy_given(const rg_recording *recording, double *out)
         }
 }
 
-void rgi_hold_predict(const rg_recording *recording, double *out)
+void rg_hold_predict(const rg_recording *recording, double *out)
 {
     size_t n = recording->n_markers * 3;
     for (size_t f = 2; f < recording->n_frames; f++) memcpy(out + f * n, recording->positions, n * sizeof *out);
@@ -80,7 +80,7 @@ static void find_origin(const rg_recording *recording, size_t frame, double orig
 }
 
 /* x and the origin of one frame; reads the free markers of frame 1 only */
-static void build_features(const rgi_ridge *ridge, const rg_recording *recording, size_t frame, double *x,
+static void build_features(const rg_ridge *ridge, const rg_recording *recording, size_t frame, double *x,
                            double origin[3])
 {
     find_origin(recording, frame, origin);
@@ -98,7 +98,7 @@ static void build_features(const rgi_ridge *ridge, const rg_recording *recording
     }
 }
 
-static rg_status check_alike(const rgi_ridge *ridge, const rg_recording *recording, rg_error *err)
+static rg_status check_alike(const rg_ridge *ridge, const rg_recording *recording, rg_error *err)
 {
     int same = recording->n_markers == ridge->n_markers && recording->n_clamps == ridge->n_clamps &&
                memcmp(recording->clamps, ridge->clamps, ridge->n_clamps * sizeof(int)) == 0;
@@ -116,7 +116,7 @@ static rg_status check_alike(const rgi_ridge *ridge, const rg_recording *recordi
 }
 
 /* add a recording's rows; frames with a masked free marker would teach the glitch */
-static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold *into, double *x, double *y)
+static void add_rows(const rg_ridge *ridge, const rg_recording *recording, fold *into, double *x, double *y)
 {
     size_t p = ridge->features, q = ridge->targets;
     for (size_t f = 2; f < recording->n_frames; f++) {
@@ -140,7 +140,7 @@ static void add_rows(const rgi_ridge *ridge, const rg_recording *recording, fold
 
 /* weights [used][targets] from total sums less those of `left_out` (may be NULL); LAPACKE's code, 0 where they are
  * found */
-static lapack_int solve(const rgi_ridge *ridge, const fold *total, const fold *left_out, size_t used, double penalty,
+static lapack_int solve(const rg_ridge *ridge, const fold *total, const fold *left_out, size_t used, double penalty,
                         double *matrix, double *weights)
 {
     size_t p = ridge->features, q = ridge->targets;
@@ -157,7 +157,7 @@ static lapack_int solve(const rgi_ridge *ridge, const fold *total, const fold *l
 }
 
 /* sum of squared errors of the weights on a fold */
-static double fold_error(const rgi_ridge *ridge, const fold *on, size_t used, const double *weights)
+static double fold_error(const rg_ridge *ridge, const fold *on, size_t used, const double *weights)
 {
     size_t p = ridge->features, q = ridge->targets;
     double error = on->square;
@@ -171,7 +171,7 @@ static double fold_error(const rgi_ridge *ridge, const fold *on, size_t used, co
 }
 
 /* set used and penalty to the pair with the least error on left-out folds */
-static void cross_validate(rgi_ridge *ridge, const fold *total, const fold *folds, int n_folds, double *matrix,
+static void cross_validate(rg_ridge *ridge, const fold *total, const fold *folds, int n_folds, double *matrix,
                            double *weights)
 {
     const size_t without_shape = ridge->features - ridge->targets;
@@ -193,12 +193,12 @@ static void cross_validate(rgi_ridge *ridge, const fold *total, const fold *fold
         }
 }
 
-static rg_status create(const rg_recording *like, rgi_ridge **out, rg_error *err)
+static rg_status create(const rg_recording *like, rg_ridge **out, rg_error *err)
 {
     if (like->n_clamps == 0)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "%s: it has no driving marker, so the ridge baseline has nothing to go by.", like->name);
-    rgi_ridge *ridge = calloc(1, sizeof *ridge);
+    rg_ridge *ridge = calloc(1, sizeof *ridge);
     if (!ridge) return RG_FAIL(err, RG_ERR_MEMORY, "No memory for the ridge baseline.");
     *out = ridge;
     ridge->n_markers = like->n_markers;
@@ -226,7 +226,7 @@ static rg_status create(const rg_recording *like, rgi_ridge **out, rg_error *err
     return RG_OK;
 }
 
-static rg_status train(rgi_ridge *ridge, const rg_recording *recordings, size_t n, rg_error *err)
+static rg_status train(rg_ridge *ridge, const rg_recording *recordings, size_t n, rg_error *err)
 {
     for (size_t r = 0; r < n; r++) RG_TRY(check_alike(ridge, &recordings[r], err));
     size_t p = ridge->features, q = ridge->targets, sums = p * p + p * q;
@@ -257,7 +257,7 @@ static rg_status train(rgi_ridge *ridge, const rg_recording *recordings, size_t 
     return RG_OK;
 }
 
-rg_status rgi_ridge_train(const rg_recording *recordings, size_t n, rgi_ridge **out, rg_error *err)
+rg_status rg_ridge_train(const rg_recording *recordings, size_t n, rg_ridge **out, rg_error *err)
 {
     rg_recording *complete = NULL;
     *out = NULL;
@@ -265,12 +265,12 @@ rg_status rgi_ridge_train(const rg_recording *recordings, size_t n, rgi_ridge **
     RG_TRY(rgi_recordings_complete(recordings, n, &complete, err));
     rg_status status = create(&complete[0], out, err);
     if (status == RG_OK) status = train(*out, complete, n, err);
-    if (status != RG_OK) rgi_ridge_destroy(out);
+    if (status != RG_OK) rg_ridge_destroy(out);
     free(complete);
     return status;
 }
 
-static rg_status predict(const rgi_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
+static rg_status predict(const rg_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
 {
     RG_TRY(check_alike(ridge, recording, err));
     double *x = malloc(ridge->features * sizeof *x);
@@ -291,7 +291,7 @@ static rg_status predict(const rgi_ridge *ridge, const rg_recording *recording, 
     return RG_OK;
 }
 
-rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
+rg_status rg_ridge_predict(const rg_ridge *ridge, const rg_recording *recording, double *out, rg_error *err)
 {
     rg_recording *complete = NULL;
     RG_TRY(rgi_recordings_complete(recording, 1, &complete, err));
@@ -300,7 +300,7 @@ rg_status rgi_ridge_predict(const rgi_ridge *ridge, const rg_recording *recordin
     return status;
 }
 
-void rgi_ridge_destroy(rgi_ridge **ridge)
+void rg_ridge_destroy(rg_ridge **ridge)
 {
     if (!ridge || !*ridge) return;
     free((*ridge)->clamps);

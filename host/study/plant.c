@@ -1,4 +1,4 @@
-/* fit/plant.c: planted recordings (plant.h).
+/* study/plant.c: planted recordings (rodgrad/study.h).
  *
  * Grippers are runs of neighbouring driving markers. They hang side by side so that the rod between
  * them sags; the first marker's gripper points down, the last one's up, like those of the recorded
@@ -7,7 +7,7 @@
  * that starts from its markers, as a simulation does, comes back to them when the grippers stay.
  * (It does move by millimetres in between: a simulation starts without twist, at rest there is
  * some.) */
-#include "fit/plant.h"
+#include "rodgrad/study.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,7 +84,7 @@ typedef struct gripper {
 
 /* one recording in the making */
 typedef struct planting {
-    const rgi_plant_opts *opts;
+    const rg_plant_opts *opts;
     source random;
     const double *arc; /* [markers] rod length from marker 0 [m] */
     gripper *grippers;
@@ -181,7 +181,7 @@ static double slack(const planting *p, size_t g, size_t frame)
 /* homes, then scales: the speed asked for, less where the range or the rod's length forbids it */
 static void place_grippers(planting *p)
 {
-    const rgi_plant_opts *o = p->opts;
+    const rg_plant_opts *o = p->opts;
     for (size_t g = 0; g < p->n_grippers; g++) {
         gripper *gr = &p->grippers[g];
         double square = 0.0, largest = 0.0, before[3] = {0.0, 0.0, 0.0}, d[3];
@@ -354,7 +354,7 @@ static double came_from_start(const rg_recording *r)
 
 /* frame 0 of every rs[i] to a shape that rests: damped simulation, begun again from its own last
  * markers until they stay. Each rod stops for itself: its shape is the same in any company. */
-static rg_status settle(const rg_model *truth, const rgi_plant_opts *o, rg_recording *rs, size_t n, uint64_t first,
+static rg_status settle(const rg_model *truth, const rg_plant_opts *o, rg_recording *rs, size_t n, uint64_t first,
                         rg_error *err)
 {
     rg_model *damped = NULL;
@@ -384,7 +384,7 @@ static rg_status settle(const rg_model *truth, const rgi_plant_opts *o, rg_recor
 
 /* ---- what a camera adds ---- */
 
-static void add_noise(const rgi_plant_opts *o, source random, rg_recording *r)
+static void add_noise(const rg_plant_opts *o, source random, rg_recording *r)
 {
     const size_t markers = r->n_markers;
     for (size_t f = o->noise_start ? 0 : 2; f < r->n_frames; f++)
@@ -399,7 +399,7 @@ static void add_noise(const rgi_plant_opts *o, source random, rg_recording *r)
 }
 
 /* a glitch throws one marker some way off for a few frames; frames 0 and 1 stay */
-static void add_glitches(const rgi_plant_opts *o, source random, rg_recording *r)
+static void add_glitches(const rg_plant_opts *o, source random, rg_recording *r)
 {
     const size_t markers = r->n_markers;
     for (size_t f = 2; f < r->n_frames && o->glitch_rate > 0.0; f++)
@@ -419,10 +419,11 @@ static void add_glitches(const rgi_plant_opts *o, source random, rg_recording *r
 
 /* ---- all of it ---- */
 
-rgi_plant_opts rgi_plant_opts_default(void)
+rg_plant_opts rg_plant_opts_default(void)
 {
-    rgi_plant_opts o;
+    rg_plant_opts o;
     memset(&o, 0, sizeof o);
+    o.struct_size = sizeof o;
     o.seed = 1;
     o.n_frames = 500;
     o.dt_s = 0.01;
@@ -436,7 +437,7 @@ rgi_plant_opts rgi_plant_opts_default(void)
     return o;
 }
 
-static rg_status check_opts(const rg_model *truth, const rgi_plant_opts *o, size_t n, rg_error *err)
+static rg_status check_opts(const rg_model *truth, const rg_plant_opts *o, size_t n, rg_error *err)
 {
     const struct {
         const char *name;
@@ -457,14 +458,14 @@ static rg_status check_opts(const rg_model *truth, const rgi_plant_opts *o, size
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
             return RG_FAIL(err, RG_ERR_VALUE, "%s is %g but must be from %g to %g", ranges[i].name, ranges[i].value,
                            ranges[i].low, ranges[i].high);
-    if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > RGI_PLANT_MOST)
+    if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > RG_PLANT_MOST)
         return RG_FAIL(err, RG_ERR_VALUE, "%zu recordings of %zu frames and %zu markers are none or too many to plant",
                        n, o->n_frames, rg_model_markers(truth));
     return rg_model_check(truth, err);
 }
 
 /* grippers of recording i, its first shape into still[i], and its whole drive into out[i] */
-static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source random, rg_recording *still,
+static rg_status prepare(const rg_model *truth, const rg_plant_opts *o, source random, rg_recording *still,
                          rg_recording *out, rg_error *err)
 {
     const size_t markers = rg_model_markers(truth);
@@ -499,12 +500,16 @@ static rg_status prepare(const rg_model *truth, const rgi_plant_opts *o, source 
     return status;
 }
 
-rg_status rgi_plant(const rg_model *truth, const rgi_plant_opts *o, uint64_t first, size_t n, rg_recording *out,
-                    rg_error *err)
+rg_status rg_plant(const rg_model *truth, const rg_plant_opts *o, uint64_t first, size_t n, rg_recording *out,
+                   rg_error *err)
 {
     if (!truth || !o || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "planting needs a model, options and a place for recordings");
     memset(out, 0, n * sizeof *out);
+    if (o->struct_size != sizeof *o)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "options of %zu bytes where %zu were expected; start from rg_plant_opts_default", o->struct_size,
+                       sizeof *o);
     RG_TRY(check_opts(truth, o, n, err));
     rg_status status = RG_OK;
     rg_recording *still = calloc(n, sizeof *still);

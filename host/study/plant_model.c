@@ -1,11 +1,11 @@
-/* fit/plant_model.c: the rope that is planted by default.
+/* study/plant_model.c: the rope that is planted by default.
  *
  * Like the cables of the recordings, as they were fitted: a metre of 12 markers, soft, never
  * straight, no two places alike. Everything that a fit finds by default has a value that is not the
  * fit's start, and everything that it holds has the start's. */
 #include <math.h>
 
-#include "fit/plant.h"
+#include "rodgrad/study.h"
 
 /* what the default truth has at marker s, the end joints' values going on to the ends */
 static void rope_at_marker(double s, double *value)
@@ -27,7 +27,7 @@ static void fill(rg_model *model, rg_field field, double value)
     for (size_t i = 0; i < rg_model_field_entries(model, field); i++) data[i] = value;
 }
 
-rg_status rgi_plant_model(size_t refine, rg_model **out, rg_error *err)
+rg_status rg_plant_model(size_t refine, rg_model **out, rg_error *err)
 {
     enum { MARKERS = 12, VALUES = 8 };
     static const int clamps[] = {0, 1, MARKERS - 2, MARKERS - 1};

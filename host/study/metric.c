@@ -1,5 +1,5 @@
-/* fit/metric.c: the published error of a prediction, and errors over time and along the rod. */
-#include "fit/metric.h"
+/* study/metric.c: the published error of a prediction, and errors over time and along the rod. */
+#include "rodgrad/study.h"
 
 #include <math.h>
 
@@ -23,7 +23,7 @@ static double distance(const rg_recording *recording, const double *predicted, s
 /* the larger of two, NaN if either is */
 static double larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
 
-void rgi_error_add(rgi_error_sums *sums, const rg_recording *recording, const double *predicted)
+void rg_error_add(rg_error_sums *sums, const rg_recording *recording, const double *predicted)
 {
     size_t n = recording->n_markers * 3;
     /* one sum a frame keeps rounding small and the order fixed */
@@ -43,7 +43,7 @@ void rgi_error_add(rgi_error_sums *sums, const rg_recording *recording, const do
     }
 }
 
-void rgi_error_merge(rgi_error_sums *sums, const rgi_error_sums *other)
+void rg_error_merge(rg_error_sums *sums, const rg_error_sums *other)
 {
     sums->absolute += other->absolute;
     sums->n_absolute += other->n_absolute;
@@ -52,19 +52,19 @@ void rgi_error_merge(rgi_error_sums *sums, const rgi_error_sums *other)
     sums->largest = larger(sums->largest, other->largest);
 }
 
-double rgi_error_l1(const rgi_error_sums *sums)
+double rg_error_l1(const rg_error_sums *sums)
 {
     return sums->n_absolute ? sums->absolute / (double)sums->n_absolute : NAN;
 }
 
-double rgi_error_rmse_free(const rgi_error_sums *sums)
+double rg_error_rmse_free(const rg_error_sums *sums)
 {
     return sums->n_free ? sqrt(sums->square / (double)sums->n_free) : NAN;
 }
 
-double rgi_error_max(const rgi_error_sums *sums) { return sums->n_free ? sums->largest : NAN; }
+double rg_error_max(const rg_error_sums *sums) { return sums->n_free ? sums->largest : NAN; }
 
-void rgi_error_over_time(const rg_recording *recording, const double *predicted, double *out)
+void rg_error_over_time(const rg_recording *recording, const double *predicted, double *out)
 {
     for (size_t f = 0; f < recording->n_frames; f++) {
         double sum = 0;
@@ -78,7 +78,7 @@ void rgi_error_over_time(const rg_recording *recording, const double *predicted,
     }
 }
 
-void rgi_error_along_rod(const rg_recording *recording, const double *predicted, double *out)
+void rg_error_along_rod(const rg_recording *recording, const double *predicted, double *out)
 {
     for (size_t m = 0; m < recording->n_markers; m++) {
         double sum = 0;
