@@ -6,7 +6,7 @@
 #ifndef RGI_RUN_H
 #define RGI_RUN_H
 
-#include "cpu/pack.h"
+#include "pack.h"
 #include "step/deform.h"
 #include "step/observe.h"
 
@@ -52,7 +52,7 @@ RG_FN vec3 rgi_load3(const rgi_stored *p, size_t k)
 #define RGI_ARRAY_IO real *
 #define RGI_ARRAY_OWN real *
 typedef struct rgi_kernel_pack {
-#include "cpu/pack_members.h"
+#include "pack_members.h"
 } rgi_kernel_pack;
 #undef RGI_ARRAY_NUMBER
 #undef RGI_ARRAY_IN

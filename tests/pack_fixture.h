@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/pack.h"
+#include "pack.h"
 #include "rodgrad/batch.h"
 
 #ifdef __cplusplus

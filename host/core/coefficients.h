@@ -2,7 +2,7 @@
 #ifndef RGI_COEFFICIENTS_H
 #define RGI_COEFFICIENTS_H
 
-#include "cpu/pack.h"
+#include "pack.h"
 #include "rodgrad/model.h"
 
 enum { RGI_MAX_ENTRIES = 24 }; /* coefficients that one number of a field can move */

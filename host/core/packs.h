@@ -1,7 +1,7 @@
-/* core/packs.h: packs of rods (cpu/pack.h): their memory, where they run, and what is set and read of them alike.
+/* core/packs.h: packs of rods (pack.h): their memory, where they run, and what is set and read of them alike.
  *
  * Batches and a fit's residuals are made of it. All packs' arrays are in one block of memory, section by section, so
- * that what a device is sent or asked for is one piece; the tables of cpu/pack.h say which array lies where. A runner
+ * that what a device is sent or asked for is one piece; the tables of pack.h say which array lies where. A runner
  * is who runs the packs: the CPU's threads (packs_cpu.c) or a GPU, which has copies of them (packs_device.c).
  *
  *   rgi_packs_create -> rgi_packs_set_rod -> rgi_packs_describe_run -> place -> point -> run -> collect -> fetch */

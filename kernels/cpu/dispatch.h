@@ -2,7 +2,7 @@
 #ifndef RGI_DISPATCH_H
 #define RGI_DISPATCH_H
 
-#include "pack.h"
+#include "../pack.h"
 #include "rodgrad/rollout.h"
 
 typedef struct rgi_cpu {

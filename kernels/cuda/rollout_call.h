@@ -2,7 +2,7 @@
 #ifndef RGI_ROLLOUT_CALL_H
 #define RGI_ROLLOUT_CALL_H
 
-#include "../cpu/pack.h"
+#include "../pack.h"
 
 /* threads of the largest block, whatever the team's width */
 enum { RGI_BLOCK_THREADS = 64 };

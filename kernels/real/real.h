@@ -197,7 +197,7 @@ RG_DISSOLVED real rg_dot4(real a0, real b0, real a1, real b1, real a2, real b2, 
 #define RGI_FIRST(a) RGI_VALUE(a)
 #endif
 
-/* what numbers of series are (cpu/pack.h), whatever a rollout computes in */
+/* what numbers of series are (pack.h), whatever a rollout computes in */
 #if defined(RGI_REAL_COMPLEX)
 typedef double _Complex rg_number;
 #else

@@ -1,4 +1,4 @@
-/* cpu/pack_members.h: the members of a pack, included where a struct of them is declared (no guard).
+/* pack_members.h: the members of a pack, included where a struct of them is declared (no guard).
  *
  * RGI_ARRAY_NUMBER, RGI_ARRAY_IN, RGI_ARRAY_IO say what an array of that kind is there (RGI_PACK_ARRAYS), RGI_ARRAY_OWN
  * what an array of reals is that only packs look at. All are pointers, so that every such struct has one layout. */

@@ -1,4 +1,4 @@
-/* cpu/pack.h: a pack of rods as the host sees it: plain numbers, lane innermost.
+/* pack.h: a pack of rods as the host sees it: plain numbers, lane innermost.
  *
  * W lanes, one rod each, of one shape: the same vertices, clamps and markers. Arrays of
  * RGI_PACK_ARRAYS end in [W], lie in the host's memory, aligned to 64 bytes, and are filled by the host.
@@ -13,8 +13,8 @@
 
 #include <stddef.h>
 
-#include "../plan.h"
-#include "../state.h"
+#include "plan.h"
+#include "state.h"
 
 typedef struct rgi_pack_entry {
     int node, coefficient; /* as rgi_entry */
