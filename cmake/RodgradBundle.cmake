@@ -2,10 +2,10 @@
 # with static libraries for all else; for the archive that tools/bundle.sh makes.
 #
 # After include(): the targets that the rest of the build takes from find_package elsewhere, and CMake's rules
-# to link. Needs RODGRAD_ZIG, the program, and RODGRAD_BUNDLE_DEPS, a folder with nlopt/ and gomp/ as
-# tools/bundle.sh builds them.
+# to link. Needs RODGRAD_ZIG, the program, and RODGRAD_BUNDLE_DEPS, a folder with gomp/ as
+# tools/bundle.sh builds it.
 set(RODGRAD_ZIG "" CACHE FILEPATH "the program zig, which links")
-set(RODGRAD_BUNDLE_DEPS "" CACHE PATH "folder with the static libraries nlopt/ and gomp/")
+set(RODGRAD_BUNDLE_DEPS "" CACHE PATH "folder with the static library gomp/")
 set(RODGRAD_BUNDLE_GLIBC 2.28 CACHE STRING "the oldest glibc that programs run with")
 if(NOT EXISTS "${RODGRAD_ZIG}" OR NOT EXISTS "${RODGRAD_BUNDLE_DEPS}/gomp/libgomp.a")
     message(FATAL_ERROR "RODGRAD_BUNDLE needs RODGRAD_ZIG and RODGRAD_BUNDLE_DEPS: use tools/bundle.sh.")
@@ -70,7 +70,6 @@ target_link_libraries(OpenMP::OpenMP_C INTERFACE ${gomp} pthread dl)
 rodgrad_static(LAPACKE::LAPACKE FILES liblapacke.a liblapack_pic.a libblas.a
                INCLUDE lapacke.h SUFFIXES blas LIBS m)
 set(rodgrad_lapack_files ${rodgrad_static_files})
-find_package(NLopt REQUIRED CONFIG PATHS ${RODGRAD_BUNDLE_DEPS}/nlopt NO_DEFAULT_PATH)
 
 if(RODGRAD_BUILD_PROGRAM)
     rodgrad_static(PkgConfig::HDF5 FILES libhdf5_serial.a libsz.a libaec.a libz.a
@@ -91,9 +90,9 @@ function(rodgrad_bundle_library)
     # xerbla is found here before it is found in LAPACK
     target_sources(rodgrad PRIVATE ${PROJECT_SOURCE_DIR}/cmake/bundle/fortran.c)
     add_custom_command(OUTPUT ${archive} ${object} VERBATIM
-        DEPENDS rodgrad $<TARGET_FILE:NLopt::nlopt> ${rodgrad_lapack_files} ${gomp}
+        DEPENDS rodgrad ${rodgrad_lapack_files} ${gomp}
         COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:rodgrad> --no-whole-archive
-                $<TARGET_FILE:NLopt::nlopt> ${rodgrad_lapack_files} ${gomp} ${RODGRAD_LIBGCC}
+                ${rodgrad_lapack_files} ${gomp} ${RODGRAD_LIBGCC}
         COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rg_* --keep-global-symbol=rgi_device_*
                 --keep-global-symbol=rgi_normal_* --keep-global-symbol=rgi_context_device ${object}
         COMMAND ${CMAKE_OBJCOPY} --strip-unneeded ${object}

@@ -130,13 +130,14 @@ static void net_fits(void **state)
                 rg_fit_opts o = rg_fit_opts_default();
                 /* a made-up GPU is slow: a method with directions and one without, for a few iterations */
                 const int gpu = !on[k].isa, adam = methods[m] == RG_METHOD_ADAM;
+                const int slow = adam || methods[m] == RG_METHOD_LBFGS;
                 if (gpu && methods[m] != RG_METHOD_LM && !adam) continue;
                 o.method = methods[m];
                 o.rollout.real = real ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
                 o.rollout.isa = on[k].isa;
                 o.rollout.context = backend;
                 o.starts = 1;
-                o.max_iterations = gpu ? 4 : adam ? 30 : 5;
+                o.max_iterations = gpu ? 4 : slow ? 30 : 5;
                 for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
                 o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
                 o.modes[RG_GROUP_BEND_TIME] = o.modes[RG_GROUP_DRAG] = RG_UNIFORM;

@@ -14,8 +14,8 @@
 #   --install           install missing Debian packages first (tools/install-deps.sh --bundle)
 #
 # The compiler is this machine's gcc, on Debian 12, with the flags of the release preset. What is linked is older:
-# zig, from PyPI, has the symbols of glibc 2.28. NLopt and libgomp are built from Debian's sources, since Debian has
-# no static libraries of them that a shared library can hold; HDF5, jansson, libcrypto and the reference LAPACK are
+# zig, from PyPI, has the symbols of glibc 2.28. libgomp is built from Debian's sources, since Debian has no
+# static library of it that a shared library can hold; HDF5, jansson, libcrypto and the reference LAPACK are
 # Debian's static ones. With the GPU's part, NVRTC comes from PyPI too. A later run needs no network.
 # The exit code is 0; 1 when a step failed, and then no archive is left; 2 for a wrong call.
 set -euo pipefail
@@ -122,7 +122,7 @@ else
     cuda_options=(-DRODGRAD_CUDA=OFF)
 fi
 
-# ---- static libraries from Debian's sources ----
+# ---- a static library from Debian's sources ----
 
 # debian_source PACKAGE: into $folder/source, by this machine's own mirrors, whose list of sources is kept apart
 # from the system's
@@ -142,29 +142,6 @@ debian_source() {
 }
 
 deps=$folder/deps
-if [ ! -e "$deps/nlopt/made" ]; then
-    say "building NLopt"
-    [ -d "$folder/nlopt/source" ] || debian_source nlopt
-    rm -rf -- "$folder/nlopt/build" "$deps/nlopt"
-    # sources that are there are kept: they may have been changed
-    if [ ! -d "$folder/nlopt/source" ]; then
-        rm -rf -- "$folder/nlopt"
-        mkdir -p "$folder/nlopt/part"
-        tar xf "$folder"/source/nlopt_*.orig.tar.* -C "$folder/nlopt/part" --strip-components=1
-        mv "$folder/nlopt/part" "$folder/nlopt/source"
-    fi
-    step nlopt cmake -S "$folder/nlopt/source" -B "$folder/nlopt/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-        "-DCMAKE_C_FLAGS=-fmacro-prefix-map=$folder/=" -DCMAKE_POSITION_INDEPENDENT_CODE=ON \
-        -DBUILD_SHARED_LIBS=OFF -DNLOPT_CXX=OFF -DNLOPT_PYTHON=OFF -DNLOPT_OCTAVE=OFF \
-        -DNLOPT_MATLAB=OFF -DNLOPT_GUILE=OFF -DNLOPT_SWIG=OFF -DNLOPT_TESTS=OFF \
-        "-DCMAKE_INSTALL_PREFIX=$deps/nlopt" -DCMAKE_INSTALL_LIBDIR=lib
-    step nlopt-install cmake --build "$folder/nlopt/build" --target install
-    mkdir "$deps/nlopt/licence"
-    cp "$folder/nlopt/source/COPYING" "$folder/nlopt/source/COPYRIGHT" "$deps/nlopt/licence"
-    cp "$folder/nlopt/source/src/algs/luksan/COPYRIGHT" "$deps/nlopt/licence/COPYRIGHT.luksan"
-    touch "$deps/nlopt/made"
-fi
-
 # Debian's libgomp.a is for programs alone: its thread-local variables are at fixed places. Here they may be in a
 # library that is loaded late, by Python say.
 if [ ! -e "$deps/gomp/made" ]; then
@@ -242,7 +219,6 @@ rodgrad is under the MIT licence (../LICENSE). Its program and libraries hold co
 these folders:
 
 END
-licence nlopt "NLopt, in the program, librodgrad.a and librodgrad.so" "$deps"/nlopt/licence/*
 licence lapack "BLAS, LAPACK and LAPACKE (the reference), in the program and the libraries" \
     "$(debian liblapack-dev)"
 licence libgomp "libgomp and libgcc of GCC, in the program and the libraries; GPL 3 with the runtime exception" \
@@ -264,11 +240,6 @@ for text in GPL-3 LGPL-2.1 Apache-2.0; do
 done
 cat >>"$licences/README" <<END
 texts/  licences that these refer to as files of /usr/share/common-licenses
-
-NLopt holds code of Ladislav Luksan under the GNU Lesser General Public License 2.1 or later (nlopt/COPYRIGHT.luksan,
-texts/LGPL-2.1). You may change that code and link again: rodgrad's sources are public, and tools/bundle.sh among them
-is the recipe that made this archive. It unpacks NLopt's sources, of Debian's package nlopt, into the folder
-nlopt/source under --folder; change them there, remove deps/nlopt/made, and build them and the archive again.
 END
 
 chmod -R u=rwX,go=rX "$top"

@@ -24,8 +24,8 @@ static const char usage[] =
     "twist_relaxation,\nstretch_relaxation, bend_memory, bend_memory_time, drag, mass_per_length, "
     "marker_mass, marker_offset.\n\n"
     "--method lm|gauss-newton-cg|lbfgs|adam: Levenberg-Marquardt; the same with its system solved "
-    "by\nconjugate gradients; L-BFGS (an iteration is up to 40 rollouts); Adam. The last "
-    "three\nuse gradients and products only, and are for very many parameters.";
+    "by\nconjugate gradients; L-BFGS; Adam. The last three use gradients and products only, and are "
+    "for very\nmany parameters.";
 
 typedef struct arguments {
     rgc_common common;
@@ -99,7 +99,8 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         {"fit", &a->fit, NULL, "GROUP=along|uniform|held,... what is fitted"},
         {"method", &a->method, NULL, "lm (default), gauss-newton-cg, lbfgs or adam"},
         {"learning-rate", &a->rate, NULL, "Adam's first step, in standard deviations of the priors (0.05)"},
-        {"iterations", &a->iterations, NULL, "at most N in the last stage (60; with adam 2000, with the others 40)"},
+        {"iterations", &a->iterations, NULL,
+         "at most N in the last stage (60; lbfgs 1000, adam 2000, gauss-newton-cg 40)"},
         {"tolerance", &a->tolerance, NULL,
          "the fit has converged when its cost falls by less than this share twice in a row (0.01)"},
         {"starts", &a->starts, NULL, "stiffnesses to start the uniform rod from (3)"},

@@ -12,23 +12,24 @@
 
 #include "core/recording.h"
 #include "fit/algebra.h"
+#include "fit/minimise.h"
 
-/* iterations of a uniform start, of the last stage by default; small falls in a row that end the last; what is small */
+/* iterations of a uniform start, of one before it is left as hopeless, of the last stage by default; small falls in a
+ * row that end the last (L-BFGS notes all at once); what is small */
 static const struct {
-    int start, last, small;
+    int start, hope, last, small;
     double tolerance;
-} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 60, 2, 1e-2},
-                             [RG_METHOD_GAUSS_NEWTON_CG] = {6, 40, 2, 1.5e-4},
-                             [RG_METHOD_LBFGS] = {3, 40, 2, 1.5e-4},
-                             [RG_METHOD_ADAM] = {100, 2000, 3, 1.5e-4}};
+} limits[RG_METHOD_COUNT] = {[RG_METHOD_LM] = {6, 2, 60, 2, 1e-2},
+                             [RG_METHOD_GAUSS_NEWTON_CG] = {6, 2, 40, 2, 1.5e-4},
+                             [RG_METHOD_LBFGS] = {40, 10, 1000, 1, 1.5e-4},
+                             [RG_METHOD_ADAM] = {100, 2, 2000, 3, 1.5e-4}};
 
 /* The first stages take half of the recordings or a little more, a multiple of PACK, where there are at least MANY; all
  * modes go PART_ITERATIONS there at most. */
 enum { PACK = 16, MANY = 32, PART_ITERATIONS = 25 };
 /* A relative fall of the cost below early_fall ends an earlier stage than the last. A uniform rod whose error is
- * `hopeless` times the best one's after HOPE iterations is left. */
+ * `hopeless` times the best one's after its iterations of hope is left. */
 static const double early_fall = 1e-2, hopeless = 1.3;
-enum { HOPE = 2 };
 
 const char *rg_fit_stop_name(rg_fit_stop_reason reason)
 {
@@ -185,6 +186,11 @@ static void copy_fields(rg_model *to, const rg_model *from)
     }
 }
 
+size_t rgi_fit_memory(const rg_fit *fit)
+{
+    return fit->opts.method == RG_METHOD_LBFGS ? rgi_minimise_memory(fit->capacity) : 2 * fit->capacity;
+}
+
 static int last_stage(const rg_fit *fit) { return fit->opts.starts + (fit->n_part > 0); }
 
 /* Begin stage `stage` from `from`: what no parameter moves is as there, and priors are around it. The last stage goes
@@ -224,7 +230,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     if (goes_on) rgi_residuals_destroy(&fit->part_tangents);
     fit->rate = fit->opts.learning_rate;
     fit->window_cost = 0.0;
-    memset(fit->memory, 0, 2 * fit->capacity * sizeof *fit->memory);
+    memset(fit->memory, 0, rgi_fit_memory(fit) * sizeof *fit->memory);
     return RG_OK;
 }
 
@@ -345,7 +351,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     f->last_u = calloc(p, sizeof *f->last_u);
     f->gradient = calloc(2 * p, sizeof *f->gradient);
     f->diagonal = calloc(2 * p, sizeof *f->diagonal);
-    f->memory = calloc(2 * p, sizeof *f->memory);
+    f->memory = calloc(rgi_fit_memory(f), sizeof *f->memory);
     f->step = calloc(p, sizeof *f->step);
     f->spread = calloc(3 * p, sizeof *f->spread);
     f->normal = calloc(2 * p * p, sizeof *f->normal);
@@ -519,7 +525,8 @@ static rg_fit_stop_reason stage_ends(const rg_fit *fit, double before)
     if (early && fit->opts.method == RG_METHOD_LM && fit->stage_iteration > 1 && !fit->stuck && fit->cost < before &&
         before - fit->cost < early_fall * before)
         return RG_STOP_TOLERANCE;
-    if (fit->stage < fit->opts.starts && fit->stage_iteration >= HOPE && ranked_start(fit, 0) >= 0 &&
+    if (fit->stage < fit->opts.starts && fit->stage_iteration >= limits[fit->opts.method].hope &&
+        ranked_start(fit, 0) >= 0 &&
         fit->l1 * (1.0 + (double)fit->failed) > hopeless * fit->start_score[ranked_start(fit, 0)])
         return RG_STOP_ITERATIONS;
     if (fit->stuck) return RG_STOP_STUCK;

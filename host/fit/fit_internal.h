@@ -28,13 +28,13 @@ struct rg_fit {
     int whole;         /* take all recordings, whatever the stage, and weights as they are: rg_fit_parameters */
     double deadline;   /* of rg_fit_limit_time, by the monotonic clock [s]; 0: none (not saved) */
     double mu, weight, cost, l1;
-    double rate, window_cost;       /* Adam: learning rate, best cost when its window began */
+    double rate, window_cost;       /* Adam: learning rate; Adam and L-BFGS: best cost when the window began */
     double *u, *to;                 /* [capacity] scaled: best, trial */
     double *start_u, *start_score;  /* [starts][START_ROOM], [starts] uniform rods; score: l1 (1 + failed rods) [m] */
     double *last_u;                 /* [capacity] where the last rollout was */
     double *normal, *gradient;      /* [2][capacity^2], [2][capacity]: at u, at the trial */
     double *diagonal;               /* [2][capacity] of the matrices where they are on a device */
-    double *memory;                 /* [2][capacity] what a method keeps between its steps */
+    double *memory;                 /* [rgi_fit_memory] what a method keeps between its steps */
     double *matrix, *step;          /* [4][capacity^2], [capacity] scratch */
     double *spread;                 /* [3][capacity] scratch: priors' deviations, variances, resolutions */
     rg_fit_parameter *result;       /* [capacity] */
@@ -56,6 +56,8 @@ const rg_recording *rgi_fit_taken(const rg_fit *fit);
 size_t rgi_fit_recordings(const rg_fit *fit);
 /* rollouts of them; NULL before they are made */
 rgi_residuals *rgi_fit_tangents(const rg_fit *fit);
+/* numbers in `memory` */
+size_t rgi_fit_memory(const rg_fit *fit);
 /* of parameter i's prior */
 double rgi_fit_precision(const rg_fit *fit, size_t i);
 /* is the time over? */

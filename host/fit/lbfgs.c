@@ -1,99 +1,72 @@
-/* fit/lbfgs.c: L-BFGS by NLopt (RG_METHOD_LBFGS; Nocedal 1980, Luksan's code).
+/* fit/lbfgs.c: L-BFGS (RG_METHOD_LBFGS) by minimise.c, an iteration a step.
  *
- * NLopt runs a minimisation in one call and its memory of gradients cannot be saved, so a step of
- * the fit is one call of at most 40 evaluations, from the best point so far and with an empty
- * memory: between two steps the fit is at a point and nothing more. Variables: z = (u - best) / s,
- * s the prior's standard deviation (at most a quarter of the range between the bounds); the bounds
- * are NLopt's bounds. */
+ * Its unit of a parameter is the prior's standard deviation, at most a quarter of the range between the bounds. A point
+ * where more rods fail than at the best one counts as infinitely costly: the best point of the fit and the minimiser's
+ * are the same. The stage is over when WINDOW iterations together lowered the cost by less than the tolerance, as
+ * single iterations of L-BFGS often bring little and later ones more; and when an iteration promises less than a
+ * thousandth of the tolerance, or what round-off is.
+ *
+ * memory: the minimiser's pairs. */
 #include <math.h>
-#include <nlopt.h>
 #include <string.h>
 
 #include "fit/fit_internal.h"
+#include "fit/minimise.h"
 
-enum { EVALUATIONS = 40, VECTORS = 20 };
+enum { WINDOW = 20 };
 
 typedef struct problem {
     rg_fit *fit;
-    nlopt_opt optimiser;
-    const double *base, *scale; /* [p] u at z = 0, s */
-    double base_cost;
-    int evaluations;
     rg_status status;
     rg_error *err;
 } problem;
 
-/* NLopt's objective: cost and gradient at z; better points are kept at once */
-static double objective(unsigned n, const double *z, double *slope, void *data)
+/* better points are kept at once: losses and flags are those of the last rollout */
+static int evaluate(void *data, const double *x, double *cost, double *gradient)
 {
     problem *at = data;
-    rg_fit *fit = at->fit;
-    double cost = at->base_cost, *gradient = fit->gradient;
-    int moved = at->evaluations++ > 0;
-    for (unsigned i = 0; i < n; i++) {
-        const rgi_parameter *par = &fit->parameters.list[i];
-        if (!isfinite(z[i])) nlopt_force_stop(at->optimiser);
-        moved = moved || z[i] != 0.0;
-        fit->to[i] = fmin(fmax(at->base[i] + at->scale[i] * z[i], par->low), par->high);
-    }
-    /* the first evaluation is at the best point, of which all is known */
-    if (moved && !nlopt_get_force_stop(at->optimiser)) {
-        gradient = fit->gradient + fit->capacity;
-        at->status = rgi_fit_gradient(fit, fit->to, &cost, gradient, at->err);
-        if (at->status != RG_OK || !isfinite(cost) || rgi_fit_late(fit)) nlopt_force_stop(at->optimiser);
-        else if (rgi_fit_better(fit, cost)) rgi_fit_keep(fit, fit->to, cost, gradient);
-    }
-    for (unsigned i = 0; slope && i < n; i++) {
-        slope[i] = gradient[i] * at->scale[i];
-        if (!isfinite(slope[i])) nlopt_force_stop(at->optimiser);
-    }
-    return cost;
-}
-
-static nlopt_result set_up(nlopt_opt optimiser, problem *at, double *low, double *high)
-{
-    const rg_fit *fit = at->fit;
-    for (size_t i = 0; i < fit->parameters.n; i++) {
-        const rgi_parameter *par = &fit->parameters.list[i];
-        low[i] = fmin((par->low - at->base[i]) / at->scale[i], 0.0);
-        high[i] = fmax((par->high - at->base[i]) / at->scale[i], 0.0);
-    }
-    nlopt_result result = nlopt_set_min_objective(optimiser, objective, at);
-    if (result > 0) result = nlopt_set_lower_bounds(optimiser, low);
-    if (result > 0) result = nlopt_set_upper_bounds(optimiser, high);
-    if (result > 0) result = nlopt_set_maxeval(optimiser, EVALUATIONS);
-    if (result > 0) result = nlopt_set_vector_storage(optimiser, VECTORS);
-    return result;
+    at->status = rgi_fit_gradient(at->fit, x, cost, gradient, at->err);
+    if (at->status != RG_OK) return 1;
+    for (size_t i = 0; i < at->fit->parameters.n; i++)
+        if (!isfinite(gradient[i])) *cost = INFINITY;
+    if (isfinite(*cost) && rgi_fit_better(at->fit, *cost)) rgi_fit_keep(at->fit, x, *cost, gradient);
+    else if (*cost < at->fit->cost) *cost = INFINITY;
+    return rgi_fit_late(at->fit);
 }
 
 rg_status rgi_fit_lbfgs_step(rg_fit *fit, int *accepted, rg_error *err)
 {
     const size_t p = fit->parameters.n;
     const double before = fit->cost;
-    double *base = fit->matrix, *scale = base + p, *low = scale + p, *high = low + p;
-    double *z = high + p, lowest = 0.0;
-    nlopt_opt optimiser = nlopt_create(NLOPT_LD_LBFGS, (unsigned)p);
-    if (!optimiser) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for L-BFGS");
-    problem at = {fit, optimiser, base, scale, before, 0, RG_OK, err};
-    memcpy(base, fit->u, p * sizeof *base);
+    double *low = fit->matrix, *high = low + p, *scale = high + p, *x = scale + p, *slope = x + p, cost = before;
+    problem at = {fit, RG_OK, err};
+    const double round_off = fit->opts.rollout.real == RG_REAL_FLOAT ? 1e-7 : 1e-14;
+    rgi_minimise m = {.n = p,
+                      .low = low,
+                      .high = high,
+                      .scale = scale,
+                      .memory = fit->memory,
+                      .scratch = slope + p,
+                      .function = evaluate,
+                      .data = &at,
+                      .worth = before * fmax(round_off, 1e-3 * fit->opts.tolerance)};
     for (size_t i = 0; i < p; i++) {
         const rgi_parameter *par = &fit->parameters.list[i];
+        low[i] = par->low;
+        high[i] = par->high;
         scale[i] = fmin(par->prior_std, 0.25 * (par->high - par->low));
-        z[i] = 0.0;
+        x[i] = fit->u[i];
+        slope[i] = fit->gradient[i];
     }
-    nlopt_result result = set_up(optimiser, &at, low, high);
-    /* a failure is round-off in its line search: what it found before is kept */
-    if (result > 0) result = nlopt_optimize(optimiser, z, &lowest);
-    nlopt_destroy(optimiser);
+    const rgi_minimise_end end = rgi_minimise_iterate(&m, x, &cost, slope);
     if (at.status != RG_OK) return at.status;
-    if (result == NLOPT_OUT_OF_MEMORY) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for L-BFGS");
-    if (result == NLOPT_INVALID_ARGS)
-        return RG_FAIL(err, RG_ERR_NUMERIC, "NLopt took none of %zu parameters to fit", p);
     *accepted = fit->cost < before;
-    /* without progress the next call would do the same again */
-    if (*accepted) rgi_fit_note_fall(fit, before - fit->cost, before);
-    /* NLopt's own end, or round-off in its line search */
-    else if (result > 0) rgi_fit_note_converged(fit);
-    else fit->stuck = !rgi_fit_late(fit);
+    /* with a promise below the tolerance it was round-off that let no point be better */
+    if (end == RGI_MINIMISE_STATIONARY) rgi_fit_note_converged(fit);
+    if (end == RGI_MINIMISE_STUCK && m.promise <= fit->opts.tolerance * before) rgi_fit_note_converged(fit);
+    else fit->stuck = end == RGI_MINIMISE_STUCK;
+    if (fit->stage_iteration % WINDOW != 0) return RG_OK;
+    if (fit->window_cost - fit->cost < fit->opts.tolerance * fit->window_cost) rgi_fit_note_converged(fit);
+    fit->window_cost = fit->cost;
     return RG_OK;
 }

@@ -2,7 +2,7 @@
  *
  * Header (what the fit is, so that a foreign state is refused), counters, parameter vectors with
  * their prior means, the gradient, what the method keeps (Levenberg-Marquardt the normal matrix,
- * Gauss-Newton-CG its diagonal, Adam its iterate and its means, L-BFGS nothing), the model's
+ * Gauss-Newton-CG its diagonal, Adam its iterate and its means, L-BFGS its pairs), the model's
  * fields, errors of recordings. A normal matrix on a device is not kept: it is made again from u, to
  * the same bits. */
 #include <float.h>
@@ -12,6 +12,7 @@
 
 #include "core/context.h"
 #include "fit/algebra.h"
+#include "fit/minimise.h"
 
 /* a cursor over the state: writes when saving, reads when resuming, counts when state is NULL */
 typedef struct cursor {
@@ -58,7 +59,7 @@ static void header(const rg_fit *fit, double *h)
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
-    double fixed[FIXED] = {20261230.0,
+    double fixed[FIXED] = {20270104.0,
                            fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
@@ -94,7 +95,7 @@ static size_t method_count(const rg_fit *fit)
     const size_t p = fit->capacity;
     switch (fit->opts.method) {
     case RG_METHOD_GAUSS_NEWTON_CG: return p;
-    case RG_METHOD_LBFGS: return 0;
+    case RG_METHOD_LBFGS: return rgi_fit_memory(fit);
     case RG_METHOD_ADAM: return 3 * p;
     default: return keeps_nothing(fit) ? 0 : p * p;
     }
@@ -105,6 +106,7 @@ static void method_numbers(rg_fit *fit, cursor *c)
     const size_t p = fit->capacity;
     if (fit->opts.method == RG_METHOD_LM && !keeps_nothing(fit)) numbers(c, fit->normal, p * p);
     if (fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG) numbers(c, fit->memory, p);
+    if (fit->opts.method == RG_METHOD_LBFGS) numbers(c, fit->memory, rgi_fit_memory(fit));
     if (fit->opts.method == RG_METHOD_ADAM) {
         numbers(c, fit->memory, 2 * p);
         numbers(c, fit->to, p);
@@ -187,6 +189,8 @@ void rg_fit_state(const rg_fit *fit, double *state, size_t *count)
 static rg_status check_method(const rg_fit *fit, const rgi_parameters *ps, const double *at, rg_error *err)
 {
     const size_t p = fit->capacity;
+    if (fit->opts.method == RG_METHOD_LBFGS && !rgi_minimise_memory_is_sound(ps->n, at))
+        return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a step along which the gradient does not rise");
     for (size_t i = 0; i < ps->n; i++) {
         if (fit->opts.method == RG_METHOD_GAUSS_NEWTON_CG && !(at[i] >= 0.0))
             return RG_FAIL(err, RG_ERR_VALUE, "the saved state has a curvature of %g", at[i]);

@@ -2,7 +2,6 @@
 #include "io/libraries.h"
 
 #include <hdf5.h>
-#include <nlopt.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 
@@ -12,13 +11,10 @@ extern char *openblas_get_config(void) __attribute__((weak));
 json_t *rgi_libraries_json(void)
 {
     unsigned major = 0, minor = 0, release = 0;
-    int parts[3];
-    char hdf5[48], nlopt[48];
+    char hdf5[48];
     H5get_libversion(&major, &minor, &release);
     snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
-    nlopt_version(&parts[0], &parts[1], &parts[2]);
-    snprintf(nlopt, sizeof nlopt, "%d.%d.%d", parts[0], parts[1], parts[2]);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "hdf5", hdf5, "jansson", jansson_version_str(), "libcrypto",
-                     OpenSSL_version(OPENSSL_VERSION), "nlopt", nlopt, "blas",
+    return json_pack("{s:s, s:s, s:s, s:s}", "hdf5", hdf5, "jansson", jansson_version_str(), "libcrypto",
+                     OpenSSL_version(OPENSSL_VERSION), "blas",
                      openblas_get_config ? openblas_get_config() : "not OpenBLAS");
 }

@@ -64,7 +64,7 @@ int rg_group_find(const char *name, rg_group *out);
 
 /* methods of minimisation: id, name. Levenberg-Marquardt solves with the whole normal matrix; the
  * others need only gradients and products with it. Gauss-Newton-CG is Levenberg-Marquardt with its
- * system solved by conjugate gradients. L-BFGS (NLopt's) and Adam are for very many parameters. */
+ * system solved by conjugate gradients. L-BFGS and Adam are for very many parameters. */
 #define RG_METHOD_LIST(X)                                                                                              \
     X(RG_METHOD_LM, "lm")                                                                                              \
     X(RG_METHOD_GAUSS_NEWTON_CG, "gauss-newton-cg")                                                                    \
@@ -92,10 +92,12 @@ typedef struct rg_fit_opts {
     int refine;                          /* edges per marker interval, without a start model */
     size_t budget_bytes;                 /* for the states that the adjoint's methods keep, as in rg_batch_opts */
     rg_fit_method method;
-    int max_iterations; /* of the last stage; 0: 60 with Levenberg-Marquardt, 2000 with Adam, 40 with the others */
-    double tolerance;   /* relative fall of the cost at which the fit has converged: twice in a row, with Adam in three
-                           windows of 50 iterations in a row. Negative, the default: 1e-2 with Levenberg-Marquardt,
-                           1.5e-4 with the others */
+    int max_iterations; /* of the last stage; 0: 60 with Levenberg-Marquardt, 40 with Gauss-Newton-CG, 1000 with L-BFGS,
+                           2000 with Adam */
+    double tolerance;   /* relative fall of the cost at which the fit has converged: twice in a row, with L-BFGS in 20
+                           iterations (or when one promises less than a thousandth of it), with Adam in three windows
+                           of 50 iterations in a row. Negative, the default: 1e-2 with Levenberg-Marquardt, 1.5e-4 with
+                           the others */
     double learning_rate;         /* Adam's, in standard deviations of the priors an iteration; it falls by
                                      half after each window that brought less than the tolerance */
     double floor_m;               /* of the loss [m] */
@@ -158,10 +160,8 @@ rg_status rg_fit_end(rg_fit *fit, rg_fit_stop_reason reason, rg_error *err);
 
 /* One iteration of the method: with Levenberg-Marquardt some rollouts and the tangents of the best (on the CPU and with
  * the implicit stepper the last rollout's steps are kept for them, 6 reals a vertex and step, if all of them take up to
- * 1 GiB), with Adam a rollout and its gradient,
- * some products more with Gauss-Newton-CG, up to 40 rollouts with L-BFGS, whose memory of gradients
- * is NLopt's and starts anew with each call. When progress->done is set there is nothing left to
- * do. */
+ * 1 GiB), with Adam a rollout and its gradient, with L-BFGS mostly the same, up to 24 of them where its line search
+ * takes long, some products more with Gauss-Newton-CG. When progress->done is set there is nothing left to do. */
 rg_status rg_fit_step(rg_fit *fit, rg_fit_progress *progress, rg_error *err);
 
 /* The state between two steps as numbers, to save and resume: the resumed fit goes on with the same
