@@ -29,7 +29,7 @@ rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, co
                               const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
                               rg_rod_status *statuses, rg_error *err)
 {
-    const size_t count = batch->packs.at.n_rods * batch->packs.at.vertices;
+    const size_t count = batch->at.n_rods * batch->at.vertices;
     rg_batch_tangents wrong = *tangents;
     double *scaled = calloc(count, sizeof *scaled);
     if (!scaled) abort();
@@ -47,7 +47,7 @@ rg_status __wrap_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *co
 {
     const rg_status status = __real_rg_batch_adjoint(batch, cotangents, gradients, statuses, err);
     double *field = gradients->fields[RG_BEND_STIFFNESS_1];
-    for (size_t i = 0; field && i < batch->packs.at.n_rods * batch->packs.at.vertices; i++)
+    for (size_t i = 0; field && i < batch->at.n_rods * batch->at.vertices; i++)
         field[i] *= 1.0 + too_large_by("RODGRAD_WRONG_ADJOINT");
     return status;
 }

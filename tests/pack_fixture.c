@@ -28,7 +28,7 @@ pack_fixture *pack_fixture_make(const rg_model *model, const rg_batch_opts *opts
         fprintf(stderr, "pack_fixture: %s\n", err.text);
         exit(1);
     }
-    f->pack = f->batch->packs.packs;
+    f->pack = f->batch->own->packs.packs;
     return f;
 }
 
@@ -58,20 +58,20 @@ double *pack_fixture_take(pack_fixture *f, size_t count)
 void pack_fixture_forward(pack_fixture *f, const rg_batch_inputs *in, const rg_batch_outputs *out)
 {
     const rgi_batch_arrays of = {.inputs = in, .outputs = out};
-    (void)rgi_batch_point_run(f->batch, &of, NULL);
+    (void)rgi_tape_point_run(f->batch->own, &of, NULL);
 }
 
 void pack_fixture_jvp(pack_fixture *f, const rg_batch_inputs *in, const rg_batch_tangents *tangents,
                       const rg_batch_outputs *out, const rg_batch_tangent_outputs *tangent_out)
 {
     const rgi_batch_arrays of = {.inputs = in, .outputs = out, .tangents = tangents, .tangent_outputs = tangent_out};
-    (void)rgi_batch_point_run(f->batch, &of, NULL);
+    (void)rgi_tape_point_run(f->batch->own, &of, NULL);
 }
 
 void pack_fixture_adjoint(pack_fixture *f, const rg_batch_cotangents *bar, const rg_batch_gradients *gradients)
 {
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = gradients};
-    (void)rgi_batch_point_reverse(f->batch, &of, NULL);
+    (void)rgi_tape_point_reverse(f->batch->own, &of, NULL);
 }
 
 void pack_fixture_run(pack_fixture *f, size_t (*workspace)(const rgi_pack *), void (*run)(const rgi_pack *))

@@ -341,7 +341,7 @@ rg_batch_plan rgc_work_describe(const rgc_work *w)
 
 const rgi_rollout *rgc_work_rollout(const rgc_work *w)
 {
-    return rgi_packs_rollout(w->takes ? rgi_residuals_packs(w->takes) : &w->batch->packs);
+    return rgi_packs_rollout(w->takes ? rgi_residuals_packs(w->takes) : &w->batch->own->packs);
 }
 
 double rgc_work_bytes_per_step(const rgc_work *w)

@@ -18,7 +18,7 @@
 static size_t field_row(const rg_batch *b, int field)
 {
     const rg_field_info *info = rg_field_describe((rg_field)field);
-    const rgi_placement *at = &b->packs.at;
+    const rgi_placement *at = &b->at;
     const size_t entries = info->location == RG_PER_EDGE     ? at->vertices - 1
                            : info->location == RG_PER_VERTEX ? at->vertices
                                                              : at->markers;
@@ -30,7 +30,7 @@ static int host_threads(const rg_batch *b)
 {
     enum { RODS_OF_THREAD = 256 };
     const int asked = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
-    const size_t useful = b->packs.at.n_rods / RODS_OF_THREAD + 1;
+    const size_t useful = b->at.n_rods / RODS_OF_THREAD + 1;
     return (size_t)asked < useful ? asked : (int)useful;
 }
 
@@ -42,9 +42,9 @@ static rg_status check_clamp_m(const rg_batch *b, const rg_batch_inputs *in, siz
     for (size_t d = 0, place = 0; d < s->n_fixed_theta; d++, place++) {
         const size_t edge = (size_t)s->fixed_theta[d];
         while ((size_t)s->fixed_x[place] != edge) place++;
-        for (size_t k = 0; k < b->packs.steps; k++) {
-            const double *x = in->clamp_x + 3 * ((rod * b->packs.steps + k) * b->packs.at.clamped + place);
-            const double *m = in->clamp_m + 3 * ((rod * b->packs.steps + k) * b->packs.at.held + d);
+        for (size_t k = 0; k < rgi_batch_steps(b); k++) {
+            const double *x = in->clamp_x + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.clamped + place);
+            const double *m = in->clamp_m + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.held + d);
             if (rgi_is_director(x, m)) continue;
             double size = 0.0, length = 0.0, along = 0.0;
             for (int c = 0; c < 3; c++) {
@@ -66,24 +66,23 @@ static rg_status check_clamp_m(const rg_batch *b, const rg_batch_inputs *in, siz
 /* the first rod in order that has a bad director says so */
 static rg_status check_clamps(const rg_batch *b, const rg_batch_inputs *in, rg_error *err)
 {
-    size_t bad = b->packs.at.n_rods;
+    size_t bad = b->at.n_rods;
 #pragma omp parallel for reduction(min : bad) num_threads(host_threads(b))
-    for (size_t rod = 0; rod < b->packs.at.n_rods; rod++)
+    for (size_t rod = 0; rod < b->at.n_rods; rod++)
         if (rod < bad && check_clamp_m(b, in, rod, NULL) != RG_OK) bad = rod;
-    return bad < b->packs.at.n_rods ? check_clamp_m(b, in, bad, err) : RG_OK;
+    return bad < b->at.n_rods ? check_clamp_m(b, in, bad, err) : RG_OK;
 }
 
 static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_error *err)
 {
-    if (!in || !in->x0 || !in->v0 || !in->m0 || (b->packs.at.clamped && !in->clamp_x) ||
-        (b->packs.at.held && !in->clamp_m))
+    if (!in || !in->x0 || !in->v0 || !in->m0 || (b->at.clamped && !in->clamp_x) || (b->at.held && !in->clamp_m))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a run needs x0, v0, m0 and, with clamped vertices and edges, clamp_x and "
                        "clamp_m");
-    for (size_t rod = 0; rod < b->packs.at.n_rods && b->opts.memory == RG_MEMORY_HOST; rod++)
+    for (size_t rod = 0; rod < b->at.n_rods && b->opts.memory == RG_MEMORY_HOST; rod++)
         for (size_t i = 0, n = rgi_batch_shape_of(b, rod)->n; i + 1 < n; i++) {
-            const double *x = in->x0 + 3 * (rod * b->packs.at.vertices + i);
-            const double *m = in->m0 + 3 * (rod * (b->packs.at.vertices - 1) + i);
+            const double *x = in->x0 + 3 * (rod * b->at.vertices + i);
+            const double *m = in->m0 + 3 * (rod * (b->at.vertices - 1) + i);
             double e = 0.0;
             for (int c = 0; c < 3; c++) e += (x[3 + c] - x[c]) * (x[3 + c] - x[c]);
             if (!(e > 1e-18) || !isfinite(e))
@@ -95,39 +94,38 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
                                "its edge",
                                i, rod);
         }
-    return b->packs.at.held && b->opts.memory == RG_MEMORY_HOST ? check_clamps(b, in, err) : RG_OK;
+    return b->at.held && b->opts.memory == RG_MEMORY_HOST ? check_clamps(b, in, err) : RG_OK;
 }
 
-static void give_statuses(const rg_batch *b, rg_rod_status *statuses)
+rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
 {
-    for (size_t i = 0; statuses && i < b->packs.at.n_rods; i++) rgi_packs_status(&b->packs, i, &statuses[i]);
-}
-
-rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
-{
-    if (!b || !mask || !b->opts.carry_on)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_reset needs a batch that was created with carry_on, and a mask");
-    return b->packs.runner->reset(&b->packs, mask, err);
+    const rg_batch *b = t->batch;
+    if (t->version == b->version) return RG_OK;
+    for (size_t i = 0; i < b->at.n_rods; i++)
+        if (b->changed[i] > t->version) rgi_packs_set_rod(&t->packs, i, rgi_batch_model_of(b, i));
+    t->version = b->version;
+    return rgi_packs_send_section(&t->packs, RGI_SECTION_SET, err);
 }
 
 /* Fields [n_rods][field_row] where the host reads and writes them: at[], the caller's own or copies in *block, which
  * the caller frees; NULL of fields that are not there. bring: the copies' numbers matter. */
-static rg_status fields_on_host(rg_batch *b, const double *const *fields, double **at, double **block, int bring,
+static rg_status fields_on_host(rg_tape *t, const double *const *fields, double **at, double **block, int bring,
                                 rg_error *err)
 {
-    rgi_packs *p = &b->packs;
+    const rg_batch *b = t->batch;
+    rgi_packs *p = &t->packs;
     size_t count = 0;
     *block = NULL;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         at[field] = (double *)(uintptr_t)fields[field];
-        if (fields[field]) count += p->at.n_rods * field_row(b, field);
+        if (fields[field]) count += p->at->n_rods * field_row(b, field);
     }
     if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
     *block = calloc(count, sizeof **block);
-    if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at.n_rods);
+    if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
     count = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t own = p->at.n_rods * field_row(b, field);
+        const size_t own = p->at->n_rods * field_row(b, field);
         char label[64];
         if (!fields[field]) continue;
         at[field] = *block + count;
@@ -142,7 +140,7 @@ static rg_status fields_on_host(rg_batch *b, const double *const *fields, double
 static void add_changes(const rg_batch *b, size_t rod, const double *const *fields, size_t w, double *values)
 {
     const rg_model *model = rgi_batch_model_of(b, rod);
-    const size_t n = b->packs.at.vertices;
+    const size_t n = b->at.vertices;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
         for (size_t k = 0; fields[field] && k < rgi_field_numbers(model, field); k++) {
@@ -162,21 +160,22 @@ static void add_changes(const rg_batch *b, size_t rod, const double *const *fiel
 }
 
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */
-static rg_status set_entries(rg_batch *b, const double *const *fields, rg_error *err)
+static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *err)
 {
-    rgi_packs *p = &b->packs;
-    const size_t w = p->at.lanes, n = p->at.vertices, places = p->entries_capacity;
-    memset(p->entry_values, 0, p->at.n_packs * places * w * sizeof *p->entry_values);
+    const rg_batch *b = t->batch;
+    rgi_packs *p = &t->packs;
+    const size_t w = p->at->lanes, n = p->at->vertices, places = p->entries_capacity;
+    memset(p->entry_values, 0, p->at->n_packs * places * w * sizeof *p->entry_values);
 #pragma omp parallel for num_threads(host_threads(b))
-    for (size_t slot = 0; slot < p->at.n_packs * w; slot++) {
-        const rgi_place_of_pack *place = &p->at.places[slot / w];
+    for (size_t slot = 0; slot < p->at->n_packs * w; slot++) {
+        const rgi_place_of_pack *place = &p->at->places[slot / w];
         const size_t lane = slot % w < place->rods ? slot % w : 0;
         add_changes(b, place->first + lane, fields, w, p->entry_values + slot / w * places * w + slot % w);
     }
     /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
     for (size_t at = 0; at < places; at++) p->entries[at].coefficient = 0;
 #pragma omp parallel for num_threads(host_threads(b))
-    for (size_t i = 0; i < p->at.n_packs; i++)
+    for (size_t i = 0; i < p->at->n_packs; i++)
         for (size_t at = 0; at < places; at++) {
             int moved = 0;
             for (size_t lane = 0; lane < w; lane++) moved |= p->entry_values[(i * places + at) * w + lane] != 0.0;
@@ -188,7 +187,7 @@ static rg_status set_entries(rg_batch *b, const double *const *fields, rg_error 
     for (size_t at = 0; at < places; at++)
         if (p->entries[at].coefficient) p->entries[count++].node = (int)at;
 #pragma omp parallel for num_threads(host_threads(b))
-    for (size_t i = 0; i < p->at.n_packs; i++) {
+    for (size_t i = 0; i < p->at->n_packs; i++) {
         double *values = p->entry_values + i * places * w;
         for (int k = 0; k < count; k++)
             memmove(values + (size_t)k * w, values + (size_t)p->entries[k].node * w, w * sizeof *values);
@@ -203,27 +202,28 @@ static rg_status set_entries(rg_batch *b, const double *const *fields, rg_error 
     return rgi_packs_directions(p, 1, err);
 }
 
-static rg_status send_fields(rg_batch *b, const double *const *fields, rg_error *err)
+static rg_status send_fields(rg_tape *t, const double *const *fields, rg_error *err)
 {
     double *at[RG_FIELD_COUNT], *block = NULL;
-    rg_status status = fields_on_host(b, fields, at, &block, 1, err);
-    if (status == RG_OK) status = set_entries(b, (const double *const *)at, err);
+    rg_status status = fields_on_host(t, fields, at, &block, 1, err);
+    if (status == RG_OK) status = set_entries(t, (const double *const *)at, err);
     free(block);
     return status;
 }
 
-rg_status rgi_batch_point_run(rg_batch *b, const rgi_batch_arrays *of, rg_error *err)
+rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
-    rgi_packs *p = &b->packs;
-    if (of->tangents) RG_TRY(send_fields(b, of->tangents->fields, err));
+    rgi_packs *p = &t->packs;
+    RG_TRY(rgi_tape_set_models(t, err));
+    if (of->tangents) RG_TRY(send_fields(t, of->tangents->fields, err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
 }
 
-rg_status rgi_batch_point_reverse(rg_batch *b, const rgi_batch_arrays *of, rg_error *err)
+rg_status rgi_tape_point_reverse(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
-    rgi_packs *p = &b->packs;
+    rgi_packs *p = &t->packs;
     rgi_packs_describe_reverse(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -239,92 +239,101 @@ static rg_status check_tension(const rg_batch *b, const void *first, const void 
 }
 
 /* what a call has put out: at the host's when it returns */
-static rg_status finish(rg_batch *b, const rgi_batch_arrays *of, int fetch, int section, rg_error *err)
+static rg_status finish(rg_tape *t, const rgi_batch_arrays *of, int fetch, int section, rg_error *err)
 {
-    rgi_packs *p = &b->packs;
+    rgi_packs *p = &t->packs;
     RG_TRY(p->runner->collect(p, of, err));
     if (fetch) return p->runner->fetch(p, section, section, err);
-    return b->opts.memory == RG_MEMORY_HOST ? p->runner->wait(p, err) : RG_OK;
+    return p->opts.memory == RG_MEMORY_HOST ? p->runner->wait(p, err) : RG_OK;
 }
 
-rg_status rgi_batch_run(rg_batch *b, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err)
+rg_status rgi_tape_run(rg_tape *t, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err)
 {
-    b->ran = 0;
-    RG_TRY(rgi_batch_point_run(b, of, err));
-    RG_TRY(b->packs.runner->run(&b->packs, 0, (int)b->packs.steps, err));
-    RG_TRY(finish(b, of, statuses != NULL, RGI_SECTION_RUN, err));
-    b->ran = 1;
-    give_statuses(b, statuses);
+    rgi_packs *p = &t->packs;
+    t->ran = 0;
+    RG_TRY(rgi_tape_point_run(t, of, err));
+    RG_TRY(p->runner->run(p, 0, (int)p->steps, err));
+    RG_TRY(finish(t, of, statuses != NULL, RGI_SECTION_RUN, err));
+    t->ran = t->version;
+    for (size_t i = 0; statuses && i < p->at->n_rods; i++) rgi_packs_status(p, i, &statuses[i]);
     return RG_OK;
 }
 
-rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
-                           rg_rod_status *statuses, rg_error *err)
+rg_status rg_tape_forward(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                          rg_rod_status *statuses, rg_error *err)
 {
     const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs};
-    if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
-    RG_TRY(check_tension(b, outputs ? outputs->tension : NULL, NULL, err));
-    RG_TRY(check_inputs(b, inputs, err));
-    return rgi_batch_run(b, &of, statuses, err);
+    if (!t) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_tape_forward needs a tape");
+    RG_TRY(check_tension(t->batch, outputs ? outputs->tension : NULL, NULL, err));
+    RG_TRY(check_inputs(t->batch, inputs, err));
+    return rgi_tape_run(t, &of, statuses, err);
 }
 
-rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
-                       const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *out, rg_rod_status *statuses,
-                       rg_error *err)
+rg_status rg_tape_jvp(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                      const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *out, rg_rod_status *statuses,
+                      rg_error *err)
 {
     const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs, .tangents = tangents, .tangent_outputs = out};
-    if (!b || !tangents || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_jvp needs a batch, a direction and outputs");
-    if (b->opts.carry_on)
+    if (!t || !tangents || !out)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, a direction and outputs");
+    if (t->batch->opts.carry_on)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
-    RG_TRY(check_tension(b, outputs ? outputs->tension : NULL, out->tension, err));
-    RG_TRY(check_inputs(b, inputs, err));
-    return rgi_batch_run(b, &of, statuses, err);
+    RG_TRY(check_tension(t->batch, outputs ? outputs->tension : NULL, out->tension, err));
+    RG_TRY(check_inputs(t->batch, inputs, err));
+    return rgi_tape_run(t, &of, statuses, err);
+}
+
+rg_status rg_tape_reset(rg_tape *t, const unsigned char *mask, rg_error *err)
+{
+    if (!t || !mask || !t->batch->opts.carry_on)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a reset needs a batch that was created with carry_on, and a mask");
+    return t->packs.runner->reset(&t->packs, mask, err);
 }
 
 /* gradients of fields from those of coefficients */
-static void gather_fields(const rg_batch *b, double *const *fields)
+static void gather_fields(const rg_tape *t, double *const *fields)
 {
-    const rgi_packs *p = &b->packs;
+    const rg_batch *b = t->batch;
+    const rgi_packs *p = &t->packs;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         if (!fields[field]) continue;
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
         const size_t row = field_row(b, field);
 #pragma omp parallel for num_threads(host_threads(b))
-        for (size_t rod = 0; rod < p->at.n_rods; rod++) {
+        for (size_t rod = 0; rod < p->at->n_rods; rod++) {
             const rg_model *model = rgi_batch_model_of(b, rod);
             for (size_t k = 0, count = rgi_field_numbers(model, field); k < count; k++) {
                 double sum = 0.0;
                 rgi_coefficients_adj(model, (rg_field)field, k / components, (int)(k % components), 1.0,
-                                     &p->packs[p->at.pack_of[rod]], p->at.lanes, rgi_lane_of(&p->at, rod), &sum);
+                                     &p->packs[p->at->pack_of[rod]], p->at->lanes, rgi_lane_of(p->at, rod), &sum);
                 fields[field][rod * row + k] = sum;
             }
         }
     }
 }
 
-static rg_status give_fields(rg_batch *b, double *const *fields, rg_error *err)
+static rg_status give_fields(rg_tape *t, double *const *fields, rg_error *err)
 {
-    rgi_packs *p = &b->packs;
+    const rg_batch *b = t->batch;
+    rgi_packs *p = &t->packs;
     double *at[RG_FIELD_COUNT], *block = NULL;
     /* rods that do not use all of a row leave the rest as it was */
-    rg_status status = fields_on_host(b, (const double *const *)fields, at, &block, p->at.n_shapes > 1, err);
-    if (status == RG_OK) gather_fields(b, at);
+    rg_status status = fields_on_host(t, (const double *const *)fields, at, &block, p->at->n_shapes > 1, err);
+    if (status == RG_OK) gather_fields(t, at);
     for (int field = 0; field < RG_FIELD_COUNT && block && status == RG_OK; field++)
         if (fields[field])
-            status = p->runner->write(p, fields[field], at[field], p->at.n_rods * field_row(b, field), err);
+            status = p->runner->write(p, fields[field], at[field], p->at->n_rods * field_row(b, field), err);
     free(block);
     return status;
 }
 
-static void give_adjoint_statuses(const rg_batch *b, rg_adjoint_status *statuses)
+static void give_adjoint_statuses(const rgi_packs *p, rg_adjoint_status *statuses)
 {
-    const rgi_placement *at = &b->packs.at;
-    const size_t w = at->lanes;
-    for (size_t i = 0; statuses && i < at->n_rods; i++) {
-        const double *from = b->packs.packs[at->pack_of[i]].adjoint_status + rgi_lane_of(at, i);
+    const size_t w = p->at->lanes;
+    for (size_t i = 0; statuses && i < p->at->n_rods; i++) {
+        const double *from = p->packs[p->at->pack_of[i]].adjoint_status + rgi_lane_of(p->at, i);
         rg_adjoint_status *to = &statuses[i];
         to->flag = (rg_rod_flag)from[0];
         to->step = to->flag == RG_ROD_OK ? -1 : (int)from[w];
@@ -332,24 +341,56 @@ static void give_adjoint_statuses(const rg_batch *b, rg_adjoint_status *statuses
     }
 }
 
-rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar, const rg_batch_gradients *g,
-                           rg_adjoint_status *statuses, rg_error *err)
+rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *bar, const rg_batch_gradients *g,
+                          rg_adjoint_status *statuses, rg_error *err)
 {
-    if (!b || !bar || !g)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_adjoint needs a batch, cotangents and gradients");
-    if (!b->opts.adjoint)
+    if (!t || !bar || !g)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "an adjoint needs a batch or tape, cotangents and gradients");
+    if (!t->batch->opts.adjoint)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the batch was created without `adjoint`; it kept no states to go back by");
-    if (!b->ran) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no run to go back by; call rg_batch_forward");
-    if (g->growth && (g->growth_every == 0 || g->growth_every > b->packs.steps))
+    if (!t->ran) return RG_FAIL(err, RG_ERR_ARGUMENT, "there is no run to go back by; call rg_batch_forward");
+    if (t->ran != t->batch->version)
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "a rod got another model after the run (rg_batch_set_model), so that the run cannot be gone back "
+            "by; run again");
+    if (g->growth && (g->growth_every == 0 || g->growth_every > t->packs.steps))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
-                       b->packs.steps);
-    RG_TRY(check_tension(b, bar->tension, NULL, err));
+                       t->packs.steps);
+    RG_TRY(check_tension(t->batch, bar->tension, NULL, err));
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
-    RG_TRY(rgi_batch_point_reverse(b, &of, err));
-    RG_TRY(b->packs.runner->reverse(&b->packs, err));
-    const int fields = b->packs.call.want_coef;
-    RG_TRY(finish(b, &of, statuses || fields, RGI_SECTION_REVERSE, err));
-    give_adjoint_statuses(b, statuses);
-    return fields ? give_fields(b, g->fields, err) : RG_OK;
+    RG_TRY(rgi_tape_point_reverse(t, &of, err));
+    RG_TRY(t->packs.runner->reverse(&t->packs, err));
+    const int fields = t->packs.call.want_coef;
+    RG_TRY(finish(t, &of, statuses || fields, RGI_SECTION_REVERSE, err));
+    give_adjoint_statuses(&t->packs, statuses);
+    return fields ? give_fields(t, g->fields, err) : RG_OK;
+}
+
+/* ---- on the batch's own tape ---- */
+
+rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                           rg_rod_status *statuses, rg_error *err)
+{
+    if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
+    return rg_tape_forward(b->own, inputs, outputs, statuses, err);
+}
+
+rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                       const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                       rg_rod_status *statuses, rg_error *err)
+{
+    return rg_tape_jvp(b ? b->own : NULL, inputs, tangents, outputs, tangent_outputs, statuses, err);
+}
+
+rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
+                           rg_adjoint_status *statuses, rg_error *err)
+{
+    return rg_tape_adjoint(b ? b->own : NULL, cotangents, gradients, statuses, err);
+}
+
+rg_status rg_batch_reset(rg_batch *b, const unsigned char *mask, rg_error *err)
+{
+    return rg_tape_reset(b ? b->own : NULL, mask, err);
 }

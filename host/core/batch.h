@@ -1,4 +1,5 @@
-/* core/batch.h: what a batch (include/rodgrad/batch.h) holds. batch_create.c makes it, batch.c runs it. */
+/* core/batch.h: what a batch and a tape (include/rodgrad/batch.h) hold. batch_create.c makes them, batch.c runs them.
+ */
 #ifndef RGI_BATCH_H
 #define RGI_BATCH_H
 
@@ -9,9 +10,17 @@
 
 struct rg_batch {
     rg_batch_opts opts;
-    rgi_packs packs;
+    const rgi_cpu *cpu;
+    rgi_placement at;
     rg_model *model, **models; /* of all rods; of those that have their own [n_rods] */
-    int ran;
+    size_t version, *changed;  /* counts rg_batch_set_model, from 1; [n_rods] of each rod's last one */
+    rg_tape *own;              /* that rg_batch_forward and its like use */
+};
+
+struct rg_tape {
+    const rg_batch *batch;
+    rgi_packs packs;
+    size_t version, ran; /* of the batch's models that the packs have; of the last run's, 0: there is none */
 };
 
 /* A batch of models and options that are checked, whose rods have so many frames each; NULL: all n_frames. */
@@ -20,12 +29,17 @@ rg_status rgi_batch_create(const rgi_models *models, const rg_batch_opts *opts, 
 
 static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t rod)
 {
-    return rgi_placed_shape_of(&batch->packs.at, rod);
+    return rgi_placed_shape_of(&batch->at, rod);
 }
 
 static inline const rg_model *rgi_batch_model_of(const rg_batch *batch, size_t rod)
 {
     return batch->models[rod] ? batch->models[rod] : batch->model;
+}
+
+static inline size_t rgi_batch_steps(const rg_batch *batch)
+{
+    return batch->opts.n_frames * (size_t)batch->opts.rollout.substeps;
 }
 
 /* Is m a unit vector across the edge from x to x + 3, to 1e-6? Within that it is used as it is: single precision rounds
@@ -39,10 +53,12 @@ static inline int rgi_is_director(const double *x, const double *m)
     return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
 }
 
+/* the models that were set since the packs' last run, to the packs */
+rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
 /* A run of these arrays, whose numbers are not looked at: a rod with a bad start fails. */
-rg_status rgi_batch_run(rg_batch *batch, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);
-/* The packs of a batch on the CPU as a run of these arrays wants them, or a reverse run after it: without running. */
-rg_status rgi_batch_point_run(rg_batch *batch, const rgi_batch_arrays *of, rg_error *err);
-rg_status rgi_batch_point_reverse(rg_batch *batch, const rgi_batch_arrays *of, rg_error *err);
+rg_status rgi_tape_run(rg_tape *tape, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);
+/* The packs of a tape as a run of these arrays wants them, or a reverse run after it: without running. */
+rg_status rgi_tape_point_run(rg_tape *tape, const rgi_batch_arrays *of, rg_error *err);
+rg_status rgi_tape_point_reverse(rg_tape *tape, const rgi_batch_arrays *of, rg_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "core/batch.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +27,12 @@ void rg_batch_destroy(rg_batch **batch)
 {
     if (!batch || !*batch) return;
     rg_batch *b = *batch;
-    for (size_t i = 0; b->models && i < b->packs.at.n_rods; i++) rg_model_destroy(&b->models[i]);
+    rg_tape_destroy(&b->own);
+    for (size_t i = 0; b->models && i < b->at.n_rods; i++) rg_model_destroy(&b->models[i]);
     rg_model_destroy(&b->model);
     free(b->models);
-    rgi_packs_clear(&b->packs);
+    free(b->changed);
+    rgi_placement_clear(&b->at);
     free(b);
     *batch = NULL;
 }
@@ -71,27 +74,82 @@ static rg_status copy_models(rg_batch *b, const rgi_models *list, rg_error *err)
     return RG_OK;
 }
 
+static rgi_packs_opts packs_opts(const rg_batch_opts *o)
+{
+    const rgi_packs_opts opts = {.rollout = o->rollout,
+                                 .memory = o->memory,
+                                 .dt_s = o->dt_s,
+                                 .n_frames = o->n_frames,
+                                 .want = RGI_WANT_TANGENTS | RGI_WANT_INPUTS | (o->adjoint ? RGI_WANT_ADJOINT : 0) |
+                                         (o->carry_on ? RGI_WANT_CARRY : 0),
+                                 .directions = 1,
+                                 .budget_bytes = o->budget_bytes,
+                                 .window = o->window};
+    return opts;
+}
+
+rg_status rg_batch_tape_bytes(const rg_batch *b, size_t *bytes, rg_error *err)
+{
+    if (!b || !bytes) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_tape_bytes needs a batch and a place for bytes");
+    const rgi_packs_opts opts = packs_opts(&b->opts);
+    return rgi_packs_room_bytes(&b->at, &opts, b->cpu, bytes, err);
+}
+
+rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_error *err)
+{
+    if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_tape_create needs a place for the tape");
+    *out = NULL;
+    if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_tape_create needs a batch");
+    if ((uintptr_t)memory % 64)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "the memory of a tape must be aligned to 64 bytes; it is at %p", memory);
+    rgi_packs_opts opts = packs_opts(&b->opts);
+    opts.room = memory;
+    rg_tape *t = calloc(1, sizeof *t);
+    if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
+    t->batch = b;
+    rg_status status = rgi_packs_create(&b->at, &opts, b->cpu, &t->packs, err);
+    if (status == RG_OK) status = rgi_tape_set_models(t, err);
+    if (status == RG_OK) *out = t;
+    else rg_tape_destroy(&t);
+    return status;
+}
+
+void rg_tape_destroy(rg_tape **tape)
+{
+    if (!tape || !*tape) return;
+    rgi_packs_clear(&(*tape)->packs);
+    free(*tape);
+    *tape = NULL;
+}
+
+static rg_status create(rg_batch *b, const rgi_models *models, const size_t *frames, rg_error *err)
+{
+    rgi_packs_opts opts = packs_opts(&b->opts);
+    opts.frames = frames;
+    RG_TRY(rgi_placement_shapes(models, &b->opts.rollout, (size_t)b->cpu->lanes, &b->at, err));
+    b->own = calloc(1, sizeof *b->own);
+    if (!b->own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
+    b->own->batch = b;
+    RG_TRY(rgi_packs_create_placed(&b->at, models, &opts, b->cpu, &b->own->packs, err));
+    b->version = 1;
+    b->changed = malloc(models->n_rods * sizeof *b->changed);
+    if (!b->changed) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", models->n_rods);
+    for (size_t i = 0; i < models->n_rods; i++) b->changed[i] = b->version;
+    RG_TRY(copy_models(b, models, err));
+    return rgi_tape_set_models(b->own, err);
+}
+
 rg_status rgi_batch_create(const rgi_models *models, const rg_batch_opts *opts, const size_t *frames, rg_batch **out,
                            rg_error *err)
 {
     const rgi_cpu *cpu = NULL;
     RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
     RG_TRY(check_opts(opts, models->n_rods, err));
-    const rgi_packs_opts o = {.rollout = opts->rollout,
-                              .memory = opts->memory,
-                              .dt_s = opts->dt_s,
-                              .n_frames = opts->n_frames,
-                              .frames = frames,
-                              .want = RGI_WANT_TANGENTS | RGI_WANT_INPUTS | (opts->adjoint ? RGI_WANT_ADJOINT : 0) |
-                                      (opts->carry_on ? RGI_WANT_CARRY : 0),
-                              .directions = 1,
-                              .budget_bytes = opts->budget_bytes,
-                              .window = opts->window};
     rg_batch *b = calloc(1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
-    rg_status status = rgi_packs_create(models, &o, cpu, &b->packs, err);
-    if (status == RG_OK) status = copy_models(b, models, err);
+    b->cpu = cpu;
+    const rg_status status = create(b, models, frames, err);
     if (status == RG_OK) *out = b;
     else rg_batch_destroy(&b);
     return status;
@@ -133,7 +191,7 @@ rg_status rg_batch_create_ragged(const rg_model *const *models, size_t n_rods, c
 rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_error *err)
 {
     rg_model *copy = NULL;
-    if (!b || !model || rod >= b->packs.at.n_rods)
+    if (!b || !model || rod >= b->at.n_rods)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_set_model needs a batch, one of its rods and a "
                        "model; rod %zu was given",
@@ -147,28 +205,25 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
     RG_TRY(rg_model_copy(model, &copy, err));
     rg_model_destroy(&b->models[rod]);
     b->models[rod] = copy;
-    rgi_packs_set_rod(&b->packs, rod, copy);
-    const rgi_pack *j = &b->packs.packs[b->packs.at.pack_of[rod]];
-    const size_t w = b->packs.at.lanes;
-    RG_TRY(b->packs.runner->send(&b->packs, j->coef, (size_t)j->n * RGI_NC * w, err));
-    return b->packs.runner->send(&b->packs, j->offset, 2 * (size_t)j->n_markers * w, err);
+    b->changed[rod] = ++b->version;
+    return RG_OK;
 }
 
 size_t rg_batch_rod_vertices(const rg_batch *b, size_t rod)
 {
-    return rod < b->packs.at.n_rods ? rgi_batch_shape_of(b, rod)->n : 0;
+    return rod < b->at.n_rods ? rgi_batch_shape_of(b, rod)->n : 0;
 }
 
 size_t rg_batch_rod_clamped_vertices(const rg_batch *b, size_t rod, const int **vertices)
 {
-    const rgi_shape *s = rod < b->packs.at.n_rods ? rgi_batch_shape_of(b, rod) : NULL;
+    const rgi_shape *s = rod < b->at.n_rods ? rgi_batch_shape_of(b, rod) : NULL;
     if (vertices) *vertices = s ? s->fixed_x : NULL;
     return s ? s->n_fixed_x : 0;
 }
 
 size_t rg_batch_rod_clamped_edges(const rg_batch *b, size_t rod, const int **edges)
 {
-    const rgi_shape *s = rod < b->packs.at.n_rods ? rgi_batch_shape_of(b, rod) : NULL;
+    const rgi_shape *s = rod < b->at.n_rods ? rgi_batch_shape_of(b, rod) : NULL;
     if (edges) *edges = s ? s->fixed_theta : NULL;
     return s ? s->n_fixed_theta : 0;
 }
@@ -190,9 +245,9 @@ static size_t model_bytes(const rg_model *model)
 
 rg_batch_plan rg_batch_describe(const rg_batch *b)
 {
-    size_t own = sizeof *b - sizeof b->packs + b->packs.at.n_rods * sizeof *b->models;
+    size_t own = sizeof *b + sizeof *b->own + b->at.n_rods * (sizeof *b->models + sizeof *b->changed);
     if (b->model) own += model_bytes(b->model);
-    for (size_t i = 0; i < b->packs.at.n_rods; i++)
+    for (size_t i = 0; i < b->at.n_rods; i++)
         if (b->models[i]) own += model_bytes(b->models[i]);
-    return rgi_packs_plan(&b->packs, own);
+    return rgi_packs_plan(&b->own->packs, own);
 }

@@ -20,15 +20,15 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,
                        "rg_batch_carry_directors works on arrays of the host's memory, and this batch's are a "
                        "GPU's; call it on a batch with RG_MEMORY_HOST and copy clamp_m");
-    for (size_t rod = 0; rod < b->packs.at.n_rods; rod++) {
+    for (size_t rod = 0; rod < b->at.n_rods; rod++) {
         const rgi_shape *s = rgi_batch_shape_of(b, rod);
         for (size_t d = 0; d < s->n_fixed_theta; d++) {
             const size_t edge = (size_t)s->fixed_theta[d];
-            const double *x = x0 + 3 * (rod * b->packs.at.vertices + edge);
+            const double *x = x0 + 3 * (rod * b->at.vertices + edge);
             double m[3], from[3], to[3];
             size_t place = 0; /* of the edge's first vertex among the clamped */
             while ((size_t)s->fixed_x[place] != edge) place++;
-            memcpy(m, m0 + 3 * (rod * (b->packs.at.vertices - 1) + edge), sizeof m);
+            memcpy(m, m0 + 3 * (rod * (b->at.vertices - 1) + edge), sizeof m);
             if (!edge_direction(x, x + 3, from))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "clamped edge %zu of rod %zu has no length at the "
@@ -38,14 +38,14 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "the director of edge %zu of rod %zu in m0 is not a unit vector across its edge", edge,
                                rod);
-            for (size_t k = 0; k < b->packs.steps; k++) {
-                const double *at = clamp_x + 3 * ((rod * b->packs.steps + k) * b->packs.at.clamped + place);
+            for (size_t k = 0; k < rgi_batch_steps(b); k++) {
+                const double *at = clamp_x + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.clamped + place);
                 if (!edge_direction(at, at + 3, to))
                     return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length in step %zu", edge,
                                    rod, k);
                 rgi_transport(from, to, m);
                 memcpy(from, to, sizeof from);
-                memcpy(clamp_m + 3 * ((rod * b->packs.steps + k) * b->packs.at.held + d), m, sizeof m);
+                memcpy(clamp_m + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.held + d), m, sizeof m);
             }
         }
     }
@@ -75,7 +75,7 @@ double rg_growth_rate(const double *sizes, size_t n, double interval_s)
 static size_t first_other(const rg_batch *b)
 {
     size_t rod = 1;
-    while (rgi_batch_shape_of(b, rod) == b->packs.at.places[0].shape) rod++;
+    while (rgi_batch_shape_of(b, rod) == b->at.places[0].shape) rod++;
     return rod;
 }
 
@@ -88,14 +88,14 @@ rg_status rg_batch_shooting(const rg_batch *b, const rg_batch_inputs *inputs, co
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_shooting needs a batch, its inputs and outputs, places for the "
                        "derivatives, and a weight and time of at least 0");
-    if (b->packs.at.n_shapes > 1)
+    if (b->at.n_shapes > 1)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "rg_batch_shooting needs segments of one rod, and rod %zu has another mesh or other clamps "
                        "than rod 0",
                        first_other(b));
-    const size_t row = 3 * b->packs.at.vertices, frames = b->opts.n_frames;
+    const size_t row = 3 * b->at.vertices, frames = b->opts.n_frames;
     const double v_weight = weight * time_s * time_s;
-    for (size_t rod = 0; rod + 1 < b->packs.at.n_rods; rod++) {
+    for (size_t rod = 0; rod + 1 < b->at.n_rods; rod++) {
         const size_t end = (rod * frames + frames - 1) * row, start = (rod + 1) * row;
         for (size_t i = 0; i < row; i++) {
             double dx = x[end + i] - inputs->x0[start + i];

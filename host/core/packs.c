@@ -70,7 +70,7 @@ static void lay_out(const rgi_packs *p, const rgi_shape *shape, size_t frames, r
                     double *base, size_t *used)
 {
     const unsigned want = p->opts.want;
-    const size_t w = p->at.lanes;
+    const size_t w = p->at->lanes;
     const rgi_extents extents = {.n = shape->n,
                                  .markers = shape->n_markers,
                                  .free = shape->n_free,
@@ -91,9 +91,9 @@ static void lay_out_all(rgi_packs *p)
 {
     size_t used = 0;
     for (int section = 0; section < RGI_SECTIONS; section++) {
-        for (size_t i = 0; i < p->at.n_packs; i++) {
+        for (size_t i = 0; i < p->at->n_packs; i++) {
             rgi_pack *j = &p->packs[i];
-            lay_out(p, p->at.places[i].shape, (size_t)(j->n_steps / j->substeps), j, section, p->memory, &used);
+            lay_out(p, p->at->places[i].shape, (size_t)(j->n_steps / j->substeps), j, section, p->memory, &used);
         }
         p->section_end[section] = used;
     }
@@ -104,35 +104,35 @@ static void lay_out_all(rgi_packs *p)
 static size_t count_doubles(const rgi_packs *p)
 {
     size_t sum = 0;
-    for (size_t k = 0; k < p->at.n_shapes; k++) {
-        const rgi_placed_shape *s = &p->at.shapes[k];
+    for (size_t k = 0; k < p->at->n_shapes; k++) {
+        const rgi_placed_shape *s = &p->at->shapes[k];
         rgi_pack any = rgi_packs_largest(p, s->shape);
         any.n_steps = (int)p->steps;
         size_t one = 0;
         for (int section = 0; section < RGI_SECTIONS; section++)
             lay_out(p, s->shape, p->opts.n_frames, &any, section, NULL, &one);
-        if (s->packs > (SIZE_MAX / sizeof(double) - sum) / one) return 0;
+        if (s->packs > (SIZE_MAX / 2 / sizeof(double) - sum) / one) return 0;
         sum += s->packs * one;
     }
-    return sum;
+    return sum + p->runner->work_doubles(p);
 }
 
 /* of one pack of the largest shape */
 static size_t state_bytes(const rgi_packs *p, size_t n)
 {
-    return (n * RGI_STATE_REALS + 1) * p->at.lanes * p->cpu->real_bytes;
+    return (n * RGI_STATE_REALS + 1) * p->at->lanes * p->cpu->real_bytes;
 }
 
 static int trace_fits(const rgi_packs *p)
 {
-    const size_t step = rgi_cpu_doubles(p->cpu, 6 * p->at.vertices + 1) * sizeof(double);
-    return p->opts.rollout.stepper == RG_STEPPER_IMPLICIT && p->steps <= p->opts.trace_bytes / step / p->at.n_packs;
+    const size_t step = rgi_cpu_doubles(p->cpu, 6 * p->at->vertices + 1) * sizeof(double);
+    return p->opts.rollout.stepper == RG_STEPPER_IMPLICIT && p->steps <= p->opts.trace_bytes / step / p->at->n_packs;
 }
 
 static void set_packs(rgi_packs *p)
 {
-    for (size_t i = 0; i < p->at.n_packs; i++) {
-        const rgi_place_of_pack *place = &p->at.places[i];
+    for (size_t i = 0; i < p->at->n_packs; i++) {
+        const rgi_place_of_pack *place = &p->at->places[i];
         rgi_pack *j = &p->packs[i];
         size_t frames = p->opts.frames ? 0 : p->opts.n_frames;
         for (size_t lane = 0; p->opts.frames && lane < place->rods; lane++)
@@ -149,51 +149,78 @@ static void set_packs(rgi_packs *p)
 
 static rg_status no_memory(const rgi_packs *p, rg_error *err)
 {
-    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu rods and %zu steps%s", p->at.n_rods, p->steps,
+    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu rods and %zu steps%s", p->at->n_rods, p->steps,
                    p->opts.want & RGI_WANT_ADJOINT ? "; lower budget_bytes" : "");
 }
 
-static rg_status create(const rgi_models *models, rgi_packs *p, rg_error *err)
+/* what sizes depend on */
+static rg_status begin(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *p,
+                       rg_error *err)
 {
-    RG_TRY(rgi_placement_shapes(models, &p->opts.rollout, (size_t)p->cpu->lanes, &p->at, err));
+    memset(p, 0, sizeof *p);
+    p->opts = *opts;
+    p->at = at;
+    p->cpu = cpu;
+    p->runner = rgi_context_device(opts->rollout.context) ? &rgi_runner_device : &rgi_runner_cpu;
+    p->opts.want &= ~p->runner->never;
+    p->steps = opts->n_frames * (size_t)opts->rollout.substeps;
     if (p->opts.want & RGI_WANT_ADJOINT)
-        RG_TRY(rgi_plan_make(p->steps, state_bytes(p, p->at.vertices), p->at.n_packs, p->runner->workers(p),
+        RG_TRY(rgi_plan_make(p->steps, state_bytes(p, p->at->vertices), p->at->n_packs, p->runner->workers(p),
                              p->opts.budget_bytes, &p->plan, err));
     p->traced = trace_fits(p);
+    return RG_OK;
+}
+
+rg_status rgi_packs_room_bytes(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, size_t *bytes,
+                               rg_error *err)
+{
+    rgi_packs p;
+    RG_TRY(begin(at, opts, cpu, &p, err));
+    *bytes = count_doubles(&p) * sizeof(double);
+    return RG_OK;
+}
+
+/* `incomplete`: the placement, where it has shapes only, or NULL */
+static rg_status create(rgi_packs *p, rgi_placement *incomplete, const rgi_models *models, rg_error *err)
+{
     /* the largest first: what does not fit fails before anything is touched */
+    const rgi_placement *at = p->at;
     const size_t doubles = count_doubles(p);
-    p->memory = doubles ? aligned_alloc(64, doubles * sizeof *p->memory) : NULL;
+    if (doubles) p->memory = p->opts.room ? p->opts.room : aligned_alloc(64, doubles * sizeof *p->memory);
     if (!p->memory) return no_memory(p, err);
-    p->packs = calloc(p->at.n_packs, sizeof *p->packs);
-    p->stable_step_s = calloc(p->at.n_rods, sizeof *p->stable_step_s);
-    p->coef = calloc(p->at.vertices * (RGI_NC + 3), sizeof *p->coef);
+    p->packs = calloc(at->n_packs, sizeof *p->packs);
+    p->stable_step_s = calloc(at->n_rods, sizeof *p->stable_step_s);
+    p->coef = calloc(at->vertices * (RGI_NC + 3), sizeof *p->coef);
     p->entry_begin = calloc(p->opts.directions + 1, sizeof *p->entry_begin);
     if (!p->packs || !p->stable_step_s || !p->coef || !p->entry_begin) return no_memory(p, err);
-    RG_TRY(rgi_placement_packs(models, &p->at, err));
-    if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, p->at.vertices * RGI_NC + 2 * p->at.markers, err));
+    if (incomplete) RG_TRY(rgi_placement_packs(models, incomplete, err));
+    if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, at->vertices * RGI_NC + 2 * at->markers, err));
     set_packs(p);
     lay_out_all(p);
     memset(p->memory, 0, p->memory_doubles * sizeof *p->memory);
-    for (size_t i = 0; i < p->at.n_packs; i++)
-        for (int lane = 0; lane < p->packs[i].rods; lane++) {
-            const size_t rod = p->at.places[i].first + (size_t)lane;
-            const size_t frames = p->opts.frames ? p->opts.frames[rod] : p->opts.n_frames;
-            p->packs[i].lane_steps[lane] = (double)(frames * (size_t)p->opts.rollout.substeps);
-            rgi_packs_set_rod(p, rod, models->models[models->each ? rod : 0]);
-        }
+    for (size_t rod = 0; rod < at->n_rods; rod++) {
+        const size_t frames = p->opts.frames ? p->opts.frames[rod] : p->opts.n_frames;
+        p->packs[at->pack_of[rod]].lane_steps[rgi_lane_of(at, rod)] =
+            (double)(frames * (size_t)p->opts.rollout.substeps);
+    }
     return p->runner->create(p, err);
 }
 
-rg_status rgi_packs_create(const rgi_models *models, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
+rg_status rgi_packs_create_placed(rgi_placement *at, const rgi_models *models, const rgi_packs_opts *opts,
+                                  const rgi_cpu *cpu, rgi_packs *out, rg_error *err)
+{
+    rg_status status = begin(at, opts, cpu, out, err);
+    if (status == RG_OK) status = create(out, at, models, err);
+    out->opts.frames = NULL;
+    if (status != RG_OK) rgi_packs_clear(out);
+    return status;
+}
+
+rg_status rgi_packs_create(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
                            rg_error *err)
 {
-    memset(out, 0, sizeof *out);
-    out->opts = *opts;
-    out->cpu = cpu;
-    out->runner = rgi_context_device(opts->rollout.context) ? &rgi_runner_device : &rgi_runner_cpu;
-    out->opts.want &= ~out->runner->never;
-    out->steps = opts->n_frames * (size_t)opts->rollout.substeps;
-    const rg_status status = create(models, out, err);
+    rg_status status = begin(at, opts, cpu, out, err);
+    if (status == RG_OK) status = create(out, NULL, NULL, err);
     out->opts.frames = NULL;
     if (status != RG_OK) rgi_packs_clear(out);
     return status;
@@ -202,9 +229,8 @@ rg_status rgi_packs_create(const rgi_models *models, const rgi_packs_opts *opts,
 void rgi_packs_clear(rgi_packs *p)
 {
     if (p->own) p->runner->destroy(p);
-    rgi_placement_clear(&p->at);
     free(p->packs);
-    free(p->memory);
+    if (!p->opts.room) free(p->memory);
     free(p->entry_begin);
     free(p->entries);
     free(p->entry_values);
@@ -217,8 +243,8 @@ void rgi_packs_clear(rgi_packs *p)
 
 void rgi_packs_set_rod(rgi_packs *p, size_t rod, const rg_model *model)
 {
-    const size_t w = p->at.lanes, index = p->at.pack_of[rod], own = rgi_lane_of(&p->at, rod);
-    const rgi_shape *s = p->at.places[index].shape;
+    const size_t w = p->at->lanes, index = p->at->pack_of[rod], own = rgi_lane_of(p->at, rod);
+    const rgi_shape *s = p->at->places[index].shape;
     const rgi_pack *j = &p->packs[index];
     const double *offset = rg_model_field(model, RG_MARKER_OFFSET);
     rgi_coefficients(model, p->coef);
@@ -230,6 +256,12 @@ void rgi_packs_set_rod(rgi_packs *p, size_t rod, const rg_model *model)
     }
 }
 
+rg_status rgi_packs_send_section(rgi_packs *p, int section, rg_error *err)
+{
+    const size_t first = section > 0 ? p->section_end[section - 1] : 0;
+    return p->runner->send(p, p->memory + first, p->section_end[section] - first, err);
+}
+
 rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
 {
     if (entries <= p->entries_capacity) return RG_OK;
@@ -237,18 +269,18 @@ rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
     free(p->entry_values);
     p->entries_capacity = 0;
     p->entries = calloc(entries, sizeof *p->entries);
-    p->entry_values = entries <= SIZE_MAX / 64 / p->at.n_packs / p->at.lanes
-                          ? aligned_alloc(64, (p->at.n_packs * entries * p->at.lanes + 7) / 8 * 64)
+    p->entry_values = entries <= SIZE_MAX / 64 / p->at->n_packs / p->at->lanes
+                          ? aligned_alloc(64, (p->at->n_packs * entries * p->at->lanes + 7) / 8 * 64)
                           : NULL;
     if (!p->entries || !p->entry_values)
-        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the derivatives of %zu rods", p->at.n_rods);
+        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the derivatives of %zu rods", p->at->n_rods);
     p->entries_capacity = entries;
     return RG_OK;
 }
 
 rg_status rgi_packs_directions(rgi_packs *p, int n_directions, rg_error *err)
 {
-    for (size_t i = 0; i < p->at.n_packs; i++) {
+    for (size_t i = 0; i < p->at->n_packs; i++) {
         rgi_pack *j = &p->packs[i];
         j->entry_begin = p->entry_begin;
         j->entries = p->entries;
@@ -271,7 +303,7 @@ static size_t rows_of(const rgi_packs *p, int rows)
 /* the caller's arrays [n_rods][rows][width] into the call */
 static void describe(rgi_packs *p, const rgi_batch_arrays *of)
 {
-    const rgi_placement *b = &p->at;
+    const rgi_placement *b = p->at;
     rgi_call *c = &p->call;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) c->name = of->source->member;
@@ -292,7 +324,7 @@ static void describe(rgi_packs *p, const rgi_batch_arrays *of)
 void rgi_packs_describe_run(rgi_packs *p, const rgi_batch_arrays *of)
 {
     memset(&p->call, 0, sizeof p->call);
-    p->call.vertices = (int)p->at.vertices;
+    p->call.vertices = (int)p->at->vertices;
     p->call.set_tangents = p->call.n_directions = of->tangents != NULL;
     describe(p, of);
 }
@@ -322,8 +354,8 @@ void rgi_packs_describe_reverse(rgi_packs *p, const rgi_batch_arrays *of)
 
 void rgi_packs_status(const rgi_packs *p, size_t rod, rg_rod_status *out)
 {
-    const size_t w = p->at.lanes;
-    const double *s = p->packs[p->at.pack_of[rod]].status + rgi_lane_of(&p->at, rod);
+    const size_t w = p->at->lanes;
+    const double *s = p->packs[p->at->pack_of[rod]].status + rgi_lane_of(p->at, rod);
     out->flag = (rg_rod_flag)s[0];
     out->step = (int)s[w];
     out->iterations = (int)s[2 * w];
@@ -340,21 +372,21 @@ void rgi_packs_status(const rgi_packs *p, size_t rod, rg_rod_status *out)
 
 rg_batch_plan rgi_packs_plan(const rgi_packs *p, size_t more_bytes)
 {
-    const size_t entry = sizeof *p->entries + p->at.n_packs * p->at.lanes * sizeof *p->entry_values;
+    const size_t entry = sizeof *p->entries + p->at->n_packs * p->at->lanes * sizeof *p->entry_values;
     size_t total = more_bytes + sizeof *p + p->memory_doubles * sizeof *p->memory + p->runner->bytes(p) +
-                   p->entries_capacity * entry + p->at.n_packs * (sizeof *p->packs + sizeof *p->at.places) +
-                   p->at.n_rods * (sizeof *p->at.pack_of + sizeof *p->stable_step_s) +
-                   p->at.vertices * (RGI_NC + 3) * sizeof *p->coef;
-    for (size_t k = 0; k < p->at.n_shapes; k++) {
-        const rgi_shape *s = p->at.shapes[k].shape;
-        total += sizeof p->at.shapes[k] + sizeof *s + s->n * (sizeof(double) + 8 * sizeof(int));
+                   p->entries_capacity * entry + p->at->n_packs * (sizeof *p->packs + sizeof *p->at->places) +
+                   p->at->n_rods * (sizeof *p->at->pack_of + sizeof *p->stable_step_s) +
+                   p->at->vertices * (RGI_NC + 3) * sizeof *p->coef;
+    for (size_t k = 0; k < p->at->n_shapes; k++) {
+        const rgi_shape *s = p->at->shapes[k].shape;
+        total += sizeof p->at->shapes[k] + sizeof *s + s->n * (sizeof(double) + 8 * sizeof(int));
     }
     if (!(p->opts.want & RGI_WANT_ADJOINT)) return rgi_plan_describe(NULL, 0, total);
     /* of all packs, one state each */
-    const size_t workers = p->runner->workers(p), most = state_bytes(p, p->at.vertices);
+    const size_t workers = p->runner->workers(p), most = state_bytes(p, p->at->vertices);
     size_t states = 0;
-    for (size_t k = 0; k < p->at.n_shapes; k++)
-        states += p->at.shapes[k].packs * (p->runner->one_size ? most : state_bytes(p, p->at.shapes[k].shape->n));
+    for (size_t k = 0; k < p->at->n_shapes; k++)
+        states += p->at->shapes[k].packs * (p->runner->one_size ? most : state_bytes(p, p->at->shapes[k].shape->n));
     const size_t kept = (size_t)rgi_plan_kept(&p->plan) * states + (size_t)rgi_plan_pool(&p->plan) * workers * most;
     return rgi_plan_describe(&p->plan, kept, total);
 }

@@ -69,6 +69,7 @@ typedef struct rgi_packs_opts {
     size_t budget_bytes;  /* for states, with RGI_WANT_ADJOINT (checkpoints.h) */
     size_t trace_bytes;   /* at most, for where steps end: only the CPU keeps them */
     size_t window;
+    void *room; /* NULL, or rgi_packs_room_bytes for the packs' arrays and the CPU's workspace, aligned to 64 bytes */
     /* on a device, where a fit's rows go (cuda/normal.h), or NULL */
     double *rows;
     size_t rows_of_rod, rows_apart;
@@ -79,13 +80,13 @@ typedef struct rgi_packs {
     rgi_packs_opts opts;
     const rgi_cpu *cpu;
     const struct rgi_runner *runner;
-    void *own; /* the runner's */
-    rgi_placement at;
-    rgi_plan plan; /* with RGI_WANT_ADJOINT */
-    size_t steps;  /* of the longest rod */
+    void *own;               /* the runner's */
+    const rgi_placement *at; /* the caller's */
+    rgi_plan plan;           /* with RGI_WANT_ADJOINT */
+    size_t steps;            /* of the longest rod */
     int traced;
     rgi_pack *packs; /* [at.n_packs] */
-    double *memory;  /* all packs' */
+    double *memory;  /* all packs', and what the runner works on behind them; opts.room or owned */
     size_t memory_doubles, section_end[RGI_SECTIONS];
     rgi_call call; /* the last, with the caller's arrays or the runner's copies of them */
     /* directions; entry_values [n_packs][entries_capacity][W]. With RGI_WANT_INPUTS there is room for the change of
@@ -104,6 +105,8 @@ typedef struct rgi_runner {
     int one_size;   /* every pack has room for the states of the largest shape */
     /* packs that have scratch states at a time, of n_packs */
     size_t (*workers)(const rgi_packs *packs);
+    /* doubles of the host's memory that it works on beyond the packs' */
+    size_t (*work_doubles)(const rgi_packs *packs);
     /* its own arrays of pack i in RGI_SECTION_OWN; base and used as in rgi_take */
     void (*layout)(const rgi_packs *packs, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used);
     /* all is set but `own`, on failure destroy follows; bytes: of all that `own` has */
@@ -134,15 +137,24 @@ typedef struct rgi_runner {
 
 extern const rgi_runner rgi_runner_cpu, rgi_runner_device;
 
-/* Options and models are checked; opts' arrays need not outlive the call. *out is zeroed first, and zero on failure.
- * RG_ERR_ARGUMENT (a budget that is too small), RG_ERR_MEMORY, and on a GPU RG_ERR_UNSUPPORTED, RG_ERR_DEVICE. */
-rg_status rgi_packs_create(const rgi_models *models, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
+/* Packs of rods that have no parameters yet (rgi_packs_set_rod). Options and models are checked; opts' arrays need not
+ * outlive the call, the placement must. *out is zeroed first, and zero on failure. RG_ERR_ARGUMENT (a budget that is
+ * too small), RG_ERR_MEMORY, and on a GPU RG_ERR_UNSUPPORTED, RG_ERR_DEVICE. */
+rg_status rgi_packs_create(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
                            rg_error *err);
+/* The same, and completes a placement that has shapes only: nothing is touched before the memory of the packs is had.
+ */
+rg_status rgi_packs_create_placed(rgi_placement *at, const rgi_models *models, const rgi_packs_opts *opts,
+                                  const rgi_cpu *cpu, rgi_packs *out, rg_error *err);
 void rgi_packs_clear(rgi_packs *packs);
+/* Bytes of opts->room that packs of this placement need; 0: more than a size_t holds. RG_ERR_ARGUMENT as above. */
+rg_status rgi_packs_room_bytes(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, size_t *bytes,
+                               rg_error *err);
 
 /* A rod's coefficients and offsets, and its longest stable step; lanes that are left over repeat the pack's first rod.
- * They are sent by the caller. */
+ * rgi_packs_send_section(RGI_SECTION_SET) follows the last of them. */
 void rgi_packs_set_rod(rgi_packs *packs, size_t rod, const rg_model *model);
+rg_status rgi_packs_send_section(rgi_packs *packs, int section, rg_error *err);
 
 /* room for so many entries of all directions, then fill entries, entry_begin and entry_values; RG_ERR_MEMORY */
 rg_status rgi_packs_reserve(rgi_packs *packs, size_t entries, rg_error *err);

@@ -11,13 +11,13 @@
 
 typedef struct threads {
     size_t n, work_doubles, pool_doubles;
-    double *memory; /* [n][work_doubles + pool_doubles] */
+    double *memory; /* [n][work_doubles + pool_doubles], behind the packs' */
 } threads;
 
 static size_t workers(const rgi_packs *p)
 {
     const int asked = p->opts.rollout.threads > 0 ? p->opts.rollout.threads : omp_get_max_threads();
-    return (size_t)asked < p->at.n_packs ? (size_t)asked : p->at.n_packs;
+    return (size_t)asked < p->at->n_packs ? (size_t)asked : p->at->n_packs;
 }
 
 static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used)
@@ -32,36 +32,43 @@ static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, d
     }
 }
 
+static threads size_of_threads(const rgi_packs *p)
+{
+    threads t = {.n = workers(p), .pool_doubles = 8};
+    for (size_t k = 0; k < p->at->n_shapes; k++) {
+        const rgi_pack largest = rgi_packs_largest(p, p->at->shapes[k].shape);
+        const size_t own = (p->cpu->workspace(&largest) + 7) / 8 * 8;
+        if (own > t.work_doubles) t.work_doubles = own;
+    }
+    if (p->opts.want & RGI_WANT_ADJOINT) {
+        const size_t reals = (size_t)rgi_plan_pool(&p->plan) * (p->at->vertices * RGI_STATE_REALS + 1);
+        t.pool_doubles += (rgi_cpu_doubles(p->cpu, reals) + 7) / 8 * 8;
+    }
+    return t;
+}
+
+static size_t work_doubles(const rgi_packs *p)
+{
+    const threads t = size_of_threads(p);
+    return t.n * (t.work_doubles + t.pool_doubles);
+}
+
 static rg_status create(rgi_packs *p, rg_error *err)
 {
-    threads *t = calloc(1, sizeof *t);
+    threads *t = malloc(sizeof *t);
     if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the threads of a batch");
     p->own = t;
-    t->n = workers(p);
-    for (size_t k = 0; k < p->at.n_shapes; k++) {
-        const rgi_pack largest = rgi_packs_largest(p, p->at.shapes[k].shape);
-        const size_t own = (p->cpu->workspace(&largest) + 7) / 8 * 8;
-        if (own > t->work_doubles) t->work_doubles = own;
-    }
-    t->pool_doubles = 8;
-    if (p->opts.want & RGI_WANT_ADJOINT) {
-        const size_t reals = (size_t)rgi_plan_pool(&p->plan) * (p->at.vertices * RGI_STATE_REALS + 1);
-        t->pool_doubles += (rgi_cpu_doubles(p->cpu, reals) + 7) / 8 * 8;
-    }
-    const size_t each = t->work_doubles + t->pool_doubles;
-    t->memory = aligned_alloc(64, t->n * each * sizeof *t->memory);
-    if (!t->memory)
-        return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for what %zu threads work on; lower budget_bytes", t->n);
+    *t = size_of_threads(p);
+    t->memory = p->memory + p->memory_doubles;
     /* a lane not in use never writes what others select away from */
+    const size_t each = t->work_doubles + t->pool_doubles;
     for (size_t k = 0; k < t->n; k++) memset(t->memory + k * each, 0, t->work_doubles * sizeof *t->memory);
     return RG_OK;
 }
 
 static void destroy(rgi_packs *p)
 {
-    threads *t = p->own;
-    free(t->memory);
-    free(t);
+    free(p->own);
     p->own = NULL;
 }
 
@@ -86,8 +93,8 @@ static rg_status fetch(rgi_packs *p, int first, int last, rg_error *err)
 static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
 {
     (void)err;
-    for (size_t i = 0; i < p->at.n_packs; i++)
-        p->packs[i].entry_values = rgi_cpu_narrow(p->cpu, p->entry_values + i * p->entries_capacity * p->at.lanes,
+    for (size_t i = 0; i < p->at->n_packs; i++)
+        p->packs[i].entry_values = rgi_cpu_narrow(p->cpu, p->entry_values + i * p->entries_capacity * p->at->lanes,
                                                   (size_t)p->entry_begin[n_directions]);
     return RG_OK;
 }
@@ -102,9 +109,9 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 static void spread(const rgi_packs *p, size_t index, const double *from, size_t row, size_t count, size_t room,
                    double *to)
 {
-    const size_t w = p->at.lanes, rods = p->at.places[index].rods;
+    const size_t w = p->at->lanes, rods = p->at->places[index].rods;
     for (size_t lane = 0; lane < w; lane++) {
-        const size_t rod = p->at.places[index].first + (lane < rods ? lane : 0);
+        const size_t rod = p->at->places[index].first + (lane < rods ? lane : 0);
         for (size_t i = 0; i < room; i++) to[i * w + lane] = from && i < count ? from[rod * row + i] : 0.0;
     }
 }
@@ -113,13 +120,13 @@ static rg_status point(rgi_packs *p, rg_error *err)
 {
     const rgi_call *call = &p->call;
     (void)err;
-    for (size_t index = 0; index < p->at.n_packs; index++) {
+    for (size_t index = 0; index < p->at->n_packs; index++) {
         rgi_pack *to = &p->packs[index];
-        const size_t n = p->at.places[index].shape->n, rod = p->at.places[index].first;
+        const size_t n = p->at->places[index].shape->n, rod = p->at->places[index].first;
         RGI_POINT_PACK
 #define SPREAD(name, per, less, source, ...)                                                                           \
     if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
-        spread(p, index, call->name, (per) * (p->at.vertices - (less)), (per) * (n - (less)), (per)*n, to->name);
+        spread(p, index, call->name, (per) * (p->at->vertices - (less)), (per) * (n - (less)), (per)*n, to->name);
         RGI_PACK_STARTS_IN(SPREAD)
 #undef SPREAD
     }
@@ -130,7 +137,7 @@ static void run_all(rgi_packs *p, void (*one)(const rgi_pack *))
 {
     const threads *t = p->own;
 #pragma omp parallel for schedule(dynamic, 1) num_threads((int)t->n)
-    for (size_t index = 0; index < p->at.n_packs; index++) {
+    for (size_t index = 0; index < p->at->n_packs; index++) {
         rgi_pack *j = &p->packs[index];
         double *own = t->memory + (size_t)omp_get_thread_num() * (t->work_doubles + t->pool_doubles);
         j->workspace = (rgi_reals *)(void *)own;
@@ -155,19 +162,20 @@ static rg_status reverse(rgi_packs *p, rg_error *err)
 
 static void gather(const rgi_packs *p, size_t index, const double *from, size_t row, size_t count, double *to)
 {
-    const size_t w = p->at.lanes;
-    for (size_t lane = 0; to && lane < p->at.places[index].rods; lane++)
-        for (size_t i = 0; i < count; i++) to[(p->at.places[index].first + lane) * row + i] = from[i * w + lane];
+    const size_t w = p->at->lanes;
+    for (size_t lane = 0; to && lane < p->at->places[index].rods; lane++)
+        for (size_t i = 0; i < count; i++) to[(p->at->places[index].first + lane) * row + i] = from[i * w + lane];
 }
 
 static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
     (void)err;
     if (!of->gradients) return RG_OK;
-    for (size_t index = 0; index < p->at.n_packs; index++) {
-        const size_t n = p->at.places[index].shape->n;
+    for (size_t index = 0; index < p->at->n_packs; index++) {
+        const size_t n = p->at->places[index].shape->n;
 #define GATHER(name, per, less, source, member, stage)                                                                 \
-    gather(p, index, p->packs[index].name, (per) * (p->at.vertices - (less)), (per) * (n - (less)), of->source->member);
+    gather(p, index, p->packs[index].name, (per) * (p->at->vertices - (less)), (per) * (n - (less)),                   \
+           of->source->member);
         RGI_PACK_STARTS_OUT(GATHER)
 #undef GATHER
     }
@@ -183,14 +191,15 @@ static rg_status wait(rgi_packs *p, rg_error *err)
 static rg_status reset(rgi_packs *p, const unsigned char *mask, rg_error *err)
 {
     (void)err;
-    for (size_t i = 0; i < p->at.n_rods; i++) {
-        const size_t index = p->at.pack_of[i], state = RGI_STATE_REALS * p->at.places[index].shape->n + 1;
-        if (mask[i]) p->packs[index].carried[2 * state * p->at.lanes + rgi_lane_of(&p->at, i)] = 0.0;
+    for (size_t i = 0; i < p->at->n_rods; i++) {
+        const size_t index = p->at->pack_of[i], state = RGI_STATE_REALS * p->at->places[index].shape->n + 1;
+        if (mask[i]) p->packs[index].carried[2 * state * p->at->lanes + rgi_lane_of(p->at, i)] = 0.0;
     }
     return RG_OK;
 }
 
 const rgi_runner rgi_runner_cpu = {.workers = workers,
+                                   .work_doubles = work_doubles,
                                    .layout = layout,
                                    .create = create,
                                    .destroy = destroy,

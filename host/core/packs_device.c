@@ -104,7 +104,13 @@ static size_t bytes(const rgi_packs *p)
     return sum;
 }
 
-static size_t workers(const rgi_packs *p) { return p->at.n_packs; }
+static size_t workers(const rgi_packs *p) { return p->at->n_packs; }
+
+static size_t work_doubles(const rgi_packs *p)
+{
+    (void)p;
+    return 0;
+}
 
 static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used)
 {
@@ -244,9 +250,9 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
     const rgi_packs_opts *o = &p->opts;
     size_t most = 0;
     int made = 0;
-    const rgi_shape *largest = p->at.shapes[0].shape;
-    for (size_t k = 1; k < p->at.n_shapes; k++)
-        if (p->at.shapes[k].shape->n > largest->n) largest = p->at.shapes[k].shape;
+    const rgi_shape *largest = p->at->shapes[0].shape;
+    for (size_t k = 1; k < p->at->n_shapes; k++)
+        if (p->at->shapes[k].shape->n > largest->n) largest = p->at->shapes[k].shape;
     const rgi_rollout_choice choice = {o->rollout.stepper == RG_STEPPER_DEFORM, o->rollout.real == RG_REAL_FLOAT,
                                        o->rollout.team, o->rollout.team_registers, o->rollout.block_rods};
     const rgi_pack pack = rgi_packs_largest(p, largest);
@@ -288,7 +294,7 @@ static rg_status create(rgi_packs *p, rg_error *err)
     if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the rods of a GPU");
     p->own = m;
     m->device = rgi_context_device(p->opts.rollout.context);
-    m->rods = p->at.n_rods;
+    m->rods = p->at->n_rods;
     RG_TRY(allocate(p, err));
     if (p->opts.want & RGI_WANT_ADJOINT) RG_TRY(rgi_device_upload(m->device, m->plan, &p->plan, sizeof p->plan, err));
     RG_TRY(send(p, p->memory, p->memory_doubles, err));
@@ -319,7 +325,7 @@ static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
 /* ---- the caller's arrays ---- */
 
 /* rods that do not use all of their rows: what they leave alone must come back as it was */
-static int has_gaps(const rgi_packs *p) { return p->at.n_shapes > 1; }
+static int has_gaps(const rgi_packs *p) { return p->at->n_shapes > 1; }
 
 static rg_status check_owner(const rgi_packs *p, const char *label, const void *array, rg_error *err)
 {
@@ -371,7 +377,7 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
     void *copy = NULL;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name, (per) * (p->at.vertices - (less)), 1, &copy,  \
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name, (per) * (p->at->vertices - (less)), 1, &copy, \
                          err));                                                                                        \
         if (copy) c->name = copy;                                                                                      \
     }
@@ -387,8 +393,8 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 #undef SERIES
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source)                                                                                                    \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, of->source->member, (per) * (p->at.vertices - (less)), \
-                         0, &copy, err));
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, of->source->member,                                    \
+                         (per) * (p->at->vertices - (less)), 0, &copy, err));
     RGI_PACK_STARTS_OUT(START)
 #undef START
     return RG_OK;
@@ -408,7 +414,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 {
     const copies *m = of_packs(p);
     if (of->gradients && p->call.want_start) {
-        rgi_call_starts to = {.vertices = (int)p->at.vertices};
+        rgi_call_starts to = {.vertices = (int)p->at->vertices};
 #define START(name, per, less, source, member, stage)                                                                  \
     to.name = p->opts.memory == RG_MEMORY_DEVICE || !of->source->member ? of->source->member                           \
                                                                         : m->stages[STAGE_##stage].memory;
@@ -416,7 +422,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #undef START
         RG_TRY(rgi_rollout_starts_of(&m->rollout, m->device_packs, &to, err));
 #define START(name, per, less, source, member, stage)                                                                  \
-    RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at.vertices - (less)), err));
+    RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)), err));
         RGI_PACK_STARTS_OUT(START)
 #undef START
     }
@@ -484,6 +490,7 @@ const rgi_rollout *rgi_packs_rollout(const rgi_packs *p)
 const rgi_runner rgi_runner_device = {.never = RGI_WANT_NORMAL,
                                       .one_size = 1,
                                       .workers = workers,
+                                      .work_doubles = work_doubles,
                                       .layout = layout,
                                       .create = create,
                                       .destroy = destroy,

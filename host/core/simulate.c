@@ -44,7 +44,7 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
     const rg_batch_outputs outputs = {.markers = markers};
     const rgi_batch_arrays of = {.inputs = &arrays, .outputs = &outputs};
     /* a rod with a bad start fails, the others do not */
-    status = rgi_batch_run(batch, &of, statuses, err);
+    status = rgi_tape_run(batch->own, &of, statuses, err);
     for (size_t i = 0; status == RG_OK && i < n; i++) {
         rgi_inputs_add_status(in, i, &statuses[i]);
         give(in, i, markers + i * each, out[i]);

@@ -13,6 +13,7 @@
 struct rgi_residuals {
     rgi_residuals_opts opts;
     rgi_inputs *inputs;
+    rgi_placement at;
     rgi_packs packs;
     size_t n, n_directions;
     double *markers; /* [n][frames][n_markers][3], with opts.markers */
@@ -27,7 +28,7 @@ typedef struct lane {
 
 static lane lane_of(const rgi_residuals *b, size_t rod)
 {
-    const rgi_placement *at = &b->packs.at;
+    const rgi_placement *at = &b->at;
     const lane l = {&b->packs.packs[at->pack_of[rod]], at->lanes, rgi_lane_of(at, rod)};
     return l;
 }
@@ -48,6 +49,7 @@ void rgi_residuals_destroy(rgi_residuals **residuals)
     if (!residuals || !*residuals) return;
     rgi_residuals *b = *residuals;
     rgi_packs_clear(&b->packs);
+    rgi_placement_clear(&b->at);
     if (b->normal) rgi_normal_destroy(&b->normal);
     rgi_inputs_destroy(&b->inputs);
     free(b->markers);
@@ -72,12 +74,6 @@ static void set_recorded(rgi_residuals *b, size_t rod)
             l.pack->weight[(f * s->n_free + k) * l.w + l.at] = 1.0;
             for (size_t c = 0; c < 3; c++) l.pack->recorded[((f * s->n_free + k) * 3 + c) * l.w + l.at] = x[c];
         }
-}
-
-static rg_status send_section(rgi_residuals *b, int section, rg_error *err)
-{
-    const size_t begin = section > 0 ? b->packs.section_end[section - 1] : 0;
-    return b->packs.runner->send(&b->packs, b->packs.memory + begin, b->packs.section_end[section] - begin, err);
 }
 
 /* room for normal equations of runs with directions on a device, where a run leaves the rows of a block */
@@ -115,7 +111,8 @@ static rg_status create(rgi_residuals *b, const rg_model *model, const rg_record
                         .budget_bytes = opts->budget_bytes,
                         .trace_bytes = opts->trace_bytes};
     RG_TRY(create_normal(b, &o, err));
-    RG_TRY(rgi_packs_create(&list, &o, cpu, &b->packs, err));
+    RG_TRY(rgi_placement_shapes(&list, &opts->rollout, (size_t)cpu->lanes, &b->at, err));
+    RG_TRY(rgi_packs_create_placed(&b->at, &list, &o, cpu, &b->packs, err));
     if (opts->markers) {
         b->markers = calloc(b->n, b->inputs->frames * row * sizeof *b->markers);
         if (!b->markers) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the markers of %zu recordings", b->n);
@@ -123,7 +120,7 @@ static rg_status create(rgi_residuals *b, const rg_model *model, const rg_record
     if (opts->fit) {
         rgi_residuals_share(b, NULL, 1.0);
         for (size_t r = 0; r < b->n; r++) set_recorded(b, r);
-        RG_TRY(send_section(b, RGI_SECTION_CONSTANT, err));
+        RG_TRY(rgi_packs_send_section(&b->packs, RGI_SECTION_CONSTANT, err));
     }
     /* the starts are the packs' own, what drives them stays as it is */
     const rg_batch_inputs drives = {.clamp_x = b->inputs->clamp_x, .clamp_m = b->inputs->clamp_m};
@@ -159,7 +156,7 @@ static void set_start(rgi_residuals *b, const rgi_pack *j, size_t at, size_t rod
                       size_t n_directions)
 {
     const rgi_inputs *in = b->inputs;
-    const size_t w = b->packs.at.lanes, n = in->shape->n;
+    const size_t w = b->at.lanes, n = in->shape->n;
     spread(j->x0, in->x0 + 3 * rod * n, 3 * n, w, at);
     spread(j->v0, in->v0 + 3 * rod * n, 3 * n, w, at);
     spread(j->m0, in->m0 + 3 * rod * (n - 1), 3 * (n - 1), w, at);
@@ -189,7 +186,7 @@ static void set_directions(rgi_residuals *b, const rg_model *model, const rgi_di
             const int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component, p->entries + count, own);
             /* a slipped interval's length is the recording's, no parameter moves it */
             const int gone = at->field == RG_REST_LENGTH && b->inputs->slipped[at->entry];
-            for (int k = 0; k < got; k++, count++) values[count * p->at.lanes] = gone ? 0.0 : at->scale * own[k];
+            for (int k = 0; k < got; k++, count++) values[count * p->at->lanes] = gone ? 0.0 : at->scale * own[k];
         }
     }
     p->entry_begin[n_directions] = (int)count;
@@ -208,7 +205,7 @@ rg_status rgi_residuals_set(rgi_residuals *b, const rg_model *model, const rgi_d
                             size_t n_directions, rg_error *err)
 {
     rgi_packs *p = &b->packs;
-    const size_t w = p->at.lanes;
+    const size_t w = p->at->lanes;
     size_t places = 0;
     if (!rgi_shape_fits(b->inputs->shape, model))
         return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
@@ -220,8 +217,8 @@ rg_status rgi_residuals_set(rgi_residuals *b, const rg_model *model, const rgi_d
     for (size_t q = 0; q < n_directions; q++) places += directions[q].n_places;
     RG_TRY(rgi_packs_reserve(p, places * RGI_MAX_ENTRIES, err));
     b->n_directions = n_directions;
-    for (size_t slot = 0; slot < p->at.n_packs * w; slot++) {
-        const rgi_place_of_pack *place = &p->at.places[slot / w];
+    for (size_t slot = 0; slot < p->at->n_packs * w; slot++) {
+        const rgi_place_of_pack *place = &p->at->places[slot / w];
         const size_t at = slot % w, rod = place->first + (at < place->rods ? at : 0);
         const rg_model *own = rgi_inputs_model(b->inputs, rod);
         if (at < place->rods) rgi_packs_set_rod(p, rod, own);
@@ -230,8 +227,8 @@ rg_status rgi_residuals_set(rgi_residuals *b, const rg_model *model, const rgi_d
             set_directions(b, own, directions, n_directions, p->entry_values + slot / w * p->entries_capacity * w + at);
     }
     if (n_directions) RG_TRY(rgi_packs_directions(p, (int)n_directions, err));
-    RG_TRY(send_section(b, RGI_SECTION_SET, err));
-    RG_TRY(send_section(b, RGI_SECTION_START, err));
+    RG_TRY(rgi_packs_send_section(&b->packs, RGI_SECTION_SET, err));
+    RG_TRY(rgi_packs_send_section(&b->packs, RGI_SECTION_START, err));
     p->call.n_directions = (int)n_directions;
     return p->runner->point(p, err);
 }
@@ -256,8 +253,8 @@ static rg_status run(rgi_residuals *b, rg_error *err)
 rg_status rgi_residuals_run(rgi_residuals *b, rg_error *err)
 {
     rgi_packs *p = &b->packs;
-    const size_t q = b->n_directions, w = p->at.lanes;
-    for (size_t i = 0; i < p->at.n_packs; i++) {
+    const size_t q = b->n_directions, w = p->at->lanes;
+    for (size_t i = 0; i < p->at->n_packs; i++) {
         const rgi_pack *j = &p->packs[i];
         if (j->normal) memset(j->normal, 0, q * (q + 1) / 2 * w * sizeof(double));
         if (j->gradients) memset(j->gradients, 0, rgi_residuals_blocks(b) * q * w * sizeof(double));
@@ -272,9 +269,9 @@ rg_status rgi_residuals_run(rgi_residuals *b, rg_error *err)
 rg_status rgi_residuals_retrace(rgi_residuals *b, rg_error *err)
 {
     rgi_packs *p = &b->packs;
-    for (size_t i = 0; i < p->at.n_packs; i++) p->packs[i].retrace = p->traced;
+    for (size_t i = 0; i < p->at->n_packs; i++) p->packs[i].retrace = p->traced;
     const rg_status status = rgi_residuals_run(b, err);
-    for (size_t i = 0; i < p->at.n_packs; i++) p->packs[i].retrace = 0;
+    for (size_t i = 0; i < p->at->n_packs; i++) p->packs[i].retrace = 0;
     return status;
 }
 

@@ -190,10 +190,37 @@ typedef struct rg_adjoint_status {
 
 /* The adjoint of the last rg_batch_forward or rg_batch_jvp (reverse mode): one reverse run gives all
  * gradients. A rod that failed has the gradient of what it did until then. statuses [n_rods] or NULL.
- * RG_ERR_ARGUMENT: nothing was run, the batch was created without `adjoint`, growth without
- * growth_every. */
+ * RG_ERR_ARGUMENT: nothing was run, a rod got another model since, the batch was created without `adjoint`, growth
+ * without growth_every. */
 rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
                            rg_adjoint_status *statuses, rg_error *err);
+
+/* A tape holds one run of a batch: its states and results. A batch has one of its own, which rg_batch_forward, _jvp,
+ * _adjoint and _reset use; more of them let several runs wait for their adjoints, and several threads run one batch:
+ * two forward runs, then two adjoints. All tapes of a batch read its models, and only read them: rg_batch_set_model
+ * must not run beside a call of any of its tapes. One thread at a time per tape; on a GPU, one per context. */
+typedef struct rg_tape rg_tape;
+
+/* Bytes of the host's memory that a tape of this batch lies in. RG_ERR_ARGUMENT. */
+rg_status rg_batch_tape_bytes(const rg_batch *batch, size_t *bytes, rg_error *err);
+/* A tape of a batch, which must outlive it. memory: NULL, or rg_batch_tape_bytes bytes, aligned to 64, the caller's,
+ * which outlive the tape: its states and what steps work on lie there, and only descriptions of its packs and, on a
+ * GPU, what is there are allocated. A ragged batch's tapes are as its own. RG_ERR_ARGUMENT, RG_ERR_MEMORY,
+ * RG_ERR_DEVICE; *out is NULL then. */
+rg_status rg_tape_create(const rg_batch *batch, void *memory, rg_tape **out, rg_error *err);
+/* Free and null *tape. Accepts NULL and a pointer to NULL. */
+void rg_tape_destroy(rg_tape **tape);
+
+/* As rg_batch_forward, rg_batch_jvp, rg_batch_adjoint and rg_batch_reset, of this tape's runs. None of them allocates
+ * the host's memory on the CPU. */
+rg_status rg_tape_forward(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
+                          rg_rod_status *statuses, rg_error *err);
+rg_status rg_tape_jvp(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
+                      const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
+                      rg_rod_status *statuses, rg_error *err);
+rg_status rg_tape_adjoint(rg_tape *tape, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
+                          rg_adjoint_status *statuses, rg_error *err);
+rg_status rg_tape_reset(rg_tape *tape, const unsigned char *mask, rg_error *err);
 
 /* Directors m0 of a start without twist: `first`, made a unit vector across the first edge, carried along the curve by
  * parallel transport. positions [n_vertices][3] [m], n_vertices >= 2, no two neighbours at one place; directors
