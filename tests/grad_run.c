@@ -48,7 +48,7 @@ grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
 
 rg_batch_inputs grad_inputs(const grad_scene *s)
 {
-    rg_batch_inputs in = {s->x0, s->v0, s->m0, s->clamp_x, s->clamp_m, s->force};
+    rg_batch_inputs in = {s->x0, s->v0, s->m0, s->clamp_x, s->clamp_m, s->force, {NULL}};
     return in;
 }
 

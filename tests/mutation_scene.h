@@ -106,7 +106,8 @@ static inline double *mutation_tension(const mutation_scene *s, double *outputs)
 
 static inline rg_batch_inputs mutation_inputs(const mutation_scene *s)
 {
-    const rg_batch_inputs in = {s->rod->x0, s->rod->v0, s->rod->m0, s->rod->clamp_x, s->rod->clamp_m, s->rod->force};
+    const rg_batch_inputs in = {s->rod->x0,      s->rod->v0,    s->rod->m0, s->rod->clamp_x,
+                                s->rod->clamp_m, s->rod->force, {NULL}};
     return in;
 }
 

@@ -409,7 +409,7 @@ static void context_steps_allocate_nothing(void **state)
     double *clamp_m = device_copy(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]);
     double *x = device_copy(r.out.x, all * 3 * n), *bar = device_copy(r.bar.x, all * 3 * n);
     double *g = device_copy(r.g.of[GRAD_X0], s->rods * 3 * n);
-    const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, force};
+    const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, force, {NULL}};
     const rg_batch_outputs out = {x, nullptr, nullptr, nullptr, nullptr};
     const rg_batch_cotangents cotangents = {bar, nullptr, nullptr, nullptr, nullptr};
     rg_batch_gradients gradients = {};

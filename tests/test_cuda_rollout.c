@@ -208,7 +208,8 @@ static void rollout_device_memory_bitwise(void **state)
                                         COPY(s->m0, s->rods * 3 * (n - 1)),
                                         COPY(s->clamp_x, s->rods * s->count[GRAD_CLAMP_X]),
                                         COPY(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]),
-                                        COPY(s->force, s->rods * s->count[GRAD_FORCE])};
+                                        COPY(s->force, s->rods * s->count[GRAD_FORCE]),
+                                        {NULL}};
             const rg_batch_outputs out = {COPY(there.out.x, all * 3 * n), COPY(there.out.v, all * 3 * n),
                                           COPY(there.out.m, all * 3 * (n - 1)),
                                           COPY(there.out.markers, all * 3 * s->markers), TENSION(there.out.tension)};
@@ -269,7 +270,7 @@ static void rollout_carry_on_bitwise(void **state)
             double *clamp_x = grad_alloc(s, RODS * steps * 3 * s->clamped), *x = grad_alloc(s, RODS * HALF * row);
             double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
-            const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force};
+            const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force, {NULL}};
             const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
             rg_error err = {0};
             for (size_t run = 0; run < 3; run++) {

@@ -136,6 +136,75 @@ static void tape_other_model(void **state)
     grad_scene_free(b.scene);
 }
 
+/* all fields of the models that scene b's rods have, as inputs' fields of scene a */
+static void give_fields(grad_scene *a, const grad_scene *b, rg_batch_inputs *in)
+{
+    for (int field = 0; field < RG_FIELD_COUNT; field++) {
+        const size_t count = a->count[GRAD_FIELD + field];
+        double *values = grad_alloc(a, a->rods * count);
+        for (size_t rod = 0; rod < a->rods; rod++)
+            memcpy(values + rod * count, rg_model_field(b->models[rod], (rg_field)field), count * sizeof *values);
+        in->fields[field] = values;
+    }
+}
+
+/* one run with tangents and its adjoint, against scene `as`, whose models have these parameters */
+static void fields_run(grad_scene *s, const rg_batch_inputs *in, grad_scene *as, const char *what)
+{
+    rg_error err = {0};
+    grad_vector d = grad_vector_random(s, 5), g[2] = {grad_vector_zero(s), grad_vector_zero(s)};
+    const grad_outputs bar = grad_outputs_random(s, 6);
+    grad_outputs out[2] = {grad_outputs_zero(s), grad_outputs_zero(s)};
+    const rg_batch_inputs own = grad_inputs(as);
+    for (int k = 0; k < 2; k++) {
+        rg_batch *batch = k ? as->batch : s->batch;
+        const rg_batch_tangents along = grad_tangents(&d, GRAD_ALL);
+        const rg_batch_outputs to = {.x = out[k].x};
+        const rg_batch_tangent_outputs dto = {.x = out[k].v, .turn = out[k].turn};
+        const rg_batch_cotangents from = grad_cotangents(&bar);
+        const rg_batch_gradients gradients = grad_gradients(&g[k], GRAD_ALL);
+        ok(rg_batch_jvp(batch, k ? &own : in, &along, &to, &dto, NULL, &err), &err);
+        ok(rg_batch_adjoint(batch, &from, &gradients, NULL, &err), &err);
+    }
+    for (size_t i = 0; i < s->rods; i++)
+        if (grad_outputs_differ(s, &out[0], i, &out[1], i) || grad_vector_differ(s, &g[0], i, &g[1], i))
+            fail_msg("%s: rod %zu differs", what, i);
+}
+
+/* fields among the inputs are as good as models, and hold for their run alone */
+static void tape_fields(void **state)
+{
+    (void)state;
+    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++) {
+        rg_error err = {0};
+        grad_scene *a = grad_scene_make(stepper, GRAD_ENDS, RODS, FRAMES, SUBSTEPS, 0x7a9e);
+        grad_scene *b = grad_scene_make(stepper, GRAD_ENDS, RODS, FRAMES, SUBSTEPS, 0x7a9e);
+        grad_scene *other = grad_scene_make(stepper, GRAD_ENDS, RODS, FRAMES, SUBSTEPS, 0x11);
+        grad_scene_open(a);
+        grad_scene_open(b);
+        const rg_batch_inputs plain = grad_inputs(a);
+        rg_batch_inputs in = plain;
+        fields_run(a, &plain, b, "models");
+        give_fields(a, other, &in);
+        for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, other->models[i], &err), &err);
+        fields_run(a, &in, b, "fields");
+        for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, b->models[i], &err), &err);
+        fields_run(a, &plain, b, "models again");
+        /* a bad one: nothing runs, and what ran before has no adjoint any more */
+        double *bad = grad_alloc(a, RODS * a->count[GRAD_FIELD + RG_REST_LENGTH]);
+        memcpy(bad, in.fields[RG_REST_LENGTH], RODS * a->count[GRAD_FIELD + RG_REST_LENGTH] * sizeof *bad);
+        bad[7 * a->count[GRAD_FIELD + RG_REST_LENGTH] + 2] = -1.0;
+        in.fields[RG_REST_LENGTH] = bad;
+        assert_int_equal(rg_batch_forward(a->batch, &in, NULL, NULL, &err), RG_ERR_VALUE);
+        assert_non_null(strstr(err.text, "rod 7"));
+        assert_non_null(strstr(err.text, "rest_length, entry 2"));
+        fields_run(a, &plain, b, "after a bad field");
+        grad_scene_free(a);
+        grad_scene_free(b);
+        grad_scene_free(other);
+    }
+}
+
 static void tape_bad_input_err(void **state)
 {
     (void)state;
@@ -268,10 +337,8 @@ static void tape_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tape_two_runs),
-        cmocka_unit_test(tape_other_model),
-        cmocka_unit_test(tape_bad_input_err),
-        cmocka_unit_test(tape_threads),
+        cmocka_unit_test(tape_two_runs),      cmocka_unit_test(tape_other_model), cmocka_unit_test(tape_fields),
+        cmocka_unit_test(tape_bad_input_err), cmocka_unit_test(tape_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

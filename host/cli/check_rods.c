@@ -85,7 +85,7 @@ done:
 
 rg_batch_inputs rgc_rods_inputs(const rgc_rods *p)
 {
-    rg_batch_inputs in = {p->x0, p->v0, p->m0, p->clamp_x, p->clamp_m, p->force};
+    rg_batch_inputs in = {p->x0, p->v0, p->m0, p->clamp_x, p->clamp_m, p->force, {NULL}};
     return in;
 }
 

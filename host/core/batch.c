@@ -100,6 +100,7 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
 rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
 {
     const rg_batch *b = t->batch;
+    t->fields_given = 0;
     if (t->version == b->version) return RG_OK;
     for (size_t i = 0; i < b->at.n_rods; i++)
         if (b->changed[i] > t->version) rgi_packs_set_rod(&t->packs, i, rgi_batch_model_of(b, i));
@@ -137,9 +138,10 @@ static rg_status fields_on_host(rg_tape *t, const double *const *fields, double 
 }
 
 /* a rod's changes of coefficients and offsets into values[place * w] */
-static void add_changes(const rg_batch *b, size_t rod, const double *const *fields, size_t w, double *values)
+static void add_changes(const rg_tape *t, size_t rod, const double *const *fields, size_t w, double *values)
 {
-    const rg_model *model = rgi_batch_model_of(b, rod);
+    const rg_batch *b = t->batch;
+    const rg_model *model = rgi_tape_model_of(t, rod);
     const size_t n = b->at.vertices;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
@@ -170,7 +172,7 @@ static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *
     for (size_t slot = 0; slot < p->at->n_packs * w; slot++) {
         const rgi_place_of_pack *place = &p->at->places[slot / w];
         const size_t lane = slot % w < place->rods ? slot % w : 0;
-        add_changes(b, place->first + lane, fields, w, p->entry_values + slot / w * places * w + slot % w);
+        add_changes(t, place->first + lane, fields, w, p->entry_values + slot / w * places * w + slot % w);
     }
     /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
     for (size_t at = 0; at < places; at++) p->entries[at].coefficient = 0;
@@ -211,10 +213,61 @@ static rg_status send_fields(rg_tape *t, const double *const *fields, rg_error *
     return status;
 }
 
+/* a model for every rod, to be given fields */
+static rg_status make_given(rg_tape *t, rg_error *err)
+{
+    const size_t n = t->batch->at.n_rods;
+    if (t->given) return RG_OK;
+    rg_model **given = calloc(n, sizeof *given);
+    rg_status status = given ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", n);
+    for (size_t i = 0; i < n && status == RG_OK; i++)
+        status = rg_model_copy(rgi_batch_model_of(t->batch, i), &given[i], err);
+    if (status == RG_OK) t->given = given;
+    for (size_t i = 0; given && i < n && status != RG_OK; i++) rg_model_destroy(&given[i]);
+    if (status != RG_OK) free(given);
+    return status;
+}
+
+/* the packs have the batch's models with these fields (host arrays) */
+static rg_status set_given(rg_tape *t, const double *const *fields, rg_error *err)
+{
+    const rg_batch *b = t->batch;
+    for (size_t rod = 0; rod < b->at.n_rods; rod++) {
+        const rg_model *model = rgi_batch_model_of(b, rod);
+        rg_error why = {0};
+        for (int field = 0; field < RG_FIELD_COUNT; field++) {
+            const double *from = rg_model_field(model, (rg_field)field);
+            if (fields[field]) from = fields[field] + rod * field_row(b, field);
+            memcpy(rg_model_field_data(t->given[rod], (rg_field)field), from,
+                   rgi_field_numbers(model, field) * sizeof *from);
+        }
+        const rg_status status = rg_model_check(t->given[rod], &why);
+        if (status != RG_OK) return RG_FAIL(err, status, "the fields of rod %zu: %s", rod, why.text);
+    }
+    t->version = 0;
+    t->fields_given = 1;
+    for (size_t rod = 0; rod < b->at.n_rods; rod++) rgi_packs_set_rod(&t->packs, rod, t->given[rod]);
+    return rgi_packs_send_section(&t->packs, RGI_SECTION_SET, err);
+}
+
+/* parameters of a run: its inputs', or the models' */
+static rg_status set_parameters(rg_tape *t, const rg_batch_inputs *in, rg_error *err)
+{
+    double *at[RG_FIELD_COUNT], *block = NULL;
+    int any = 0;
+    for (int field = 0; field < RG_FIELD_COUNT; field++) any |= in->fields[field] != NULL;
+    if (!any) return rgi_tape_set_models(t, err);
+    RG_TRY(make_given(t, err));
+    rg_status status = fields_on_host(t, in->fields, at, &block, 1, err);
+    if (status == RG_OK) status = set_given(t, (const double *const *)at, err);
+    free(block);
+    return status;
+}
+
 rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
     rgi_packs *p = &t->packs;
-    RG_TRY(rgi_tape_set_models(t, err));
+    RG_TRY(set_parameters(t, of->inputs, err));
     if (of->tangents) RG_TRY(send_fields(t, of->tangents->fields, err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
@@ -254,7 +307,7 @@ rg_status rgi_tape_run(rg_tape *t, const rgi_batch_arrays *of, rg_rod_status *st
     RG_TRY(rgi_tape_point_run(t, of, err));
     RG_TRY(p->runner->run(p, 0, (int)p->steps, err));
     RG_TRY(finish(t, of, statuses != NULL, RGI_SECTION_RUN, err));
-    t->ran = t->version;
+    t->ran = t->batch->version;
     for (size_t i = 0; statuses && i < p->at->n_rods; i++) rgi_packs_status(p, i, &statuses[i]);
     return RG_OK;
 }
@@ -303,7 +356,7 @@ static void gather_fields(const rg_tape *t, double *const *fields)
         const size_t row = field_row(b, field);
 #pragma omp parallel for num_threads(host_threads(b))
         for (size_t rod = 0; rod < p->at->n_rods; rod++) {
-            const rg_model *model = rgi_batch_model_of(b, rod);
+            const rg_model *model = rgi_tape_model_of(t, rod);
             for (size_t k = 0, count = rgi_field_numbers(model, field); k < count; k++) {
                 double sum = 0.0;
                 rgi_coefficients_adj(model, (rg_field)field, k / components, (int)(k % components), 1.0,

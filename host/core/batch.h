@@ -20,7 +20,10 @@ struct rg_batch {
 struct rg_tape {
     const rg_batch *batch;
     rgi_packs packs;
-    size_t version, ran; /* of the batch's models that the packs have; of the last run's, 0: there is none */
+    size_t version;   /* of the batch's models that the packs have; 0: they have those of `given` */
+    size_t ran;       /* of the batch's models at the last run; 0: there is none */
+    rg_model **given; /* [n_rods] of a run with fields among its inputs; NULL before there was one */
+    int fields_given; /* the last run had some */
 };
 
 /* A batch of models and options that are checked, whose rods have so many frames each; NULL: all n_frames. */
@@ -35,6 +38,12 @@ static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t 
 static inline const rg_model *rgi_batch_model_of(const rg_batch *batch, size_t rod)
 {
     return batch->models[rod] ? batch->models[rod] : batch->model;
+}
+
+/* of the tape's last run */
+static inline const rg_model *rgi_tape_model_of(const rg_tape *tape, size_t rod)
+{
+    return tape->fields_given ? tape->given[rod] : rgi_batch_model_of(tape->batch, rod);
 }
 
 static inline size_t rgi_batch_steps(const rg_batch *batch)

@@ -100,7 +100,7 @@ static const row rows[] = {
            worst_twist_rad, worst_turn_rad, stable_step_s, worst_twist_step, worst_turn_step),
     STRUCT(rg_batch_opts, struct_size, rollout, dt_s, n_frames, adjoint, budget_bytes, window, memory, carry_on),
     STRUCT(rg_batch_plan, levels, length, kept_bytes, total_bytes, forward_runs),
-    STRUCT(rg_batch_inputs, x0, v0, m0, clamp_x, clamp_m, force),
+    STRUCT(rg_batch_inputs, x0, v0, m0, clamp_x, clamp_m, force, fields),
     STRUCT(rg_batch_outputs, x, v, m, markers, tension),
     STRUCT(rg_batch_tangents, x0, v0, turn0, clamp_x, clamp_turn, force, fields),
     STRUCT(rg_batch_tangent_outputs, x, v, turn, markers, tension),

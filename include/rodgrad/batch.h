@@ -114,6 +114,9 @@ typedef struct rg_batch_inputs {
     const double *clamp_x; /* [n_rods][S][C][3] prescribed positions at the end of each step [m] */
     const double *clamp_m; /* [n_rods][S][D][3] prescribed directors there */
     const double *force;   /* [n_rods][S][V][3] external forces [N], or NULL */
+    /* [n_rods][entries][components] parameters of this run instead of the models'; NULL: the models'. Their tangents
+     * and gradients are taken there. */
+    const double *fields[RG_FIELD_COUNT];
 } rg_batch_inputs;
 
 typedef struct rg_batch_outputs { /* NULL where not wanted */
@@ -129,8 +132,9 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
  * RG_ERR_ARGUMENT (a missing array, tension with the deform stepper), RG_ERR_VALUE (coincident vertices at the start, a
- * director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod, step and edge); nothing
- * is written then. A prescribed value that is not finite ends its rod at its step. */
+ * director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod, step and edge; a field
+ * out of its range: rod, field and entry); nothing is written then. The first run with fields allocates a model for
+ * each rod. A prescribed value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 

@@ -94,7 +94,7 @@ _USED = {
                       "int": "adjoint carry_on"},
     "rg_context_opts": {"text": "backend"},
     "rg_field_info": {"text": "name unit symbol", "int": "location components"},
-    "rg_batch_inputs": {"pointer": "x0 v0 m0 clamp_x clamp_m force"},
+    "rg_batch_inputs": {"pointer": "x0 v0 m0 clamp_x clamp_m force", "pointer[]": "fields"},
     "rg_batch_outputs": {"pointer": "x v m markers tension"},
     "rg_batch_tangents": _DERIVATIVES,
     "rg_batch_tangent_outputs": _TURN_OUTPUTS,

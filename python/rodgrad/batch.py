@@ -305,8 +305,13 @@ class Batch:
         return {"x": (r, f, v, 3), "v": (r, f, v, 3), director: turn, "markers": (r, f, self.markers, 3),
                 "tension": (r, f, v - 1)}
 
-    def _give_inputs(self, given: Mapping[str, object]) -> tuple[dict, c.Inputs]:
+    def _give_inputs(self, given: Mapping[str, object], fields: Mapping[str, object] | None
+                     ) -> tuple[dict, c.Inputs]:
         shapes, arrays = self._shapes(False), {}
+        fields = {} if fields is None else fields
+        _known(fields, (f.name for f in FIELDS), "field")
+        for name, value in fields.items():
+            arrays[name] = _array(f"the field {name}", value, self._shapes(True)[name], keep=self._adjoint)
         for name, shape in shapes.items():
             value = given.get(name)
             if value is None and name == "force":
@@ -319,15 +324,16 @@ class Batch:
         return arrays, self._fill(c.Inputs, arrays)
 
     def forward(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
-                outputs: Sequence[str] = ("x",)) -> tuple[dict[str, np.ndarray], np.ndarray]:
+                fields: Mapping[str, np.ndarray] | None = None, outputs: Sequence[str] = ("x",)) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Simulate. x0 [R, V, 3] m, m0 [R, E, 3] unit directors, clamp_x [R, S, C, 3] m, clamp_m
-        [R, S, D, 3], v0 [R, V, 3] m/s (None: at rest), force [R, S, V, 3] N. Returns the outputs asked for, of
+        [R, S, D, 3], v0 [R, V, 3] m/s (None: at rest), force [R, S, V, 3] N, and by name fields [R, entries] or
+        [R, entries, components] that this run has instead of the models'. Returns the outputs asked for, of
         "x", "v" [R, F, V, 3], "m" [R, F, E, 3], "markers" [R, F, M, 3] and, with the implicit stepper, "tension"
         [R, F, E] N, and the rods' statuses (ROD_STATUS)."""
         shapes = self._output_shapes("m")
         _known(outputs, shapes, "output")
         arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
-                                                force=force))
+                                                force=force), fields)
         out = {name: np.zeros(shapes[name]) for name in outputs}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
         c.call("rg_batch_forward", self._pointer(), byref(inputs), byref(self._fill(c.Outputs, out)),
@@ -336,7 +342,7 @@ class Batch:
         return out, statuses
 
     def jvp(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
-            tangents: Mapping[str, np.ndarray], outputs: Sequence[str] = ("x",)
+            fields: Mapping[str, np.ndarray] | None = None, tangents: Mapping[str, np.ndarray], outputs: Sequence[str] = ("x",)
             ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
         """Simulate, and carry one direction along: `tangents` of x0, v0, turn0, clamp_x, clamp_turn, force
         and fields by name. Returns outputs, their derivatives ("m"'s is "turn"), and the rods' statuses."""
@@ -347,7 +353,7 @@ class Batch:
         for name, value in tangents.items():
             direction[name] = _array(f"the tangent of {name}", value, wanted[name])
         arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
-                                                force=force))
+                                                force=force), fields)
         out = {name: np.zeros(shapes[name]) for name in outputs}
         turns = ["turn" if name == "m" else name for name in outputs]
         along = {name: np.zeros(turn_shapes[name]) for name in turns}

@@ -82,6 +82,28 @@ class Values(unittest.TestCase):
             shape = (sizes[field.location],) + ((field.components,) if field.components > 1 else ())
             self.assertEqual(model.fields[field.name].shape, shape)
 
+    def test_fields_among_inputs(self):
+        model, given = cantilever()
+        stiff, _ = cantilever()
+        stiff.fields["bend_stiffness_1"][:] = 6e-3
+        stiff.fields["rest_length"][:] *= 1.01
+        fields = {name: stiff.fields[name][None] for name in ("bend_stiffness_1", "rest_length")}
+        batch = make(model)
+        wanted, as_it_is = make(stiff).forward(**given)[0], batch.forward(**given)[0]
+        np.testing.assert_array_equal(batch.forward(**given, fields=fields)[0]["x"], wanted["x"])
+        bars = {"x": np.ones_like(wanted["x"])}
+        here, _ = batch.adjoint(bars, ["rest_length", "x0"])
+        there = make(stiff)
+        there.forward(**given)
+        there, _ = there.adjoint(bars, ["rest_length", "x0"])
+        for name, gradient in here.items():
+            np.testing.assert_array_equal(gradient, there[name])
+        np.testing.assert_array_equal(batch.forward(**given)[0]["x"], as_it_is["x"])
+        with self.assertRaisesRegex(RodgradError, "no field 'stiffness'"):
+            batch.forward(**given, fields={"stiffness": np.ones(1)})
+        with self.assertRaisesRegex(RodgradError, "rod 0: rest_length, entry 0"):
+            batch.forward(**given, fields={"rest_length": -np.ones((1, MARKERS - 1))})
+
     def test_bend_measure(self):
         model, inputs = cantilever()
         self.assertEqual(model.bend_measure, "averaged")

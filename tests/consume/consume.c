@@ -24,7 +24,7 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
             for (int c = 0; c < 3; c++) clamp_x[s][k][c] = recorded[s + 1][grippers[k]][c];
     rg_batch_opts opts = rg_batch_opts_default();
     opts.n_frames = STEPS;
-    rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL};
+    rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL, {NULL}};
     rg_batch_outputs out = {x[0][0], NULL, NULL, NULL, NULL};
     rg_batch_cotangents bar = {x_bar[0][0], NULL, NULL, NULL, NULL};
     rg_batch_gradients gradients = {0};
