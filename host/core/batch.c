@@ -296,13 +296,16 @@ void rgi_batch_point_reverse(rg_batch *b, const rgi_batch_arrays *of)
     point(b);
 }
 
-/* RG_ERR_ARGUMENT where edges' tensions are asked for, or given, of the deform stepper */
-static rg_status check_tension(const rg_batch *b, const void *first, const void *second, rg_error *err)
+/* are there forces among these outputs, or their derivatives? */
+#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment)
+
+/* RG_ERR_ARGUMENT where they are asked for, or given, of the deform stepper */
+static rg_status check_forces(const rg_batch *b, int wanted, rg_error *err)
 {
-    if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || (!first && !second)) return RG_OK;
+    if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || !wanted) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "the deform stepper keeps lengths by projection and has no tension; leave it NULL or choose the "
-                   "implicit stepper");
+                   "the deform stepper keeps lengths by projection and has no tension and no reactions; leave them "
+                   "NULL or choose the implicit stepper");
 }
 
 /* a run of inputs that are checked */
@@ -325,7 +328,7 @@ rg_status rg_batch_forward(rg_batch *b, const rg_batch_inputs *inputs, const rg_
 {
     const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs};
     if (!b) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_forward needs a batch");
-    RG_TRY(check_tension(b, outputs ? outputs->tension : NULL, NULL, err));
+    RG_TRY(check_forces(b, outputs && HAS_FORCES(outputs), err));
     RG_TRY(check_inputs(b, inputs, err));
     return run_of(b, &of, statuses, err);
 }
@@ -341,7 +344,7 @@ rg_status rg_batch_jvp(rg_batch *b, const rg_batch_inputs *inputs, const rg_batc
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
-    RG_TRY(check_tension(b, outputs ? outputs->tension : NULL, out->tension, err));
+    RG_TRY(check_forces(b, HAS_FORCES(out) || (outputs && HAS_FORCES(outputs)), err));
     RG_TRY(check_inputs(b, inputs, err));
     return run_of(b, &of, statuses, err);
 }
@@ -393,7 +396,7 @@ rg_status rg_batch_adjoint(rg_batch *b, const rg_batch_cotangents *bar, const rg
     if (g->growth && (g->growth_every == 0 || g->growth_every > b->steps))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
                        b->steps);
-    RG_TRY(check_tension(b, bar->tension, NULL, err));
+    RG_TRY(check_forces(b, HAS_FORCES(bar), err));
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
     if (b->device) {
         describe_reverse(b, &of);
