@@ -42,6 +42,9 @@ RG_APART void rgi_reverse_forces(rgi_run *run, const rgi_kernel_pack *pack, int 
     const rgi_forces *to = &run->forces;
     RG_TEAM_FOR(i, 0, to->tension ? n : 0)
         to->tension[i] = i < n - 1 ? rgi_get(&pack->tension_bar, rods, f, i) : rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, to->moment ? n : 0)
+        for (int c = 0; c < 3; c++)
+            to->moment[3 * i + c] = i > 0 && i < n - 1 ? rgi_get(&pack->moment_bar, rods, f, 3 * i + c) : rg_set1(0.0);
     if (!to->reaction) return;
     RG_TEAM_FOR(i, 0, RGI_NU * n) to->reaction[i] = rg_set1(0.0);
     RG_TEAM_SYNC();

@@ -15,8 +15,8 @@ RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_kernel_pack *pack, int k
     return v3_add(v3_load(run->rod.x + 3 * i), rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
 }
 
-/* frame f's forces: tensions of edges, and what holds prescribed unknowns, in lanes that are alive. The state is the
- * step's solution; w, a and c (assemble.h) are still the step's. */
+/* frame f's forces: tensions of edges, moments of joints, what holds prescribed unknowns, in lanes that are alive. The
+ * state is the step's solution; w, a and c (assemble.h) are still the step's. */
 RG_APART void rgi_run_forces(rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
@@ -24,6 +24,11 @@ RG_APART void rgi_run_forces(rgi_run *run, const rgi_kernel_pack *pack, int f)
     const real zero = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, pack->out_tension.data ? pack->n - 1 : 0)
         rgi_put(&pack->out_tension, rods, f, i, rg_select(run->alive, rgi_edge_tension(rod, i), zero));
+    RG_TEAM_FOR(i, 0, pack->out_moment.data ? pack->n : 0) {
+        real w[3] = {zero, zero, zero};
+        if (i > 0 && i < pack->n - 1) rgi_joint_stress(rod, rod->s, i, w);
+        for (int c = 0; c < 3; c++) rgi_put(&pack->out_moment, rods, f, 3 * i + c, rg_select(run->alive, w[c], zero));
+    }
     if (!reactions) return;
     rgi_strain_gradients(&run->rod, rod->x, rod->m1);
     RG_TEAM_FOR(k, 0, pack->out_reaction.data ? pack->n_fixed_x : 0) {
@@ -44,6 +49,8 @@ RG_APART void rgi_run_forces_jvp(const rgi_run *run, const rgi_kernel_pack *pack
     const real zero = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, pack->out_dtension.data ? pack->n - 1 : 0)
         rgi_put(&pack->out_dtension, rods, f, i, rg_select(run->alive, run->forces.tension[i], zero));
+    RG_TEAM_FOR(k, 0, pack->out_dmoment.data ? 3 * pack->n : 0)
+        rgi_put(&pack->out_dmoment, rods, f, k, rg_select(run->alive, run->forces.moment[k], zero));
     RG_TEAM_FOR(k, 0, pack->out_dreaction.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++) {
             const real r = run->forces.reaction[RGI_NU * pack->fixed_x[k] + c];

@@ -138,11 +138,12 @@ RG_FN int rgi_run_needs_full(const rgi_kernel_pack *pack)
 /* are forces among the outputs, or among their changes or cotangents? */
 RG_FN int rgi_run_puts_forces(const rgi_kernel_pack *pack)
 {
-    return pack->out_tension.data || pack->out_reaction.data || pack->out_torque.data;
+    return pack->out_tension.data || pack->out_reaction.data || pack->out_torque.data || pack->out_moment.data;
 }
 RG_FN int rgi_run_needs_forces(const rgi_kernel_pack *pack)
 {
-    return pack->out_dtension.data || pack->tension_bar.data || rgi_run_needs_reactions(pack);
+    return pack->out_dtension.data || pack->tension_bar.data || pack->out_dmoment.data || pack->moment_bar.data ||
+           rgi_run_needs_reactions(pack);
 }
 /* must lanes of a pack keep what the first step's forces are made of (rgi_run_first_swap)? */
 RG_FN int rgi_run_needs_first(const rgi_kernel_pack *pack)
@@ -183,7 +184,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             2 * rows,
                             2,
-                            rgi_run_needs_forces(pack) ? (1 + RGI_NU) * n : 0};
+                            rgi_run_needs_forces(pack) ? (1 + RGI_NU + 3) * n : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -205,6 +206,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
     run->first_turn = p + at[3];
     run->forces.tension = pack->out_dtension.data || pack->tension_bar.data ? p + at[12] : 0;
     run->forces.reaction = rgi_run_needs_reactions(pack) ? p + at[12] + n : 0;
+    run->forces.moment = pack->out_dmoment.data || pack->moment_bar.data ? p + at[12] + (1 + RGI_NU) * n : 0;
     return used;
 }
 

@@ -267,7 +267,8 @@ static void faults_gradient_until_then(void **state)
                          {end.markers, bar.markers, 3 * s->markers},
                          {end.tension, bar.tension, bar.tension ? n - 1 : 0},
                          {end.reaction, bar.reaction, bar.reaction ? 3 * s->clamped : 0},
-                         {end.reaction_moment, bar.reaction_moment, bar.reaction_moment ? s->held : 0}};
+                         {end.reaction_moment, bar.reaction_moment, bar.reaction_moment ? s->held : 0},
+                         {end.moment, bar.moment, bar.moment ? 3 * n : 0}};
             /* a rod that failed stays where it was, without forces */
             for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
                 for (size_t f = 0; f < (p < 4 ? (size_t)FRAMES : half); f++)

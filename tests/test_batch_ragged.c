@@ -84,17 +84,24 @@ static void run(const grad_scene *s, const problem *p, const result *r)
 
 /* ---- rows of one rod in arrays of several ---- */
 
-static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 10])
+static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 11])
 {
     const size_t n = s->vertices, own[] = {3 * n, 3 * n, n - 1, 3 * s->clamped, s->held, 3 * n};
     memcpy(sizes, own, sizeof own);
     memcpy(sizes + GRAD_FIELD, s->count + GRAD_FIELD, RG_FIELD_COUNT * sizeof *sizes);
-    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions, reactions */
+    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions, reactions, moments */
     const size_t forces = s->opts.rollout.stepper != RG_STEPPER_DEFORM;
-    const size_t more[] = {3 * (n - 1),     3 * s->held,      3 * n,
-                           3 * n,           3 * (n - 1),      n - 1,
-                           3 * s->markers,  forces * (n - 1), forces * 3 * s->clamped,
-                           forces * s->held};
+    const size_t more[] = {3 * (n - 1),
+                           3 * s->held,
+                           3 * n,
+                           3 * n,
+                           3 * (n - 1),
+                           n - 1,
+                           3 * s->markers,
+                           forces * (n - 1),
+                           forces * 3 * s->clamped,
+                           forces * s->held,
+                           forces * 3 * n};
     memcpy(sizes + GRAD_KINDS, more, sizeof more);
     return sizes;
 }
@@ -110,9 +117,10 @@ enum {
     OUT_TENSION,
     OUT_REACTION,
     OUT_TORQUE,
+    OUT_MOMENT,
     ARRAYS
 };
-_Static_assert(ARRAYS == GRAD_KINDS + 10, "every array has a size");
+_Static_assert(ARRAYS == GRAD_KINDS + 11, "every array has a size");
 
 static size_t rows_of(int array)
 {
@@ -159,7 +167,8 @@ enum { OUTPUTS = ARRAYS - OUT_X };
 
 static double *const *outputs_of(const grad_outputs *o, double *parts[OUTPUTS])
 {
-    double *const own[OUTPUTS] = {o->x, o->v, o->m, o->turn, o->markers, o->tension, o->reaction, o->reaction_moment};
+    double *const own[OUTPUTS] = {
+        o->x, o->v, o->m, o->turn, o->markers, o->tension, o->reaction, o->reaction_moment, o->moment};
     memcpy(parts, own, sizeof own);
     return parts;
 }

@@ -215,21 +215,24 @@ static void rollout_device_memory_bitwise(void **state)
                                           .markers = COPY(there.out.markers, all * 3 * s->markers),
                                           .tension = FORCES(there.out.tension, n - 1),
                                           .reaction = FORCES(there.out.reaction, 3 * s->clamped),
-                                          .reaction_moment = FORCES(there.out.reaction_moment, s->held)};
+                                          .reaction_moment = FORCES(there.out.reaction_moment, s->held),
+                                          .moment = FORCES(there.out.moment, 3 * n)};
             const rg_batch_tangent_outputs d_out = {.x = COPY(there.d_out.x, all * 3 * n),
                                                     .v = COPY(there.d_out.v, all * 3 * n),
                                                     .turn = COPY(there.d_out.turn, all * (n - 1)),
                                                     .markers = COPY(there.d_out.markers, all * 3 * s->markers),
                                                     .tension = FORCES(there.d_out.tension, n - 1),
                                                     .reaction = FORCES(there.d_out.reaction, 3 * s->clamped),
-                                                    .reaction_moment = FORCES(there.d_out.reaction_moment, s->held)};
+                                                    .reaction_moment = FORCES(there.d_out.reaction_moment, s->held),
+                                                    .moment = FORCES(there.d_out.moment, 3 * n)};
             const rg_batch_cotangents b = {.x = COPY(bar.x, all * 3 * n),
                                            .v = COPY(bar.v, all * 3 * n),
                                            .turn = COPY(bar.turn, all * (n - 1)),
                                            .markers = COPY(bar.markers, all * 3 * s->markers),
                                            .tension = FORCES(bar.tension, n - 1),
                                            .reaction = FORCES(bar.reaction, 3 * s->clamped),
-                                           .reaction_moment = FORCES(bar.reaction_moment, s->held)};
+                                           .reaction_moment = FORCES(bar.reaction_moment, s->held),
+                                           .moment = FORCES(bar.moment, 3 * n)};
 #undef COPY
 #undef FORCES
             grad_vector d_there, g_there;

@@ -1,4 +1,5 @@
-/* test_reaction.c: what holds rods, forces and moments (rg_batch_outputs), against statics and balances of momentum. */
+/* test_reaction.c: what holds rods, forces and moments, and moments within them (rg_batch_outputs), against statics and
+ * balances of momentum. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +25,7 @@ typedef struct setting {
     size_t n, clamped, held, frames;
     const int *clamped_at, *held_at;
     double x0[MOST][3], v0[MOST][3], m0[MOST][3], *clamp_x, *clamp_m, *force;
-    double *x, *v, *reaction, *moment;
+    double *x, *v, *reaction, *moment, *within; /* within: of joints */
 } setting;
 
 typedef struct rod {
@@ -72,6 +73,7 @@ static setting *make(size_t n, const int *clamps, size_t n_clamps, const rod *of
     s->v = numbers(frames * 3 * n);
     s->reaction = numbers(frames * 3 * n);
     s->moment = numbers(frames * n);
+    s->within = numbers(frames * 3 * n);
     return s;
 }
 
@@ -92,7 +94,7 @@ static void open_batch(setting *s)
 
 static void close_setting(setting *s)
 {
-    double *const all[] = {s->clamp_x, s->clamp_m, s->force, s->x, s->v, s->reaction, s->moment};
+    double *const all[] = {s->clamp_x, s->clamp_m, s->force, s->x, s->v, s->reaction, s->moment, s->within};
     rg_batch_destroy(&s->batch);
     rg_model_destroy(&s->model);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
@@ -112,7 +114,8 @@ static rg_batch_inputs inputs_of(const setting *s)
 static rg_rod_status try_run(setting *s)
 {
     const rg_batch_inputs in = inputs_of(s);
-    const rg_batch_outputs out = {.x = s->x, .v = s->v, .reaction = s->reaction, .reaction_moment = s->moment};
+    const rg_batch_outputs out = {
+        .x = s->x, .v = s->v, .reaction = s->reaction, .reaction_moment = s->moment, .moment = s->within};
     rg_rod_status status;
     rg_error err = {0};
     if (rg_batch_forward(s->batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
@@ -361,6 +364,41 @@ static void reaction_cantilever(void **state)
     close_setting(s);
 }
 
+/* A cantilever that a load at its tip bends by a quarter of a circle and more. Turning the rod beyond vertex i by a
+ * small angle about it costs the load's moment, (tip - x_i) x load, and gives the joint d kappa = (1 + kappa^2/4) d
+ * angle, kappa = 2 tan(angle/2): the moment times that is the load's. */
+static void moment_cantilever(void **state)
+{
+    (void)state;
+    enum { N = 21 };
+    static const int clamps[] = {0, 1};
+    const double load = 3.0;
+    const rod beam = {0.05, 0.04, 2e5, 0.5, 0.4, 0.0, 0.0, 0.0, 0.0};
+    setting *s = make(N, clamps, 2, &beam, 1);
+    s->opts.rollout.scheme = RG_SCHEME_STATIC;
+    s->opts.rollout.gravity[2] = 0.0;
+    open_batch(s);
+    s->force[3 * (N - 1) + 2] = -load;
+    run(s);
+    const double *tip = s->x + 3 * (N - 1), *w = s->within;
+    double worst = 0.0, slope = 0.0;
+    for (size_t i = 1; i + 1 < N; i++) {
+        const double *x = s->x + 3 * i, e[3] = {x[0] - x[-3], 0.0, x[2] - x[-1]},
+                     f[3] = {x[3] - x[0], 0.0, x[5] - x[2]};
+        const double angle = atan2(e[2], e[0]) - atan2(f[2], f[0]), kappa = 2.0 * tan(0.5 * angle);
+        /* the load turns towards y, which is -m2: t = x, m1 = z at the start */
+        const double want = -load * (tip[0] - x[0]) / (1.0 + 0.25 * kappa * kappa);
+        worst = fmax(worst, fabs(w[3 * i] - want));
+        assert_true(fabs(w[3 * i + 1]) <= 1e-12 && fabs(w[3 * i + 2]) <= 1e-12);
+        slope += angle;
+    }
+    print_message("bent by %.2f rad, moments up to %.3f N m to %.1e\n", slope, fabs(w[3]), worst);
+    /* equilibrium to 1e-13 m times 4e6 N/m times arms of up to 1 m */
+    assert_true(slope > 1.0 && worst <= 1e-6);
+    for (int c = 0; c < 3; c++) assert_true(w[c] == 0.0 && w[3 * (N - 1) + c] == 0.0);
+    close_setting(s);
+}
+
 /* A straight rod held at both ends and twisted by an angle: the hold at the far end turns its edge by GJ angle/length
  * about the tangent, the near one as much the other way. */
 static void reaction_twist(void **state)
@@ -384,6 +422,8 @@ static void reaction_twist(void **state)
     print_message("twist: %.15g and %.15g N m, %.15g\n", s->moment[0], s->moment[1], torque);
     assert_true(fabs(s->moment[0] + torque) <= 1e-14 && fabs(s->moment[1] - torque) <= 1e-14);
     for (size_t k = 0; k < 3 * s->clamped; k++) assert_true(fabs(s->reaction[k]) <= 1e-10);
+    /* and every joint in between has it */
+    for (size_t i = 1; i + 1 < N; i++) assert_true(fabs(s->within[3 * i + 2] - torque) <= 1e-14);
     close_setting(s);
 }
 
@@ -402,6 +442,7 @@ static void reaction_of_failed_rod(void **state)
     for (int f = 0; f < FRAMES; f++) {
         assert_true(f < 3 ? s->reaction[6 * f + 2] != 0.0 : s->reaction[6 * f + 2] == 0.0);
         assert_true(f < 3 || s->moment[f] == 0.0);
+        assert_true(f < 3 ? s->within[3 * (N * f + 2)] != 0.0 : s->within[3 * (N * f + 2)] == 0.0);
     }
     close_setting(s);
 }
@@ -419,10 +460,14 @@ static void reaction_refused(void **state)
     const rg_batch_gradients g = {.x0 = s->x};
     const rg_batch_outputs none = {.x = s->x};
     rg_error err = {0};
-    for (int k = 0; k < 2; k++) {
-        const rg_batch_outputs out = {.reaction = k ? NULL : s->reaction, .reaction_moment = k ? s->moment : NULL};
-        const rg_batch_tangent_outputs d_out = {.reaction = out.reaction, .reaction_moment = out.reaction_moment};
-        const rg_batch_cotangents bar = {.reaction = out.reaction, .reaction_moment = out.reaction_moment};
+    for (int k = 0; k < 3; k++) {
+        const rg_batch_outputs out = {.reaction = k == 0 ? s->reaction : NULL,
+                                      .reaction_moment = k == 1 ? s->moment : NULL,
+                                      .moment = k == 2 ? s->within : NULL};
+        const rg_batch_tangent_outputs d_out = {
+            .reaction = out.reaction, .reaction_moment = out.reaction_moment, .moment = out.moment};
+        const rg_batch_cotangents bar = {
+            .reaction = out.reaction, .reaction_moment = out.reaction_moment, .moment = out.moment};
         assert_int_equal(rg_batch_forward(s->batch, &in, &out, NULL, &err), RG_ERR_ARGUMENT);
         assert_non_null(strstr(err.text, "no reactions"));
         assert_int_equal(rg_batch_jvp(s->batch, &in, &still, &none, &d_out, NULL, &err), RG_ERR_ARGUMENT);
@@ -434,9 +479,9 @@ static void reaction_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_weight),   cmocka_unit_test(reaction_momentum),
-                                       cmocka_unit_test(reaction_catenary), cmocka_unit_test(reaction_cantilever),
-                                       cmocka_unit_test(reaction_twist),    cmocka_unit_test(reaction_of_failed_rod),
-                                       cmocka_unit_test(reaction_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_weight),        cmocka_unit_test(reaction_momentum),
+                                       cmocka_unit_test(reaction_catenary),      cmocka_unit_test(reaction_cantilever),
+                                       cmocka_unit_test(moment_cantilever),      cmocka_unit_test(reaction_twist),
+                                       cmocka_unit_test(reaction_of_failed_rod), cmocka_unit_test(reaction_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

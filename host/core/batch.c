@@ -297,15 +297,15 @@ void rgi_batch_point_reverse(rg_batch *b, const rgi_batch_arrays *of)
 }
 
 /* are there forces among these outputs, or their derivatives? */
-#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment)
+#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment || (of)->moment)
 
 /* RG_ERR_ARGUMENT where they are asked for, or given, of the deform stepper */
 static rg_status check_forces(const rg_batch *b, int wanted, rg_error *err)
 {
     if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || !wanted) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "the deform stepper keeps lengths by projection and has no tension and no reactions; leave them "
-                   "NULL or choose the implicit stepper");
+                   "the deform stepper keeps lengths by projection and has no tension, no reactions and no moments; "
+                   "leave them NULL or choose the implicit stepper");
 }
 
 /* a run of inputs that are checked */

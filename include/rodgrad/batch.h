@@ -137,13 +137,20 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
      * of forces, each of them large. */
     double *reaction;
     double *reaction_moment;
+    /* [n_rods][F][V][3] moments at vertices between two edges [N m], elastic, viscous and the memory's; 0 at the two
+     * end vertices and from the frame on in which the rod failed. Of the implicit stepper alone. They are the
+     * derivatives of the rod's potential by the vertex's strains (docs/physics.md, section 2): two of bending and that
+     * of twist. With the directors m1 and m2 = t x m1 at the vertex, moment[0] m2 - moment[1] m1 + moment[2] t is,
+     * while angles between edges are small, the moment with which the rod beyond the vertex acts on the rod before it.
+     */
+    double *moment;
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
- * RG_ERR_ARGUMENT (a missing array; tension or reactions with the deform stepper), RG_ERR_VALUE (coincident vertices at
- * the start, a director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod, step and
- * edge); nothing is written then. A prescribed value that is not finite ends its rod at its step. */
+ * RG_ERR_ARGUMENT (a missing array; tension, reactions or moments with the deform stepper), RG_ERR_VALUE (coincident
+ * vertices at the start, a director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod,
+ * step and edge); nothing is written then. A prescribed value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 
@@ -168,6 +175,7 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *tension;         /* [n_rods][F][E] [N] */
     double *reaction;        /* [n_rods][F][C][3] [N] */
     double *reaction_moment; /* [n_rods][F][D] [N m] */
+    double *moment;          /* [n_rods][F][V][3] [N m] */
 } rg_batch_tangent_outputs;
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
@@ -184,6 +192,7 @@ typedef struct rg_batch_cotangents {
     const double *tension;         /* [n_rods][F][E] [1/N] */
     const double *reaction;        /* [n_rods][F][C][3] [1/N] */
     const double *reaction_moment; /* [n_rods][F][D] [1/(N m)] */
+    const double *moment;          /* [n_rods][F][V][3] [1/(N m)] */
 } rg_batch_cotangents;
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */

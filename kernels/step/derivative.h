@@ -16,6 +16,7 @@
 /* changes, or cotangents, of forces that a step puts out; NULL where not asked for */
 typedef struct rgi_forces {
     real *tension;  /* [n] of edges [N] */
+    real *moment;   /* [n][3] of joints [N m]; cotangents are zero at the ends */
     real *reaction; /* [n][RGI_NU] at prescribed unknowns [N], [N m]; cotangents are zero at free ones */
 } rgi_forces;
 
@@ -94,6 +95,29 @@ RG_APART void rgi_tension_jvp(const rgi_rod *rod, const rgi_step *step, rgi_cour
     }
 }
 
+/* Likewise of the joints' moments, into moment [n][3], which is zero at the ends. */
+RG_APART void rgi_moment_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, const real *dy, real *moment)
+{
+    const real zero = rg_set1(0.0);
+    for (int k = 0; k < 3; k++) moment[k] = moment[3 * (rod->n - 1) + k] = zero;
+    for (int i = 1; i < rod->n - 1; i++) {
+        const real *k = rod->w + RGI_NW * i;
+        real w[RGI_NS], ds[RGI_NS] = {zero, zero, zero, zero}, *m = moment + 3 * i;
+        rgi_history_jvp(rgi_keeping_of(rod, step, i), step, i, course.d, w);
+        rgi_strain_jvp(rod, i, dy, ds);
+        m[0] = rg_dot2(k[RGI_S11], ds[1], k[RGI_S12], ds[2]) + w[1];
+        m[1] = rg_dot2(k[RGI_S12], ds[1], k[RGI_S22], ds[2]) + w[2];
+        m[2] = rg_fma(k[RGI_ST], ds[3], w[3]);
+    }
+    for (int e = 0; e < course.n_entries; e++) {
+        const rgi_entry entry = course.entries[e];
+        if (entry.coefficient >= RGI_NC || entry.node < 1 || entry.node >= rod->n - 1) continue;
+        real stress[RGI_NS] = {zero, zero, zero, zero}, force[3] = {zero, zero, zero};
+        rgi_coefficient_jvp(rod, step, entry, course.values[e], stress, force);
+        for (int c = 0; c < 3; c++) moment[3 * entry.node + c] += stress[1 + c];
+    }
+}
+
 /* Changes of forces: what the right-hand side dy [n][RGI_NU] has before prescribed unknowns leave it, and the rest
  * after the solve for dy. product [n][RGI_NU]: zeros before and after. */
 RG_APART void rgi_forces_begin_jvp(const rgi_rod *rod, const real *dy, const rgi_forces *to)
@@ -104,6 +128,7 @@ RG_APART void rgi_forces_jvp(const rgi_rod *rod, const rgi_step *step, rgi_cours
                              const real *dy, real *product, const rgi_forces *to)
 {
     if (to->tension) rgi_tension_jvp(rod, step, course, dy, to->tension);
+    if (to->moment) rgi_moment_jvp(rod, step, course, dy, to->moment);
     if (to->reaction) rgi_reaction_jvp(rod, full, dy, product, to->reaction);
 }
 
@@ -113,10 +138,18 @@ RG_APART void rgi_forces_strain_adj(const rgi_rod *rod, const rgi_forces *of, re
 {
     RG_TEAM_FOR(i, 0, of->tension ? rod->n : 0)
         stress[RGI_NS * i] += RG_TERM(rod->w[RGI_NW * i + RGI_SL] * of->tension[i]);
+    RG_TEAM_FOR(i, 0, of->moment ? rod->n : 0) {
+        const real *k = rod->w + RGI_NW * i, *m = of->moment + 3 * i;
+        real *to = stress + RGI_NS * i;
+        to[1] += RG_TERM(k[RGI_S11] * m[0]) + RG_TERM(k[RGI_S12] * m[1]);
+        to[2] += RG_TERM(k[RGI_S12] * m[0]) + RG_TERM(k[RGI_S22] * m[1]);
+        to[3] += RG_TERM(k[RGI_ST] * m[2]);
+    }
 }
 RG_APART void rgi_forces_stress_adj(const rgi_forces *of, int i, real *w_bar)
 {
     if (of->tension) w_bar[0] += RG_TERM(of->tension[i]);
+    for (int c = 0; of->moment && c < 3; c++) w_bar[1 + c] += RG_TERM(of->moment[3 * i + c]);
 }
 
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
