@@ -137,6 +137,9 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_m, FRAMES, 3 * (b->vertices - 1), outputs, m, out_m)                                                         \
     X(out_markers, FRAMES, 3 * b->markers, outputs, markers, out_markers)                                              \
     X(out_tension, FRAMES, b->vertices - 1, outputs, tension, out_tension)                                             \
+    X(out_reaction, FRAMES, 3 * b->clamped, outputs, reaction, out_reaction)                                           \
+    X(out_torque, FRAMES, b->held, outputs, reaction_moment, out_torque)                                               \
+    X(out_moment, FRAMES, 3 * b->vertices, outputs, moment, out_moment)                                                \
     X(ddrive_x, STEPS, 3 * b->clamped, tangents, clamp_x, ddrive_x)                                                    \
     X(ddrive_turn, STEPS, b->held, tangents, clamp_turn, ddrive_turn)                                                  \
     X(dforce, STEPS, 3 * b->vertices, tangents, force, dforce)                                                         \
@@ -145,11 +148,17 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_dturn, FRAMES, b->vertices - 1, tangent_outputs, turn, out_dturn)                                            \
     X(out_dmarkers, FRAMES, 3 * b->markers, tangent_outputs, markers, out_dmarkers)                                    \
     X(out_dtension, FRAMES, b->vertices - 1, tangent_outputs, tension, out_dtension)                                   \
+    X(out_dreaction, FRAMES, 3 * b->clamped, tangent_outputs, reaction, out_dreaction)                                 \
+    X(out_dtorque, FRAMES, b->held, tangent_outputs, reaction_moment, out_dtorque)                                     \
+    X(out_dmoment, FRAMES, 3 * b->vertices, tangent_outputs, moment, out_dmoment)                                      \
     X(x_bar, FRAMES, 3 * b->vertices, cotangents, x, out_dx)                                                           \
     X(v_bar, FRAMES, 3 * b->vertices, cotangents, v, out_dv)                                                           \
     X(turn_bar, FRAMES, b->vertices - 1, cotangents, turn, out_dturn)                                                  \
     X(markers_bar, FRAMES, 3 * b->markers, cotangents, markers, out_dmarkers)                                          \
     X(tension_bar, FRAMES, b->vertices - 1, cotangents, tension, out_dtension)                                         \
+    X(reaction_bar, FRAMES, 3 * b->clamped, cotangents, reaction, out_dreaction)                                       \
+    X(torque_bar, FRAMES, b->held, cotangents, reaction_moment, out_dtorque)                                           \
+    X(moment_bar, FRAMES, 3 * b->vertices, cotangents, moment, out_dmoment)                                            \
     X(drive_x_bar, STEPS, 3 * b->clamped, gradients, clamp_x, ddrive_x)                                                \
     X(drive_turn_bar, STEPS, b->held, gradients, clamp_turn, ddrive_turn)                                              \
     X(force_bar, STEPS, 3 * b->vertices, gradients, force, dforce)                                                     \

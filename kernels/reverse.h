@@ -35,7 +35,27 @@ RG_FN void rgi_reverse_frame(rgi_run *run, const rgi_kernel_pack *pack, int f, r
     RG_TEAM_SYNC();
 }
 
-/* size of the cotangent of the state that s steps lead to, with what its frame's outputs but tensions give: positions,
+/* cotangents of frame f's forces, by node */
+RG_APART void rgi_reverse_forces(rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const int n = pack->n, rods = pack->rods;
+    const rgi_forces *to = &run->forces;
+    RG_TEAM_FOR(i, 0, to->tension ? n : 0)
+        to->tension[i] = i < n - 1 ? rgi_get(&pack->tension_bar, rods, f, i) : rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, to->moment ? n : 0)
+        for (int c = 0; c < 3; c++)
+            to->moment[3 * i + c] = i > 0 && i < n - 1 ? rgi_get(&pack->moment_bar, rods, f, 3 * i + c) : rg_set1(0.0);
+    if (!to->reaction) return;
+    RG_TEAM_FOR(i, 0, RGI_NU * n) to->reaction[i] = rg_set1(0.0);
+    RG_TEAM_SYNC();
+    RG_TEAM_FOR(k, 0, pack->reaction_bar.data ? pack->n_fixed_x : 0)
+        for (int c = 0; c < 3; c++)
+            to->reaction[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&pack->reaction_bar, rods, f, 3 * k + c);
+    RG_TEAM_FOR(k, 0, pack->torque_bar.data ? pack->n_fixed_theta : 0)
+        to->reaction[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->torque_bar, rods, f, k);
+}
+
+/* size of the cotangent of the state that s steps lead to, with what its frame's outputs but forces give: positions,
  * and velocities in frame intervals [1/m of the outputs' unit] */
 RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
@@ -86,11 +106,9 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
         rgi_run_set_trial(run, after + RGI_AT_x * n, after + RGI_AT_m1 * n);
         rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
-        if (pack->tension_bar.data) {
-            RG_TEAM_FOR(i, 0, n)
-                run->tension[i] =
-                    i < n - 1 ? rgi_get(&pack->tension_bar, pack->rods, s / pack->substeps, i) : rg_set1(0.0);
-            in.tension = run->tension;
+        if (rgi_run_needs_forces(pack)) {
+            rgi_reverse_forces(run, pack, s / pack->substeps);
+            in.forces = &run->forces;
         }
         rgi_run_set_alive(run, rgi_state_alive(now, n));
     }

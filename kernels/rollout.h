@@ -15,6 +15,53 @@ RG_FN vec3 rgi_run_marker(const rgi_run *run, const rgi_kernel_pack *pack, int k
     return v3_add(v3_load(run->rod.x + 3 * i), rgi_marker_arm(&run->rod, run->rod.m1, i, offset[0], offset[1]));
 }
 
+/* frame f's forces: tensions of edges, moments of joints, what holds prescribed unknowns, in lanes that are alive. The
+ * state is the step's solution; w, a and c (assemble.h) are still the step's. */
+RG_APART void rgi_run_forces(rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const rgi_rod *rod = &run->rod;
+    const int rods = pack->rods, reactions = pack->out_reaction.data || pack->out_torque.data;
+    const real zero = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->out_tension.data ? pack->n - 1 : 0)
+        rgi_put(&pack->out_tension, rods, f, i, rg_select(run->alive, rgi_edge_tension(rod, i), zero));
+    RG_TEAM_FOR(i, 0, pack->out_moment.data ? pack->n : 0) {
+        real w[3] = {zero, zero, zero};
+        if (i > 0 && i < pack->n - 1) rgi_joint_stress(rod, rod->s, i, w);
+        for (int c = 0; c < 3; c++) rgi_put(&pack->out_moment, rods, f, 3 * i + c, rg_select(run->alive, w[c], zero));
+    }
+    if (!reactions) return;
+    rgi_strain_gradients(&run->rod, rod->x, rod->m1);
+    RG_TEAM_FOR(k, 0, pack->out_reaction.data ? pack->n_fixed_x : 0) {
+        real r[3];
+        rgi_vertex_residual(rod, rod->x, rod->s, pack->fixed_x[k], r);
+        for (int c = 0; c < 3; c++) rgi_put(&pack->out_reaction, rods, f, 3 * k + c, rg_select(run->alive, r[c], zero));
+    }
+    RG_TEAM_FOR(k, 0, pack->out_torque.data ? pack->n_fixed_theta : 0) {
+        const real torque = rgi_edge_torque(rod, rod->s, pack->fixed_theta[k]);
+        rgi_put(&pack->out_torque, rods, f, k, rg_select(run->alive, torque, zero));
+    }
+}
+
+/* changes of them in direction 0 */
+RG_APART void rgi_run_forces_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const int rods = pack->rods;
+    const real zero = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, pack->out_dtension.data ? pack->n - 1 : 0)
+        rgi_put(&pack->out_dtension, rods, f, i, rg_select(run->alive, run->forces.tension[i], zero));
+    RG_TEAM_FOR(k, 0, pack->out_dmoment.data ? 3 * pack->n : 0)
+        rgi_put(&pack->out_dmoment, rods, f, k, rg_select(run->alive, run->forces.moment[k], zero));
+    RG_TEAM_FOR(k, 0, pack->out_dreaction.data ? pack->n_fixed_x : 0)
+        for (int c = 0; c < 3; c++) {
+            const real r = run->forces.reaction[RGI_NU * pack->fixed_x[k] + c];
+            rgi_put(&pack->out_dreaction, rods, f, 3 * k + c, rg_select(run->alive, r, zero));
+        }
+    RG_TEAM_FOR(k, 0, pack->out_dtorque.data ? pack->n_fixed_theta : 0) {
+        const real r = run->forces.reaction[RGI_NU * pack->fixed_theta[k] + 3];
+        rgi_put(&pack->out_dtorque, rods, f, k, rg_select(run->alive, r, zero));
+    }
+}
+
 RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
@@ -24,8 +71,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
     rgi_put_many(&pack->out_x, rods, f, 3 * n, rod->x);
     rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
-    RG_TEAM_FOR(i, 0, pack->out_tension.data ? n - 1 : 0)
-        rgi_put(&pack->out_tension, rods, f, i, rg_select(run->alive, rgi_edge_tension(rod, i), rg_set1(0.0)));
+    if (rgi_run_puts_forces(pack)) rgi_run_forces(run, pack, f);
     RG_TEAM_FOR(k, 0, pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
@@ -46,8 +92,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
         rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
-        RG_TEAM_FOR(i, 0, pack->out_dtension.data ? n - 1 : 0)
-            rgi_put(&pack->out_dtension, rods, f, i, rg_select(run->alive, run->tension[i], rg_set1(0.0)));
+        if (rgi_run_needs_forces(pack)) rgi_run_forces_jvp(run, pack, f);
         RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0) {
             real at[3];
             const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
@@ -223,7 +268,7 @@ RG_FN void rgi_run_keep(const rgi_run *run, const rgi_kernel_pack *pack, int s, 
     if ((s + 2) % plan->length[1] == 0) rgi_state_save(run, last);
 }
 
-RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_kernel_pack *pack, int q)
+RG_DISSOLVED rgi_course rgi_run_course(const rgi_run *run, const rgi_kernel_pack *pack, int q)
 {
     const int begin = pack->entry_begin[q];
     rgi_course course;
@@ -234,6 +279,21 @@ RG_FN rgi_course rgi_run_course(const rgi_run *run, const rgi_kernel_pack *pack,
     return course;
 }
 
+/* Changes of forces take code of their own among the directions: a GPU has one code for all, a CPU one for directions
+ * without forces, which these would slow down, and one for a direction with them. */
+#if defined(RGI_TEAM_DEVICE) || defined(__CUDACC__)
+enum { RGI_FORCES_BESIDE = 1 };
+#else
+enum { RGI_FORCES_BESIDE = 0 };
+RG_APART void rgi_run_jvp_forces(const rgi_run *run, const rgi_kernel_pack *pack, int q, rgi_input_tangent in,
+                                 real *scratch)
+{
+    const rgi_input_tangent none = {0, 0, 0};
+    const rgi_course course = rgi_run_course(run, pack, q);
+    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, &course, 1, q > 0 ? none : in, 1, scratch);
+}
+#endif
+
 /* `count` directions, a constant, from q on through the step; in: of direction 0 */
 RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int q, const int count,
                               rgi_input_tangent in, real *scratch)
@@ -241,7 +301,8 @@ RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_kernel_pack *pack, i
     const rgi_input_tangent none = {0, 0, 0};
     rgi_course courses[RGI_BESIDE];
     for (int k = 0; k < count; k++) courses[k] = rgi_run_course(run, pack, q + k);
-    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in, scratch);
+    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in,
+                        RGI_FORCES_BESIDE, scratch);
 }
 
 /* before the first step: tangents are after `begin` of them */
@@ -263,6 +324,10 @@ RG_FN void rgi_run_tangents(rgi_run *run, const rgi_kernel_pack *pack, rgi_input
             rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, rgi_run_course(run, pack, q),
                            q > 0 ? none : in, run->stress, run->dy);
         }
+#if !defined(RGI_TEAM_DEVICE) && !defined(__CUDACC__)
+    } else if (in.forces) {
+        for (int q = 0; q < p; q++) rgi_run_jvp_forces(run, pack, q, in, rgi_run_side(run));
+#endif
     } else {
         const int whole = p - p % RGI_BESIDE;
         for (int q = RG_TEAM_LANE * RGI_BESIDE; q < whole; q += RGI_TEAM * RGI_BESIDE)
@@ -315,6 +380,22 @@ RG_FN int rgi_run_is_mixed(const rgi_kernel_pack *pack, rmask going)
 {
     return pack->bdf2 && !RGI_DEFORM(pack) && rg_any(going) && rg_any(rg_not(going));
 }
+/* Forces are made of w, a and c of a step (assemble.h), which the others' turn makes anew: kept, and taken again in
+ * lanes that go on. */
+RG_APART void rgi_run_first_keep(rgi_run *run, int n)
+{
+    real *to = run->first_turn;
+    for (int i = 0; i < RGI_NW * n; i++) *to++ = run->rod.w[i];
+    for (int i = 0; i < 3 * n; i++) *to++ = run->rod.c[i];
+    for (int i = 0; i < n; i++) *to++ = run->rod.a[i];
+}
+RG_APART void rgi_run_first_take(rgi_run *run, int n, rmask going)
+{
+    const real *from = run->first_turn;
+    for (int i = 0; i < RGI_NW * n; i++) run->rod.w[i] = rg_select(going, *from++, run->rod.w[i]);
+    for (int i = 0; i < 3 * n; i++) run->rod.c[i] = rg_select(going, *from++, run->rod.c[i]);
+    for (int i = 0; i < n; i++) run->rod.a[i] = rg_select(going, *from++, run->rod.a[i]);
+}
 /* lanes that go on have taken the step: the turn of the `others` */
 RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask others)
 {
@@ -322,11 +403,7 @@ RG_FN void rgi_run_first_swap(rgi_run *run, const rgi_kernel_pack *pack, rmask o
     rgi_state_save_before(run, carried);
     rgi_state_save(run, carried + RGI_STATE_REALS * pack->n + 1);
     for (int i = 0; i < 3 * pack->n; i++) run->rod.y1[i] = run->rod.m1[i];
-    /* their tension comes from the step's stiffness and bias, which the others' turn makes anew */
-    for (int i = 0; pack->out_tension.data && i < pack->n; i++) {
-        run->stress[2 * i] = run->rod.w[RGI_NW * i + RGI_SL];
-        run->stress[2 * i + 1] = run->rod.w[RGI_NW * i + RGI_BL];
-    }
+    if (rgi_run_puts_forces(pack)) rgi_run_first_keep(run, pack->n);
     run->alive = others;
     run->carried = 0;
 }
@@ -335,11 +412,7 @@ RG_FN void rgi_run_first_merge(rgi_run *run, const rgi_kernel_pack *pack, rmask 
 {
     const real *before = pack->carried, *now = before + RGI_STATE_REALS * pack->n + 1;
     rgi_state_load_lanes(run, before, now, going);
-    for (int i = 0; pack->out_tension.data && i < pack->n; i++) {
-        real *w = run->rod.w + RGI_NW * i;
-        w[RGI_SL] = rg_select(going, run->stress[2 * i], w[RGI_SL]);
-        w[RGI_BL] = rg_select(going, run->stress[2 * i + 1], w[RGI_BL]);
-    }
+    if (rgi_run_puts_forces(pack)) rgi_run_first_take(run, pack->n, going);
     run->alive = rg_or(run->alive, rg_and(rgi_state_alive(now, pack->n), going));
 }
 #endif

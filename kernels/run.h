@@ -96,7 +96,8 @@ typedef struct rgi_run {
     int odd;             /* of them (rgi_tangent_at) */
     real *bar;           /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;   /* [n][4] scratch of one direction */
-    real *tension;       /* [n] changes, or cotangents, of the edges' tensions; NULL where nobody asks for them */
+    rgi_forces forces;   /* changes, or cotangents */
+    real *first_turn;    /* [n][RGI_TURN_REALS] of lanes that took the first step before the others, or NULL */
     real *side;          /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
     real *jac;           /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
     real *residual;      /* [2][3 n_free]: weight times residual, sqrt(weight) */
@@ -121,14 +122,33 @@ RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, 
     RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
 }
 
-RG_FN int rgi_run_needs_full(const rgi_kernel_pack *pack)
+/* are changes or cotangents of reactions asked for? */
+RG_FN int rgi_run_needs_reactions(const rgi_kernel_pack *pack)
 {
-    return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data || pack->drive_turn_bar.data;
+    return pack->out_dreaction.data || pack->out_dtorque.data || pack->reaction_bar.data || pack->torque_bar.data;
 }
 
-RG_FN int rgi_run_needs_tension(const rgi_kernel_pack *pack)
+/* is the Hessian with prescribed unknowns? */
+RG_FN int rgi_run_needs_full(const rgi_kernel_pack *pack)
 {
-    return pack->out_dtension.data != 0 || pack->tension_bar.data != 0;
+    return pack->ddrive_x.data || pack->ddrive_turn.data || pack->drive_x_bar.data || pack->drive_turn_bar.data ||
+           rgi_run_needs_reactions(pack);
+}
+
+/* are forces among the outputs, or among their changes or cotangents? */
+RG_FN int rgi_run_puts_forces(const rgi_kernel_pack *pack)
+{
+    return pack->out_tension.data || pack->out_reaction.data || pack->out_torque.data || pack->out_moment.data;
+}
+RG_FN int rgi_run_needs_forces(const rgi_kernel_pack *pack)
+{
+    return pack->out_dtension.data || pack->tension_bar.data || pack->out_dmoment.data || pack->moment_bar.data ||
+           rgi_run_needs_reactions(pack);
+}
+/* must lanes of a pack keep what the first step's forces are made of (rgi_run_first_swap)? */
+RG_FN int rgi_run_needs_first(const rgi_kernel_pack *pack)
+{
+    return RGI_LANES > 1 && pack->carried && rgi_run_puts_forces(pack);
 }
 
 /* reals that a step works on: what a GPU keeps on its multiprocessor */
@@ -141,6 +161,9 @@ RG_FN size_t rgi_run_step_reals(const rgi_kernel_pack *pack)
 /* directions that have scratch of their own at a time */
 enum { RGI_SIDES = RGI_TEAM * RGI_BESIDE };
 
+/* reals a node that a step's forces are made of: w, a, c */
+enum { RGI_TURN_REALS = RGI_NW + 4 };
+
 /* hand out the rest of the workspace from p, with scratch for `sides` directions; with run NULL only counts. Returns
  * reals used. */
 RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *p, size_t sides)
@@ -150,7 +173,9 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
     const size_t sizes[] = {(size_t)rgi_rod_state_reals(pack->n),
                             RGI_DEFORM(pack) ? rgi_deform_kept_reals(pack->n, pack->sweeps) : 0,
                             pack->force.data ? 3 * n : 0,
-                            rgi_run_needs_full(pack) ? RGI_NH * n : 0,
+                            rgi_run_needs_full(pack)    ? RGI_NH * n
+                            : rgi_run_needs_first(pack) ? RGI_TURN_REALS * n
+                                                        : 0,
                             4 * n,
                             3 * n,
                             q * n * RGI_NT,
@@ -159,7 +184,7 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             2 * rows,
                             2,
-                            rgi_run_needs_tension(pack) ? n : 0};
+                            rgi_run_needs_forces(pack) ? (1 + RGI_NU + 3) * n : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -178,7 +203,10 @@ RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *
     run->jac = p + at[9];
     run->residual = p + at[10];
     run->spare_offset = p + at[11];
-    run->tension = rgi_run_needs_tension(pack) ? p + at[12] : 0;
+    run->first_turn = p + at[3];
+    run->forces.tension = pack->out_dtension.data || pack->tension_bar.data ? p + at[12] : 0;
+    run->forces.reaction = rgi_run_needs_reactions(pack) ? p + at[12] + n : 0;
+    run->forces.moment = pack->out_dmoment.data || pack->moment_bar.data ? p + at[12] + (1 + RGI_NU) * n : 0;
     return used;
 }
 
@@ -342,7 +370,7 @@ RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *p
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;
-    if (pack->out_dtension.data) in.tension = run->tension;
+    if (rgi_run_needs_forces(pack) && (s + 1) % pack->substeps == 0) in.forces = &run->forces;
     return in;
 }
 

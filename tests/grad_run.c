@@ -11,37 +11,41 @@
 #include "grad_scene.h"
 #include "probe_random.h"
 
-enum { PARTS = 6 };
+enum { PARTS = 9, FORCES = 5 }; /* FORCES: the first of those that the deform stepper does not have */
 
 static size_t of_frame(const grad_scene *s, int part)
 {
-    const size_t edges = s->vertices - 1, tensions = s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : edges;
-    const size_t sizes[PARTS] = {3 * s->vertices, 3 * s->vertices, 3 * edges, edges, 3 * s->markers, tensions};
-    return sizes[part];
+    const size_t edges = s->vertices - 1;
+    const size_t sizes[PARTS] = {3 * s->vertices, 3 * s->vertices, 3 * edges, edges,          3 * s->markers,
+                                 edges,           3 * s->clamped,  s->held,   3 * s->vertices};
+    return part >= FORCES && s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : sizes[part];
 }
 
 static double *part_of(const grad_outputs *out, int part)
 {
-    double *const parts[PARTS] = {out->x, out->v, out->m, out->turn, out->markers, out->tension};
+    double *const parts[PARTS] = {out->x,       out->v,       out->m,        out->turn,
+                                  out->markers, out->tension, out->reaction, out->reaction_moment,
+                                  out->moment};
     return parts[part];
 }
 
 grad_outputs grad_outputs_zero(grad_scene *s)
 {
-    const size_t all = s->rods * s->opts.n_frames;
-    grad_outputs out = {grad_alloc(s, all * of_frame(s, 0)), grad_alloc(s, all * of_frame(s, 1)),
-                        grad_alloc(s, all * of_frame(s, 2)), grad_alloc(s, all * of_frame(s, 3)),
-                        grad_alloc(s, all * of_frame(s, 4)), NULL};
-    if (of_frame(s, 5)) out.tension = grad_alloc(s, all * of_frame(s, 5));
+    double *p[PARTS];
+    for (int part = 0; part < PARTS; part++) {
+        const size_t all = s->rods * s->opts.n_frames * of_frame(s, part);
+        p[part] = all > 0 || part < FORCES ? grad_alloc(s, all) : NULL;
+    }
+    grad_outputs out = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]};
     return out;
 }
 
 grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
 {
-    static const double sizes[PARTS] = {1.0, 0.05, 0.0, 0.05, 1.0, 1e-3};
+    static const double sizes[PARTS] = {1.0, 0.05, 0.0, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.02};
     grad_outputs out = grad_outputs_zero(s);
     for (int part = 0; part < PARTS; part++)
-        for (size_t i = 0; i < s->rods * s->opts.n_frames * of_frame(s, part); i++)
+        for (size_t i = 0; part_of(&out, part) && i < s->rods * s->opts.n_frames * of_frame(s, part); i++)
             part_of(&out, part)[i] = sizes[part] * random_signed(&seed);
     return out;
 }
@@ -63,13 +67,13 @@ static void all_well(const grad_scene *s, const rg_rod_status *statuses)
 void grad_forward(grad_scene *s, const grad_outputs *out)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    rg_batch_outputs to = {NULL, NULL, NULL, NULL, NULL};
+    rg_batch_outputs to = {0};
     rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
     rg_error err = {0};
     assert_non_null(statuses);
     if (!s->batch) grad_scene_open(s);
     if (out) {
-        rg_batch_outputs there = {out->x, out->v, out->m, out->markers, out->tension};
+        rg_batch_outputs there = grad_batch_outputs(out);
         to = there;
     }
     if (rg_batch_forward(s->batch, &in, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
@@ -95,9 +99,42 @@ rg_batch_gradients grad_gradients(const grad_vector *g, int kind)
     return t;
 }
 
+rg_batch_outputs grad_batch_outputs(const grad_outputs *out)
+{
+    rg_batch_outputs to = {.x = out->x,
+                           .v = out->v,
+                           .m = out->m,
+                           .markers = out->markers,
+                           .tension = out->tension,
+                           .reaction = out->reaction,
+                           .reaction_moment = out->reaction_moment,
+                           .moment = out->moment};
+    return to;
+}
+
+rg_batch_tangent_outputs grad_batch_tangent_outputs(const grad_outputs *d_out)
+{
+    rg_batch_tangent_outputs to = {.x = d_out->x,
+                                   .v = d_out->v,
+                                   .turn = d_out->turn,
+                                   .markers = d_out->markers,
+                                   .tension = d_out->tension,
+                                   .reaction = d_out->reaction,
+                                   .reaction_moment = d_out->reaction_moment,
+                                   .moment = d_out->moment};
+    return to;
+}
+
 rg_batch_cotangents grad_cotangents(const grad_outputs *bar)
 {
-    rg_batch_cotangents c = {bar->x, bar->v, bar->turn, bar->markers, bar->tension};
+    rg_batch_cotangents c = {.x = bar->x,
+                             .v = bar->v,
+                             .turn = bar->turn,
+                             .markers = bar->markers,
+                             .tension = bar->tension,
+                             .reaction = bar->reaction,
+                             .reaction_moment = bar->reaction_moment,
+                             .moment = bar->moment};
     return c;
 }
 
@@ -105,8 +142,8 @@ void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs 
 {
     const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_tangents t = grad_tangents(d, kind);
-    const rg_batch_outputs none = {NULL, NULL, NULL, NULL, NULL};
-    const rg_batch_tangent_outputs to = {d_out->x, d_out->v, d_out->turn, d_out->markers, d_out->tension};
+    const rg_batch_outputs none = {0};
+    const rg_batch_tangent_outputs to = grad_batch_tangent_outputs(d_out);
     rg_rod_status *statuses = calloc(s->rods, sizeof *statuses);
     rg_error err = {0};
     assert_non_null(statuses);
@@ -134,15 +171,15 @@ void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, 
 void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs *w, double *loss,
                const grad_outputs *bar)
 {
-    static const double bends[PARTS] = {3.0, 0.3, 0.0, 0.0, 3.0, 1.0}, middle[3] = {0.25, 0.0, 0.9};
+    static const double bends[PARTS] = {3.0, 0.3, 0.0, 0.0, 3.0, 1.0, 1.0, 1.0, 1.0}, middle[3] = {0.25, 0.0, 0.9};
     const size_t n = s->vertices, frames = s->opts.n_frames;
     for (size_t i = 0; i < s->rods; i++) loss[i] = 0.0;
     for (int part = 0; part < PARTS; part++) {
         const size_t row = of_frame(s, part) * frames;
         const double *at = part_of(out, part), *by = part_of(w, part);
-        for (size_t i = 0; part != 2 && part != 3 && i < s->rods * row; i++) {
+        for (size_t i = 0; at && part != 2 && part != 3 && i < s->rods * row; i++) {
             /* about where rods start, so that what stays does not drown what changes */
-            double off = at[i] - (part == 1 || part == 5 ? 0.0 : middle[i % 3]);
+            double off = at[i] - (part == 1 || part >= FORCES ? 0.0 : middle[i % 3]);
             loss[i / row] += by[i] * off + 0.5 * bends[part] * fabs(by[i]) * off * off;
             if (bar) part_of(bar, part)[i] = by[i] + bends[part] * fabs(by[i]) * off;
         }
@@ -188,7 +225,7 @@ double grad_outputs_dot(const grad_scene *s, const grad_outputs *a, const grad_o
     double sum = 0.0, squares = 0.0;
     for (int part = 0; part < PARTS; part++) {
         const size_t row = of_frame(s, part) * s->opts.n_frames;
-        for (size_t i = rod * row; part != 2 && i < (rod + 1) * row; i++) {
+        for (size_t i = rod * row; part != 2 && part_of(a, part) && i < (rod + 1) * row; i++) {
             double p = part_of(a, part)[i] * part_of(b, part)[i];
             sum += p;
             squares += p * p;

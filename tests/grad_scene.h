@@ -52,10 +52,10 @@ typedef struct grad_vector {
     double *of[GRAD_KINDS];
 } grad_vector;
 
-/* of every frame: [rods][frames][vertices][3], turns and directors of edges, markers, tensions of edges; those are NULL
- * with the deform stepper, which has none */
+/* of every frame: [rods][frames][vertices][3], turns and directors of edges, markers; forces: tensions of edges,
+ * reactions of clamped vertices and edges, moments of vertices, all NULL with the deform stepper, which has none */
 typedef struct grad_outputs {
-    double *x, *v, *m, *turn, *markers, *tension;
+    double *x, *v, *m, *turn, *markers, *tension, *reaction, *reaction_moment, *moment;
 } grad_outputs;
 
 const char *grad_kind_name(int kind);
@@ -81,7 +81,7 @@ grad_vector grad_vector_zero(grad_scene *s);
 /* a random direction: of each kind what changes a rollout by a few millimetres */
 grad_vector grad_vector_random(grad_scene *s, uint64_t seed);
 grad_outputs grad_outputs_zero(grad_scene *s);
-/* random cotangents of x, v, turn, markers; m is left out */
+/* random cotangents; m is left out */
 grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed);
 
 rg_batch_inputs grad_inputs(const grad_scene *s);
@@ -91,6 +91,8 @@ void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs 
 void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, int kind);
 rg_batch_tangents grad_tangents(const grad_vector *d, int kind);
 rg_batch_gradients grad_gradients(const grad_vector *g, int kind);
+rg_batch_outputs grad_batch_outputs(const grad_outputs *out);
+rg_batch_tangent_outputs grad_batch_tangent_outputs(const grad_outputs *d_out);
 rg_batch_cotangents grad_cotangents(const grad_outputs *bar);
 
 /* A smooth function of everything that a rod puts out: linear and quadratic parts weighted by w,

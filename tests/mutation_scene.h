@@ -5,8 +5,10 @@
  * the ends; some vertices have no marker; directors may have come from chords.
  *
  * All that goes in falls into kinds (enum below) and is one flat vector, kind after kind. So are outputs: x, v
- * [frames][n][3], turns [frames][n-1], markers [frames][n][3], of which the first n_markers are there. Directions and
- * gradients are vectors of inputs, cotangents vectors of outputs. Include kernels first, for the coefficients' names.
+ * [frames][n][3], turns [frames][n-1], markers [frames][n][3], of which the first n_markers are there, tensions
+ * [frames][n-1], reactions [frames][clamped][3], moments about held edges [frames][held] and of vertices
+ * [frames][n][3]. Directions and gradients are vectors of inputs, cotangents vectors of outputs. Include kernels first,
+ * for the coefficients' names.
  */
 #ifndef MUTATION_SCENE_H
 #define MUTATION_SCENE_H
@@ -24,7 +26,7 @@ enum {
     MUTATION_NODES = 9,
     MUTATION_STEPS = 4,
     MUTATION_SWEEPS = 6,
-    MUTATION_OUT = MUTATION_STEPS * 11 * MUTATION_NODES,
+    MUTATION_OUT = MUTATION_STEPS * 18 * MUTATION_NODES,
     MUTATION_IN = MUTATION_NODES * (3 + 3 + 1 + MUTATION_STEPS * (3 + 1 + 3) + RGI_NC + 2)
 };
 
@@ -87,21 +89,24 @@ static inline void mutation_tangent(const double *x, double *t)
     unit(e, t);
 }
 
-/* where parts of the outputs begin: x, v, turns, markers, tensions, and where they end */
-enum { MUTATION_PARTS = 5 };
+/* where parts of the outputs begin: x, v, turns, markers, tensions, reactions, their moments, vertices' moments, and
+ * where they end */
+enum { MUTATION_PARTS = 8 };
 static inline void mutation_parts(const mutation_scene *s, int *begin)
 {
-    const int tensions = s->opts.stepper == GRAD_DEFORM ? 0 : s->n - 1;
-    const int sizes[MUTATION_PARTS] = {3 * s->n, 3 * s->n, s->n - 1, 3 * s->n, tensions};
+    const int forces = s->opts.stepper != GRAD_DEFORM, clamped = (int)s->rod->clamped, held = (int)s->rod->held;
+    const int sizes[MUTATION_PARTS] = {
+        3 * s->n,      3 * s->n,         s->n - 1, 3 * s->n, forces * (s->n - 1), forces * 3 * clamped,
+        forces * held, forces * 3 * s->n};
     begin[0] = 0;
     for (int k = 0; k < MUTATION_PARTS; k++) begin[k + 1] = begin[k] + s->frames * sizes[k];
 }
-/* part 4 of an array of outputs, or NULL */
-static inline double *mutation_tension(const mutation_scene *s, double *outputs)
+/* a part of an array of outputs, or NULL */
+static inline double *mutation_part(const mutation_scene *s, int part, double *outputs)
 {
     int at[MUTATION_PARTS + 1];
     mutation_parts(s, at);
-    return at[5] > at[4] ? outputs + at[4] : NULL;
+    return at[part + 1] > at[part] ? outputs + at[part] : NULL;
 }
 
 static inline rg_batch_inputs mutation_inputs(const mutation_scene *s)
@@ -113,9 +118,14 @@ static inline rg_batch_inputs mutation_inputs(const mutation_scene *s)
 
 static inline rg_batch_outputs mutation_outputs(mutation_scene *s)
 {
-    int at[MUTATION_PARTS + 1];
-    mutation_parts(s, at);
-    const rg_batch_outputs out = {s->out + at[0], s->out + at[1], s->m, s->out + at[3], mutation_tension(s, s->out)};
+    const rg_batch_outputs out = {.x = mutation_part(s, 0, s->out),
+                                  .v = mutation_part(s, 1, s->out),
+                                  .m = s->m,
+                                  .markers = mutation_part(s, 3, s->out),
+                                  .tension = mutation_part(s, 4, s->out),
+                                  .reaction = mutation_part(s, 5, s->out),
+                                  .reaction_moment = mutation_part(s, 6, s->out),
+                                  .moment = mutation_part(s, 7, s->out)};
     return out;
 }
 
@@ -242,7 +252,7 @@ static inline void mutation_direction(const mutation_scene *s, int kind, uint64_
 /* a random cotangent of the outputs */
 static inline void mutation_cotangent(const mutation_scene *s, uint64_t *seed, double *w)
 {
-    static const double sizes[MUTATION_PARTS] = {1.0, 0.01, 0.05, 1.0, 1e-3};
+    static const double sizes[MUTATION_PARTS] = {1.0, 0.01, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.05};
     int at[MUTATION_PARTS + 1];
     mutation_parts(s, at);
     for (int k = 0; k < MUTATION_PARTS; k++)
@@ -253,15 +263,19 @@ static inline void mutation_cotangent(const mutation_scene *s, uint64_t *seed, d
 static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const rgi_pack *),
                                    void (*run)(const rgi_pack *), const double *v)
 {
-    int at[MUTATION_PARTS + 1];
-    mutation_parts(s, at);
     const double *from[6];
     for (int q = 0; q < 6; q++) from[q] = v + s->begin[MUTATION_X0 + q];
     const rg_batch_inputs in = mutation_inputs(s);
     const rg_batch_outputs out = mutation_outputs(s);
     const rg_batch_tangents d = {from[0], from[1], from[2], from[3], from[4], from[5], {NULL}};
-    const rg_batch_tangent_outputs dout = {s->dout + at[0], s->dout + at[1], s->dout + at[2], s->dout + at[3],
-                                           mutation_tension(s, s->dout)};
+    const rg_batch_tangent_outputs dout = {.x = mutation_part(s, 0, s->dout),
+                                           .v = mutation_part(s, 1, s->dout),
+                                           .turn = mutation_part(s, 2, s->dout),
+                                           .markers = mutation_part(s, 3, s->dout),
+                                           .tension = mutation_part(s, 4, s->dout),
+                                           .reaction = mutation_part(s, 5, s->dout),
+                                           .reaction_moment = mutation_part(s, 6, s->dout),
+                                           .moment = mutation_part(s, 7, s->dout)};
     pack_fixture_jvp(s->fixture, &in, &d, &out, &dout);
     s->pack->entries = s->entries;
     s->pack->entry_begin = s->entry_begin;
@@ -276,13 +290,17 @@ static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const 
 static inline void mutation_backward(mutation_scene *s, size_t (*workspace)(const rgi_pack *),
                                      void (*reverse)(const rgi_pack *), double *g)
 {
-    int at[MUTATION_PARTS + 1];
-    mutation_parts(s, at);
     double *to[6];
     for (int q = 0; q < 6; q++) to[q] = g + s->begin[MUTATION_X0 + q];
-    const rg_batch_cotangents given = {s->bar + at[0], s->bar + at[1], s->bar + at[2], s->bar + at[3],
-                                       mutation_tension(s, s->bar)};
-    const rg_batch_cotangents none = {NULL, NULL, NULL, NULL, NULL};
+    const rg_batch_cotangents given = {.x = mutation_part(s, 0, s->bar),
+                                       .v = mutation_part(s, 1, s->bar),
+                                       .turn = mutation_part(s, 2, s->bar),
+                                       .markers = mutation_part(s, 3, s->bar),
+                                       .tension = mutation_part(s, 4, s->bar),
+                                       .reaction = mutation_part(s, 5, s->bar),
+                                       .reaction_moment = mutation_part(s, 6, s->bar),
+                                       .moment = mutation_part(s, 7, s->bar)};
+    const rg_batch_cotangents none = {0};
     const rg_batch_gradients gradients = {to[0], to[1], to[2], to[3], to[4], to[5], {NULL}, 0, NULL};
     pack_fixture_adjoint(s->fixture, s->opts.bar == RGI_BAR_GIVEN ? &given : &none, &gradients);
     s->pack->bar = s->opts.bar;

@@ -61,6 +61,8 @@ static void adjoint_rollout_dot(void **state)
     check_dot(500, 1e-9, "500-step rollout");
 }
 
+enum { PARTS = 8 };
+
 /* losses of copies of s, moved by by[k] along d: loss [copies][rods] */
 static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies, uint64_t weights,
                  double *loss)
@@ -71,10 +73,12 @@ static void line(const grad_scene *s, const grad_vector *d, int kind, const doub
     grad_scene *first = grad_scene_moved(s, d, kind, by, 1);
     grad_outputs w = grad_outputs_random(first, weights);
     const size_t frames = s->opts.n_frames, rods = s->rods;
-    const size_t rows[5] = {3 * s->vertices, 3 * s->vertices, s->vertices - 1, 3 * s->markers, s->vertices - 1};
-    double *const to[5] = {all.x, all.v, all.turn, all.markers, all.tension};
-    const double *const from[5] = {w.x, w.v, w.turn, w.markers, w.tension};
-    for (int part = 0; part < 5; part++)
+    const size_t n = s->vertices;
+    const size_t rows[PARTS] = {3 * n, 3 * n, n - 1, 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n};
+    double *const to[PARTS] = {all.x,     all.v, all.turn, all.markers, all.tension, all.reaction, all.reaction_moment,
+                               all.moment};
+    const double *const from[PARTS] = {w.x, w.v, w.turn, w.markers, w.tension, w.reaction, w.reaction_moment, w.moment};
+    for (int part = 0; part < PARTS; part++)
         for (size_t k = 0; to[part] && k < copies; k++)
             memcpy(to[part] + k * rods * frames * rows[part], from[part], rods * frames * rows[part] * sizeof(double));
     moved->opts.adjoint = 0;

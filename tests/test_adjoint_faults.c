@@ -29,9 +29,9 @@ typedef struct result {
 static void run(grad_scene *s, const grad_vector *d, const grad_outputs *bar, result *r)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&r->out);
     const rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
-    const rg_batch_tangent_outputs dto = {r->d_out.x, r->d_out.v, r->d_out.turn, r->d_out.markers, r->d_out.tension};
+    const rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(&r->d_out);
     const rg_batch_cotangents c = grad_cotangents(bar);
     const rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_rod_status again[RODS];
@@ -265,16 +265,19 @@ static void faults_gradient_until_then(void **state)
                          {end.v, bar.v, 3 * n},
                          {end.turn, bar.turn, n - 1},
                          {end.markers, bar.markers, 3 * s->markers},
-                         {end.tension, bar.tension, bar.tension ? n - 1 : 0}};
-            /* a rod that failed stays where it was, without tension */
-            for (size_t p = 0; p < 5; p++)
+                         {end.tension, bar.tension, bar.tension ? n - 1 : 0},
+                         {end.reaction, bar.reaction, bar.reaction ? 3 * s->clamped : 0},
+                         {end.reaction_moment, bar.reaction_moment, bar.reaction_moment ? s->held : 0},
+                         {end.moment, bar.moment, bar.moment ? 3 * n : 0}};
+            /* a rod that failed stays where it was, without forces */
+            for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
                 for (size_t f = 0; f < (p < 4 ? (size_t)FRAMES : half); f++)
                     for (size_t k = 0; k < parts[p].row; k++)
                         parts[p].to[(i * half + (f < half ? f : half - 1)) * parts[p].row + k] +=
                             parts[p].from[(i * FRAMES + f) * parts[p].row + k];
         }
         rg_batch_inputs in = grad_inputs(s);
-        const rg_batch_outputs none = {NULL, NULL, NULL, NULL, NULL};
+        const rg_batch_outputs none = {0};
         const rg_batch_cotangents c = grad_cotangents(&bar);
         const rg_batch_gradients to = grad_gradients(&g, GRAD_ALL);
         rg_rod_status status[2];
@@ -352,7 +355,7 @@ static void faults_refused(void **state)
     grad_scene *s = grad_scene_make(GRAD_BDF2, GRAD_ENDS, 3, 2, 1, 8);
     grad_outputs out = grad_outputs_zero(s);
     const rg_batch_inputs good = grad_inputs(s);
-    const rg_batch_outputs to = {out.x, out.v, out.m, out.markers, out.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&out);
     const size_t n = s->vertices;
     rg_rod_status status[3];
     rg_error err = {0};
@@ -362,7 +365,7 @@ static void faults_refused(void **state)
     /* an adjoint of nothing */
     grad_vector g = grad_vector_zero(s);
     const rg_batch_gradients gradients = grad_gradients(&g, GRAD_ALL);
-    const rg_batch_cotangents none = {NULL, NULL, NULL, NULL, NULL};
+    const rg_batch_cotangents none = {0};
     assert_int_equal(rg_batch_adjoint(s->batch, &none, &gradients, NULL, &err), RG_ERR_ARGUMENT);
     double *const spoilt[] = {s->x0 + 3 * (n + 4), s->x0 + 3 * (n + 4), s->m0 + 3 * (n - 1 + 2),
                               s->m0 + 3 * (n - 1 + 2)};

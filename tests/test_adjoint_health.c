@@ -67,7 +67,7 @@ static void health_growth_value(void **state)
     grad_outputs bar = grad_outputs_random(s, 3);
     memset(bar.turn, 0, s->rods * FRAMES * (n - 1) * sizeof(double));
     memset(bar.markers, 0, s->rods * FRAMES * 3 * s->markers * sizeof(double));
-    bar.tension = NULL;
+    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = NULL;
     grad_vector g = grad_vector_zero(s);
     double *growth = grad_alloc(s, s->rods * (STEPS + 1));
     grad_forward(s, NULL);
@@ -335,6 +335,9 @@ static void health_shooting_chain(void **state)
         memcpy(w.turn, bar.turn, FRAMES * (n - 1) * sizeof(double));
         memcpy(w.markers, bar.markers, FRAMES * 3 * s->markers * sizeof(double));
         if (w.tension) memcpy(w.tension, bar.tension, FRAMES * (n - 1) * sizeof(double));
+        if (w.reaction) memcpy(w.reaction, bar.reaction, FRAMES * 3 * s->clamped * sizeof(double));
+        if (w.reaction_moment) memcpy(w.reaction_moment, bar.reaction_moment, FRAMES * s->held * sizeof(double));
+        if (w.moment) memcpy(w.moment, bar.moment, FRAMES * 3 * n * sizeof(double));
         grad_forward(r, &seen);
         /* no gaps: no cost, no derivatives, to what the start's strains are rounded */
         double cost = 0.0, x_bar[3 * 16 * SEGMENTS] = {0.0}, v_bar[3 * 16 * SEGMENTS] = {0.0};

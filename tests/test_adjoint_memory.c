@@ -36,8 +36,8 @@ static void all_of(grad_scene *s, const grad_vector *d, const grad_outputs *out,
 {
     rg_batch_inputs in = grad_inputs(s);
     rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
-    rg_batch_outputs to = {out->x, out->v, out->m, out->markers, out->tension};
-    rg_batch_tangent_outputs dto = {d_out->x, d_out->v, d_out->turn, d_out->markers, d_out->tension};
+    rg_batch_outputs to = grad_batch_outputs(out);
+    rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(d_out);
     rg_batch_cotangents c = grad_cotangents(bar);
     rg_batch_gradients gradients = grad_gradients(g, GRAD_ALL);
     rg_error err = {0};
@@ -77,7 +77,7 @@ static void memory_as_described(void **state)
                         all_of(s, &d, &out, &d_out, &bar, &g);
                     } else {
                         rg_batch_inputs in = grad_inputs(s);
-                        rg_batch_outputs to = {out.x, out.v, out.m, out.markers, out.tension};
+                        rg_batch_outputs to = grad_batch_outputs(&out);
                         rg_batch_forward(s->batch, &in, &to, NULL, NULL);
                     }
                     assert_int_equal(counted.calls, calls);

@@ -74,7 +74,7 @@ typedef struct result {
 
 static void run(rg_batch *batch, const rg_batch_inputs *in, result *r)
 {
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&r->out);
     rg_error err = {0};
     memset(r->status, 0, sizeof r->status);
     if (rg_batch_forward(batch, in, &to, r->status, &err) != RG_OK) fail_msg("%s", err.text);
@@ -84,9 +84,11 @@ static void run(rg_batch *batch, const rg_batch_inputs *in, result *r)
 static void check_frames(const grad_scene *s, const grad_outputs *a, size_t a_frames, size_t from,
                          const grad_outputs *b, size_t i)
 {
-    const size_t n = s->vertices, rows[] = {3 * n, 3 * n, 3 * (n - 1), 3 * s->markers, n - 1};
-    const double *x[] = {a->x, a->v, a->m, a->markers, a->tension}, *y[] = {b->x, b->v, b->m, b->markers, b->tension};
-    for (int k = 0; k < 5; k++)
+    const size_t n = s->vertices;
+    const size_t rows[] = {3 * n, 3 * n, 3 * (n - 1), 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n};
+    const double *x[] = {a->x, a->v, a->m, a->markers, a->tension, a->reaction, a->reaction_moment, a->moment};
+    const double *y[] = {b->x, b->v, b->m, b->markers, b->tension, b->reaction, b->reaction_moment, b->moment};
+    for (int k = 0; k < 8; k++)
         if (x[k] && memcmp(x[k] + (i * a_frames + from) * rows[k], y[k] + i * FRAMES * rows[k],
                            FRAMES * rows[k] * sizeof(double)) != 0)
             fail_msg("rod %zu, output %d, frames from %zu on: other bits", i, k, from);
@@ -260,7 +262,7 @@ static double *ragged_run(grad_scene *const *s, rg_batch *batch, const rg_batch_
     rg_rod_status status[RAGGED];
     rg_error err = {0};
     double *x = grad_alloc(s[0], RAGGED * frames * 3 * s[0]->vertices);
-    const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
+    const rg_batch_outputs out = {.x = x};
     if (rg_batch_forward(batch, in, &out, status, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < RAGGED; i++) assert_int_equal(status[i].flag, RG_ROD_OK);
     return x;
@@ -312,7 +314,7 @@ static void batch_carry_err(void **state)
     grad_outputs out = grad_outputs_zero(s);
     const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_tangents t = grad_tangents(&d, GRAD_ALL);
-    const rg_batch_tangent_outputs to = {out.x, out.v, out.turn, out.markers, out.tension};
+    const rg_batch_tangent_outputs to = grad_batch_tangent_outputs(&out);
     const rg_batch_cotangents bar = grad_cotangents(&out);
     const rg_batch_gradients g = grad_gradients(&d, GRAD_ALL);
     rg_batch_opts o = s->opts;

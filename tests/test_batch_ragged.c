@@ -68,9 +68,9 @@ static result make_result(grad_scene *s)
 static void run(const grad_scene *s, const problem *p, const result *r)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&r->out);
     const rg_batch_tangents t = grad_tangents(&p->d, GRAD_ALL);
-    const rg_batch_tangent_outputs dto = {r->d_out.x, r->d_out.v, r->d_out.turn, r->d_out.markers, r->d_out.tension};
+    const rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(&r->d_out);
     const rg_batch_cotangents c = grad_cotangents(&p->bar);
     rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_error err = {0};
@@ -84,20 +84,43 @@ static void run(const grad_scene *s, const problem *p, const result *r)
 
 /* ---- rows of one rod in arrays of several ---- */
 
-static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 8])
+static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 11])
 {
     const size_t n = s->vertices, own[] = {3 * n, 3 * n, n - 1, 3 * s->clamped, s->held, 3 * n};
     memcpy(sizes, own, sizeof own);
     memcpy(sizes + GRAD_FIELD, s->count + GRAD_FIELD, RG_FIELD_COUNT * sizeof *sizes);
-    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions */
-    const size_t tensions = s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : n - 1;
-    const size_t more[] = {3 * (n - 1), 3 * s->held, 3 * n, 3 * n, 3 * (n - 1), n - 1, 3 * s->markers, tensions};
+    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions, reactions, moments */
+    const size_t forces = s->opts.rollout.stepper != RG_STEPPER_DEFORM;
+    const size_t more[] = {3 * (n - 1),
+                           3 * s->held,
+                           3 * n,
+                           3 * n,
+                           3 * (n - 1),
+                           n - 1,
+                           3 * s->markers,
+                           forces * (n - 1),
+                           forces * 3 * s->clamped,
+                           forces * s->held,
+                           forces * 3 * n};
     memcpy(sizes + GRAD_KINDS, more, sizeof more);
     return sizes;
 }
 
-enum { START_M = GRAD_KINDS, CLAMP_M, OUT_X, OUT_V, OUT_M, OUT_TURN, OUT_MARKERS, OUT_TENSION, ARRAYS };
-_Static_assert(ARRAYS == GRAD_KINDS + 8, "every array has a size");
+enum {
+    START_M = GRAD_KINDS,
+    CLAMP_M,
+    OUT_X,
+    OUT_V,
+    OUT_M,
+    OUT_TURN,
+    OUT_MARKERS,
+    OUT_TENSION,
+    OUT_REACTION,
+    OUT_TORQUE,
+    OUT_MOMENT,
+    ARRAYS
+};
+_Static_assert(ARRAYS == GRAD_KINDS + 11, "every array has a size");
 
 static size_t rows_of(int array)
 {
@@ -144,7 +167,8 @@ enum { OUTPUTS = ARRAYS - OUT_X };
 
 static double *const *outputs_of(const grad_outputs *o, double *parts[OUTPUTS])
 {
-    double *const own[OUTPUTS] = {o->x, o->v, o->m, o->turn, o->markers, o->tension};
+    double *const own[OUTPUTS] = {
+        o->x, o->v, o->m, o->turn, o->markers, o->tension, o->reaction, o->reaction_moment, o->moment};
     memcpy(parts, own, sizeof own);
     return parts;
 }

@@ -248,7 +248,7 @@ static void context_memory_err(void **state)
     /* copies of the host's arrays come with the first call: it fails, and works once there is room */
     assert_int_equal(try_batch(s, &err), RG_OK);
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs none = {nullptr, nullptr, nullptr, nullptr, nullptr};
+    const rg_batch_outputs none = {};
     {
         char now[32];
         snprintf(now, sizeof now, "%zu", rgs_allocated_bytes());
@@ -410,8 +410,10 @@ static void context_steps_allocate_nothing(void **state)
     double *x = device_copy(r.out.x, all * 3 * n), *bar = device_copy(r.bar.x, all * 3 * n);
     double *g = device_copy(r.g.of[GRAD_X0], s->rods * 3 * n);
     const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, force, {NULL}};
-    const rg_batch_outputs out = {x, nullptr, nullptr, nullptr, nullptr};
-    const rg_batch_cotangents cotangents = {bar, nullptr, nullptr, nullptr, nullptr};
+    rg_batch_outputs out = {};
+    out.x = x;
+    rg_batch_cotangents cotangents = {};
+    cotangents.x = bar;
     rg_batch_gradients gradients = {};
     gradients.x0 = g;
     const size_t calls = a.calls, bytes = rgs_allocated_bytes();
@@ -469,7 +471,8 @@ static void context_lost_err(void **state)
     grad_scene *s = scene(context);
     const derivatives r = make(s);
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs out = {r.out.x, nullptr, nullptr, nullptr, nullptr};
+    rg_batch_outputs out = {};
+    out.x = r.out.x;
     rg_rod_status statuses[3];
     rg_error err = {};
     run_all(s, &r);

@@ -194,7 +194,7 @@ static void parity_growth_value(void **state)
             s->opts.window = window;
             for (int which = 0; which < ways(); which++) {
                 const rg_batch_inputs in = grad_inputs(s);
-                const rg_batch_outputs none = {NULL, NULL, NULL, NULL, NULL};
+                const rg_batch_outputs none = {0};
                 const rg_batch_cotangents c = grad_cotangents(&bar);
                 rg_batch_gradients g;
                 rg_error err = {0};

@@ -88,9 +88,9 @@ static void batch(int stepper, rg_context *gpu, course which)
         bar.x[3 * (s->vertices + 2)] = NAN;                  /* rod 0, frame 1 */
     }
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs out = {r.out.x, r.out.v, r.out.m, r.out.markers, r.out.tension};
+    const rg_batch_outputs out = grad_batch_outputs(&r.out);
     const rg_batch_tangents t = grad_tangents(&d, GRAD_ALL);
-    const rg_batch_tangent_outputs d_out = {r.d_out.x, r.d_out.v, r.d_out.turn, r.d_out.markers, r.d_out.tension};
+    const rg_batch_tangent_outputs d_out = grad_batch_tangent_outputs(&r.d_out);
     grad_scene_open(s);
     ok(rg_batch_jvp(s->batch, &in, &t, &out, &d_out, r.d_status, &err), &err);
     ok(rg_batch_adjoint(s->batch, &c, &g, r.back, &err), &err);

@@ -202,7 +202,7 @@ static void rollout_device_memory_bitwise(void **state)
             const size_t n = s->vertices, all = s->rods * s->opts.n_frames;
             copies c = {.device = rgi_context_device(gpu)};
 #define COPY(array, count) copy_of(&c, array, count)
-#define TENSION(array) (array ? COPY(array, all * (n - 1)) : NULL)
+#define FORCES(array, row) (array ? COPY(array, all * (row)) : NULL)
             const rg_batch_inputs in = {COPY(s->x0, s->rods * 3 * n),
                                         COPY(s->v0, s->rods * 3 * n),
                                         COPY(s->m0, s->rods * 3 * (n - 1)),
@@ -210,18 +210,32 @@ static void rollout_device_memory_bitwise(void **state)
                                         COPY(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]),
                                         COPY(s->force, s->rods * s->count[GRAD_FORCE]),
                                         {NULL}};
-            const rg_batch_outputs out = {COPY(there.out.x, all * 3 * n), COPY(there.out.v, all * 3 * n),
-                                          COPY(there.out.m, all * 3 * (n - 1)),
-                                          COPY(there.out.markers, all * 3 * s->markers), TENSION(there.out.tension)};
-            const rg_batch_tangent_outputs d_out = {COPY(there.d_out.x, all * 3 * n), COPY(there.d_out.v, all * 3 * n),
-                                                    COPY(there.d_out.turn, all * (n - 1)),
-                                                    COPY(there.d_out.markers, all * 3 * s->markers),
-                                                    TENSION(there.d_out.tension)};
-            const rg_batch_cotangents b = {COPY(bar.x, all * 3 * n), COPY(bar.v, all * 3 * n),
-                                           COPY(bar.turn, all * (n - 1)), COPY(bar.markers, all * 3 * s->markers),
-                                           TENSION(bar.tension)};
+            const rg_batch_outputs out = {.x = COPY(there.out.x, all * 3 * n),
+                                          .v = COPY(there.out.v, all * 3 * n),
+                                          .m = COPY(there.out.m, all * 3 * (n - 1)),
+                                          .markers = COPY(there.out.markers, all * 3 * s->markers),
+                                          .tension = FORCES(there.out.tension, n - 1),
+                                          .reaction = FORCES(there.out.reaction, 3 * s->clamped),
+                                          .reaction_moment = FORCES(there.out.reaction_moment, s->held),
+                                          .moment = FORCES(there.out.moment, 3 * n)};
+            const rg_batch_tangent_outputs d_out = {.x = COPY(there.d_out.x, all * 3 * n),
+                                                    .v = COPY(there.d_out.v, all * 3 * n),
+                                                    .turn = COPY(there.d_out.turn, all * (n - 1)),
+                                                    .markers = COPY(there.d_out.markers, all * 3 * s->markers),
+                                                    .tension = FORCES(there.d_out.tension, n - 1),
+                                                    .reaction = FORCES(there.d_out.reaction, 3 * s->clamped),
+                                                    .reaction_moment = FORCES(there.d_out.reaction_moment, s->held),
+                                                    .moment = FORCES(there.d_out.moment, 3 * n)};
+            const rg_batch_cotangents b = {.x = COPY(bar.x, all * 3 * n),
+                                           .v = COPY(bar.v, all * 3 * n),
+                                           .turn = COPY(bar.turn, all * (n - 1)),
+                                           .markers = COPY(bar.markers, all * 3 * s->markers),
+                                           .tension = FORCES(bar.tension, n - 1),
+                                           .reaction = FORCES(bar.reaction, 3 * s->clamped),
+                                           .reaction_moment = FORCES(bar.reaction_moment, s->held),
+                                           .moment = FORCES(bar.moment, 3 * n)};
 #undef COPY
-#undef TENSION
+#undef FORCES
             grad_vector d_there, g_there;
             for (int k = 0; k < GRAD_KINDS; k++) {
                 d_there.of[k] = copy_of(&c, d.of[k], s->rods * s->count[k]);
@@ -271,7 +285,7 @@ static void rollout_carry_on_bitwise(void **state)
             double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
             const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force, {NULL}};
-            const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
+            const rg_batch_outputs out = {.x = x};
             rg_error err = {0};
             for (size_t run = 0; run < 3; run++) {
                 /* the third has the first one's inputs; but rod 1 goes on from the end */

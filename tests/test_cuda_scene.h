@@ -50,9 +50,9 @@ static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad
                            const result *r)
 {
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs to = {r->out.x, r->out.v, r->out.m, r->out.markers, r->out.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&r->out);
     const rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
-    const rg_batch_tangent_outputs dto = {r->d_out.x, r->d_out.v, r->d_out.turn, r->d_out.markers, r->d_out.tension};
+    const rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(&r->d_out);
     const rg_batch_cotangents c = grad_cotangents(bar);
     const rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_error err = {0};

@@ -401,7 +401,7 @@ static void stepper_run(const oracle_problem *p, rg_real real, double *x)
             memcpy(clamp_m + 3 * (2 * k + c), p->directors + 3 * (k * (n - 1) + c * (n - 2)), 3 * sizeof *clamp_m);
     }
     const rg_batch_inputs in = {p->x0, p->v0, p->m0, clamp_x, clamp_m, NULL, {NULL}};
-    const rg_batch_outputs out = {x, NULL, NULL, NULL, NULL};
+    const rg_batch_outputs out = {.x = x};
     if (rg_batch_forward(batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
     if (status.flag != RG_ROD_OK)
         print_message("the stepper: %s in step %d\n", rg_rod_flag_text(status.flag), status.step);

@@ -149,8 +149,8 @@ static double step_difference(trial *t, int s)
     const rgi_kernel_pack *pack = &one;
     const int n = pack->n, term = flipped;
     const size_t size = (size_t)RGI_STATE_REALS * (size_t)n + 1;
-    const rgi_input_tangent none = {NULL, NULL, NULL};
-    const rgi_input_bar nothing = {NULL, NULL, NULL, NULL};
+    const rgi_input_tangent none = {0};
+    const rgi_input_bar nothing = {0};
     double v[MUTATION_NODES * RGI_NT], w[MUTATION_NODES * RGI_NT];
     double scratch[RGI_BESIDE * MUTATION_NODES * RGI_JVP_SCRATCH] = {0.0};
     double left = 0.0, right = 0.0, sum = 0.0;
@@ -172,7 +172,7 @@ static double step_difference(trial *t, int s)
     const rgi_course course = {d, NULL, NULL, 0};
     flipped = -1;
     if (pack->deform) rgi_deform_jvp(&run.rod, &run.step, &run.deform, run.alive, course, none, run.stress, run.dy);
-    else rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, scratch);
+    else rgi_step_jvp_beside(&run.rod, &run.step, run.alive, NULL, &course, 1, none, 0, scratch);
     tangent_exchange(run.tangents, n);
     flipped = term;
     if (pack->deform) rgi_deform_adj(&run.rod, &run.step, &run.deform, run.alive, bar, nothing, run.stress, run.dy);

@@ -57,9 +57,10 @@ static void check_batch(int stepper, grad_grip grip)
     grad_scene *s = grad_scene_sized(stepper, grip, 3, 5, 2, 6, 2, 0x6e37 + (uint64_t)grip);
     const grad_vector d = grad_vector_random(s, 2);
     grad_outputs bar = grad_outputs_random(s, 3), pull = grad_outputs_zero(s);
-    /* the tensions' share apart */
+    /* the tensions' share apart, and what came later left out */
     pull.tension = bar.tension;
-    bar.tension = NULL;
+    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = NULL;
+    pull.reaction = pull.reaction_moment = pull.moment = NULL;
     char at[NET_NAME / 2];
     snprintf(at, sizeof at, "%s, held at %s", grad_stepper_name(stepper), grad_grip_name(grip));
     if (!net_matches(hash_inputs(s, &d, &bar), "", "inputs: %s", at)) {

@@ -242,7 +242,7 @@ static void static_unstable(void **state)
     if (rg_batch_create(m, COLUMNS, &o, &batch, &err) != RG_OK) fail_msg("%s", err.text);
     const rg_batch_inputs in = {&x0[0][0][0],         &v0[0][0][0],       &m0[0][0][0], &clamp_x[0][0][0][0],
                                 &clamp_m[0][0][0][0], &force[0][0][0][0], {NULL}};
-    const rg_batch_outputs out = {&x[0][0][0][0], NULL, NULL, NULL, NULL};
+    const rg_batch_outputs out = {.x = &x[0][0][0][0]};
     rg_rod_status status[COLUMNS];
     if (rg_batch_forward(batch, &in, &out, status, &err) != RG_OK) fail_msg("%s", err.text);
     for (int r = 0; r < COLUMNS; r++) {
@@ -289,7 +289,7 @@ static void static_refused(void **state)
     grad_forward(s, &well);
     s->force[3 * s->vertices * (2 * s->steps + 1) + 3 * 4] = (double)NAN;
     const rg_batch_inputs in = grad_inputs(s);
-    const rg_batch_outputs to = {now.x, now.v, now.m, now.markers, now.tension};
+    const rg_batch_outputs to = grad_batch_outputs(&now);
     rg_rod_status status[5];
     if (rg_batch_forward(s->batch, &in, &to, status, &err) != RG_OK) fail_msg("%s", err.text);
     for (size_t i = 0; i < s->rods; i++) {

@@ -196,18 +196,20 @@ rod::rod(int n, int deform, const mode &m, int steps)
     rg_model_destroy(&model);
     must(rgc_scene_arrays_create(&scene, fixture->batch, 1, (size_t)steps, o.dt_s, &arrays, &err), err);
     const rg_batch_inputs in = rgc_scene_inputs(&arrays);
-    const rg_batch_outputs out = {nullptr, nullptr, nullptr, markers.data(), nullptr};
+    rg_batch_outputs out = {};
+    out.markers = markers.data();
     pack_fixture_forward(fixture, &in, &out);
     if (m.directions > 0) {
         const rg_batch_tangents none = {};
-        const rg_batch_tangent_outputs tangent_out = {nullptr, nullptr, nullptr,
-                                                      m.directions == 1 ? second.data() : nullptr, nullptr};
+        rg_batch_tangent_outputs tangent_out = {};
+        if (m.directions == 1) tangent_out.markers = second.data();
         pack_fixture_jvp(fixture, &in, &none, &out, &tangent_out);
         set_directions(m.directions);
     }
     if (m.directions > 1) set_fit(steps);
     if (m.reverse) {
-        const rg_batch_cotangents bar = {nullptr, nullptr, nullptr, second.data(), nullptr};
+        rg_batch_cotangents bar = {};
+        bar.markers = second.data();
         rg_batch_gradients gradients = {};
         /* the start's and the coefficients' gradients are wanted; they stay in the pack */
         gradients.x0 = arrays.x0;

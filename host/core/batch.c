@@ -282,13 +282,16 @@ rg_status rgi_tape_point_reverse(rg_tape *t, const rgi_batch_arrays *of, rg_erro
     return p->runner->point(p, err);
 }
 
-/* RG_ERR_ARGUMENT where edges' tensions are asked for, or given, of the deform stepper */
-static rg_status check_tension(const rg_batch *b, const void *first, const void *second, rg_error *err)
+/* are there forces among these outputs, or their derivatives? */
+#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment || (of)->moment)
+
+/* RG_ERR_ARGUMENT where they are asked for, or given, of the deform stepper */
+static rg_status check_forces(const rg_batch *b, int wanted, rg_error *err)
 {
-    if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || (!first && !second)) return RG_OK;
+    if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || !wanted) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "the deform stepper keeps lengths by projection and has no tension; leave it NULL or choose the "
-                   "implicit stepper");
+                   "the deform stepper keeps lengths by projection and has no tension, no reactions and no moments; "
+                   "leave them NULL or choose the implicit stepper");
 }
 
 /* what a call has put out: at the host's when it returns */
@@ -317,7 +320,7 @@ rg_status rg_tape_forward(rg_tape *t, const rg_batch_inputs *inputs, const rg_ba
 {
     const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs};
     if (!t) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_tape_forward needs a tape");
-    RG_TRY(check_tension(t->batch, outputs ? outputs->tension : NULL, NULL, err));
+    RG_TRY(check_forces(t->batch, outputs && HAS_FORCES(outputs), err));
     RG_TRY(check_inputs(t->batch, inputs, err));
     return rgi_tape_run(t, &of, statuses, err);
 }
@@ -333,7 +336,7 @@ rg_status rg_tape_jvp(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
-    RG_TRY(check_tension(t->batch, outputs ? outputs->tension : NULL, out->tension, err));
+    RG_TRY(check_forces(t->batch, HAS_FORCES(out) || (outputs && HAS_FORCES(outputs)), err));
     RG_TRY(check_inputs(t->batch, inputs, err));
     return rgi_tape_run(t, &of, statuses, err);
 }
@@ -411,7 +414,7 @@ rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *bar, const rg_b
     if (g->growth && (g->growth_every == 0 || g->growth_every > t->packs.steps))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
                        t->packs.steps);
-    RG_TRY(check_tension(t->batch, bar->tension, NULL, err));
+    RG_TRY(check_forces(t->batch, HAS_FORCES(bar), err));
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
     RG_TRY(rgi_tape_point_reverse(t, &of, err));
     RG_TRY(t->packs.runner->reverse(&t->packs, err));

@@ -127,14 +127,34 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
      * the rod failed. Of the implicit stepper alone: the deform stepper keeps lengths by projection. In single
      * precision off by about 1e-7 of the stretch stiffness, as rounded lengths are. */
     double *tension;
+    /* What holds the rod, of the implicit stepper alone, 0 from the frame on in which the rod failed: what the equation
+     * of motion of the frame's last step lacks at prescribed unknowns. Rows as in clamp_x and clamp_m. reaction
+     * [n_rods][F][C][3]: the force with which the hold acts on the rod at each clamped vertex [N]: mass times
+     * acceleration, drag and internal forces, less gravity and `force` there. A rod at rest that hangs from one vertex
+     * has its weight in it, upwards.
+     * reaction_moment [n_rods][F][D]: the moment with which the hold turns each clamped edge about its tangent t, which
+     * points to the next vertex [N m], right-handed; with `turn` the power of the hold is sum reaction.dx/dt +
+     * sum reaction_moment dturn/dt.
+     * A clamp of several vertices acts on the rod, about a point c, with the force sum f_i and the moment
+     * sum (x_i - c) x f_i + sum t_j moment_j, over its vertices i and edges j: two vertices bend the rod with a couple
+     * of forces, each of them large. */
+    double *reaction;
+    double *reaction_moment;
+    /* [n_rods][F][V][3] moments at vertices between two edges [N m], elastic, viscous and the memory's; 0 at the two
+     * end vertices and from the frame on in which the rod failed. Of the implicit stepper alone. They are the
+     * derivatives of the rod's potential by the vertex's strains (docs/physics.md, section 2): two of bending and that
+     * of twist. With the directors m1 and m2 = t x m1 at the vertex, moment[0] m2 - moment[1] m1 + moment[2] t is,
+     * while angles between edges are small, the moment with which the rod beyond the vertex acts on the rod before it.
+     */
+    double *moment;
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
- * RG_ERR_ARGUMENT (a missing array, tension with the deform stepper), RG_ERR_VALUE (coincident vertices at the start, a
- * director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod, step and edge; a field
- * out of its range: rod, field and entry); nothing is written then. The first run with fields allocates a model for
- * each rod. A prescribed value that is not finite ends its rod at its step. */
+ * RG_ERR_ARGUMENT (a missing array; tension, reactions or moments with the deform stepper), RG_ERR_VALUE (coincident
+ * vertices at the start, a director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod,
+ * step and edge; a field out of its range: rod, field and entry); nothing is written then. The first run with fields
+ * allocates a model for each rod. A prescribed value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 
@@ -156,7 +176,10 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *x, *v;
     double *turn; /* [n_rods][F][E] */
     double *markers;
-    double *tension; /* [n_rods][F][E] [N] */
+    double *tension;         /* [n_rods][F][E] [N] */
+    double *reaction;        /* [n_rods][F][C][3] [N] */
+    double *reaction_moment; /* [n_rods][F][D] [N m] */
+    double *moment;          /* [n_rods][F][V][3] [N m] */
 } rg_batch_tangent_outputs;
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
@@ -170,7 +193,10 @@ typedef struct rg_batch_cotangents {
     const double *x, *v;
     const double *turn; /* [n_rods][F][E] */
     const double *markers;
-    const double *tension; /* [n_rods][F][E] [1/N] */
+    const double *tension;         /* [n_rods][F][E] [1/N] */
+    const double *reaction;        /* [n_rods][F][C][3] [1/N] */
+    const double *reaction_moment; /* [n_rods][F][D] [1/(N m)] */
+    const double *moment;          /* [n_rods][F][V][3] [1/(N m)] */
 } rg_batch_cotangents;
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */

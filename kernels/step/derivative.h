@@ -11,21 +11,28 @@
 #ifndef RGI_DERIVATIVE_H
 #define RGI_DERIVATIVE_H
 
-#include "stress.h"
+#include "reaction.h"
+
+/* changes, or cotangents, of forces that a step puts out; NULL where not asked for */
+typedef struct rgi_forces {
+    real *tension;  /* [n] of edges [N] */
+    real *moment;   /* [n][3] of joints [N m]; cotangents are zero at the ends */
+    real *reaction; /* [n][RGI_NU] at prescribed unknowns [N], [N m]; cotangents are zero at free ones */
+} rgi_forces;
 
 /* changes of what a step takes, next to the state and the coefficients, and of what it puts out; NULL for none */
 typedef struct rgi_input_tangent {
-    const real *y; /* [n][RGI_NU] of prescribed positions and directors, 0 elsewhere */
-    const real *f; /* [n][3] of external forces [N] */
-    real *tension; /* [n] where changes of the edges' tensions go [N] */
+    const real *y;            /* [n][RGI_NU] of prescribed positions and directors, 0 elsewhere */
+    const real *f;            /* [n][3] of external forces [N] */
+    const rgi_forces *forces; /* where they go; reactions with full */
 } rgi_input_tangent;
 
 /* cotangents of what a step takes next to the state, and of what it puts out; NULL where not asked for, or zero */
 typedef struct rgi_input_bar {
-    real *coef;          /* [n][RGI_NC] added to */
-    real *y;             /* [n][RGI_NU] written, prescribed unknowns only */
-    real *f;             /* [n][3] written */
-    const real *tension; /* [n] given: of the edges' tensions */
+    real *coef;               /* [n][RGI_NC] added to */
+    real *y;                  /* [n][RGI_NU] written, prescribed unknowns only */
+    real *f;                  /* [n][3] written */
+    const rgi_forces *forces; /* given; reactions with full */
 } rgi_input_bar;
 
 RG_FN void rgi_mask_fixed_node(const rgi_rod *rod, int i, real *y)
@@ -88,17 +95,75 @@ RG_APART void rgi_tension_jvp(const rgi_rod *rod, const rgi_step *step, rgi_cour
     }
 }
 
+/* Likewise of the joints' moments, into moment [n][3], which is zero at the ends. */
+RG_APART void rgi_moment_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, const real *dy, real *moment)
+{
+    const real zero = rg_set1(0.0);
+    for (int k = 0; k < 3; k++) moment[k] = moment[3 * (rod->n - 1) + k] = zero;
+    for (int i = 1; i < rod->n - 1; i++) {
+        const real *k = rod->w + RGI_NW * i;
+        real w[RGI_NS], ds[RGI_NS] = {zero, zero, zero, zero}, *m = moment + 3 * i;
+        rgi_history_jvp(rgi_keeping_of(rod, step, i), step, i, course.d, w);
+        rgi_strain_jvp(rod, i, dy, ds);
+        m[0] = rg_dot2(k[RGI_S11], ds[1], k[RGI_S12], ds[2]) + w[1];
+        m[1] = rg_dot2(k[RGI_S12], ds[1], k[RGI_S22], ds[2]) + w[2];
+        m[2] = rg_fma(k[RGI_ST], ds[3], w[3]);
+    }
+    for (int e = 0; e < course.n_entries; e++) {
+        const rgi_entry entry = course.entries[e];
+        if (entry.coefficient >= RGI_NC || entry.node < 1 || entry.node >= rod->n - 1) continue;
+        real stress[RGI_NS] = {zero, zero, zero, zero}, force[3] = {zero, zero, zero};
+        rgi_coefficient_jvp(rod, step, entry, course.values[e], stress, force);
+        for (int c = 0; c < 3; c++) moment[3 * entry.node + c] += stress[1 + c];
+    }
+}
+
+/* Changes of forces: what the right-hand side dy [n][RGI_NU] has before prescribed unknowns leave it, and the rest
+ * after the solve for dy. product [n][RGI_NU]: zeros before and after. */
+RG_APART void rgi_forces_begin_jvp(const rgi_rod *rod, const real *dy, const rgi_forces *to)
+{
+    for (int k = 0; to->reaction && k < RGI_NU * rod->n; k++) to->reaction[k] = dy[k];
+}
+RG_APART void rgi_forces_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course, const real *full,
+                             const real *dy, real *product, const rgi_forces *to)
+{
+    if (to->tension) rgi_tension_jvp(rod, step, course, dy, to->tension);
+    if (to->moment) rgi_moment_jvp(rod, step, course, dy, to->moment);
+    if (to->reaction) rgi_reaction_jvp(rod, full, dy, product, to->reaction);
+}
+
+/* Cotangents of forces: of the step's strains, added to stress [n][RGI_NS], and of node i's stresses, to w_bar
+ * [RGI_NS]. Reactions have rgi_reaction_adj. */
+RG_APART void rgi_forces_strain_adj(const rgi_rod *rod, const rgi_forces *of, real *stress)
+{
+    RG_TEAM_FOR(i, 0, of->tension ? rod->n : 0)
+        stress[RGI_NS * i] += RG_TERM(rod->w[RGI_NW * i + RGI_SL] * of->tension[i]);
+    RG_TEAM_FOR(i, 0, of->moment ? rod->n : 0) {
+        const real *k = rod->w + RGI_NW * i, *m = of->moment + 3 * i;
+        real *to = stress + RGI_NS * i;
+        to[1] += RG_TERM(k[RGI_S11] * m[0]) + RG_TERM(k[RGI_S12] * m[1]);
+        to[2] += RG_TERM(k[RGI_S12] * m[0]) + RG_TERM(k[RGI_S22] * m[1]);
+        to[3] += RG_TERM(k[RGI_ST] * m[2]);
+    }
+}
+RG_APART void rgi_forces_stress_adj(const rgi_forces *of, int i, real *w_bar)
+{
+    if (of->tension) w_bar[0] += RG_TERM(of->tension[i]);
+    for (int c = 0; of->moment && c < 3; c++) w_bar[1 + c] += RG_TERM(of->moment[3 * i + c]);
+}
+
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
  * code, for one lane: a team's lanes take directions of their own. What all directions need, the factor above
  * all, is read once for them. The new states are written over those before the last (rgi_tangent_at). in: of
- * the first; full: the Hessian before prescribed unknowns went, with in.y. scratch:
- * [RGI_BESIDE][n][RGI_CHANGES], zeros before and after, and [RGI_BESIDE][n][RGI_NU].
+ * the first, its forces with `with_forces`, a constant; full: the Hessian before prescribed unknowns went, with in.y
+ * and reactions. scratch: [RGI_BESIDE][n][RGI_CHANGES], zeros before and after, and [RGI_BESIDE][n][RGI_NU].
  *
  * The right-hand side, -(G^T dw1 + d(a (x - c))), node by node: a joint's stresses pull on the edges before and
  * after it, and node i takes the pull of edge i - 1 less that of edge i, which is whole once joint i + 1 has
  * been there. */
 RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, rmask alive, const real *full,
-                                      const rgi_course *courses, const int count, rgi_input_tangent in, real *scratch)
+                                      const rgi_course *courses, const int count, rgi_input_tangent in,
+                                      const int with_forces, real *scratch)
 {
     const int n = rod->n, apart = RGI_NU * n;
     const real zero = rg_set1(0.0), rate = RG_C(1.0) / rg_set1(rgi_step_hat(step));
@@ -156,6 +221,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
     for (int q = 0; q < count; q++) rgi_course_clear(rod, courses[q], scratch + q * RGI_CHANGES * n);
     for (int i = 0; in.f && i < n; i++)
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
+    if (with_forces && in.forces) rgi_forces_begin_jvp(rod, dy, in.forces);
     if (in.y) rgi_blocks_times(rod->plan, full, in.y, scratch);
     for (int k = 0; in.y && k < apart; k++) {
         dy[k] -= scratch[k];
@@ -165,7 +231,7 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
         for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
     rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
     for (int k = 0; in.y && k < apart; k++) dy[k] += in.y[k];
-    if (in.tension) rgi_tension_jvp(rod, step, courses[0], dy, in.tension);
+    if (with_forces && in.forces) rgi_forces_jvp(rod, step, courses[0], full, dy, scratch, in.forces);
     for (int i = 0; i < n; i++) {
         const rgi_keeping keeping = rgi_keeping_of(rod, step, i);
         for (int q = 0; q < count; q++) {
@@ -200,16 +266,19 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
     const real now = rgi_past_now(step), before = rgi_past_before(step);
     RG_TEAM_FOR(i, 0, rod->n) {
         rgi_strains_accept_adj(rod, step, i, d, stress + RGI_NS * i);
-        if (in.tension) stress[RGI_NS * i] += RG_TERM(rod->w[RGI_NW * i + RGI_SL] * in.tension[i]);
         for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] = RG_TERM(d.x[3 * i + c]) + RG_TERM(rate * d.v[3 * i + c]);
         dy[RGI_NU * i + 3] = RG_TERM(d.theta[i]);
     }
+    if (in.forces) rgi_forces_strain_adj(rod, in.forces, stress);
     RG_TEAM_SYNC();
     rgi_strain_adj(rod, rg_set1(1.0), stress, dy);
     RG_TEAM_FOR(i, 0, in.y ? RGI_NU * rod->n : 0) in.y[i] = RG_TERM(dy[i]);
     RG_TEAM_SYNC();
+    const real *reaction = in.forces ? in.forces->reaction : 0;
+    if (reaction) rgi_reaction_adj(rod, full, reaction, stress, dy, in.y);
     rgi_mask_fixed(rod, dy);
     rgi_step_backsolve(rod, dy);
+    RG_TEAM_FOR(i, 0, reaction ? RGI_NU * rod->n : 0) dy[i] -= RG_TERM(reaction[i]);
     RG_TEAM_FOR(i, 0, RGI_NU * rod->n) dy[i] = rg_select(alive, dy[i], zero);
     RG_TEAM_SYNC();
     if (in.y) {
@@ -228,7 +297,7 @@ RG_FN void rgi_step_adj(const rgi_rod *rod, const rgi_step *step, rmask alive, c
         rgi_strain_jvp(rod, i, dy, w);
         for (int c = 0; c < RGI_NC; c++) bar[c] = zero;
         for (int c = 0; c < RGI_NS; c++) w_bar[c] = -RG_TERM(w[c]);
-        if (in.tension) w_bar[0] += RG_TERM(in.tension[i]);
+        if (in.forces) rgi_forces_stress_adj(in.forces, i, w_bar);
         for (int c = 0; c < 3; c++) pull[c] = -RG_TERM(lambda[c]);
         if (in.coef) rgi_coefficient_adj(rod, step, i, w_bar, pull, bar);
         for (int c = 0; in.f && c < 3; c++) in.f[3 * i + c] = RG_TERM(lambda[c]);

@@ -188,7 +188,7 @@ typedef struct rgi_keeping {
     real memory, keep;      /* of past memory, in stress and in itself */
 } rgi_keeping;
 
-RG_FN rgi_keeping rgi_keeping_of(const rgi_rod *rod, const rgi_step *step, int i)
+RG_DISSOLVED rgi_keeping rgi_keeping_of(const rgi_rod *rod, const rgi_step *step, int i)
 {
     const real *k = rod->coef + RGI_NC * i, rate = rgi_step_rate(step);
     rgi_keeping r;
@@ -204,7 +204,7 @@ RG_FN rgi_keeping rgi_keeping_of(const rgi_rod *rod, const rgi_step *step, int i
 }
 
 /* change of node i's stresses, w [4], for the past's direction d */
-RG_FN void rgi_history_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tangent d, real *w)
+RG_DISSOLVED void rgi_history_jvp(rgi_keeping of, const rgi_step *step, int i, rgi_tangent d, real *w)
 {
     const real *s = d.s + RGI_NS * i, *o = d.sp + RGI_NS * i, *z = d.z + 2 * i, *zp = d.zp + 2 * i;
     const real h1 = rg_dot2(of.tb, rgi_past(step, s[1], o[1]), of.memory, rgi_past(step, z[0], zp[0]));
@@ -256,7 +256,7 @@ RG_FN void rgi_tangent_freeze(rgi_tangent d, rmask alive, int i)
 }
 
 /* and the change of the new memory by those of its rate [1/s] among the entries */
-RG_FN void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course)
+RG_DISSOLVED void rgi_memory_accept_jvp(const rgi_rod *rod, const rgi_step *step, rgi_course course)
 {
     const real hat = rg_set1(rgi_step_hat(step));
     for (int e = 0; e < course.n_entries; e++) {

@@ -303,7 +303,8 @@ class Batch:
         r, f, v = self.n_rods, self.n_frames, self.vertices
         turn = (r, f, v - 1, 3) if director == "m" else (r, f, v - 1)
         return {"x": (r, f, v, 3), "v": (r, f, v, 3), director: turn, "markers": (r, f, self.markers, 3),
-                "tension": (r, f, v - 1)}
+                "tension": (r, f, v - 1), "reaction": (r, f, self._clamped, 3), "reaction_moment": (r, f, self._held),
+                "moment": (r, f, v, 3)}
 
     def _give_inputs(self, given: Mapping[str, object], fields: Mapping[str, object] | None
                      ) -> tuple[dict, c.Inputs]:
@@ -329,7 +330,9 @@ class Batch:
         [R, S, D, 3], v0 [R, V, 3] m/s (None: at rest), force [R, S, V, 3] N, and by name fields [R, entries] or
         [R, entries, components] that this run has instead of the models'. Returns the outputs asked for, of
         "x", "v" [R, F, V, 3], "m" [R, F, E, 3], "markers" [R, F, M, 3] and, with the implicit stepper, "tension"
-        [R, F, E] N, and the rods' statuses (ROD_STATUS)."""
+        [R, F, E] N, "reaction" [R, F, C, 3] N, the force with which the hold acts on each clamped vertex, and
+        "reaction_moment" [R, F, D] N m, its moment about each clamped edge, "moment" [R, F, V, 3] N m, two of bending
+        and that of twist; and the rods' statuses (ROD_STATUS)."""
         shapes = self._output_shapes("m")
         _known(outputs, shapes, "output")
         arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
@@ -377,7 +380,7 @@ class Batch:
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0
                 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
-        "x", "v", "turn", "markers" and "tension" those with respect to the names in `wrt`, of x0, v0, turn0, clamp_x,
+        "x", "v", "turn", "markers", "tension", "reaction", "reaction_moment" and "moment" those with respect to the names in `wrt`, of x0, v0, turn0, clamp_x,
         clamp_turn, force and fields. With growth_every (steps), "growth" as well. And each rod's status."""
         growth_every = c.integer("growth_every", growth_every)
         known, wanted = self._output_shapes("turn"), self._shapes(True)

@@ -25,8 +25,8 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
     rg_batch_opts opts = rg_batch_opts_default();
     opts.n_frames = STEPS;
     rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL, {NULL}};
-    rg_batch_outputs out = {x[0][0], NULL, NULL, NULL, NULL};
-    rg_batch_cotangents bar = {x_bar[0][0], NULL, NULL, NULL, NULL};
+    rg_batch_outputs out = {.x = x[0][0]};
+    rg_batch_cotangents bar = {.x = x_bar[0][0]};
     rg_batch_gradients gradients = {0};
     gradients.fields[RG_BEND_STIFFNESS_1] = stiffness[0];
     gradients.fields[RG_BEND_STIFFNESS_2] = stiffness[1];

@@ -117,7 +117,7 @@ static int unstable(int n, double twist, double turns)
     rg_error err = {0};
     rg_batch *batch = NULL;
     const rg_batch_inputs in = {run->x0, run->v0, run->m0, run->clamp_x, run->clamp_m, run->force, {NULL}};
-    const rg_batch_outputs out = {run->x, NULL, run->m, NULL, NULL};
+    const rg_batch_outputs out = {.x = run->x, .m = run->m};
     if (rg_batch_create(run->model, 1, &run->opts, &batch, &err) != RG_OK ||
         rg_batch_forward(batch, &in, &out, &run->status, &err) != RG_OK)
         fail_msg("%s", err.text);
