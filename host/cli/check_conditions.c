@@ -66,7 +66,7 @@ static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *
     rg_batch_tangents by;
     memset(&by, 0, sizeof by);
     by.force = force;
-    const rg_batch_tangent_outputs out = {dx, NULL, NULL, NULL, NULL};
+    const rg_batch_tangent_outputs out = {.x = dx};
     status = rg_batch_jvp(batch, &in, &by, NULL, &out, statuses, err);
     if (status != RG_OK) goto done;
     *flag = statuses[0].flag;

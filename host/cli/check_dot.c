@@ -37,7 +37,7 @@ static rg_status sides_of(rgc_check_job *job, const rgc_rods *p, rg_batch *batch
     kinds[kind] = 1;
     RG_TRY(rgc_direction_create(job, kinds, 0, &v, err));
     const rg_batch_tangents tangents = rgc_direction_tangents(&v);
-    const rg_batch_tangent_outputs to = {out->x, out->v, out->turn, out->markers, NULL};
+    const rg_batch_tangent_outputs to = {.x = out->x, .v = out->v, .turn = out->turn, .markers = out->markers};
     rg_status status = rg_batch_jvp(batch, &in, &tangents, NULL, &to, NULL, err);
     const size_t size = rgc_direction_size(p, kind);
     for (size_t i = 0; i < job->n && status == RG_OK; i++) {
@@ -73,7 +73,7 @@ static rg_status all_sides(rgc_check_job *job, const rgc_rods *p, rg_batch *batc
     }
     for (size_t i = 0; i < p->n * bar.size[2]; i++) bar.turn[i] = 0.01 * rgc_check_random(job);
     for (size_t i = 0; i < p->n * bar.size[3]; i++) bar.markers[i] = rgc_check_random(job);
-    const rg_batch_cotangents w = {bar.x, bar.v, bar.turn, bar.markers, NULL};
+    const rg_batch_cotangents w = {.x = bar.x, .v = bar.v, .turn = bar.turn, .markers = bar.markers};
     const rg_batch_gradients g = rgc_direction_gradients(&gradient);
     rgc_progress("dot products: gradient");
     status = rg_batch_adjoint(batch, &w, &g, reverse, err);

@@ -110,7 +110,7 @@ static rg_status run_problem(rgc_check_job *job, const rgc_rods *q, double e, co
     opts.adjoint = 0;
     RG_TRY(rgc_rods_batch(q, &opts, &batch, err));
     const rg_batch_inputs in = rgc_rods_inputs(q);
-    const rg_batch_outputs out = {moved->x, NULL, NULL, moved->markers, NULL};
+    const rg_batch_outputs out = {.x = moved->x, .markers = moved->markers};
     const rg_status status = rg_batch_forward(batch, &in, &out, statuses, err);
     for (size_t i = 0; i < job->n; i++)
         r[i] = status == RG_OK && statuses[i].flag == RG_ROD_OK && rgc_check_rod_ok(job, i)
@@ -302,7 +302,7 @@ static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_s
                          rgc_series *moved, answer *answers, rg_error *err)
 {
     const rg_batch_tangents by = rgc_direction_tangents(v);
-    const rg_batch_tangent_outputs to = {moved->x, NULL, NULL, moved->markers, NULL};
+    const rg_batch_tangent_outputs to = {.x = moved->x, .markers = moved->markers};
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
@@ -343,8 +343,8 @@ static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RG
     if (status == RG_OK) status = rgc_series_create(job->rods, &d, err);
     if (status == RG_OK) status = rgc_series_create(job->rods, &moved, err);
     if (status == RG_OK) status = rgc_direction_create(job, kinds, 0, &v, err);
-    const rg_batch_outputs out = {base.x, NULL, NULL, base.markers, NULL};
-    const rg_batch_tangent_outputs to = {d.x, NULL, NULL, d.markers, NULL};
+    const rg_batch_outputs out = {.x = base.x, .markers = base.markers};
+    const rg_batch_tangent_outputs to = {.x = d.x, .markers = d.markers};
     for (int pass = 0; pass < 2 && status == RG_OK; pass++) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
         rgc_progress("%s: derivative", name);

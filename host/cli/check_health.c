@@ -68,7 +68,7 @@ static rg_status forward(rgc_check_job *job, growth *g, rg_error *err)
     random_free(job, x0, v0);
     by.x0 = x0;
     by.v0 = v0;
-    const rg_batch_tangent_outputs out = {dx, dv, NULL, NULL, NULL};
+    const rg_batch_tangent_outputs out = {.x = dx, .v = dv};
     status = rg_batch_jvp(job->batch, &in, &by, NULL, &out, NULL, err);
     if (status == RG_OK) tangent_sizes(job, x0, v0, dx, dv, g);
     free(block);
@@ -100,7 +100,7 @@ static rg_status backward(rgc_check_job *job, growth *g, rg_error *err)
         const size_t last = p->ticks[i] / g->every * g->every;
         if (last > 0) memcpy(bar + (i * p->frames + last - 1) * row, end + i * row, row * sizeof *bar);
     }
-    const rg_batch_cotangents w = {bar, NULL, NULL, NULL, NULL};
+    const rg_batch_cotangents w = {.x = bar};
     gradients.x0 = x0;
     gradients.growth = sizes;
     gradients.growth_every = every;
