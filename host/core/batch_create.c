@@ -128,7 +128,7 @@ static rg_status create(rg_batch *b, const rgi_models *models, const size_t *fra
 {
     rgi_packs_opts opts = packs_opts(&b->opts);
     opts.frames = frames;
-    RG_TRY(rgi_placement_shapes(models, &b->opts.rollout, (size_t)b->cpu->lanes, &b->at, err));
+    RG_TRY(rgi_placement_shapes(models, &b->opts.rollout, &b->cpu, &b->at, err));
     b->own = calloc(1, sizeof *b->own);
     if (!b->own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
     b->own->batch = b;

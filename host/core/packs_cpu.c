@@ -8,16 +8,22 @@
 #include <string.h>
 
 #include "core/packs.h"
+#include "core/rollout_opts.h"
 
 typedef struct threads {
     size_t n, work_doubles, pool_doubles;
     double *memory; /* [n][work_doubles + pool_doubles], behind the packs' */
 } threads;
 
+size_t rgi_cpu_threads(const rg_rollout_opts *opts)
+{
+    return (size_t)(opts->threads > 0 ? opts->threads : omp_get_max_threads());
+}
+
 static size_t workers(const rgi_packs *p)
 {
-    const int asked = p->opts.rollout.threads > 0 ? p->opts.rollout.threads : omp_get_max_threads();
-    return (size_t)asked < p->at->n_packs ? (size_t)asked : p->at->n_packs;
+    const size_t threads = rgi_cpu_threads(&p->opts.rollout);
+    return threads < p->at->n_packs ? threads : p->at->n_packs;
 }
 
 static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used)

@@ -53,11 +53,8 @@ static rg_status add_shape(rgi_placement *at, const rg_model *model, rgi_placed_
     return RG_OK;
 }
 
-rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *opts, size_t lanes, rgi_placement *at,
-                               rg_error *err)
+static rg_status make_shapes(const rgi_models *list, const rg_rollout_opts *opts, rgi_placement *at, rg_error *err)
 {
-    at->lanes = lanes;
-    at->n_rods = list->n_rods;
     for (size_t first = 0, end; first < list->n_rods; first = end) {
         rgi_placed_shape *s = find_shape(at, listed(list, first));
         if (!s) {
@@ -65,11 +62,44 @@ rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *op
             RG_TRY(add_shape(at, listed(list, first), &s, err));
         }
         end = run_end(list, s->shape, first);
-        const size_t packs = (end - first - 1) / lanes + 1;
+        const size_t packs = (end - first - 1) / at->lanes + 1;
         s->packs += packs;
         at->n_packs += packs;
     }
     return RG_OK;
+}
+
+/* packs of so many lanes that the rods make */
+static size_t count_packs(const rgi_models *list, const rgi_placement *at, size_t lanes)
+{
+    size_t packs = 0;
+    for (size_t first = 0, end; first < list->n_rods; first = end) {
+        end = run_end(list, find_shape(at, listed(list, first))->shape, first);
+        packs += (end - first - 1) / lanes + 1;
+    }
+    return packs;
+}
+
+rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *opts, const rgi_cpu **cpu,
+                               rgi_placement *at, rg_error *err)
+{
+    at->lanes = (size_t)(*cpu)->lanes;
+    at->n_rods = list->n_rods;
+    RG_TRY(make_shapes(list, opts, at, err));
+    const size_t threads = rgi_cpu_threads(opts);
+    double least = (double)((at->n_packs - 1) / threads + 1) * (*cpu)->pack_time;
+    for (const rgi_cpu *c = opts->isa ? NULL : rgi_cpu_next(*cpu); c; c = rgi_cpu_next(c)) {
+        const size_t packs = count_packs(list, at, (size_t)c->lanes);
+        const double time = (double)((packs - 1) / threads + 1) * c->pack_time;
+        if (!(time < least)) continue;
+        least = time;
+        *cpu = c;
+    }
+    if ((size_t)(*cpu)->lanes == at->lanes) return RG_OK;
+    rgi_placement_clear(at);
+    at->lanes = (size_t)(*cpu)->lanes;
+    at->n_rods = list->n_rods;
+    return make_shapes(list, opts, at, err);
 }
 
 rg_status rgi_placement_packs(const rgi_models *list, rgi_placement *at, rg_error *err)

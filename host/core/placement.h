@@ -6,6 +6,7 @@
 #define RGI_PLACEMENT_H
 
 #include "core/motion.h"
+#include "cpu/dispatch.h"
 #include "rodgrad/rollout.h"
 
 /* the models that rods are made from: one for all of them, or one each; the caller's */
@@ -35,10 +36,12 @@ typedef struct rgi_placement {
     size_t *pack_of;                         /* [n_rods] */
 } rgi_placement;
 
-/* Every shape once, and how many packs there are; `out` is zero before. RG_ERR_ARGUMENT for a model that these options
- * cannot run, RG_ERR_MEMORY. */
-rg_status rgi_placement_shapes(const rgi_models *models, const rg_rollout_opts *opts, size_t lanes, rgi_placement *out,
-                               rg_error *err);
+/* Every shape once, and how many packs there are; `out` is zero before. *cpu: the instructions of the options
+ * (rgi_rollout_check); where the options name none, narrower ones with the same bits if the packs take less time so: a
+ * single rod would leave all lanes but one empty. RG_ERR_ARGUMENT for a model that these options cannot run,
+ * RG_ERR_MEMORY. */
+rg_status rgi_placement_shapes(const rgi_models *models, const rg_rollout_opts *opts, const rgi_cpu **cpu,
+                               rgi_placement *out, rg_error *err);
 /* After that: which rods each pack holds. RG_ERR_MEMORY. */
 rg_status rgi_placement_packs(const rgi_models *models, rgi_placement *out, rg_error *err);
 void rgi_placement_clear(rgi_placement *placement);

@@ -111,7 +111,7 @@ static rg_status create(rgi_residuals *b, const rg_model *model, const rg_record
                         .budget_bytes = opts->budget_bytes,
                         .trace_bytes = opts->trace_bytes};
     RG_TRY(create_normal(b, &o, err));
-    RG_TRY(rgi_placement_shapes(&list, &opts->rollout, (size_t)cpu->lanes, &b->at, err));
+    RG_TRY(rgi_placement_shapes(&list, &opts->rollout, &cpu, &b->at, err));
     RG_TRY(rgi_packs_create_placed(&b->at, &list, &o, cpu, &b->packs, err));
     if (opts->markers) {
         b->markers = calloc(b->n, b->inputs->frames * row * sizeof *b->markers);

@@ -4,22 +4,23 @@
 #include <string.h>
 
 /* clang-format off */
-#define DOUBLES(isa, lanes)                                                                        \
-    {#isa, lanes, sizeof(double), rgi_pack_workspace_##isa, rgi_pack_run_##isa, rgi_pack_reverse_##isa}
-#define FLOATS(isa, lanes)                                                                         \
-    {#isa, lanes, sizeof(float), rgi_pack_workspace_##isa##_float, rgi_pack_run_##isa##_float,     \
+#define DOUBLES(isa, lanes, fused, time)                                                                               \
+    {#isa, lanes, sizeof(double), fused, time, rgi_pack_workspace_##isa, rgi_pack_run_##isa, rgi_pack_reverse_##isa}
+#define FLOATS(isa, lanes, fused, time)                                                                                \
+    {#isa, lanes, sizeof(float), fused, time, rgi_pack_workspace_##isa##_float, rgi_pack_run_##isa##_float,            \
      rgi_pack_reverse_##isa##_float}
 
 const char *const rgi_cpu_isas[] = {"scalar", "fma", "sse2", "avx2", "avx512", NULL};
 
-/* the best for many rods first */
+/* The best for many rods first. Times of a pack are measured: a rope of 12 markers, forward, with a tangent and back, on
+ * a Xeon with AVX-512. */
 static const rgi_cpu instantiations[] = {
 #if defined(__x86_64__)
-    DOUBLES(avx512, 8), FLOATS(avx512, 16), DOUBLES(avx2, 4), FLOATS(avx2, 8),
+    DOUBLES(avx512, 8, 1, 1.95), FLOATS(avx512, 16, 1, 1.95), DOUBLES(avx2, 4, 1, 1.35), FLOATS(avx2, 8, 1, 1.35),
 #endif
-    DOUBLES(sse2, 2), FLOATS(sse2, 4), DOUBLES(scalar, 1), FLOATS(scalar, 1),
+    DOUBLES(sse2, 2, 0, 1.2), FLOATS(sse2, 4, 0, 1.2), DOUBLES(scalar, 1, 0, 1.0), FLOATS(scalar, 1, 0, 1.0),
 #if defined(__x86_64__)
-    DOUBLES(fma, 1), FLOATS(fma, 1),
+    DOUBLES(fma, 1, 1, 1.0), FLOATS(fma, 1, 1, 1.0),
 #endif
 };
 /* clang-format on */
@@ -45,6 +46,18 @@ const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real)
         if (cpu->real_bytes == bytes && (!isa || strcmp(isa, cpu->isa) == 0) && supported(cpu->isa)) return cpu;
     }
     return NULL;
+}
+
+const rgi_cpu *rgi_cpu_next(const rgi_cpu *cpu)
+{
+    const rgi_cpu *found = NULL;
+    for (size_t i = 0; i < sizeof instantiations / sizeof *instantiations; i++) {
+        const rgi_cpu *c = &instantiations[i];
+        if (c->real_bytes == cpu->real_bytes && c->fused == cpu->fused && c->lanes < cpu->lanes && supported(c->isa) &&
+            (!found || c->lanes > found->lanes))
+            found = c;
+    }
+    return found;
 }
 
 rgi_reals *rgi_cpu_narrow(const rgi_cpu *cpu, double *values, size_t count)

@@ -9,6 +9,8 @@ typedef struct rgi_cpu {
     const char *isa; /* "scalar", "fma", "sse2", "avx2", "avx512" */
     int lanes;
     size_t real_bytes;                         /* of what a lane computes in */
+    int fused;                                 /* multiplies and adds in one: all that do have the same bits */
+    double pack_time;                          /* of a pack, in those of one rod's */
     size_t (*workspace)(const rgi_pack *pack); /* doubles */
     void (*run)(const rgi_pack *pack);
     void (*reverse)(const rgi_pack *pack); /* after run, with a plan */
@@ -17,6 +19,9 @@ typedef struct rgi_cpu {
 /* The named instantiation, or with NULL the widest that the processor has; NULL when the name is
  * unknown or the processor lacks it. Thread-safe. */
 const rgi_cpu *rgi_cpu_find(const char *isa, rg_real real);
+
+/* the next narrower one with the same bits, or NULL */
+const rgi_cpu *rgi_cpu_next(const rgi_cpu *cpu);
 
 /* all there are names for, whether this processor has them or not; NULL at the end */
 extern const char *const rgi_cpu_isas[];
