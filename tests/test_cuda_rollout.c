@@ -156,7 +156,7 @@ typedef struct copies {
         void *memory;
         double *host;
         size_t bytes;
-    } at[72];
+    } at[96];
     size_t n;
 } copies;
 

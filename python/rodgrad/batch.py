@@ -380,8 +380,9 @@ class Batch:
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0
                 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
-        "x", "v", "turn", "markers", "tension", "reaction", "reaction_moment" and "moment" those with respect to the names in `wrt`, of x0, v0, turn0, clamp_x,
-        clamp_turn, force and fields. With growth_every (steps), "growth" as well. And each rod's status."""
+        "x", "v", "turn", "markers", "tension", "reaction", "reaction_moment" and "moment" those with respect to the
+        names in `wrt`, of x0, v0, turn0, clamp_x, clamp_turn, force and fields. With growth_every (steps), "growth"
+        as well. And each rod's status."""
         growth_every = c.integer("growth_every", growth_every)
         known, wanted = self._output_shapes("turn"), self._shapes(True)
         _known(cotangents, known, "cotangent of an output")
