@@ -122,6 +122,8 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
 #define RGI_SERIES_cotangents rgi_series_in
 #define RGI_SERIES_gradients rgi_series_out
 
+enum { RGI_ENERGIES = 5 }; /* of a rod: step/energy.h */
+
 /* The series of a pack: X(name, rows, width, source, member, stage).
  * rows: one for each step, each frame, or each growth_every steps (RGI_ROWS_..., core/packs.h).
  * width: numbers of a row, in the widths `b` (vertices, markers, clamped, held) of rows of the caller's arrays.
@@ -140,6 +142,7 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_reaction, FRAMES, 3 * b->clamped, outputs, reaction, out_reaction)                                           \
     X(out_torque, FRAMES, b->held, outputs, reaction_moment, out_torque)                                               \
     X(out_moment, FRAMES, 3 * b->vertices, outputs, moment, out_moment)                                                \
+    X(out_energy, FRAMES, RGI_ENERGIES, outputs, energy, out_energy)                                                   \
     X(ddrive_x, STEPS, 3 * b->clamped, tangents, clamp_x, ddrive_x)                                                    \
     X(ddrive_turn, STEPS, b->held, tangents, clamp_turn, ddrive_turn)                                                  \
     X(dforce, STEPS, 3 * b->vertices, tangents, force, dforce)                                                         \
@@ -151,6 +154,7 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(out_dreaction, FRAMES, 3 * b->clamped, tangent_outputs, reaction, out_dreaction)                                 \
     X(out_dtorque, FRAMES, b->held, tangent_outputs, reaction_moment, out_dtorque)                                     \
     X(out_dmoment, FRAMES, 3 * b->vertices, tangent_outputs, moment, out_dmoment)                                      \
+    X(out_denergy, FRAMES, RGI_ENERGIES, tangent_outputs, energy, out_denergy)                                         \
     X(x_bar, FRAMES, 3 * b->vertices, cotangents, x, out_dx)                                                           \
     X(v_bar, FRAMES, 3 * b->vertices, cotangents, v, out_dv)                                                           \
     X(turn_bar, FRAMES, b->vertices - 1, cotangents, turn, out_dturn)                                                  \
@@ -159,6 +163,7 @@ enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, R
     X(reaction_bar, FRAMES, 3 * b->clamped, cotangents, reaction, out_dreaction)                                       \
     X(torque_bar, FRAMES, b->held, cotangents, reaction_moment, out_dtorque)                                           \
     X(moment_bar, FRAMES, 3 * b->vertices, cotangents, moment, out_dmoment)                                            \
+    X(energy_bar, FRAMES, RGI_ENERGIES, cotangents, energy, out_denergy)                                               \
     X(drive_x_bar, STEPS, 3 * b->clamped, gradients, clamp_x, ddrive_x)                                                \
     X(drive_turn_bar, STEPS, b->held, gradients, clamp_turn, ddrive_turn)                                              \
     X(force_bar, STEPS, 3 * b->vertices, gradients, force, dforce)                                                     \

@@ -55,6 +55,28 @@ RG_APART void rgi_reverse_forces(rgi_run *run, const rgi_kernel_pack *pack, int 
         to->reaction[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->torque_bar, rods, f, k);
 }
 
+/* what frame f's energies give to the cotangent d of the state `after` that it shows, and to coefficients, in lanes
+ * that are alive: what stopped the others may not be finite */
+RG_APART void rgi_reverse_energy(rgi_run *run, const rgi_kernel_pack *pack, int f, const real *after, rgi_tangent d)
+{
+    enum { X = 0, V = 3, S = 6, Z = S + RGI_NS, END = Z + 2 };
+    const int n = pack->n;
+    const real zero = rg_set1(0.0);
+    real *coef_bar = pack->want_coef ? pack->coef_bar : 0, e_bar[RGI_ENERGIES], own[END];
+    for (int k = 0; k < RGI_ENERGIES; k++)
+        e_bar[k] = rg_select(run->alive, rgi_get(&pack->energy_bar, pack->rods, f, k), zero);
+    RG_TEAM_FOR(i, 0, n) {
+        const rgi_seen now = {own + X, own + V, own + S, own + Z};
+        for (int c = 0; c < 3; c++) {
+            own[X + c] = rg_select(run->alive, after[RGI_AT_x * n + 3 * i + c], zero);
+            own[V + c] = rg_select(run->alive, after[RGI_AT_v * n + 3 * i + c], zero);
+        }
+        for (int c = 0; c < RGI_NS; c++) own[S + c] = rg_select(run->alive, after[RGI_AT_s * n + RGI_NS * i + c], zero);
+        for (int c = 0; c < 2; c++) own[Z + c] = rg_select(run->alive, after[RGI_AT_z * n + 2 * i + c], zero);
+        rgi_energy_adj(&run->rod, &run->step, now, i, e_bar, d, coef_bar ? coef_bar + RGI_NC * i : 0);
+    }
+}
+
 /* size of the cotangent of the state that s steps lead to, with what its frame's outputs but forces give: positions,
  * and velocities in frame intervals [1/m of the outputs' unit] */
 RG_FN void rgi_reverse_growth(const rgi_run *run, const rgi_kernel_pack *pack, int s)
@@ -106,6 +128,7 @@ RG_FN void rgi_reverse_step(rgi_run *run, const rgi_kernel_pack *pack, int s, co
         rgi_run_set_trial(run, after + RGI_AT_x * n, after + RGI_AT_m1 * n);
         rgi_run_set_alive(run, rgi_state_alive(after, n));
         rgi_reverse_frame(run, pack, s / pack->substeps, d);
+        if (pack->energy_bar.data) rgi_reverse_energy(run, pack, s / pack->substeps, after, d);
         if (rgi_run_needs_forces(pack)) {
             rgi_reverse_forces(run, pack, s / pack->substeps);
             in.forces = &run->forces;

@@ -62,6 +62,42 @@ RG_APART void rgi_run_forces_jvp(const rgi_run *run, const rgi_kernel_pack *pack
     }
 }
 
+/* Frame f's energies, in lanes that are alive; and their changes in direction 0. One lane of a team: every sum has one
+ * order. */
+RG_APART void rgi_run_energy(const rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const rgi_rod *rod = &run->rod;
+    const real zero = rg_set1(0.0);
+    real sum[RGI_ENERGIES] = {zero, zero, zero, zero, zero};
+    RG_TEAM_ONE
+    {
+        for (int i = 0; i < pack->n; i++)
+            rgi_energy_add(rod, &run->step, rgi_seen_at(rod->x, rod->v, rod->s, rod->z, i), i, sum);
+        for (int k = 0; k < RGI_ENERGIES; k++)
+            rgi_put(&pack->out_energy, pack->rods, f, k, rg_select(run->alive, sum[k], zero));
+    }
+}
+RG_APART void rgi_run_energy_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const rgi_rod *rod = &run->rod;
+    const rgi_tangent d = rgi_run_tangent(run, 0);
+    const real zero = rg_set1(0.0);
+    real sum[RGI_ENERGIES] = {zero, zero, zero, zero, zero};
+    RG_TEAM_ONE
+    {
+        for (int i = 0; i < pack->n; i++)
+            rgi_energy_jvp(rod, &run->step, rgi_seen_at(rod->x, rod->v, rod->s, rod->z, i), i, d, sum);
+        for (int e = pack->entry_begin[0]; e < pack->entry_begin[1]; e++) {
+            const rgi_entry entry = {pack->entries[e].node, pack->entries[e].coefficient};
+            if (entry.coefficient >= RGI_NC || entry.node >= pack->n) continue;
+            const rgi_seen at = rgi_seen_at(rod->x, rod->v, rod->s, rod->z, entry.node);
+            rgi_energy_entry_jvp(rod, &run->step, at, entry, pack->entry_values[e], sum);
+        }
+        for (int k = 0; k < RGI_ENERGIES; k++)
+            rgi_put(&pack->out_denergy, pack->rods, f, k, rg_select(run->alive, sum[k], zero));
+    }
+}
+
 RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
@@ -72,6 +108,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
     rgi_put_many(&pack->out_v, rods, f, 3 * n, rod->v);
     rgi_put_many(&pack->out_m, rods, f, 3 * (n - 1), rod->m1);
     if (rgi_run_puts_forces(pack)) rgi_run_forces(run, pack, f);
+    if (pack->out_energy.data) rgi_run_energy(run, pack, f);
     RG_TEAM_FOR(k, 0, pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
@@ -93,6 +130,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
         rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
         rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
         if (rgi_run_needs_forces(pack)) rgi_run_forces_jvp(run, pack, f);
+        if (pack->out_denergy.data) rgi_run_energy_jvp(run, pack, f);
         RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0) {
             real at[3];
             const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);

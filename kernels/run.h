@@ -8,6 +8,7 @@
 
 #include "pack.h"
 #include "step/deform.h"
+#include "step/energy.h"
 #include "step/observe.h"
 
 /* a GPU has kernels for each stepper */

@@ -11,13 +11,13 @@
 #include "grad_scene.h"
 #include "probe_random.h"
 
-enum { PARTS = 9, FORCES = 5 }; /* FORCES: the first of those that the deform stepper does not have */
+enum { PARTS = 10, FORCES = 5 }; /* FORCES: the first of those that the deform stepper does not have */
 
 static size_t of_frame(const grad_scene *s, int part)
 {
     const size_t edges = s->vertices - 1;
-    const size_t sizes[PARTS] = {3 * s->vertices, 3 * s->vertices, 3 * edges, edges,          3 * s->markers,
-                                 edges,           3 * s->clamped,  s->held,   3 * s->vertices};
+    const size_t sizes[PARTS] = {3 * s->vertices, 3 * s->vertices, 3 * edges, edges,           3 * s->markers,
+                                 edges,           3 * s->clamped,  s->held,   3 * s->vertices, 5};
     return part >= FORCES && s->opts.rollout.stepper == RG_STEPPER_DEFORM ? 0 : sizes[part];
 }
 
@@ -25,7 +25,7 @@ static double *part_of(const grad_outputs *out, int part)
 {
     double *const parts[PARTS] = {out->x,       out->v,       out->m,        out->turn,
                                   out->markers, out->tension, out->reaction, out->reaction_moment,
-                                  out->moment};
+                                  out->moment,  out->energy};
     return parts[part];
 }
 
@@ -36,13 +36,13 @@ grad_outputs grad_outputs_zero(grad_scene *s)
         const size_t all = s->rods * s->opts.n_frames * of_frame(s, part);
         p[part] = all > 0 || part < FORCES ? grad_alloc(s, all) : NULL;
     }
-    grad_outputs out = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8]};
+    grad_outputs out = {p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9]};
     return out;
 }
 
 grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
 {
-    static const double sizes[PARTS] = {1.0, 0.05, 0.0, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.02};
+    static const double sizes[PARTS] = {1.0, 0.05, 0.0, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.02, 0.1};
     grad_outputs out = grad_outputs_zero(s);
     for (int part = 0; part < PARTS; part++)
         for (size_t i = 0; part_of(&out, part) && i < s->rods * s->opts.n_frames * of_frame(s, part); i++)
@@ -108,7 +108,8 @@ rg_batch_outputs grad_batch_outputs(const grad_outputs *out)
                            .tension = out->tension,
                            .reaction = out->reaction,
                            .reaction_moment = out->reaction_moment,
-                           .moment = out->moment};
+                           .moment = out->moment,
+                           .energy = out->energy};
     return to;
 }
 
@@ -121,7 +122,8 @@ rg_batch_tangent_outputs grad_batch_tangent_outputs(const grad_outputs *d_out)
                                    .tension = d_out->tension,
                                    .reaction = d_out->reaction,
                                    .reaction_moment = d_out->reaction_moment,
-                                   .moment = d_out->moment};
+                                   .moment = d_out->moment,
+                                   .energy = d_out->energy};
     return to;
 }
 
@@ -134,7 +136,8 @@ rg_batch_cotangents grad_cotangents(const grad_outputs *bar)
                              .tension = bar->tension,
                              .reaction = bar->reaction,
                              .reaction_moment = bar->reaction_moment,
-                             .moment = bar->moment};
+                             .moment = bar->moment,
+                             .energy = bar->energy};
     return c;
 }
 
@@ -171,7 +174,7 @@ void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, 
 void grad_loss(const grad_scene *s, const grad_outputs *out, const grad_outputs *w, double *loss,
                const grad_outputs *bar)
 {
-    static const double bends[PARTS] = {3.0, 0.3, 0.0, 0.0, 3.0, 1.0, 1.0, 1.0, 1.0}, middle[3] = {0.25, 0.0, 0.9};
+    static const double bends[PARTS] = {3.0, 0.3, 0.0, 0.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0}, middle[3] = {0.25, 0.0, 0.9};
     const size_t n = s->vertices, frames = s->opts.n_frames;
     for (size_t i = 0; i < s->rods; i++) loss[i] = 0.0;
     for (int part = 0; part < PARTS; part++) {

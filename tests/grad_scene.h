@@ -53,9 +53,10 @@ typedef struct grad_vector {
 } grad_vector;
 
 /* of every frame: [rods][frames][vertices][3], turns and directors of edges, markers; forces: tensions of edges,
- * reactions of clamped vertices and edges, moments of vertices, all NULL with the deform stepper, which has none */
+ * reactions of clamped vertices and edges, moments of vertices; energies; all NULL with the deform stepper, which has
+ * none */
 typedef struct grad_outputs {
-    double *x, *v, *m, *turn, *markers, *tension, *reaction, *reaction_moment, *moment;
+    double *x, *v, *m, *turn, *markers, *tension, *reaction, *reaction_moment, *moment, *energy;
 } grad_outputs;
 
 const char *grad_kind_name(int kind);

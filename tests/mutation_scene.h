@@ -26,7 +26,7 @@ enum {
     MUTATION_NODES = 9,
     MUTATION_STEPS = 4,
     MUTATION_SWEEPS = 6,
-    MUTATION_OUT = MUTATION_STEPS * 18 * MUTATION_NODES,
+    MUTATION_OUT = MUTATION_STEPS * 19 * MUTATION_NODES,
     MUTATION_IN = MUTATION_NODES * (3 + 3 + 1 + MUTATION_STEPS * (3 + 1 + 3) + RGI_NC + 2)
 };
 
@@ -91,13 +91,13 @@ static inline void mutation_tangent(const double *x, double *t)
 
 /* where parts of the outputs begin: x, v, turns, markers, tensions, reactions, their moments, vertices' moments, and
  * where they end */
-enum { MUTATION_PARTS = 8 };
+enum { MUTATION_PARTS = 9 };
 static inline void mutation_parts(const mutation_scene *s, int *begin)
 {
     const int forces = s->opts.stepper != GRAD_DEFORM, clamped = (int)s->rod->clamped, held = (int)s->rod->held;
     const int sizes[MUTATION_PARTS] = {
-        3 * s->n,      3 * s->n,         s->n - 1, 3 * s->n, forces * (s->n - 1), forces * 3 * clamped,
-        forces * held, forces * 3 * s->n};
+        3 * s->n,      3 * s->n,          s->n - 1,  3 * s->n, forces * (s->n - 1), forces * 3 * clamped,
+        forces * held, forces * 3 * s->n, forces * 5};
     begin[0] = 0;
     for (int k = 0; k < MUTATION_PARTS; k++) begin[k + 1] = begin[k] + s->frames * sizes[k];
 }
@@ -125,7 +125,8 @@ static inline rg_batch_outputs mutation_outputs(mutation_scene *s)
                                   .tension = mutation_part(s, 4, s->out),
                                   .reaction = mutation_part(s, 5, s->out),
                                   .reaction_moment = mutation_part(s, 6, s->out),
-                                  .moment = mutation_part(s, 7, s->out)};
+                                  .moment = mutation_part(s, 7, s->out),
+                                  .energy = mutation_part(s, 8, s->out)};
     return out;
 }
 
@@ -252,7 +253,7 @@ static inline void mutation_direction(const mutation_scene *s, int kind, uint64_
 /* a random cotangent of the outputs */
 static inline void mutation_cotangent(const mutation_scene *s, uint64_t *seed, double *w)
 {
-    static const double sizes[MUTATION_PARTS] = {1.0, 0.01, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.05};
+    static const double sizes[MUTATION_PARTS] = {1.0, 0.01, 0.05, 1.0, 1e-3, 1e-3, 0.05, 0.05, 0.1};
     int at[MUTATION_PARTS + 1];
     mutation_parts(s, at);
     for (int k = 0; k < MUTATION_PARTS; k++)
@@ -275,7 +276,8 @@ static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const 
                                            .tension = mutation_part(s, 4, s->dout),
                                            .reaction = mutation_part(s, 5, s->dout),
                                            .reaction_moment = mutation_part(s, 6, s->dout),
-                                           .moment = mutation_part(s, 7, s->dout)};
+                                           .moment = mutation_part(s, 7, s->dout),
+                                           .energy = mutation_part(s, 8, s->dout)};
     pack_fixture_jvp(s->fixture, &in, &d, &out, &dout);
     s->pack->entries = s->entries;
     s->pack->entry_begin = s->entry_begin;
@@ -299,7 +301,8 @@ static inline void mutation_backward(mutation_scene *s, size_t (*workspace)(cons
                                        .tension = mutation_part(s, 4, s->bar),
                                        .reaction = mutation_part(s, 5, s->bar),
                                        .reaction_moment = mutation_part(s, 6, s->bar),
-                                       .moment = mutation_part(s, 7, s->bar)};
+                                       .moment = mutation_part(s, 7, s->bar),
+                                       .energy = mutation_part(s, 8, s->bar)};
     const rg_batch_cotangents none = {0};
     const rg_batch_gradients gradients = {to[0], to[1], to[2], to[3], to[4], to[5], {NULL}, 0, NULL};
     pack_fixture_adjoint(s->fixture, s->opts.bar == RGI_BAR_GIVEN ? &given : &none, &gradients);

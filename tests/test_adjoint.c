@@ -61,7 +61,7 @@ static void adjoint_rollout_dot(void **state)
     check_dot(500, 1e-9, "500-step rollout");
 }
 
-enum { PARTS = 8 };
+enum { PARTS = 9 };
 
 /* losses of copies of s, moved by by[k] along d: loss [copies][rods] */
 static void line(const grad_scene *s, const grad_vector *d, int kind, const double *by, size_t copies, uint64_t weights,
@@ -74,10 +74,11 @@ static void line(const grad_scene *s, const grad_vector *d, int kind, const doub
     grad_outputs w = grad_outputs_random(first, weights);
     const size_t frames = s->opts.n_frames, rods = s->rods;
     const size_t n = s->vertices;
-    const size_t rows[PARTS] = {3 * n, 3 * n, n - 1, 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n};
-    double *const to[PARTS] = {all.x,     all.v, all.turn, all.markers, all.tension, all.reaction, all.reaction_moment,
-                               all.moment};
-    const double *const from[PARTS] = {w.x, w.v, w.turn, w.markers, w.tension, w.reaction, w.reaction_moment, w.moment};
+    const size_t rows[PARTS] = {3 * n, 3 * n, n - 1, 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n, 5};
+    double *const to[PARTS] = {
+        all.x, all.v, all.turn, all.markers, all.tension, all.reaction, all.reaction_moment, all.moment, all.energy};
+    const double *const from[PARTS] = {w.x,      w.v,     w.turn, w.markers, w.tension, w.reaction, w.reaction_moment,
+                                       w.moment, w.energy};
     for (int part = 0; part < PARTS; part++)
         for (size_t k = 0; to[part] && k < copies; k++)
             memcpy(to[part] + k * rods * frames * rows[part], from[part], rods * frames * rows[part] * sizeof(double));

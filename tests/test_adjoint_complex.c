@@ -94,7 +94,7 @@ static real functional(trial *t, int which, real by)
     const real *parts[MUTATION_PARTS] = {
         pack_reals_in(p->out_x.data),       pack_reals_in(p->out_v.data),       NULL,
         pack_reals_in(p->out_markers.data), pack_reals_in(p->out_tension.data), pack_reals_in(p->out_reaction.data),
-        pack_reals_in(p->out_torque.data),  pack_reals_in(p->out_moment.data)};
+        pack_reals_in(p->out_torque.data),  pack_reals_in(p->out_moment.data),  pack_reals_in(p->out_energy.data)};
     for (int part = 0; part < MUTATION_PARTS; part++)
         for (int i = at[part]; parts[part] && i < at[part + 1]; i++) sum += s->bar[i] * parts[part][i - at[part]];
     for (int i = 0; i < 3 * (at[3] - at[2]); i++) sum += s->bar[at[2] + i / 3] * t->across[i] * m[i];

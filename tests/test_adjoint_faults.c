@@ -268,8 +268,9 @@ static void faults_gradient_until_then(void **state)
                          {end.tension, bar.tension, bar.tension ? n - 1 : 0},
                          {end.reaction, bar.reaction, bar.reaction ? 3 * s->clamped : 0},
                          {end.reaction_moment, bar.reaction_moment, bar.reaction_moment ? s->held : 0},
-                         {end.moment, bar.moment, bar.moment ? 3 * n : 0}};
-            /* a rod that failed stays where it was, without forces */
+                         {end.moment, bar.moment, bar.moment ? 3 * n : 0},
+                         {end.energy, bar.energy, bar.energy ? 5 : 0}};
+            /* a rod that failed stays where it was, without forces and energies */
             for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
                 for (size_t f = 0; f < (p < 4 ? (size_t)FRAMES : half); f++)
                     for (size_t k = 0; k < parts[p].row; k++)

@@ -67,7 +67,7 @@ static void health_growth_value(void **state)
     grad_outputs bar = grad_outputs_random(s, 3);
     memset(bar.turn, 0, s->rods * FRAMES * (n - 1) * sizeof(double));
     memset(bar.markers, 0, s->rods * FRAMES * 3 * s->markers * sizeof(double));
-    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = NULL;
+    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = bar.energy = NULL;
     grad_vector g = grad_vector_zero(s);
     double *growth = grad_alloc(s, s->rods * (STEPS + 1));
     grad_forward(s, NULL);
@@ -338,6 +338,7 @@ static void health_shooting_chain(void **state)
         if (w.reaction) memcpy(w.reaction, bar.reaction, FRAMES * 3 * s->clamped * sizeof(double));
         if (w.reaction_moment) memcpy(w.reaction_moment, bar.reaction_moment, FRAMES * s->held * sizeof(double));
         if (w.moment) memcpy(w.moment, bar.moment, FRAMES * 3 * n * sizeof(double));
+        if (w.energy) memcpy(w.energy, bar.energy, FRAMES * 5 * sizeof(double));
         grad_forward(r, &seen);
         /* no gaps: no cost, no derivatives, to what the start's strains are rounded */
         double cost = 0.0, x_bar[3 * 16 * SEGMENTS] = {0.0}, v_bar[3 * 16 * SEGMENTS] = {0.0};

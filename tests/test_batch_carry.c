@@ -85,10 +85,12 @@ static void check_frames(const grad_scene *s, const grad_outputs *a, size_t a_fr
                          const grad_outputs *b, size_t i)
 {
     const size_t n = s->vertices;
-    const size_t rows[] = {3 * n, 3 * n, 3 * (n - 1), 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n};
-    const double *x[] = {a->x, a->v, a->m, a->markers, a->tension, a->reaction, a->reaction_moment, a->moment};
-    const double *y[] = {b->x, b->v, b->m, b->markers, b->tension, b->reaction, b->reaction_moment, b->moment};
-    for (int k = 0; k < 8; k++)
+    const size_t rows[] = {3 * n, 3 * n, 3 * (n - 1), 3 * s->markers, n - 1, 3 * s->clamped, s->held, 3 * n, 5};
+    const double *x[] = {a->x,      a->v,     a->m, a->markers, a->tension, a->reaction, a->reaction_moment,
+                         a->moment, a->energy};
+    const double *y[] = {b->x,      b->v,     b->m, b->markers, b->tension, b->reaction, b->reaction_moment,
+                         b->moment, b->energy};
+    for (int k = 0; k < 9; k++)
         if (x[k] && memcmp(x[k] + (i * a_frames + from) * rows[k], y[k] + i * FRAMES * rows[k],
                            FRAMES * rows[k] * sizeof(double)) != 0)
             fail_msg("rod %zu, output %d, frames from %zu on: other bits", i, k, from);

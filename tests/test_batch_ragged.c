@@ -84,12 +84,13 @@ static void run(const grad_scene *s, const problem *p, const result *r)
 
 /* ---- rows of one rod in arrays of several ---- */
 
-static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 11])
+static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 12])
 {
     const size_t n = s->vertices, own[] = {3 * n, 3 * n, n - 1, 3 * s->clamped, s->held, 3 * n};
     memcpy(sizes, own, sizeof own);
     memcpy(sizes + GRAD_FIELD, s->count + GRAD_FIELD, RG_FIELD_COUNT * sizeof *sizes);
-    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions, reactions, moments */
+    /* directors of the start and of clamps; frames: x, v, directors, turns, markers, tensions, reactions, moments,
+     * energies */
     const size_t forces = s->opts.rollout.stepper != RG_STEPPER_DEFORM;
     const size_t more[] = {3 * (n - 1),
                            3 * s->held,
@@ -101,7 +102,8 @@ static const size_t *counts(const grad_scene *s, size_t sizes[GRAD_KINDS + 11])
                            forces * (n - 1),
                            forces * 3 * s->clamped,
                            forces * s->held,
-                           forces * 3 * n};
+                           forces * 3 * n,
+                           forces * 5};
     memcpy(sizes + GRAD_KINDS, more, sizeof more);
     return sizes;
 }
@@ -118,9 +120,10 @@ enum {
     OUT_REACTION,
     OUT_TORQUE,
     OUT_MOMENT,
+    OUT_ENERGY,
     ARRAYS
 };
-_Static_assert(ARRAYS == GRAD_KINDS + 11, "every array has a size");
+_Static_assert(ARRAYS == GRAD_KINDS + 12, "every array has a size");
 
 static size_t rows_of(int array)
 {
@@ -168,7 +171,7 @@ enum { OUTPUTS = ARRAYS - OUT_X };
 static double *const *outputs_of(const grad_outputs *o, double *parts[OUTPUTS])
 {
     double *const own[OUTPUTS] = {
-        o->x, o->v, o->m, o->turn, o->markers, o->tension, o->reaction, o->reaction_moment, o->moment};
+        o->x, o->v, o->m, o->turn, o->markers, o->tension, o->reaction, o->reaction_moment, o->moment, o->energy};
     memcpy(parts, own, sizeof own);
     return parts;
 }

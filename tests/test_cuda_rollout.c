@@ -217,7 +217,8 @@ static void rollout_device_memory_bitwise(void **state)
                                           .tension = FORCES(there.out.tension, n - 1),
                                           .reaction = FORCES(there.out.reaction, 3 * s->clamped),
                                           .reaction_moment = FORCES(there.out.reaction_moment, s->held),
-                                          .moment = FORCES(there.out.moment, 3 * n)};
+                                          .moment = FORCES(there.out.moment, 3 * n),
+                                          .energy = FORCES(there.out.energy, 5)};
             const rg_batch_tangent_outputs d_out = {.x = COPY(there.d_out.x, all * 3 * n),
                                                     .v = COPY(there.d_out.v, all * 3 * n),
                                                     .turn = COPY(there.d_out.turn, all * (n - 1)),
@@ -225,7 +226,8 @@ static void rollout_device_memory_bitwise(void **state)
                                                     .tension = FORCES(there.d_out.tension, n - 1),
                                                     .reaction = FORCES(there.d_out.reaction, 3 * s->clamped),
                                                     .reaction_moment = FORCES(there.d_out.reaction_moment, s->held),
-                                                    .moment = FORCES(there.d_out.moment, 3 * n)};
+                                                    .moment = FORCES(there.d_out.moment, 3 * n),
+                                                    .energy = FORCES(there.d_out.energy, 5)};
             const rg_batch_cotangents b = {.x = COPY(bar.x, all * 3 * n),
                                            .v = COPY(bar.v, all * 3 * n),
                                            .turn = COPY(bar.turn, all * (n - 1)),
@@ -233,7 +235,8 @@ static void rollout_device_memory_bitwise(void **state)
                                            .tension = FORCES(bar.tension, n - 1),
                                            .reaction = FORCES(bar.reaction, 3 * s->clamped),
                                            .reaction_moment = FORCES(bar.reaction_moment, s->held),
-                                           .moment = FORCES(bar.moment, 3 * n)};
+                                           .moment = FORCES(bar.moment, 3 * n),
+                                           .energy = FORCES(bar.energy, 5)};
 #undef COPY
 #undef FORCES
             grad_vector d_there, g_there;

@@ -59,8 +59,8 @@ static void check_batch(int stepper, grad_grip grip)
     grad_outputs bar = grad_outputs_random(s, 3), pull = grad_outputs_zero(s);
     /* the tensions' share apart, and what came later left out */
     pull.tension = bar.tension;
-    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = NULL;
-    pull.reaction = pull.reaction_moment = pull.moment = NULL;
+    bar.tension = bar.reaction = bar.reaction_moment = bar.moment = bar.energy = NULL;
+    pull.reaction = pull.reaction_moment = pull.moment = pull.energy = NULL;
     char at[NET_NAME / 2];
     snprintf(at, sizeof at, "%s, held at %s", grad_stepper_name(stepper), grad_grip_name(grip));
     if (!net_matches(hash_inputs(s, &d, &bar), "", "inputs: %s", at)) {

@@ -25,7 +25,7 @@ typedef struct setting {
     size_t n, clamped, held, frames;
     const int *clamped_at, *held_at;
     double x0[MOST][3], v0[MOST][3], m0[MOST][3], *clamp_x, *clamp_m, *force;
-    double *x, *v, *reaction, *moment, *within; /* within: of joints */
+    double *x, *v, *reaction, *moment, *within, *energy; /* within: of joints */
 } setting;
 
 typedef struct rod {
@@ -74,6 +74,7 @@ static setting *make(size_t n, const int *clamps, size_t n_clamps, const rod *of
     s->reaction = numbers(frames * 3 * n);
     s->moment = numbers(frames * n);
     s->within = numbers(frames * 3 * n);
+    s->energy = numbers(frames * 5);
     return s;
 }
 
@@ -94,7 +95,7 @@ static void open_batch(setting *s)
 
 static void close_setting(setting *s)
 {
-    double *const all[] = {s->clamp_x, s->clamp_m, s->force, s->x, s->v, s->reaction, s->moment, s->within};
+    double *const all[] = {s->clamp_x, s->clamp_m, s->force, s->x, s->v, s->reaction, s->moment, s->within, s->energy};
     rg_batch_destroy(&s->batch);
     rg_model_destroy(&s->model);
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) free(all[k]);
@@ -114,8 +115,12 @@ static rg_batch_inputs inputs_of(const setting *s)
 static rg_rod_status try_run(setting *s)
 {
     const rg_batch_inputs in = inputs_of(s);
-    const rg_batch_outputs out = {
-        .x = s->x, .v = s->v, .reaction = s->reaction, .reaction_moment = s->moment, .moment = s->within};
+    const rg_batch_outputs out = {.x = s->x,
+                                  .v = s->v,
+                                  .reaction = s->reaction,
+                                  .reaction_moment = s->moment,
+                                  .moment = s->within,
+                                  .energy = s->energy};
     rg_rod_status status;
     rg_error err = {0};
     if (rg_batch_forward(s->batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
@@ -361,6 +366,9 @@ static void reaction_cantilever(void **state)
     /* it sinks by P L^3/(3 EI) = 0.6 mm, which shortens the arm by 3/5 of that squared over L */
     assert_true(fabs(moment[1] + load * length) <= 1e-6 * load * length);
     assert_true(fabs(s->reaction[2] + load * length / 0.05) <= 1e-5 * load * length / 0.05);
+    /* of a linear spring the load's work is half of load times way, all in bending */
+    const double work = -0.5 * load * tip[2];
+    assert_true(fabs(s->energy[2] - work) <= 1e-5 * work && s->energy[1] <= 1e-5 * work);
     close_setting(s);
 }
 
@@ -399,6 +407,45 @@ static void moment_cantilever(void **state)
     close_setting(s);
 }
 
+/* A rod swings from its first vertex, bends, stretches and twists, without damping: kinetic energy and that of weight
+ * are sums of outputs, and all energies together stay, but for what BDF2 takes, of order 2 in the step. */
+static double energy_lost(size_t frames, double seconds)
+{
+    enum { N = 12 };
+    static const int clamps[] = {0};
+    const rod free = {0.05, 0.04, 80.0, 1e-3, 2e-3, 0.0, 0.0, 0.0, 0.0};
+    const double h = seconds / (double)frames;
+    setting *s = make(N, clamps, 1, &free, frames);
+    s->opts.dt_s = h;
+    for (size_t i = 1; i < N; i++) s->v0[i][1] = 0.2 * sin(0.4 * (double)i);
+    open_batch(s);
+    run(s);
+    for (size_t f = 0; f < frames; f++) {
+        double kinetic = 0.0, weight = 0.0;
+        for (size_t i = 0; i < N; i++) {
+            const double *v = s->v + 3 * (f * N + i);
+            kinetic += 0.5 * mass_of(s, &free, i) * dot(v, v);
+            weight += mass_of(s, &free, i) * gravity * s->x[3 * (f * N + i) + 2];
+        }
+        assert_true(fabs(s->energy[5 * f] - kinetic) <= 1e-15 && fabs(s->energy[5 * f + 4] - weight) <= 1e-15);
+    }
+    double first = 0.0, last = 0.0;
+    for (int k = 0; k < 5; k++) {
+        first += s->energy[5 * (frames / 10) + (size_t)k];
+        last += s->energy[5 * (frames - 1) + (size_t)k];
+    }
+    close_setting(s);
+    return first - last;
+}
+
+static void energy_stays(void **state)
+{
+    (void)state;
+    const double coarse = energy_lost(400, 0.2), fine = energy_lost(1600, 0.2);
+    print_message("energy lost in 0.2 s: %.2e J in steps of 1/2 ms, %.2e in steps of 1/8 ms\n", coarse, fine);
+    assert_true(fabs(coarse) <= 1e-6 && fabs(fine) <= 0.1 * fabs(coarse));
+}
+
 /* A straight rod held at both ends and twisted by an angle: the hold at the far end turns its edge by GJ angle/length
  * about the tangent, the near one as much the other way. */
 static void reaction_twist(void **state)
@@ -422,6 +469,7 @@ static void reaction_twist(void **state)
     print_message("twist: %.15g and %.15g N m, %.15g\n", s->moment[0], s->moment[1], torque);
     assert_true(fabs(s->moment[0] + torque) <= 1e-14 && fabs(s->moment[1] - torque) <= 1e-14);
     for (size_t k = 0; k < 3 * s->clamped; k++) assert_true(fabs(s->reaction[k]) <= 1e-10);
+    assert_true(fabs(s->energy[3] - 0.5 * torque * angle) <= 1e-15);
     /* and every joint in between has it */
     for (size_t i = 1; i + 1 < N; i++) assert_true(fabs(s->within[3 * i + 2] - torque) <= 1e-14);
     close_setting(s);
@@ -460,14 +508,19 @@ static void reaction_refused(void **state)
     const rg_batch_gradients g = {.x0 = s->x};
     const rg_batch_outputs none = {.x = s->x};
     rg_error err = {0};
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         const rg_batch_outputs out = {.reaction = k == 0 ? s->reaction : NULL,
                                       .reaction_moment = k == 1 ? s->moment : NULL,
-                                      .moment = k == 2 ? s->within : NULL};
-        const rg_batch_tangent_outputs d_out = {
-            .reaction = out.reaction, .reaction_moment = out.reaction_moment, .moment = out.moment};
-        const rg_batch_cotangents bar = {
-            .reaction = out.reaction, .reaction_moment = out.reaction_moment, .moment = out.moment};
+                                      .moment = k == 2 ? s->within : NULL,
+                                      .energy = k == 3 ? s->energy : NULL};
+        const rg_batch_tangent_outputs d_out = {.reaction = out.reaction,
+                                                .reaction_moment = out.reaction_moment,
+                                                .moment = out.moment,
+                                                .energy = out.energy};
+        const rg_batch_cotangents bar = {.reaction = out.reaction,
+                                         .reaction_moment = out.reaction_moment,
+                                         .moment = out.moment,
+                                         .energy = out.energy};
         assert_int_equal(rg_batch_forward(s->batch, &in, &out, NULL, &err), RG_ERR_ARGUMENT);
         assert_non_null(strstr(err.text, "no reactions"));
         assert_int_equal(rg_batch_jvp(s->batch, &in, &still, &none, &d_out, NULL, &err), RG_ERR_ARGUMENT);
@@ -479,9 +532,10 @@ static void reaction_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_weight),        cmocka_unit_test(reaction_momentum),
-                                       cmocka_unit_test(reaction_catenary),      cmocka_unit_test(reaction_cantilever),
-                                       cmocka_unit_test(moment_cantilever),      cmocka_unit_test(reaction_twist),
-                                       cmocka_unit_test(reaction_of_failed_rod), cmocka_unit_test(reaction_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_weight),   cmocka_unit_test(reaction_momentum),
+                                       cmocka_unit_test(reaction_catenary), cmocka_unit_test(reaction_cantilever),
+                                       cmocka_unit_test(moment_cantilever), cmocka_unit_test(energy_stays),
+                                       cmocka_unit_test(reaction_twist),    cmocka_unit_test(reaction_of_failed_rod),
+                                       cmocka_unit_test(reaction_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,15 +282,16 @@ rg_status rgi_tape_point_reverse(rg_tape *t, const rgi_batch_arrays *of, rg_erro
     return p->runner->point(p, err);
 }
 
-/* are there forces among these outputs, or their derivatives? */
-#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment || (of)->moment)
+/* are there forces or energies among these outputs, or their derivatives? */
+#define HAS_FORCES(of) ((of)->tension || (of)->reaction || (of)->reaction_moment || (of)->moment || (of)->energy)
 
 /* RG_ERR_ARGUMENT where they are asked for, or given, of the deform stepper */
 static rg_status check_forces(const rg_batch *b, int wanted, rg_error *err)
 {
     if (b->opts.rollout.stepper != RG_STEPPER_DEFORM || !wanted) return RG_OK;
     return RG_FAIL(err, RG_ERR_ARGUMENT,
-                   "the deform stepper keeps lengths by projection and has no tension, no reactions and no moments; "
+                   "the deform stepper keeps lengths by projection and has no tension, no reactions, no moments and no "
+                   "energies; "
                    "leave them NULL or choose the implicit stepper");
 }
 

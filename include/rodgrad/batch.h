@@ -147,14 +147,19 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
      * while angles between edges are small, the moment with which the rod beyond the vertex acts on the rod before it.
      */
     double *moment;
+    /* [n_rods][F][5] energies of each rod [J]: kinetic, of stretch, of bending with its memory's spring, of twist, and
+     * of weight, which is 0 at the origin; 0 from the frame on in which the rod failed. Of the implicit stepper alone.
+     */
+    double *energy;
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
- * RG_ERR_ARGUMENT (a missing array; tension, reactions or moments with the deform stepper), RG_ERR_VALUE (coincident
- * vertices at the start, a director of m0 or clamp_m that is not a unit vector across its edge: the sentence names rod,
- * step and edge; a field out of its range: rod, field and entry); nothing is written then. The first run with fields
- * allocates a model for each rod. A prescribed value that is not finite ends its rod at its step. */
+ * RG_ERR_ARGUMENT (a missing array; tension, reactions, moments or energies with the deform stepper), RG_ERR_VALUE
+ * (coincident vertices at the start, a director of m0 or clamp_m that is not a unit vector across its edge: the
+ * sentence names rod, step and edge; a field out of its range: rod, field and entry); nothing is written then. The
+ * first run with fields allocates a model for each rod. A prescribed value that is not finite ends its rod at its step.
+ */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 
@@ -180,6 +185,7 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *reaction;        /* [n_rods][F][C][3] [N] */
     double *reaction_moment; /* [n_rods][F][D] [N m] */
     double *moment;          /* [n_rods][F][V][3] [N m] */
+    double *energy;          /* [n_rods][F][5] [J] */
 } rg_batch_tangent_outputs;
 
 /* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
@@ -197,6 +203,7 @@ typedef struct rg_batch_cotangents {
     const double *reaction;        /* [n_rods][F][C][3] [1/N] */
     const double *reaction_moment; /* [n_rods][F][D] [1/(N m)] */
     const double *moment;          /* [n_rods][F][V][3] [1/(N m)] */
+    const double *energy;          /* [n_rods][F][5] [1/J] */
 } rg_batch_cotangents;
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */

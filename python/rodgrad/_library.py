@@ -84,7 +84,7 @@ def _check_version() -> str:
 
 
 _DERIVATIVES = {"pointer": "x0 v0 turn0 clamp_x clamp_turn force", "pointer[]": "fields"}
-_TURN_OUTPUTS = {"pointer": "x v turn markers tension reaction reaction_moment moment"}
+_TURN_OUTPUTS = {"pointer": "x v turn markers tension reaction reaction_moment moment energy"}
 # the members that this layer fills or reads, by type
 _USED = {
     "rg_error": {"char[]": "text"},
@@ -95,7 +95,7 @@ _USED = {
     "rg_context_opts": {"text": "backend"},
     "rg_field_info": {"text": "name unit symbol", "int": "location components"},
     "rg_batch_inputs": {"pointer": "x0 v0 m0 clamp_x clamp_m force", "pointer[]": "fields"},
-    "rg_batch_outputs": {"pointer": "x v m markers tension reaction reaction_moment moment"},
+    "rg_batch_outputs": {"pointer": "x v m markers tension reaction reaction_moment moment energy"},
     "rg_batch_tangents": _DERIVATIVES,
     "rg_batch_tangent_outputs": _TURN_OUTPUTS,
     "rg_batch_cotangents": _TURN_OUTPUTS,

@@ -304,7 +304,7 @@ class Batch:
         turn = (r, f, v - 1, 3) if director == "m" else (r, f, v - 1)
         return {"x": (r, f, v, 3), "v": (r, f, v, 3), director: turn, "markers": (r, f, self.markers, 3),
                 "tension": (r, f, v - 1), "reaction": (r, f, self._clamped, 3), "reaction_moment": (r, f, self._held),
-                "moment": (r, f, v, 3)}
+                "moment": (r, f, v, 3), "energy": (r, f, 5)}
 
     def _give_inputs(self, given: Mapping[str, object], fields: Mapping[str, object] | None
                      ) -> tuple[dict, c.Inputs]:
@@ -332,7 +332,8 @@ class Batch:
         "x", "v" [R, F, V, 3], "m" [R, F, E, 3], "markers" [R, F, M, 3] and, with the implicit stepper, "tension"
         [R, F, E] N, "reaction" [R, F, C, 3] N, the force with which the hold acts on each clamped vertex, and
         "reaction_moment" [R, F, D] N m, its moment about each clamped edge, "moment" [R, F, V, 3] N m, two of bending
-        and that of twist; and the rods' statuses (ROD_STATUS)."""
+        and that of twist, and "energy" [R, F, 5] J, kinetic, of stretch, bending, twist and weight; and the rods'
+        statuses (ROD_STATUS)."""
         shapes = self._output_shapes("m")
         _known(outputs, shapes, "output")
         arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
@@ -380,9 +381,9 @@ class Batch:
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0
                 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
-        "x", "v", "turn", "markers", "tension", "reaction", "reaction_moment" and "moment" those with respect to the
-        names in `wrt`, of x0, v0, turn0, clamp_x, clamp_turn, force and fields. With growth_every (steps), "growth"
-        as well. And each rod's status."""
+        "x", "v", "turn", "markers", "tension", "reaction", "reaction_moment", "moment" and "energy" those with
+        respect to the names in `wrt`, of x0, v0, turn0, clamp_x, clamp_turn, force and fields. With growth_every
+        (steps), "growth" as well. And each rod's status."""
         growth_every = c.integer("growth_every", growth_every)
         known, wanted = self._output_shapes("turn"), self._shapes(True)
         _known(cotangents, known, "cotangent of an output")

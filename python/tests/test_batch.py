@@ -225,7 +225,7 @@ class Derivatives(unittest.TestCase):
 
     def loss(self, model: Model, inputs: dict, weights: dict) -> float:
         out, statuses = make(model).forward(**inputs, outputs=("x", "v", "tension", "reaction", "reaction_moment",
-                                              "moment"))
+                                              "moment", "energy"))
         self.assertEqual(statuses["flag"][0], 0)
         return sum(float((weights[name] * out[name]).sum()) for name in weights)
 
@@ -244,6 +244,7 @@ class Derivatives(unittest.TestCase):
         self.weights["tension"] = 1e-3 * random.standard_normal((1, FRAMES, MARKERS - 1))
         self.weights["reaction"] = 1e-3 * random.standard_normal((1, FRAMES, 2, 3))
         self.weights["moment"] = random.standard_normal((1, FRAMES, MARKERS, 3))
+        self.weights["energy"] = random.standard_normal((1, FRAMES, 5))
         self.weights["reaction_moment"] = random.standard_normal((1, FRAMES, 1))
 
     def moved(self, name: str, by: float) -> tuple[Model, dict]:
@@ -270,7 +271,7 @@ class Derivatives(unittest.TestCase):
             with self.subTest(name):
                 adjoint = float((gradients[name] * self.directions[name]).sum())
                 _, along, _ = batch.jvp(**self.inputs, tangents={name: self.directions[name]},
-                                        outputs=("x", "v", "m", "tension", "reaction", "reaction_moment", "moment"))
+                                        outputs=("x", "v", "m", "tension", "reaction", "reaction_moment", "moment", "energy"))
                 self.assertEqual(along["turn"].shape, (1, FRAMES, MARKERS - 1))
                 forward = sum(float((w * along[k]).sum()) for k, w in self.weights.items())
                 # both exact: rounding, and Newton's tolerance
