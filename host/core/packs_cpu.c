@@ -22,8 +22,8 @@ size_t rgi_cpu_threads(const rg_rollout_opts *opts)
 
 static size_t workers(const rgi_packs *p)
 {
-    const size_t threads = rgi_cpu_threads(&p->opts.rollout);
-    return threads < p->at->n_packs ? threads : p->at->n_packs;
+    const size_t most = rgi_cpu_threads(&p->opts.rollout);
+    return most < p->at->n_packs ? most : p->at->n_packs;
 }
 
 static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used)
