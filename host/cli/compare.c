@@ -81,7 +81,7 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
     rgc_tell_gravity(command, common, &job->file, model_path);
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
-    rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
+    rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, 0, &job->batch, err);
     if (status == RG_OK) status = add_errors(job, ridge, err);
     rg_ridge_destroy(&ridge);
     rgc_progress_clear();
