@@ -277,6 +277,12 @@ warn "120 degrees up to frame 20" evaluate model.json turn.csv --substeps 7 --js
 warn "too long for the deform stepper in 1 of 1 rod, worst in rod 0 (other.csv): 200 ms" \
     evaluate model.json other.csv --stepper deform --dt 0.2 --json
 quiet evaluate model.json good.csv --stepper deform
+for stepper in implicit deform; do
+    "$program" report model.json good.csv -o new.html --stepper $stepper >"$work.out" 2>"$work.err" ||
+        complain "report --stepper $stepper: $(cat "$work.err")"
+    grep -c '"forces":{"unit_n"' new.html >"$work.out"
+    [ "$(cat "$work.out")" -eq "$([ $stepper = deform ] && echo 0 || echo 1)" ] || complain "forces in the report, $stepper"
+done
 rm -f new.h5 new.html "$work.out" "$work.err"
 rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5 ./*.html
 
@@ -335,7 +341,9 @@ awk 'BEGIN { for (f = 0; f < 30; f++) for (m = 0; m < 5; m++)
 grep -q "driven: none" out.txt || complain "new --clamp none: $(cat out.txt)"
 grep -q '"clamps": \[\]' free.json || complain "new --clamp none: clamps in the model"
 accept '"status":"ok"' simulate free.json --drive flight.csv -o free.h5 --json
-accept '"status":"ok"' simulate free.json --drive flight.csv -o free.npy --json
+accept '"status":"ok"' simulate free.json --drive flight.csv -o free.npy --forces none.h5 --json
+"$program" report free.json flight.csv -o free.html >out.txt 2>err.txt || complain "report on a free rod: $(cat err.txt)"
+grep -q '"forces":{"unit_n":[^}]*"grippers":\[\]' free.html || complain "no forces in the report on a free rod"
 accept '"status":"ok"' simulate free.json --drive free.h5 -o again.npy --json --stepper deform
 accept "overall *0.000 *0.000 *0.000" evaluate free.json free.h5
 # 3/4 g h^2 = 0.7 mm at the end (test_free.c)
@@ -344,7 +352,6 @@ grep -q '"max_m":0.000[67]' out.txt || complain "a free rod does not fall freely
 "$program" import flight.csv --clamp none -o flight.h5 >out.txt 2>err.txt || complain "import --clamp none: $(cat err.txt)"
 accept '"max_m":0.000[67]' evaluate free.json flight.h5 --json
 accept '"status":"ok"' check free.json flight.csv --frames 12 --json
-"$program" report free.json flight.csv -o free.html >out.txt 2>err.txt || complain "report on a free rod: $(cat err.txt)"
 "$program" fit flight.csv --clamp none -o flown.json --iterations 1 --starts 0 >out.txt 2>err.txt ||
     complain "fit of a free rod: $(cat err.txt)"
 grep -q '"clamps": \[\]' flown.json || complain "fit --clamp none: clamps in the model"
