@@ -74,6 +74,16 @@ accept '"status":"ok"' simulate "$model" --drive good.csv -o out.npy --json
 accept '"status":"ok"' simulate "$model" --drive two -o out.h5 --json
 accept "overall" evaluate "$model" out.npy out.h5
 
+# forces are put beside the motion, which does not change by them
+accept '"forces":"forces.h5"' simulate "$model" --drive good.csv -o same.npy --forces forces.h5 --json
+cmp out.npy same.npy || complain "--forces changes the motion"
+accept '"forces":"forces.hdf5"' simulate "$model" --drive two -o same.h5 --forces=forces.hdf5 --json
+accept "overall" evaluate "$model" same.h5
+for file in forces.h5 forces.hdf5; do
+    [ "$(dd if=$file bs=1 skip=1 count=3 2>/dev/null)" = HDF ] || complain "$file is no HDF5 file"
+done
+rm -f same.npy same.h5 forces.h5 forces.hdf5
+
 # frame k of the output is frame k of the recording: 128 bytes of header, then doubles
 [ "$(wc -c <out.npy)" -eq $((128 + 30 * 5 * 3 * 8)) ] || complain "out.npy has the wrong size"
 
@@ -124,10 +134,18 @@ refuse 2 "takes one" simulate "$model" --drive two -o new.npy
 refuse 2 "behind --drive" simulate "$model" good.csv --drive good.csv -o new.npy
 refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy
 refuse 2 "taken.npy" simulate "$model" --drive good.csv -o taken.npy
+refuse 2 "nowhere" simulate "$model" --drive good.csv -o new.npy --forces nowhere/new.h5
+refuse 2 "nowhere" simulate "$model" --drive good.csv -o nowhere/new.npy --forces new.h5
+refuse 2 "taken.npy" simulate "$model" --drive good.csv -o taken.npy --forces new.h5
+refuse 2 "forces is of the implicit stepper" simulate "$model" --drive good.csv -o new.npy --forces new.h5 --stepper deform
+for name in new.h5 ./new.h5 "$PWD/new.h5" two/../new.h5; do
+    refuse 2 "o and --forces name one file" simulate "$model" --drive good.csv -o new.h5 --forces "$name"
+done
 refuse 2 "loud" info loud
 
 # an option that takes one argument and is given two
 refuse 2 "drive is given twice, \"good.csv\" and \"two\"" simulate "$model" --drive good.csv --drive two -o new.h5
+refuse 2 "forces is given twice, \"f.h5\" and \"g.h5\"" simulate "$model" --drive two -o new.h5 --forces f.h5 --forces g.h5
 refuse 2 "output is given twice, \"new.h5\" and \"newer.h5\"" import good.csv -o new.h5 --output newer.h5
 refuse 2 "substeps is given twice, \"2\" and \"2\"" evaluate "$model" good.csv --substeps=2 --substeps 2
 refuse 2 "seed is given twice" plant -o new --seed 1 --seed 2
@@ -139,6 +157,9 @@ accept '"l1_m":' evaluate "$model" good.csv --json --json
 for name in x.csv x.npy x.pkl x.json x; do refuse 2 "$name must end in .h5 or .hdf5" import good.csv -o $name; done
 for name in x.csv x.json x; do
     refuse 2 "$name must end in .npy, .h5 or .hdf5" simulate "$model" --drive good.csv -o $name
+done
+for name in x.npy x.csv x; do
+    refuse 2 "$name must end in .h5 or .hdf5" simulate "$model" --drive good.csv -o x.h5 --forces $name
 done
 for name in x.json x.pdf x; do refuse 2 "$name must end in .html or .htm" report "$model" good.csv -o $name; done
 for name in x.h5 x.html x; do refuse 2 "$name must end in .json" fit good.csv -o $name; done
@@ -162,6 +183,7 @@ ln -s ../kept.h5 two/link.h5
 for same in kept.h5 ./kept.h5 two/../kept.h5 "$PWD/kept.h5" link.h5 hard.h5; do
     refuse 2 "one of the inputs" import kept.h5 -o "$same"
     refuse 2 "one of the inputs" simulate model.json --drive kept.h5 -o "$same"
+    refuse 2 "one of the inputs" simulate model.json --drive kept.h5 -o new.h5 --forces "$same"
 done
 refuse 2 "of the folder two" import two -o two/kept.h5
 refuse 2 "of the folder two" import two -o kept.h5
@@ -255,6 +277,12 @@ warn "120 degrees up to frame 20" evaluate model.json turn.csv --substeps 7 --js
 warn "too long for the deform stepper in 1 of 1 rod, worst in rod 0 (other.csv): 200 ms" \
     evaluate model.json other.csv --stepper deform --dt 0.2 --json
 quiet evaluate model.json good.csv --stepper deform
+for stepper in implicit deform; do
+    "$program" report model.json good.csv -o new.html --stepper $stepper >"$work.out" 2>"$work.err" ||
+        complain "report --stepper $stepper: $(cat "$work.err")"
+    grep -c '"forces":{"unit_n"' new.html >"$work.out"
+    [ "$(cat "$work.out")" -eq "$([ $stepper = deform ] && echo 0 || echo 1)" ] || complain "forces in the report, $stepper"
+done
 rm -f new.h5 new.html "$work.out" "$work.err"
 rm -f kept.h5 link.h5 hard.h5 two/kept.h5 two/link.h5 saved.h5 ./*.html
 
@@ -313,7 +341,9 @@ awk 'BEGIN { for (f = 0; f < 30; f++) for (m = 0; m < 5; m++)
 grep -q "driven: none" out.txt || complain "new --clamp none: $(cat out.txt)"
 grep -q '"clamps": \[\]' free.json || complain "new --clamp none: clamps in the model"
 accept '"status":"ok"' simulate free.json --drive flight.csv -o free.h5 --json
-accept '"status":"ok"' simulate free.json --drive flight.csv -o free.npy --json
+accept '"status":"ok"' simulate free.json --drive flight.csv -o free.npy --forces none.h5 --json
+"$program" report free.json flight.csv -o free.html >out.txt 2>err.txt || complain "report on a free rod: $(cat err.txt)"
+grep -q '"forces":{"unit_n":[^}]*"grippers":\[\]' free.html || complain "no forces in the report on a free rod"
 accept '"status":"ok"' simulate free.json --drive free.h5 -o again.npy --json --stepper deform
 accept "overall *0.000 *0.000 *0.000" evaluate free.json free.h5
 # 3/4 g h^2 = 0.7 mm at the end (test_free.c)
@@ -322,7 +352,6 @@ grep -q '"max_m":0.000[67]' out.txt || complain "a free rod does not fall freely
 "$program" import flight.csv --clamp none -o flight.h5 >out.txt 2>err.txt || complain "import --clamp none: $(cat err.txt)"
 accept '"max_m":0.000[67]' evaluate free.json flight.h5 --json
 accept '"status":"ok"' check free.json flight.csv --frames 12 --json
-"$program" report free.json flight.csv -o free.html >out.txt 2>err.txt || complain "report on a free rod: $(cat err.txt)"
 "$program" fit flight.csv --clamp none -o flown.json --iterations 1 --starts 0 >out.txt 2>err.txt ||
     complain "fit of a free rod: $(cat err.txt)"
 grep -q '"clamps": \[\]' flown.json || complain "fit --clamp none: clamps in the model"

@@ -84,6 +84,18 @@ for kind in full bare odd; do
     grep -q 'data-ready="yes"' "$work/dom.html" || fail "$kind: the page did not start"
     if grep -q 'data-error' "$work/dom.html"; then fail "$kind: the page reports an error"; fi
     grep -q 'data-tried="yes"' "$work/dom.html" || fail "$kind: a control does nothing"
+    # forces where there are some: two grippers, the tension, and what they are; a page without them has no chart
+    grep -o '<figure[^>]*id="chart-forces".*' "$work/dom.html" > "$work/forces.html" ||
+        fail "$kind: no place for forces"
+    if [ "$kind" = bare ]; then
+        grep -q '^[^>]*hidden' "$work/forces.html" || fail "$kind: forces of a simulation without them"
+    else
+        if grep -q '^[^>]*hidden' "$work/forces.html"; then fail "$kind: forces are hidden"; fi
+        for words in "gripper at markers 0 and 1<" "gripper at markers 6 and 7<" "largest tension<" \
+            'aria-label="Forces over time: largest 0.707 N"' "the size of the force with which"; do
+            grep -qi "$words" "$work/dom.html" || fail "$kind: no $words"
+        done
+    fi
     # the hostile name is there, as text
     grep -q '&lt;/script&gt;&lt;img src=x' "$work/dom.html" || fail "$kind: a name is lost"
     if grep -q '<img' "$work/dom.html"; then fail "$kind: a name became markup"; fi

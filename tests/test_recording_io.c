@@ -13,6 +13,7 @@
 #include "io/formats.h"
 #include "io/recording_io.h"
 #include "recording_files.h"
+#include "rods.h"
 
 static char folder[64];
 
@@ -703,6 +704,155 @@ static void recordings_deform(void **state)
     rg_recordings_free(r, n);
 }
 
+/* ---- forces (docs/forces-format.md), as another program reads them ---- */
+
+/* a dataset's numbers, of this shape, whose unit is this one (NULL: it has none) */
+static void *read_set(hid_t group, const char *name, int rank, const hsize_t *shape, hid_t memory, size_t size,
+                      const char *unit)
+{
+    hsize_t have[3] = {0, 0, 0}, count = 1;
+    char text[16] = "";
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
+    if (set < 0) fail_msg("no %s", name);
+    hid_t space = H5Dget_space(set);
+    assert_int_equal(H5Sget_simple_extent_ndims(space), rank);
+    H5Sget_simple_extent_dims(space, have, NULL);
+    for (int i = 0; i < rank; i++) {
+        if (have[i] != shape[i]) fail_msg("%s: %d entries in dimension %d", name, (int)have[i], i);
+        count *= shape[i];
+    }
+    void *data = calloc(count + 1, size);
+    assert_non_null(data);
+    assert_true(H5Dread(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    assert_int_equal(H5Aexists(set, "unit") > 0, unit != NULL);
+    if (unit) {
+        hid_t attribute = H5Aopen(set, "unit", H5P_DEFAULT), type = H5Aget_type(attribute);
+        assert_true(H5Tget_size(type) < sizeof text && H5Aread(attribute, type, text) >= 0);
+        assert_string_equal(text, unit);
+        H5Tclose(type);
+        H5Aclose(attribute);
+    }
+    H5Sclose(space);
+    H5Dclose(set);
+    return data;
+}
+
+/* all that is compared are bits: NaN equals NaN */
+static void assert_floats(hid_t group, const char *name, int rank, hsize_t n, hsize_t columns, const char *unit,
+                          const double *want)
+{
+    const hsize_t shape[3] = {n, columns, 3};
+    hsize_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    double *got = read_set(group, name, rank, shape, H5T_NATIVE_DOUBLE, sizeof *got, unit);
+    for (hsize_t i = 0; i < count; i++)
+        if (memcmp(&got[i], &want[i], sizeof *got) != 0) fail_msg("%s: %.17g is not %.17g", name, got[i], want[i]);
+    free(got);
+}
+
+static void assert_integers(hid_t group, const char *name, hsize_t n, const int *want)
+{
+    int *got = read_set(group, name, 1, &n, H5T_NATIVE_INT, sizeof *got, NULL);
+    assert_memory_equal(got, want, n * sizeof *got);
+    free(got);
+}
+
+static void assert_text(hid_t object, const char *name, const char *want)
+{
+    char text[512] = "";
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attribute);
+    assert_true(attribute >= 0 && H5Tget_size(type) < sizeof text && H5Aread(attribute, type, text) >= 0);
+    if (!strstr(text, want)) fail_msg("%s is \"%s\"", name, text);
+    H5Tclose(type);
+    H5Aclose(attribute);
+}
+
+/* what the program writes is what the library gives */
+static void forces_read_back(void **state)
+{
+    (void)state;
+    enum { MARKERS = 7, ALL = 2, FRAMES = 9 };
+    static const int clamps[] = {0, 1, 5, 6};
+    rg_model_file file = {.rollout = rg_rollout_opts_default(), .dt_s = 0.01};
+    rg_recording *r = calloc(ALL, sizeof *r), *back = NULL;
+    rg_forces forces[ALL];
+    rg_rod_status statuses[ALL];
+    rg_error err = {0};
+    char command[1024];
+    size_t n = 0;
+    file.model = rods_model(MARKERS, 2, clamps, 4, 1);
+    const size_t v = rg_model_vertices(file.model);
+    int edges[32];
+    const size_t d = rg_model_clamped_edges(file.model, edges);
+    for (size_t i = 0; i < ALL; i++) {
+        r[i] = rods_recording(MARKERS, FRAMES + i, clamps, 4, i);
+        r[i].lost = calloc(FRAMES + i, sizeof *r[i].lost);
+    }
+    r[1].lost[4] = 3;
+    assert_int_equal(rg_model_file_write(in_folder("rod.json"), &file, &err), RG_OK);
+    assert_int_equal(rg_recordings_write_h5(in_folder("drive.h5"), r, ALL, &err), RG_OK);
+    snprintf(command, sizeof command, "%s simulate %s --drive %s -o %s --forces %s --json >%s 2>&1", RODGRAD_PROGRAM,
+             in_folder("rod.json"), in_folder("drive.h5"), in_folder("out.h5"), in_folder("forces.h5"), "/dev/null");
+    assert_int_equal(system(command), 0);
+
+    const char *drive = in_folder("drive.h5");
+    assert_int_equal(rg_recordings_read(&drive, 1, NULL, &back, &n, &err), RG_OK);
+    assert_int_equal(n, ALL);
+    for (size_t i = 0; i < ALL; i++)
+        forces[i] =
+            (rg_forces){calloc((FRAMES + i) * (v - 1), sizeof(double)), calloc((FRAMES + i) * 12, sizeof(double)),
+                        calloc((FRAMES + i) * d, sizeof(double)), calloc((FRAMES + i) * 3 * v, sizeof(double))};
+    assert_int_equal(rg_simulate_forces(file.model, back, ALL, &file.rollout, NULL, forces, statuses, &err), RG_OK);
+
+    hid_t h5 = H5Fopen(in_folder("forces.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    assert_true(h5 >= 0);
+    assert_text(h5, "format", "rodgrad-forces");
+    for (size_t i = 0; i < ALL; i++) {
+        const size_t frames = FRAMES + i;
+        char name[32];
+        snprintf(name, sizeof name, "recordings/%06zu", i);
+        hid_t group = H5Gopen2(h5, name, H5P_DEFAULT);
+        assert_true(group >= 0);
+        assert_text(group, "name", "made");
+        assert_text(group, "source", "rod.json, driven by ");
+        assert_text(group, "status", "ok");
+        assert_floats(group, "tension", 2, frames, v - 1, "N", forces[i].tension);
+        assert_floats(group, "reaction", 3, frames, 4, "N", forces[i].reaction);
+        assert_floats(group, "reaction_moment", 2, frames, d, "N m", forces[i].reaction_moment);
+        assert_floats(group, "moment", 3, frames, v, "N m", forces[i].moment);
+        assert_true(isnan(forces[i].tension[0]) && isfinite(forces[i].tension[2 * (v - 1)]));
+        int held[4];
+        for (int k = 0; k < 4; k++) held[k] = rg_model_marker_vertices(file.model)[clamps[k]];
+        assert_integers(group, "clamps", 4, clamps);
+        assert_integers(group, "clamped_vertices", 4, held);
+        assert_integers(group, "clamped_edges", d, edges);
+        const hsize_t n_frames = frames, n_vertices = v, n_edges = v - 1;
+        double *time = read_set(group, "time", 1, &n_frames, H5T_NATIVE_DOUBLE, sizeof *time, "s");
+        double *vertex = read_set(group, "vertex_at", 1, &n_vertices, H5T_NATIVE_DOUBLE, sizeof *vertex, "m");
+        double *edge = read_set(group, "edge_at", 1, &n_edges, H5T_NATIVE_DOUBLE, sizeof *edge, "m");
+        for (size_t f = 0; f < frames; f++)
+            assert_true(fabs(time[f] - 0.01 * (double)(f + (i == 1 && f >= 4 ? 3 : 0))) < 1e-12);
+        assert_true(vertex[0] == 0.0);
+        for (size_t k = 0; k + 1 < v; k++) {
+            const double length = rg_model_field(file.model, RG_REST_LENGTH)[k];
+            assert_true(fabs(vertex[k + 1] - vertex[k] - length) < 1e-12);
+            assert_true(fabs(edge[k] - vertex[k] - 0.5 * length) < 1e-12);
+        }
+        free(edge);
+        free(vertex);
+        free(time);
+        H5Gclose(group);
+        free(forces[i].tension);
+        free(forces[i].reaction);
+        free(forces[i].reaction_moment);
+        free(forces[i].moment);
+    }
+    H5Fclose(h5);
+    rg_recordings_free(back, n);
+    rg_recordings_free(r, ALL);
+    rg_model_destroy(&file.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -723,6 +873,7 @@ int main(void)
         cmocka_unit_test(recordings_units_axes),
         cmocka_unit_test(recordings_refusals),
         cmocka_unit_test(recordings_deform),
+        cmocka_unit_test(forces_read_back),
     };
     return cmocka_run_group_tests_name("recording_io", tests, make_folder, remove_folder);
 }

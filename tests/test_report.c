@@ -28,6 +28,7 @@ typedef struct scene {
     double *predicted[MOST];
     rg_rod_status statuses[MOST];
     rgi_report_errors errors[MOST];
+    rg_forces forces[MOST]; /* tension and reaction; add_forces */
     rgi_report_input input;
     size_t n;
     char path[64];
@@ -75,6 +76,35 @@ static void add_recording(scene *s, size_t n_frames, size_t n_markers, const cha
     }
     rg_error_add(&s->errors[i].simulated, r, s->predicted[i]);
     rg_error_add(&s->errors[i].hold, r, r->positions);
+}
+
+/* forces of all recordings so far: NaN in frames 0 and 1; a gripper's two vertices pull at each other by 100 N */
+static void add_forces(scene *s)
+{
+    const size_t edges = rg_model_vertices(s->file.model) - 1;
+    for (size_t i = 0; i < s->n; i++) {
+        const rg_recording *r = &s->recordings[i];
+        rg_forces *f = &s->forces[i];
+        f->tension = malloc(r->n_frames * edges * sizeof *f->tension);
+        f->reaction = malloc(r->n_frames * 12 * sizeof *f->reaction);
+        assert_true(f->tension && f->reaction);
+        for (size_t k = 0; k < r->n_frames * edges; k++) {
+            const size_t frame = k / edges, edge = k % edges;
+            f->tension[k] = frame < 2 ? NAN
+                            : edge == 0 || edge == edges - 1
+                                ? 500.0 /* in a gripper */
+                                : 0.2 + 0.001 * (double)edge + 0.1 * sin(0.1 * (double)frame);
+        }
+        for (size_t k = 0; k < r->n_frames * 12; k++) {
+            const size_t frame = k / 12, clamp = k / 3 % 4, c = k % 3;
+            const double pull = c == 0 ? (clamp % 2 ? 100.0 : -100.0) : 0.0;
+            const double part = c == 2   ? 0.25 + (clamp > 1 ? 0.1 : 0.0)
+                                : c == 1 ? 0.05 * sin(0.2 * (double)frame)
+                                         : 0.0;
+            f->reaction[k] = frame < 2 ? NAN : pull + part;
+        }
+    }
+    s->input.forces = s->forces;
 }
 
 /* JSON with ' for ", so that it can be read here */
@@ -153,6 +183,8 @@ static void destroy(scene *s)
     for (size_t i = 0; i < s->n; i++) {
         rg_recording_clear(&s->recordings[i]);
         free(s->predicted[i]);
+        free(s->forces[i].tension);
+        free(s->forces[i].reaction);
     }
     json_decref(s->file.fit);
     rg_model_destroy(&s->file.model);
@@ -383,6 +415,75 @@ static void report_data_of_failed_simulations(void **state)
     destroy(&s);
 }
 
+static void report_data_of_forces(void **state)
+{
+    (void)state;
+    scene s;
+    build(&s, MARKERS, NULL);
+    add_recording(&s, FRAMES, MARKERS, "54.pkl");
+    json_t *data = data_of(&s);
+    assert_null(json_object_get(json_array_get(json_object_get(data, "recordings"), 0), "forces"));
+    json_decref(data);
+    add_forces(&s);
+    const size_t edges = rg_model_vertices(s.file.model) - 1;
+    for (size_t k = 100 * edges; k < FRAMES * edges; k++) s.forces[0].tension[k] = NAN; /* as after a failure */
+    data = data_of(&s);
+    const json_t *forces = json_object_get(json_array_get(json_object_get(data, "recordings"), 0), "forces");
+    const json_t *grippers = json_object_get(forces, "grippers"), *tension = json_object_get(forces, "tension");
+    const double unit = real_at(forces, "unit_n");
+    assert_true(unit == 1e-5);
+    assert_int_equal(json_array_size(grippers), 2);
+    assert_int_equal(json_array_size(tension), FRAMES);
+    for (size_t g = 0; g < 2; g++) {
+        const json_t *gripper = json_array_get(grippers, g), *force = json_object_get(gripper, "force");
+        char *markers = json_dumps(json_object_get(gripper, "markers"), JSON_COMPACT);
+        assert_string_equal(markers, g ? "[6,7]" : "[0,1]");
+        free(markers);
+        assert_int_equal(json_array_size(force), FRAMES);
+        for (size_t f = 0; f < FRAMES; f++) {
+            const double want = hypot(g ? 0.7 : 0.5, 0.1 * sin(0.2 * (double)f));
+            const json_t *value = json_array_get(force, f);
+            assert_int_equal(json_is_null(value), f < 2);
+            if (f >= 2) assert_true(fabs(unit * json_number_value(value) - want) <= 0.51 * unit);
+        }
+    }
+    for (size_t f = 0; f < FRAMES; f++) {
+        const double want = 0.2 + 0.001 * (double)(edges - 2) + 0.1 * sin(0.1 * (double)f);
+        const json_t *value = json_array_get(tension, f);
+        assert_int_equal(json_is_null(value), f < 2 || f >= 100);
+        if (!json_is_null(value)) assert_true(fabs(unit * json_number_value(value) - want) <= 0.51 * unit);
+    }
+    json_decref(data);
+    destroy(&s);
+}
+
+/* nothing holds the rod, and the model says so */
+static void report_data_of_forces_without_grippers(void **state)
+{
+    (void)state;
+    scene s;
+    rg_error err = {0};
+    build(&s, MARKERS, NULL);
+    add_recording(&s, 3, MARKERS, "thrown");
+    add_forces(&s);
+    s.recordings[0].n_clamps = 0;
+    rg_model_destroy(&s.file.model);
+    assert_int_equal(rg_model_create(MARKERS, 2, NULL, 0, &s.file.model, &err), RG_OK);
+    const size_t edges = rg_model_vertices(s.file.model) - 1;
+    free(s.forces[0].tension);
+    s.forces[0].tension = calloc(3 * edges, sizeof *s.forces[0].tension);
+    assert_non_null(s.forces[0].tension);
+    for (size_t k = 0; k < 3 * edges; k++) s.forces[0].tension[k] = k < 2 * edges ? NAN : -1.0; /* compressed */
+    s.forces[0].tension[2 * edges + 3] = -0.5;
+    json_t *data = data_of(&s);
+    const json_t *forces = json_object_get(json_array_get(json_object_get(data, "recordings"), 0), "forces");
+    char *text = json_dumps(forces, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(3));
+    assert_string_equal(text, "{\"grippers\":[],\"tension\":[null,null,-50000],\"unit_n\":1e-5}");
+    free(text);
+    json_decref(data);
+    destroy(&s);
+}
+
 /* ---- page ---- */
 
 static char *read_text(const char *path, size_t *size)
@@ -451,6 +552,7 @@ static void report_page_of_seven_recordings_is_small(void **state)
     scene s;
     build(&s, 13, fit_text);
     for (int i = 0; i < MOST; i++) add_recording(&s, 500, 13, "take.pkl");
+    add_forces(&s);
     json_t *data = data_of(&s);
     char path[64];
     size_t bytes = 0;
@@ -494,6 +596,7 @@ static void report_survives_each_failing_allocation(void **state)
     scene s;
     build(&s, MARKERS, fit_text);
     add_recording(&s, 3, MARKERS, "54.pkl");
+    add_forces(&s);
     json_t *whole = data_of(&s);
     long k = 0;
     do {
@@ -528,6 +631,13 @@ static int write_page(const char *path, const char *kind)
     add_recording(&s, 3, MARKERS, hostile); /* the shortest there can be */
     add_recording(&s, FRAMES, MARKERS, "61.pkl");
     memset(s.recordings[0].valid + 5 * MARKERS + 3, 0, 1);
+    if (!bare) add_forces(&s);
+    if (strcmp(kind, "odd") == 0) { /* a simulation that failed in frame 40 */
+        const size_t edges = rg_model_vertices(s.file.model) - 1;
+        s.statuses[2] = (rg_rod_status){.flag = RG_ROD_NOT_CONVERGED, .step = 77};
+        for (size_t k = 40 * edges; k < FRAMES * edges; k++) s.forces[2].tension[k] = NAN;
+        for (size_t k = 40 * 12; k < FRAMES * 12; k++) s.forces[2].reaction[k] = NAN;
+    }
     if (bare) {
         s.n = 3;
         spoil(&s);
@@ -550,6 +660,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(report_data_says_what_was_measured),
         cmocka_unit_test(report_data_of_bare_recordings),
         cmocka_unit_test(report_data_of_failed_simulations),
+        cmocka_unit_test(report_data_of_forces),
+        cmocka_unit_test(report_data_of_forces_without_grippers),
         cmocka_unit_test(report_page_is_self_contained),
         cmocka_unit_test(report_page_of_seven_recordings_is_small),
         cmocka_unit_test(report_errors_leave_no_file),

@@ -661,6 +661,194 @@ static void rollout_point_clamp_swings(void **state)
     rg_model_destroy(&model);
 }
 
+/* ---- forces ---- */
+
+/* arrays of one recording, full of a number that is no result */
+static rg_forces make_forces(const rg_model *model, size_t n_frames)
+{
+    const size_t v = rg_model_vertices(model), c = rg_model_clamps(model, NULL),
+                 d = rg_model_clamped_edges(model, NULL);
+    const size_t rows[] = {v - 1, 3 * c, d, 3 * v};
+    double *of[4];
+    for (int k = 0; k < 4; k++) {
+        of[k] = malloc((n_frames * rows[k] + 1) * sizeof *of[k]);
+        assert_non_null(of[k]);
+        for (size_t i = 0; i < n_frames * rows[k]; i++) of[k][i] = -777.0;
+    }
+    return (rg_forces){of[0], of[1], of[2], of[3]};
+}
+
+static void free_forces(rg_forces *f)
+{
+    free(f->tension);
+    free(f->reaction);
+    free(f->reaction_moment);
+    free(f->moment);
+}
+
+/* the rows of a recording are those of a batch with the same inputs: NaN in frames 0 and 1, none of lost ones */
+static void rollout_forces_of_frames(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS; way++)
+        for (int substeps = 1; substeps <= 2; substeps++) {
+            enum { ALL = 5 };
+            group b, plain;
+            rg_forces forces[ALL], some = {0};
+            rg_error err = {0};
+            setup_group(&b, ALL);
+            setup_group(&plain, ALL);
+            for (size_t i = 0; i < ALL; i++) {
+                int *lost = calloc(b.recordings[i].n_frames, sizeof *lost);
+                assert_non_null(lost);
+                lost[3] = i == 1 ? 2 : 0;
+                b.recordings[i].lost = lost; /* rg_recording_clear frees it */
+                forces[i] = make_forces(b.model, b.recordings[i].n_frames);
+            }
+            use_way(&b, way);
+            use_way(&plain, way);
+            b.opts.substeps = plain.opts.substeps = substeps;
+            if (rg_simulate_forces(b.model, b.recordings, ALL, &b.opts, b.out, forces, b.status, &err) != RG_OK)
+                fail_msg("%s", err.text);
+            if (rg_simulate(b.model, b.recordings, ALL, &b.opts, plain.out, plain.status, &err) != RG_OK)
+                fail_msg("%s", err.text);
+            for (size_t i = 0; i < ALL; i++) assert_same(&b, i, &plain, i);
+
+            rgi_inputs *in = NULL;
+            rg_batch *batch = NULL;
+            rg_batch_opts opts = rg_batch_opts_default();
+            if (rgi_inputs_create(b.model, b.recordings, ALL, &b.opts, &in, &err) != RG_OK) fail_msg("%s", err.text);
+            if (rgi_inputs_batch(in, &opts, &batch, &err) != RG_OK) fail_msg("%s", err.text);
+            const int *edges = NULL;
+            int of_model[2 * MARKERS];
+            const size_t v = rg_model_vertices(b.model), c = 4, d = rg_batch_clamped_edges(batch, &edges);
+            assert_int_equal(rg_model_clamped_edges(b.model, of_model), d);
+            assert_int_equal(d, 2);
+            assert_memory_equal(of_model, edges, d * sizeof *edges);
+            const size_t rows[] = {v - 1, 3 * c, d, 3 * v};
+            double *want[4];
+            for (int k = 0; k < 4; k++) want[k] = calloc(ALL * in->frames, rows[k] * sizeof *want[k]);
+            const rg_batch_inputs inputs = rgi_inputs_arrays(in);
+            const rg_batch_outputs outputs = {
+                .tension = want[0], .reaction = want[1], .reaction_moment = want[2], .moment = want[3]};
+            if (rg_batch_forward(batch, &inputs, &outputs, NULL, &err) != RG_OK) fail_msg("%s", err.text);
+            for (size_t i = 0; i < ALL; i++) {
+                const double *const got[] = {forces[i].tension, forces[i].reaction, forces[i].reaction_moment,
+                                             forces[i].moment};
+                for (int k = 0; k < 4; k++)
+                    for (size_t f = 0; f < b.recordings[i].n_frames; f++) {
+                        const size_t tick = f - 2 + (i == 1 && f >= 3 ? 2 : 0), bytes = rows[k] * sizeof **got;
+                        if (f >= 2)
+                            assert_memory_equal(got[k] + f * rows[k], want[k] + (i * in->frames + tick) * rows[k],
+                                                bytes);
+                        for (size_t j = 0; f < 2 && j < rows[k]; j++) assert_true(isnan(got[k][f * rows[k] + j]));
+                    }
+            }
+            for (int k = 0; k < 4; k++) free(want[k]);
+            rg_batch_destroy(&batch);
+            rgi_inputs_destroy(&in);
+
+            /* some of them, without markers, alone: the same bits */
+            const rg_forces whole = make_forces(b.model, b.recordings[2].n_frames);
+            rg_forces kept = whole;
+            some.reaction = whole.reaction;
+            if (rg_simulate_forces(b.model, &b.recordings[2], 1, &b.opts, NULL, &some, b.status, &err) != RG_OK)
+                fail_msg("%s", err.text);
+            assert_memory_equal(some.reaction + 3 * 2 * c, forces[2].reaction + 3 * 2 * c,
+                                (b.recordings[2].n_frames - 2) * 3 * c * sizeof *some.reaction);
+            assert_true(whole.tension[0] == -777.0);
+            free_forces(&kept);
+            for (size_t i = 0; i < ALL; i++) free_forces(&forces[i]);
+            clear_group(&plain);
+            clear_group(&b);
+        }
+}
+
+/* a rod in equilibrium: what holds it carries its weight */
+static void rollout_forces_carry_the_weight(void **state)
+{
+    (void)state;
+    enum { FRAMES = 6 };
+    rg_recording r = rods_recording(MARKERS, FRAMES, clamps, 4, 3);
+    for (size_t f = 1; f < FRAMES; f++)
+        memcpy(r.positions + f * MARKERS * 3, r.positions, MARKERS * 3 * sizeof *r.positions);
+    memcpy(r.driving, r.positions, bytes_of(&r));
+    rg_model *model = rods_model(MARKERS, 2, clamps, 4, 1);
+    rg_forces forces = make_forces(model, FRAMES);
+    rg_rollout_opts opts = rg_rollout_opts_default();
+    rg_rod_status status;
+    rg_error err = {0};
+    opts.scheme = RG_SCHEME_STATIC;
+    opts.tolerance_m = 1e-12;
+    if (rg_simulate_forces(model, &r, 1, &opts, NULL, &forces, &status, &err) != RG_OK) fail_msg("%s", err.text);
+    assert_int_equal(status.flag, RG_ROD_OK);
+    double mass = 0.0;
+    for (size_t k = 0; k < MARKERS; k++) mass += rg_model_field(model, RG_MARKER_MASS)[k];
+    for (size_t i = 0; i + 1 < rg_model_vertices(model); i++)
+        mass += rg_model_field(model, RG_MASS_PER_LENGTH)[i] * rg_model_field(model, RG_REST_LENGTH)[i];
+    for (size_t f = 2; f < FRAMES; f++) {
+        double sum[3] = {0.0};
+        for (size_t k = 0; k < 4; k++)
+            for (size_t c = 0; c < 3; c++) sum[c] += forces.reaction[3 * (4 * f + k) + c];
+        /* stretch stiffness of an edge, 60 N / 0.03 m, times the error of a position and a few edges */
+        assert_true(fabs(sum[0]) <= 1e-7 && fabs(sum[1]) <= 1e-7 && fabs(sum[2] - 9.81 * mass) <= 1e-7);
+    }
+    free_forces(&forces);
+    rg_recording_clear(&r);
+    rg_model_destroy(&model);
+}
+
+static void rollout_forces_of_failed_rods(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS; way++) {
+        group b;
+        rg_forces forces[2];
+        rg_error err = {0};
+        setup_group(&b, 2);
+        use_way(&b, way);
+        b.opts.substeps = 2;
+        inject(&b.recordings[1], TURNED, b.opts.real);
+        inject(&b.recordings[0], HUGE_POSITION, b.opts.real);
+        for (size_t i = 0; i < 2; i++) forces[i] = make_forces(b.model, b.recordings[i].n_frames);
+        if (rg_simulate_forces(b.model, b.recordings, 2, &b.opts, b.out, forces, b.status, &err) != RG_OK)
+            fail_msg("%s", err.text);
+        assert_int_not_equal(b.status[0].flag, RG_ROD_OK);
+        for (size_t i = 0; i < 2; i++) {
+            const size_t frames = b.recordings[i].n_frames, edges = rg_model_vertices(b.model) - 1;
+            const size_t failed =
+                b.status[i].flag == RG_ROD_OK ? frames : (size_t)(b.status[i].step / b.opts.substeps + 2);
+            for (size_t k = 0; k < frames * edges; k++)
+                assert_int_equal(isnan(forces[i].tension[k]) != 0, k / edges < 2 || k / edges >= failed);
+            free_forces(&forces[i]);
+        }
+        clear_group(&b);
+    }
+}
+
+static void rollout_forces_refused(void **state)
+{
+    (void)state;
+    group b;
+    rg_error err = {0};
+    setup_group(&b, 1);
+    rg_forces forces = make_forces(b.model, b.recordings[0].n_frames);
+    b.opts.stepper = RG_STEPPER_DEFORM;
+    assert_int_equal(rg_simulate_forces(b.model, b.recordings, 1, &b.opts, b.out, &forces, b.status, &err),
+                     RG_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "deform"));
+    b.opts.stepper = RG_STEPPER_IMPLICIT;
+    assert_int_equal(rg_simulate_forces(b.model, b.recordings, 1, &b.opts, b.out, NULL, b.status, &err),
+                     RG_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "needs"));
+    b.opts.substeps = 0;
+    assert_int_equal(rg_simulate_forces(b.model, b.recordings, 1, &b.opts, b.out, &forces, b.status, &err),
+                     RG_ERR_ARGUMENT);
+    assert_true(b.out[0][0] == -777.0 && forces.tension[0] == -777.0 && forces.moment[0] == -777.0);
+    free_forces(&forces);
+    clear_group(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -678,6 +866,10 @@ int main(void)
         cmocka_unit_test(rollout_fit_threads_bitwise),
         cmocka_unit_test(rollout_free_fall_value),
         cmocka_unit_test(rollout_point_clamp_swings),
+        cmocka_unit_test(rollout_forces_of_frames),
+        cmocka_unit_test(rollout_forces_carry_the_weight),
+        cmocka_unit_test(rollout_forces_of_failed_rods),
+        cmocka_unit_test(rollout_forces_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ rg_status rgc_check_step_size(rgc_check_job *job, rg_error *err)
         opts.substeps = levels[n].substeps = job->opts.substeps << n;
         status = rgc_check_go_on(err);
         rgc_progress("simulating with %d substep%s", opts.substeps, rgi_plural((size_t)opts.substeps));
-        if (status == RG_OK) status = rgc_simulate_all(&job->file, job->used, job->n, &opts, &levels[n].batch, err);
+        if (status == RG_OK) status = rgc_simulate_all(&job->file, job->used, job->n, &opts, 0, &levels[n].batch, err);
         for (size_t i = 0; i < job->n && status == RG_OK; i++)
             usable[i] &= levels[n].batch.statuses[i].flag == RG_ROD_OK;
     }

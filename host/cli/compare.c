@@ -70,7 +70,8 @@ static rg_status train_ridge(const char *command, const rgc_comparison *job, con
 }
 
 rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
-                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train, rg_error *err)
+                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train, int forces,
+                      rg_error *err)
 {
     memset(job, 0, sizeof *job);
     RG_TRY(rgi_model_file_load(model_path, &job->file, err));
@@ -81,7 +82,8 @@ rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common
     rgc_tell_gravity(command, common, &job->file, model_path);
     job->opts = rgc_rollout_opts(common, &job->file);
     rgc_progress("simulating %zu recording%s", job->n, rgi_plural(job->n));
-    rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, &job->batch, err);
+    if (job->opts.stepper == RG_STEPPER_DEFORM) forces = 0;
+    rg_status status = rgc_simulate_all(&job->file, job->recordings, job->n, &job->opts, forces, &job->batch, err);
     if (status == RG_OK) status = add_errors(job, ridge, err);
     rg_ridge_destroy(&ridge);
     rgc_progress_clear();

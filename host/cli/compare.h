@@ -20,10 +20,10 @@ typedef struct rgc_comparison {
 int rgc_take_training(int argc, char **argv, const char **train, size_t *n_train, int *given);
 
 /* Load the model and the recordings under `paths`, simulate them, compare. With training recordings (n_train > 0) also
- * the ridge baseline. Warns in the command's name of recordings given twice. Errors as of the calls it makes; clear
- * *job either way. */
+ * the ridge baseline; with `forces` forces too, where the stepper has them. Warns in the command's name of recordings
+ * given twice. Errors as of the calls it makes; clear *job either way. */
 rg_status rgc_compare(const char *command, rgc_comparison *job, const rgc_common *common, const char *model_path,
-                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train,
+                      const char *const *paths, size_t n_paths, const char *const *train, size_t n_train, int forces,
                       rg_error *err);
 void rgc_comparison_clear(rgc_comparison *job);
 

@@ -137,7 +137,7 @@ static int run(int argc, char **argv, const char **train, size_t n_train, int tr
     rgc_comparison job;
     rg_error err = {0};
     rg_status status = rgc_compare("evaluate", &job, &common, argv[first], (const char *const *)&argv[first + 1],
-                                   (size_t)(last - first - 1), train, n_train, &err);
+                                   (size_t)(last - first - 1), train, n_train, 0, &err);
     code = status == RG_OK ? show(&job, &common, argv[first]) : rgc_fail("evaluate", &err);
     rgc_comparison_clear(&job);
     return code;

@@ -60,6 +60,28 @@ rg_status rgc_check_output(const char *output, const char *const *inputs, size_t
     return RG_OK;
 }
 
+/* the folder of a path, and its name there; 0 where there is no such folder */
+static int find_folder(const char *path, struct stat *folder, const char **name)
+{
+    const char *slash = strrchr(path, '/');
+    *name = slash ? slash + 1 : path;
+    if (!slash) return stat(".", folder) == 0;
+    char *up = strndup(path, (size_t)(slash - path) + 1);
+    const int found = up && stat(up, folder) == 0;
+    free(up);
+    return found;
+}
+
+int rgc_same_output(const char *a, const char *b)
+{
+    struct stat one, other;
+    const char *name = NULL, *second = NULL;
+    if (strcmp(a, b) == 0) return 1;
+    if (stat(a, &one) == 0 && stat(b, &other) == 0 && same_file(&one, &other)) return 1;
+    return find_folder(a, &one, &name) && find_folder(b, &other, &second) && same_file(&one, &other) &&
+           strcmp(name, second) == 0;
+}
+
 int rgc_check_suffix(const char *command, const char *output, const char *first, const char *second, const char *third)
 {
     const char *const suffixes[] = {first, second, third};
@@ -166,8 +188,25 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
     return status;
 }
 
+static int allocate_forces(const rg_model *model, const rg_recording *recordings, rgc_batch *batch)
+{
+    const size_t v = rg_model_vertices(model), held = rg_model_clamped_edges(model, NULL);
+    batch->forces = calloc(batch->n, sizeof *batch->forces);
+    for (size_t i = 0; batch->forces && i < batch->n; i++) {
+        const size_t frames = recordings[i].n_frames;
+        rg_forces *f = &batch->forces[i];
+        /* calloc: of nothing may be NULL */
+        f->tension = calloc(frames * (v - 1), sizeof *f->tension);
+        f->reaction = calloc(frames * 3 * recordings[i].n_clamps + 1, sizeof *f->reaction);
+        f->reaction_moment = calloc(frames * held + 1, sizeof *f->reaction_moment);
+        f->moment = calloc(frames * 3 * v, sizeof *f->moment);
+        if (!f->tension || !f->reaction || !f->reaction_moment || !f->moment) return 0;
+    }
+    return batch->forces != NULL;
+}
+
 rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recordings, size_t n,
-                           const rg_rollout_opts *opts, rgc_batch *batch, rg_error *err)
+                           const rg_rollout_opts *opts, int forces, rgc_batch *batch, rg_error *err)
 {
     memset(batch, 0, sizeof *batch);
     batch->predicted = calloc(n, sizeof *batch->predicted);
@@ -180,10 +219,15 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
         enough = batch->predicted[i] != NULL;
         batch->steps += (double)(recordings[i].n_frames - 2) * opts->substeps;
     }
+    if (enough && forces) enough = allocate_forces(file->model, recordings, batch);
     rg_status status = RG_OK;
     if (!enough) status = RG_FAIL(err, RG_ERR_MEMORY, "No memory for %zu simulated recording%s.", n, rgi_plural(n));
     double start = rgc_seconds();
-    if (status == RG_OK) status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses, err);
+    if (status == RG_OK && forces)
+        status =
+            rg_simulate_forces(file->model, recordings, n, opts, batch->predicted, batch->forces, batch->statuses, err);
+    else if (status == RG_OK)
+        status = rg_simulate(file->model, recordings, n, opts, batch->predicted, batch->statuses, err);
     batch->wall_s = rgc_seconds() - start;
     if (status != RG_OK) rgc_batch_clear(batch);
     return status;
@@ -192,7 +236,14 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
 void rgc_batch_clear(rgc_batch *batch)
 {
     for (size_t i = 0; batch->predicted && i < batch->n; i++) free(batch->predicted[i]);
+    for (size_t i = 0; batch->forces && i < batch->n; i++) {
+        free(batch->forces[i].tension);
+        free(batch->forces[i].reaction);
+        free(batch->forces[i].reaction_moment);
+        free(batch->forces[i].moment);
+    }
     free(batch->predicted);
+    free(batch->forces);
     free(batch->statuses);
     memset(batch, 0, sizeof *batch);
 }

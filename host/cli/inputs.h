@@ -18,6 +18,9 @@ rg_status rgc_read_recordings(const char *const *paths, size_t n, const rgc_comm
  * may be NULL. RG_ERR_ARGUMENT. */
 rg_status rgc_check_output(const char *output, const char *const *inputs, size_t n, rg_error *err);
 
+/* Do two names of files that are to be written stand for one file? */
+int rgc_same_output(const char *a, const char *b);
+
 /* RGC_DONE where an output's name ends in one of these suffixes (NULL: not one), else RGC_USAGE after a sentence: a
  * name that promises another format would be believed. */
 int rgc_check_suffix(const char *command, const char *output, const char *first, const char *second, const char *third);
@@ -33,14 +36,15 @@ void rgc_warn_straight(const char *command, const rg_recording *recordings, size
 typedef struct rgc_batch {
     double **predicted;      /* [n][n_frames_i][n_markers][3]; owned */
     rg_rod_status *statuses; /* [n]; owned */
+    rg_forces *forces;       /* [n] with all arrays, or NULL: nobody asked for them; owned */
     size_t n;
     double wall_s; /* of the simulation alone */
     double steps;  /* over all rods */
 } rgc_batch;
 
-/* rg_simulate with arrays of its own. *batch is zeroed on failure. */
+/* rg_simulate, or with forces rg_simulate_forces, with arrays of its own. *batch is zeroed on failure. */
 rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recordings, size_t n,
-                           const rg_rollout_opts *opts, rgc_batch *batch, rg_error *err);
+                           const rg_rollout_opts *opts, int forces, rgc_batch *batch, rg_error *err);
 void rgc_batch_clear(rgc_batch *batch);
 
 /* "ok", or the step and the reason: "step 12: Newton did not converge". */

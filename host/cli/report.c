@@ -64,6 +64,7 @@ static rg_status write_report(const rgc_common *common, const rgc_comparison *jo
                               .n = job->n,
                               .predicted = job->batch.predicted,
                               .statuses = job->batch.statuses,
+                              .forces = job->batch.forces,
                               .errors = job->errors,
                               .opts = &opts,
                               .wall_s = job->batch.wall_s,
@@ -85,7 +86,8 @@ static int run(const rgc_common *common, rgc_comparison *job, const char *model_
     rg_status status = rgc_check_output(common->output, models, 2, &err);
     if (status == RG_OK) status = rgc_check_output(common->output, paths, n_paths, &err);
     if (status == RG_OK) status = rgc_check_output(common->output, train, n_train, &err);
-    if (status == RG_OK) status = rgc_compare("report", job, common, model_path, paths, n_paths, train, n_train, &err);
+    if (status == RG_OK)
+        status = rgc_compare("report", job, common, model_path, paths, n_paths, train, n_train, 1, &err);
     if (status == RG_OK && truth_path) status = rgc_truth_read(&job->file, model_path, truth_path, &truth, &err);
     /* from here an interrupt waits until the page is whole */
     if (status == RG_OK) {

@@ -98,6 +98,7 @@ static const row rows[] = {
            threads, isa, context, real, team, team_registers, block_rods),
     STRUCT(rg_rod_status, flag, step, iterations, worst_iterations, worst_increment_m, vertex, unstable,
            worst_twist_rad, worst_turn_rad, stable_step_s, worst_twist_step, worst_turn_step),
+    STRUCT(rg_forces, tension, reaction, reaction_moment, moment),
     STRUCT(rg_batch_opts, struct_size, rollout, dt_s, n_frames, adjoint, budget_bytes, window, memory, carry_on),
     STRUCT(rg_batch_plan, levels, length, kept_bytes, total_bytes, forward_runs),
     STRUCT(rg_batch_inputs, x0, v0, m0, clamp_x, clamp_m, force, fields),

@@ -211,6 +211,18 @@ size_t rg_model_clamps(const rg_model *model, const int **clamps)
 
 const int *rg_model_marker_vertices(const rg_model *model) { return model->marker_vertices; }
 
+size_t rg_model_clamped_edges(const rg_model *model, int *edges)
+{
+    size_t n = 0;
+    for (size_t k = 0; k + 1 < model->clamps; k++) {
+        const int vertex = model->marker_vertices[model->clamp_markers[k]];
+        if (model->marker_vertices[model->clamp_markers[k + 1]] != vertex + 1) continue;
+        if (edges) edges[n] = vertex;
+        n++;
+    }
+    return n;
+}
+
 rg_bend_measure rg_model_bend_measure(const rg_model *model) { return model->bend_measure; }
 
 rg_status rg_model_set_bend_measure(rg_model *model, rg_bend_measure measure, rg_error *err)

@@ -1,4 +1,5 @@
 /* core/simulate.c: simulate recordings (include/rodgrad/rollout.h). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,16 +23,68 @@ static void give(const rgi_inputs *in, size_t rod, const double *markers, double
         }
 }
 
-rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
-                      double *const *out, rg_rod_status *statuses, rg_error *err)
+/* ---- forces ---- */
+
+enum { TENSION, REACTION, REACTION_MOMENT, MOMENT, KINDS };
+
+/* what a run puts out beside markers: blocks of n rods, NULL where no recording wants one, and numbers of a row */
+typedef struct force_rows {
+    double *of[KINDS];
+    size_t row[KINDS];
+} force_rows;
+
+static double *wanted(const rg_forces *f, int kind)
+{
+    double *const of[KINDS] = {f->tension, f->reaction, f->reaction_moment, f->moment};
+    return of[kind];
+}
+
+static rg_status allocate_forces(const rgi_inputs *in, const rg_forces *forces, force_rows *f, rg_error *err)
+{
+    const rgi_shape *s = in->shape;
+    const size_t rows[KINDS] = {s->n - 1, 3 * s->n_fixed_x, s->n_fixed_theta, 3 * s->n};
+    for (int k = 0; k < KINDS; k++) {
+        int any = 0;
+        f->row[k] = rows[k];
+        for (size_t i = 0; i < in->n; i++) any |= wanted(&forces[i], k) != NULL;
+        if (!any || rows[k] == 0) continue;
+        f->of[k] = calloc(in->n, in->frames * rows[k] * sizeof *f->of[k]);
+        if (!f->of[k]) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", in->n);
+    }
+    return RG_OK;
+}
+
+/* the rows of a recording's frames, NaN where there are none */
+static void give_forces(const rgi_inputs *in, size_t rod, const rg_rod_status *status, const force_rows *f,
+                        const rg_forces *out)
+{
+    const size_t n_frames = in->recordings[rod].n_frames;
+    const int *frame_of = in->frame_of + rod * in->frames;
+    size_t good = in->own_frames[rod]; /* frames before the rod failed */
+    if (status->flag != RG_ROD_OK) good = (size_t)(status->step / in->rollout.substeps);
+    for (int k = 0; k < KINDS; k++) {
+        double *to = wanted(out, k);
+        const size_t row = f->row[k];
+        if (!to || row == 0) continue;
+        const double *from = f->of[k] + rod * in->frames * row;
+        for (size_t j = 0; j < n_frames * row; j++) to[j] = NAN;
+        for (size_t j = 0; j < good && j < in->own_frames[rod]; j++)
+            if (frame_of[j] >= 0) memcpy(to + (size_t)frame_of[j] * row, from + j * row, row * sizeof *to);
+    }
+}
+
+/* ---- both ---- */
+
+/* forces, and out with them: NULL where not wanted */
+static rg_status simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
+                          double *const *out, const rg_forces *forces, rg_rod_status *statuses, rg_error *err)
 {
     const rg_rollout_opts defaults = rg_rollout_opts_default();
     rg_batch_opts batch_opts = rg_batch_opts_default();
     rgi_inputs *in = NULL;
     rg_batch *batch = NULL;
     double *markers = NULL;
-    if (!model || !recordings || !out || !statuses)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
+    force_rows rows = {{NULL}, {0}};
     RG_TRY(rgi_inputs_create(model, recordings, n, opts ? opts : &defaults, &in, err));
     batch_opts.adjoint = 0;
     rg_status status = rgi_inputs_batch(in, &batch_opts, &batch, err);
@@ -39,19 +92,47 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
     const size_t each = in->frames * 3 * in->shape->n_markers;
     markers = calloc(n, each * sizeof *markers);
     if (!markers) status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the motion of %zu recordings", n);
+    if (status == RG_OK && forces) status = allocate_forces(in, forces, &rows, err);
     if (status != RG_OK) goto done;
     const rg_batch_inputs arrays = rgi_inputs_arrays(in);
-    const rg_batch_outputs outputs = {.markers = markers};
+    const rg_batch_outputs outputs = {.markers = markers,
+                                      .tension = rows.of[TENSION],
+                                      .reaction = rows.of[REACTION],
+                                      .reaction_moment = rows.of[REACTION_MOMENT],
+                                      .moment = rows.of[MOMENT]};
     const rgi_batch_arrays of = {.inputs = &arrays, .outputs = &outputs};
     /* a rod with a bad start fails, the others do not */
     status = rgi_tape_run(batch->own, &of, statuses, err);
     for (size_t i = 0; status == RG_OK && i < n; i++) {
         rgi_inputs_add_status(in, i, &statuses[i]);
-        give(in, i, markers + i * each, out[i]);
+        if (out) give(in, i, markers + i * each, out[i]);
+        if (forces) give_forces(in, i, &statuses[i], &rows, &forces[i]);
     }
 done:
+    for (int k = 0; k < KINDS; k++) free(rows.of[k]);
     free(markers);
     rg_batch_destroy(&batch);
     rgi_inputs_destroy(&in);
     return status;
+}
+
+rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
+                      double *const *out, rg_rod_status *statuses, rg_error *err)
+{
+    if (!model || !recordings || !out || !statuses)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
+    return simulate(model, recordings, n, opts, out, NULL, statuses, err);
+}
+
+rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordings, size_t n,
+                             const rg_rollout_opts *opts, double *const *out, const rg_forces *forces,
+                             rg_rod_status *statuses, rg_error *err)
+{
+    if (!model || !recordings || !forces || !statuses)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate_forces needs a model, recordings, forces and statuses");
+    if (opts && opts->stepper == RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the deform stepper keeps lengths by projection and has no forces to give; choose the implicit "
+                       "stepper or call rg_simulate");
+    return simulate(model, recordings, n, opts, out, forces, statuses, err);
 }

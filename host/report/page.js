@@ -18,7 +18,7 @@
   const data = JSON.parse($("data").textContent);
   const state = { recording: 0, frame: 0, playing: false, speed: 1, clock: 0 };
   const decoded = new Map();
-  let view = null, timeChart = null, rodChart = null, heat = null;
+  let view = null, timeChart = null, rodChart = null, forcesChart = null, heat = null;
 
   /* base64 of zigzag varints: each value minus its forecast 2 a - b from the two frames before */
   function decode(text, frames, columns) {
@@ -115,6 +115,7 @@
     ].join("\n");
     view.setFrame(f);
     timeChart.setPlayhead(seconds(f));
+    if (forcesChart) forcesChart.setPlayhead(seconds(f));
     heat.setPlayhead(f);
   }
 
@@ -148,12 +149,23 @@
     setFrame(frame);
   };
 
+  /* what a chart over time shows of a failure: the time after it, and its entry in the legend */
+  function failedSpan(c) {
+    if (!isNumber(c.r.failed_frame)) return { spans: [], failedKeys: [] };
+    const x0 = c.r.failed_frame * c.r.dt_s, x1 = (c.frames - 1) * c.r.dt_s;
+    return {
+      spans: [{ x0, x1, cls: "failed" }],
+      failedKeys: [{
+        name: "after the simulation failed",
+        node: () => Dom.s("rect", { class: "failed", x: 2, y: 1, width: 30, height: 12 })
+      }]
+    };
+  }
+
   function timeSpec() {
     const c = current(), xs = Array.from(c.mean, (_, f) => f * c.r.dt_s);
     const top = Math.max(1e-3, c.largest.reduce((a, b) => Math.max(a, b), 0));
-    const end = xs[xs.length - 1], spans = [], ticks = [];
-    if (isNumber(c.r.failed_frame))
-      spans.push({ x0: c.r.failed_frame * c.r.dt_s, x1: end, cls: "failed" });
+    const end = xs[xs.length - 1], ticks = [], { spans, failedKeys } = failedSpan(c);
     for (const [, first, count] of list(c.r.invalid))
       ticks.push([first * c.r.dt_s, (first + count) * c.r.dt_s]);
     const keys = [];
@@ -162,11 +174,7 @@
         name: "glitch in the recording",
         node: () => Dom.s("line", { class: "glitch", x1: 8, x2: 26, y1: 7, y2: 7 })
       });
-    if (spans.length)
-      keys.push({
-        name: "after the simulation failed",
-        node: () => Dom.s("rect", { class: "failed", x: 2, y: 1, width: 30, height: 12 })
-      });
+    keys.push(...failedKeys);
     return {
       label: `Error over time: mean ${
           (c.mean.reduce((a, b) => a + b, 0) / c.frames).toFixed(1)} mm, largest ${
@@ -257,6 +265,80 @@
     };
   }
 
+  /* "marker 0", "markers 0 and 1", "markers 0 to 3" */
+  function markerNames(markers) {
+    const last = markers[markers.length - 1];
+    return markers.length < 2 ? `marker ${last}` :
+        `markers ${markers[0]} ${markers.length > 2 ? "to" : "and"} ${last}`;
+  }
+
+  /* null where the stepper has no forces */
+  function forcesSpec() {
+    const c = current(), given = c.r.forces, styles = ["c-sim", "c-rec dash", "c-sim thin dash", "c-rec thin"];
+    if (!given || !isNumber(given.unit_n)) return null;
+    const rows = list(given.grippers).map((g, i) => ({
+      name: `gripper at ${markerNames(list(g.markers))}`,
+      cls: styles[i % styles.length],
+      ys: list(g.force)
+    }));
+    const n_grippers = rows.length;
+    rows.push({ name: "largest tension", cls: "c-ink thin", ys: list(given.tension) });
+    const all = rows.flatMap((row) => row.ys.filter(isNumber));
+    const least = all.reduce((a, v) => Math.min(a, v), 0), most = all.reduce((a, v) => Math.max(a, v), 0);
+    const milli = Math.max(most, -least) * given.unit_n < 0.1;
+    const scale = given.unit_n * (milli ? 1000 : 1), unit = milli ? "mN" : "N";
+    /* round-off of a rod that nothing pulls at is to look like nothing */
+    const low = least * scale, high = Math.max(most * scale, low + (milli ? 1e-6 : 1e-9));
+    const series = rows.map((row) => {
+      const frames = row.ys.map((_, f) => f).filter((f) => isNumber(row.ys[f]));
+      return {
+        name: row.name,
+        kind: "line",
+        cls: row.cls,
+        xs: frames.map((f) => f * c.r.dt_s),
+        ys: frames.map((f) => row.ys[f] * scale)
+      };
+    });
+    const { spans, failedKeys } = failedSpan(c);
+    return {
+      grippers: n_grippers,
+      label: `Forces over time: largest ${number(most * scale)} ${unit}`,
+      height: 200,
+      tall: 220,
+      xLabel: "time [s]",
+      yLabel: `force [${unit}]`,
+      x: [0, (c.frames - 1) * c.r.dt_s],
+      y: [1.05 * low, 1.05 * high],
+      spans,
+      keys: failedKeys,
+      series,
+      seek: (x) => seek(x / c.r.dt_s),
+      value: (x) => {
+        const f = Math.min(c.frames - 1, Math.max(0, Math.round(x / c.r.dt_s)));
+        const at = rows.map((row) => (isNumber(row.ys[f]) ? number(row.ys[f] * scale) : null));
+        if (at.includes(null)) return null;
+        const tension = `tension ${at.pop()} ${unit}`; /* short: a phone is narrow */
+        return {
+          x: f * c.r.dt_s,
+          text: `${(f * c.r.dt_s).toFixed(2)} s: ` + (at.length ? `${at.join(", ")} ${unit}, ${tension}` : tension)
+        };
+      }
+    };
+  }
+
+  function showForces() {
+    const spec = forcesSpec();
+    $("chart-forces").hidden = !spec;
+    if (!spec) return;
+    $("forces-note").textContent = spec.grippers ?
+        "The size of the force with which each gripper (driving markers side by side) acts on the rod, and " +
+            "the largest tension of all edges that no gripper holds. Both are simulated, not measured; noise in " +
+            "the recorded motion of the grippers shows in them." :
+        "The largest tension of all edges, simulated, not measured.";
+    if (forcesChart) forcesChart.update(spec);
+    else forcesChart = Chart.create($("chart-forces"), spec);
+  }
+
   function select(index, frame) {
     play(false);
     state.recording = index;
@@ -276,6 +358,7 @@
     });
     timeChart.update(timeSpec());
     rodChart.update(rodSpec());
+    showForces();
     heat.load(c);
     setFrame(frame === undefined ? c.worst : frame);
     for (const row of $("files").querySelectorAll("tbody tr"))

@@ -186,6 +186,100 @@ static json_t *motion_json(const rg_recording *recording, const double *position
     return value;
 }
 
+/* ---- forces ---- */
+
+/* clamps [first, end) of a gripper: a run of clamped vertices side by side */
+static size_t gripper_end(const rg_model *model, const rg_recording *r, size_t first)
+{
+    const int *vertex = rg_model_marker_vertices(model);
+    size_t end = first + 1;
+    while (end < r->n_clamps && vertex[r->clamps[end]] == vertex[r->clamps[end - 1]] + 1) end++;
+    return end;
+}
+
+/* per frame the size of the force that clamps [first, end) exert together: what they pull at each other cancels */
+static void gripper_force(const rg_recording *r, const rg_forces *forces, size_t first, size_t end, double *size)
+{
+    for (size_t f = 0; f < r->n_frames; f++) {
+        double sum[3] = {0.0, 0.0, 0.0};
+        for (size_t k = first; k < end; k++)
+            for (size_t c = 0; c < 3; c++) sum[c] += forces->reaction[3 * (f * r->n_clamps + k) + c];
+        size[f] = sqrt(sum[0] * sum[0] + sum[1] * sum[1] + sum[2] * sum[2]);
+    }
+}
+
+/* per frame the largest tension; clamped edges aside, whose length the recording says. edges: room for all */
+static void largest_tension(const rg_model *model, const rg_recording *r, const rg_forces *forces, int *edges,
+                            double *largest)
+{
+    const size_t n_edges = rg_model_vertices(model) - 1, n_clamped = rg_model_clamped_edges(model, edges);
+    for (size_t f = 0; f < r->n_frames; f++) {
+        largest[f] = NAN;
+        for (size_t i = 0, c = 0; i < n_edges; i++) {
+            const double tension = forces->tension[f * n_edges + i];
+            if (c < n_clamped && edges[c] == (int)i) c++;
+            else if (!(tension <= largest[f])) largest[f] = tension;
+        }
+    }
+}
+
+/* whole numbers of units, null where there is no number */
+static json_t *scaled_json(const double *values, size_t n, double unit)
+{
+    json_t *list = json_array();
+    int fine = list != NULL;
+    for (size_t i = 0; i < n && fine; i++)
+        fine = append(list, isfinite(values[i]) ? json_integer((json_int_t)llround(values[i] / unit)) : json_null());
+    if (fine) return list;
+    json_decref(list);
+    return NULL;
+}
+
+/* a power of ten of which no value is more than 100000 */
+static double unit_of(const double *values, size_t n)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(values[i]) && fabs(values[i]) > most) most = fabs(values[i]);
+    return most > 0.0 ? pow(10.0, ceil(log10(most)) - 5.0) : 1.0;
+}
+
+static json_t *forces_json(const rg_model *model, const rg_recording *r, const rg_forces *forces)
+{
+    const size_t frames = r->n_frames;
+    size_t n = 0; /* grippers; the row after theirs is the tension's */
+    double *values = calloc((r->n_clamps + 1) * frames, sizeof *values);
+    int *edges = malloc(rg_model_vertices(model) * sizeof *edges);
+    json_t *object = json_object(), *grippers = json_array();
+    int fine = values && edges && object && grippers;
+    for (size_t first = 0; first < r->n_clamps && fine; n++) {
+        const size_t end = gripper_end(model, r, first);
+        gripper_force(r, forces, first, end, values + n * frames);
+        first = end;
+    }
+    if (fine) largest_tension(model, r, forces, edges, values + n * frames);
+    const double unit = fine ? unit_of(values, (n + 1) * frames) : 1.0;
+    for (size_t first = 0, k = 0; first < r->n_clamps && fine; k++) {
+        const size_t end = gripper_end(model, r, first);
+        json_t *markers = json_array(), *gripper = json_object();
+        fine = markers && gripper;
+        for (; first < end && fine; first++) fine = append(markers, json_integer(r->clamps[first]));
+        fine = fine && put(gripper, "markers", json_incref(markers)) &&
+               put(gripper, "force", scaled_json(values + k * frames, frames, unit)) &&
+               append(grippers, json_incref(gripper));
+        json_decref(markers);
+        json_decref(gripper);
+    }
+    fine = fine && put(object, "unit_n", number(unit)) && put(object, "grippers", json_incref(grippers)) &&
+           put(object, "tension", scaled_json(values + n * frames, frames, unit));
+    free(edges);
+    free(values);
+    json_decref(grippers);
+    if (fine) return object;
+    json_decref(object);
+    return NULL;
+}
+
 static void status_text(const rg_rod_status *status, char *out, size_t size)
 {
     if (status->flag == RG_ROD_OK) snprintf(out, size, "ok");
@@ -215,6 +309,8 @@ static json_t *recording_json(const rgi_report_input *input, size_t i)
            put(object, "invalid", glitches_json(recording)) &&
            put(object, "recorded", motion_json(recording, recording->positions, NULL)) &&
            put(object, "simulated", motion_json(recording, input->predicted[i], driven));
+    if (fine && input->forces)
+        fine = put(object, "forces", forces_json(input->file->model, recording, &input->forces[i]));
     if (fine && errors->ridge.n_absolute > 0) fine = put(object, "ridge_m", number(rg_error_l1(&errors->ridge)));
     if (fine && status->flag != RG_ROD_OK)
         fine = put(object, "failed_frame", json_integer(status->step / input->opts->substeps + 2));

@@ -5,7 +5,7 @@
  * (rgi_report_write). Members of the data: version, created, command; model (name, path, sha256,
  * mesh, fields with the arc length of each entry); simulation (settings, speed); summary (l1_m,
  * rmse_free_m, max_m, status, baselines); recordings (numbers as in `evaluate --json`, encoded
- * motion, glitches); fit; truth, where it is known. */
+ * motion, glitches, forces where there are any); fit; truth, where it is known. */
 #ifndef RGI_REPORT_H
 #define RGI_REPORT_H
 
@@ -29,6 +29,7 @@ typedef struct rgi_report_input {
     size_t n;
     double *const *predicted;        /* [n][n_frames_i][n_markers][3] [m] */
     const rg_rod_status *statuses;   /* [n] */
+    const rg_forces *forces;         /* [n] with tension and reaction, or NULL: the stepper has none */
     const rgi_report_errors *errors; /* [n] */
     const rg_rollout_opts *opts;     /* what was simulated with; isa names what ran */
     double wall_s, steps;            /* of the simulation: time, and steps over all rods */

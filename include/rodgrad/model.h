@@ -115,6 +115,9 @@ size_t rg_model_vertices(const rg_model *model);
 size_t rg_model_clamps(const rg_model *model, const int **clamps);
 /* Mesh vertex of marker k: [markers] indices, lives as long as the model. */
 const int *rg_model_marker_vertices(const rg_model *model);
+/* Clamped edges: those between two clamped vertices, ascending, into edges ([vertices - 1] is always enough; NULL: they
+ * are counted only). Returns how many. Clamped vertices are those of the driving markers. Thread-safe. */
+size_t rg_model_clamped_edges(const rg_model *model, int *edges);
 /* RG_BEND_AVERAGED of a new model. */
 rg_bend_measure rg_model_bend_measure(const rg_model *model);
 /* Fits and batches copy their models: set it before they are made. RG_ERR_ARGUMENT for a measure that there is not. */

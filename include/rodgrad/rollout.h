@@ -158,6 +158,28 @@ const char *rg_cpu_isa(void);
 rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
                       double *const *out, rg_rod_status *statuses, rg_error *err);
 
+/* Where the forces of one recording go, a row for each of its frames; NULL where not wanted. V vertices, E edges,
+ * C clamped vertices and D clamped edges of the model: row entry k of C is vertex
+ * rg_model_marker_vertices(model)[clamps[k]], entry k of D is edge k of rg_model_clamped_edges. Units and signs are
+ * those of rg_batch_outputs (batch.h), at the frame's last step. */
+typedef struct rg_forces {
+    double *tension;         /* [n_frames][E] in each edge [N], positive where it pulls */
+    double *reaction;        /* [n_frames][C][3] with which the hold acts on each clamped vertex [N] */
+    double *reaction_moment; /* [n_frames][D] with which the hold turns each clamped edge about its tangent [N m] */
+    double *moment;          /* [n_frames][V][3] of bending and twist at each vertex [N m] */
+} rg_forces;
+
+/* rg_simulate that also gives forces[i], of recording i; the arrays are the caller's. Markers and statuses are
+ * rg_simulate's, to the bit; out may be NULL here. Rows of frames 0 and 1, which are given and not simulated, and of
+ * frames from a rod's failure on are NaN. Frames that were lost have no row: they are simulated, and nothing is kept.
+ * A recorded gripper is not exactly as long as the model's edge in it, so that the tension of a clamped edge, and with
+ * it the reactions of its two vertices, can be large; the sum of the reactions of a hold is not affected.
+ * Errors as rg_simulate, and RG_ERR_ARGUMENT for the deform stepper, which has no forces; nothing is written then.
+ * Results do not depend on threads, on n or on the order of recordings. Thread-safe as rg_simulate is. */
+rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordings, size_t n,
+                             const rg_rollout_opts *opts, double *const *out, const rg_forces *forces,
+                             rg_rod_status *statuses, rg_error *err);
+
 #ifdef __cplusplus
 }
 #endif
