@@ -69,7 +69,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfig.cmake
 
 # a static archive names nothing it needs: list what was found, for pkg-config --static
 set(private_libs "")
-set(found_libs ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES} ${OpenMP_C_LIBRARIES})
+set(found_libs ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES})
 list(APPEND found_libs ${CMAKE_DL_LIBS} pthread)
 foreach(library IN LISTS found_libs)
     if(IS_ABSOLUTE "${library}")

@@ -34,7 +34,6 @@ function(rodgrad_add_pack isa)
     rodgrad_configure_target(${target})
     target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${isa} ${pack_DEFINITIONS})
     target_compile_options(${target} PRIVATE -Wno-psabi -ffp-contract=off ${pack_OPTIONS})
-    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_C)
     target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
 endfunction()
 
