@@ -99,7 +99,7 @@ function(rodgrad_bundle_library)
     add_library(rodgrad_shared SHARED ${object})
     add_dependencies(rodgrad_shared rodgrad_bundle)
     set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names})
+    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:-z,nodelete)
     target_link_libraries(rodgrad_shared PRIVATE m pthread dl)
     set_target_properties(rodgrad_shared PROPERTIES
         OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}
