@@ -33,7 +33,7 @@
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
 
-static size_t threads_allowed = SIZE_MAX, threads_refused;
+static atomic_size_t threads_allowed = SIZE_MAX, threads_refused;
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
@@ -99,10 +99,11 @@ static int set_up(void **state)
     cotangents = grad_outputs_random(scene, 9);
     expected = result_zero();
     scene->opts.rollout.threads = 1;
-    threads_allowed = threads_refused = 0;
+    threads_allowed = 0;
+    threads_refused = 0;
     run_into(scene, &expected);
     threads_allowed = SIZE_MAX;
-    return threads_refused; /* one thread needs no other */
+    return (int)threads_refused; /* one thread needs no other */
 }
 
 static int tear_down(void **state)
@@ -117,7 +118,8 @@ static int tear_down(void **state)
 static void no_thread_to_be_had(void **state)
 {
     (void)state;
-    threads_allowed = threads_refused = 0;
+    threads_allowed = 0;
+    threads_refused = 0;
     run_and_compare(4, NULL);
     assert_true(threads_refused > 0);
     /* one of the three that it wants */

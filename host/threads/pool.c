@@ -32,7 +32,7 @@ static pthread_cond_t work_came = PTHREAD_COND_INITIALIZER, run_ended = PTHREAD_
 static atomic_size_t n_threads, sleeping; /* both change under the lock */
 static pthread_t threads[MOST_THREADS];
 static int watches_forks;
-static atomic_int closed;
+static atomic_int closed, crowded; /* crowded: more threads than processors, where spinning only delays others */
 static run runs[MOST_RUNS];
 static _Thread_local int in_job;
 
@@ -113,28 +113,24 @@ static long long now_ns(void)
     return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* `count` is one that work changes: to 0 at its end */
-static int spin_until_zero(const atomic_size_t *count)
+static int is_finished(const run *r) { return atomic_load(&r->unfinished) == 0; }
+
+static int is_wanted(const run *unused)
 {
-    const long long end = now_ns() + SPIN_NS;
-    do
-        for (int i = 0; i < 16; i++) {
-            if (atomic_load_explicit(count, memory_order_acquire) == 0) return 1;
-            relax();
-        }
-    while (now_ns() < end);
-    return 0;
+    (void)unused;
+    return there_is_work() || atomic_load(&closed);
 }
 
-static int spin_until_work(void)
+/* 0: it has not come true for a while */
+static int spin_until(int (*is_true)(const run *), const run *r)
 {
     const long long end = now_ns() + SPIN_NS;
     do
         for (int i = 0; i < 16; i++) {
-            if (there_is_work() || atomic_load(&closed)) return 1;
+            if (is_true(r)) return 1;
             relax();
         }
-    while (now_ns() < end);
+    while (!atomic_load_explicit(&crowded, memory_order_relaxed) && now_ns() < end);
     return 0;
 }
 
@@ -145,7 +141,7 @@ static void *serve(void *unused)
     while (!atomic_load(&closed)) {
         int found = 0;
         for (int i = 0; i < MOST_RUNS; i++) found |= take_job(&runs[i]);
-        if (found || spin_until_work()) continue;
+        if (found || spin_until(is_wanted, NULL)) continue;
         pthread_mutex_lock(&lock);
         atomic_fetch_add(&sleeping, 1);
         while (!there_is_work() && !atomic_load(&closed)) pthread_cond_wait(&work_came, &lock);
@@ -165,6 +161,7 @@ static void start_anew(void)
     pthread_cond_init(&run_ended, NULL);
     atomic_store(&n_threads, 0);
     atomic_store(&sleeping, 0);
+    atomic_store(&crowded, 0);
     for (int i = 0; i < MOST_RUNS; i++) {
         atomic_store(&runs[i].unclaimed, 0);
         atomic_store(&runs[i].unfinished, 0);
@@ -189,6 +186,7 @@ static size_t start_threads(size_t wanted)
     while (watches_forks && !atomic_load(&closed) && n < wanted && pthread_create(&threads[n], NULL, serve, NULL) == 0)
         atomic_store(&n_threads, ++n);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    atomic_store(&crowded, n >= rgi_pool_processors());
     pthread_mutex_unlock(&lock);
     return n;
 }
@@ -233,7 +231,7 @@ static void wake(size_t count)
 
 static void wait_for_others(run *r)
 {
-    if (spin_until_zero(&r->unfinished)) return;
+    if (spin_until(is_finished, r)) return;
     pthread_mutex_lock(&lock);
     atomic_store(&r->caller_sleeps, 1);
     while (atomic_load(&r->unfinished) > 0) pthread_cond_wait(&run_ended, &lock);
