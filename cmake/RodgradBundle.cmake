@@ -2,16 +2,14 @@
 # with static libraries for all else; for the archive that tools/bundle.sh makes.
 #
 # After include(): the targets that the rest of the build takes from find_package elsewhere, and CMake's rules
-# to link. Needs RODGRAD_ZIG, the program, and RODGRAD_BUNDLE_DEPS, a folder with gomp/ as
-# tools/bundle.sh builds it.
+# to link. Needs RODGRAD_ZIG and the program.
 set(RODGRAD_ZIG "" CACHE FILEPATH "the program zig, which links")
-set(RODGRAD_BUNDLE_DEPS "" CACHE PATH "folder with the static library gomp/")
 set(RODGRAD_BUNDLE_GLIBC 2.28 CACHE STRING "the oldest glibc that programs run with")
-if(NOT EXISTS "${RODGRAD_ZIG}" OR NOT EXISTS "${RODGRAD_BUNDLE_DEPS}/gomp/libgomp.a")
-    message(FATAL_ERROR "RODGRAD_BUNDLE needs RODGRAD_ZIG and RODGRAD_BUNDLE_DEPS: use tools/bundle.sh.")
+if(NOT EXISTS "${RODGRAD_ZIG}")
+    message(FATAL_ERROR "RODGRAD_BUNDLE needs RODGRAD_ZIG: use tools/bundle.sh.")
 endif()
 if(NOT CMAKE_C_COMPILER_ID STREQUAL "GNU")
-    message(FATAL_ERROR "RODGRAD_BUNDLE needs gcc, whose libgcc and libgomp it links.")
+    message(FATAL_ERROR "RODGRAD_BUNDLE needs gcc, whose libgcc it links.")
 endif()
 
 # no folder of the machine that builds: in messages of failures, files are named from the project's root
@@ -60,11 +58,6 @@ function(rodgrad_static target)
     set(rodgrad_static_files ${files} PARENT_SCOPE)
 endfunction()
 
-set(gomp ${RODGRAD_BUNDLE_DEPS}/gomp/libgomp.a)
-add_library(OpenMP::OpenMP_C INTERFACE IMPORTED)
-target_compile_options(OpenMP::OpenMP_C INTERFACE -fopenmp)
-target_link_libraries(OpenMP::OpenMP_C INTERFACE ${gomp} pthread dl)
-
 # the reference LAPACK, with bundle/fortran.c in place of Fortran's runtime: OpenBLAS would be tens of megabytes in
 # every program
 rodgrad_static(LAPACKE::LAPACKE FILES liblapacke.a liblapack_pic.a libblas.a
@@ -90,9 +83,9 @@ function(rodgrad_bundle_library)
     # xerbla is found here before it is found in LAPACK
     target_sources(rodgrad PRIVATE ${PROJECT_SOURCE_DIR}/cmake/bundle/fortran.c)
     add_custom_command(OUTPUT ${archive} ${object} VERBATIM
-        DEPENDS rodgrad ${rodgrad_lapack_files} ${gomp}
+        DEPENDS rodgrad ${rodgrad_lapack_files}
         COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:rodgrad> --no-whole-archive
-                ${rodgrad_lapack_files} ${gomp} ${RODGRAD_LIBGCC}
+                ${rodgrad_lapack_files} ${RODGRAD_LIBGCC}
         COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rg_* --keep-global-symbol=rgi_device_*
                 --keep-global-symbol=rgi_normal_* --keep-global-symbol=rgi_context_device ${object}
         COMMAND ${CMAKE_OBJCOPY} --strip-unneeded ${object}
@@ -103,7 +96,7 @@ function(rodgrad_bundle_library)
     add_library(rodgrad_shared SHARED ${object})
     add_dependencies(rodgrad_shared rodgrad_bundle)
     set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names})
+    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:-z,nodelete)
     target_link_libraries(rodgrad_shared PRIVATE m pthread dl)
     set_target_properties(rodgrad_shared PROPERTIES
         OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}

@@ -24,8 +24,19 @@ function(rodgrad_configure_target target)
         ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/kernels)
 endfunction()
 
+# rodgrad_add_library(<target> <source>...): a static library with the public headers
+function(rodgrad_add_library target)
+    add_library(${target} STATIC ${ARGN})
+    rodgrad_configure_target(${target})
+    set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
+    target_compile_options(${target} PRIVATE -ffp-contract=off)
+    target_include_directories(${target} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+endfunction()
+
 # rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set and real, added to
-# the library. The compiler contracts nothing: the source says what is fused where the instruction set can
+# the libraries. The compiler contracts nothing: the source says what is fused where the instruction set can
 # (rg_fma), so that results differ between fused and other instruction sets, never between runs on one.
 function(rodgrad_add_pack isa)
     cmake_parse_arguments(pack "" "" "DEFINITIONS;OPTIONS" ${ARGN})
@@ -34,19 +45,20 @@ function(rodgrad_add_pack isa)
     rodgrad_configure_target(${target})
     target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${isa} ${pack_DEFINITIONS})
     target_compile_options(${target} PRIVATE -Wno-psabi -ffp-contract=off ${pack_OPTIONS})
-    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_C)
+    target_sources(rodgrad_core PRIVATE $<TARGET_OBJECTS:${target}>)
     target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
 endfunction()
 
 # rodgrad_add_shared(): librodgrad.so, all of the static library with the names rg_* alone to be seen. Its
-# SOVERSION is the minor version, within which binaries stay compatible.
+# SOVERSION is the minor version, within which binaries stay compatible. It is never unloaded: fork() calls its handler.
 function(rodgrad_add_shared)
     set(names ${PROJECT_SOURCE_DIR}/cmake/rodgrad.map)
     add_library(rodgrad_shared SHARED ${PROJECT_SOURCE_DIR}/include/rodgrad/rodgrad.h)
     # its objects by the first, what they need by the second
     target_link_libraries(rodgrad_shared PRIVATE
         -Wl,--whole-archive,$<TARGET_FILE:rodgrad>,--no-whole-archive rodgrad)
-    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:--no-undefined)
+    target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:--no-undefined
+                        LINKER:-z,nodelete)
     set_target_properties(rodgrad_shared PROPERTIES
         OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})

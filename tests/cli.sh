@@ -54,6 +54,19 @@ accept "^backends *cpu" info
 accept '"backends":\["cpu"' info --json
 accept '"lanes":{"double":[1248],"float":[0-9]*}' info --json
 accept '"cuda":{"built":' info --json
+export OMP_NUM_THREADS
+for OMP_NUM_THREADS in 3 "3,2" " 3"; do accept '"threads":3' info --json; done
+unset OMP_NUM_THREADS
+all=$("$program" info --json | sed 's/.*"processors":\([0-9]*\).*/\1/')
+for OMP_NUM_THREADS in "" 0 -2 many; do
+    export OMP_NUM_THREADS
+    accept "\"threads\":$all," info --json
+done
+unset OMP_NUM_THREADS
+if command -v taskset >/dev/null; then
+    taskset -c "$(taskset -pc $$ | sed 's/.*: *\([0-9]*\).*/\1/')" "$program" info | grep -q "^threads *1 of 1" ||
+        complain "on one processor: $("$program" info | grep ^threads)"
+fi
 accept '"backend":"cpu".*"real":"double"' evaluate "$model" good.csv --json --backend cpu --real double
 accept "usage: rodgrad evaluate" evaluate --help
 accept "usage: rodgrad simulate" simulate --help

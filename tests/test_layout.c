@@ -313,6 +313,8 @@ static void layout_values(void **state)
         {"rg_recording", "name", "text", offsetof(rg_recording, name), 0},
         {"rg_recording", "valid", "pointer", offsetof(rg_recording, valid), 0},
         {"rg_context_opts", "allocate", "pointer", offsetof(rg_context_opts, allocate), 0},
+        {"rg_context_opts", "executor", "pointer", offsetof(rg_context_opts, executor), 0},
+        {"rg_executor", "run", "pointer", offsetof(rg_executor, run), 0},
         {"rg_rollout_opts", "gravity", "double", offsetof(rg_rollout_opts, gravity), 3},
         {"rg_batch_opts", "rollout", "rg_rollout_opts", offsetof(rg_batch_opts, rollout), 0},
         {"rg_batch_plan", "length", "size_t", offsetof(rg_batch_plan, length), 12},

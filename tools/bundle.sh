@@ -14,9 +14,8 @@
 #   --install           install missing Debian packages first (tools/install-deps.sh --bundle)
 #
 # The compiler is this machine's gcc, on Debian 12, with the flags of the release preset. What is linked is older:
-# zig, from PyPI, has the symbols of glibc 2.28. libgomp is built from Debian's sources, since Debian has no
-# static library of it that a shared library can hold; HDF5, jansson, libcrypto and the reference LAPACK are
-# Debian's static ones. With the GPU's part, NVRTC comes from PyPI too. A later run needs no network.
+# zig, from PyPI, has the symbols of glibc 2.28; HDF5, jansson, libcrypto and the reference LAPACK are Debian's static
+# ones. With the GPU's part, NVRTC comes from PyPI too. A later run needs no network.
 # The exit code is 0; 1 when a step failed, and then no archive is left; 2 for a wrong call.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
@@ -124,50 +123,6 @@ fi
 
 # ---- a static library from Debian's sources ----
 
-# debian_source PACKAGE: into $folder/source, by this machine's own mirrors, whose list of sources is kept apart
-# from the system's
-debian_source() {
-    local lists=$folder/apt file
-    mkdir -p "$lists/sources" "$lists/lists/partial" "$lists/cache/archives/partial" "$folder/source"
-    for file in /etc/apt/sources.list.d/*.sources; do
-        [ -e "$file" ] && sed 's/^Types:.*/Types: deb-src/' "$file" >"$lists/sources/${file##*/}"
-    done
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-        [ -e "$file" ] && sed -n 's/^deb[[:space:]]/deb-src /p' "$file" >"$lists/sources/${file##*/}"
-    done
-    local apt=(apt-get -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$lists/sources"
-               -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" -o "APT::Sandbox::User=$(id -un)")
-    step apt-update "${apt[@]}" update
-    (cd "$folder/source" && step "source-$1" "${apt[@]}" source --download-only -y "$1")
-}
-
-deps=$folder/deps
-# Debian's libgomp.a is for programs alone: its thread-local variables are at fixed places. Here they may be in a
-# library that is loaded late, by Python say.
-if [ ! -e "$deps/gomp/made" ]; then
-    say "building libgomp"
-    gcc=gcc-$(gcc -dumpversion | sed 's/\..*//')
-    debian_source "$gcc"
-    rm -rf -- "$folder/gomp" "$deps/gomp"
-    mkdir -p "$folder/gomp/source" "$folder/gomp/build" "$deps/gomp/licence"
-    tar xOf "$(echo "$folder/source/$gcc"_*.orig.tar.*)" --wildcards '*/gcc-[0-9]*.tar.xz' | xz -dc |
-        tar x -C "$folder/gomp/source" --strip-components=1 --exclude '*/libgomp/testsuite/libgomp.*' \
-            --wildcards --no-wildcards-match-slash 'gcc-*/libgomp' 'gcc-*/config' 'gcc-*/include' \
-            'gcc-*/gcc/BASE-VER' 'gcc-*/gcc/DEV-PHASE' 'gcc-*/config[-.]*' 'gcc-*/*.sh' 'gcc-*/*.m4' \
-            'gcc-*/install-sh' 'gcc-*/multilib.am' 'gcc-*/depcomp' 'gcc-*/missing' 'gcc-*/compile' \
-            'gcc-*/mkinstalldirs' 'gcc-*/COPYING*' ||
-        { complain "the sources of $gcc in $folder/source could not be unpacked"; exit 1; }
-    (
-        cd "$folder/gomp/build"
-        step gomp-configure ../source/libgomp/configure --disable-multilib --disable-shared --enable-static \
-            --with-pic --disable-werror "CFLAGS=-O2 -fmacro-prefix-map=$folder/=" MAKEINFO=true
-        step gomp make -j "$(nproc)" libgomp.la XCFLAGS=-pthread
-    )
-    cp "$folder/gomp/build/.libs/libgomp.a" "$deps/gomp"
-    cp "$folder/gomp/source/COPYING3" "$folder/gomp/source/COPYING.RUNTIME" "$deps/gomp/licence"
-    touch "$deps/gomp/made"
-fi
-
 # ---- rodgrad ----
 
 build=$folder/build-${name#rodgrad-}
@@ -176,7 +131,7 @@ say "building rodgrad"
     cd "$source_dir"
     # the tests too: RODGRAD_BUNDLE makes those of the archive alone
     step configure cmake --preset release -B "$build" -DRODGRAD_BUNDLE=ON "-DRODGRAD_ZIG=$zig/zig" \
-        "-DRODGRAD_BUNDLE_DEPS=$deps" -DRODGRAD_BUNDLE_GLIBC=$glibc -DRODGRAD_BUILD_TESTS=ON \
+        -DRODGRAD_BUNDLE_GLIBC=$glibc -DRODGRAD_BUILD_TESTS=ON \
         -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_BINDIR=bin -DCMAKE_INSTALL_INCLUDEDIR=include \
         "${cuda_options[@]}"
 )
@@ -221,8 +176,8 @@ these folders:
 END
 licence lapack "BLAS, LAPACK and LAPACKE (the reference), in the program and the libraries" \
     "$(debian liblapack-dev)"
-licence libgomp "libgomp and libgcc of GCC, in the program and the libraries; GPL 3 with the runtime exception" \
-    "$deps"/gomp/licence/*
+licence libgcc "libgcc of GCC, in the program and the libraries; GPL 3 with the runtime exception" \
+    "$(debian "libgcc-$(gcc -dumpversion | sed 's/\..*//')-dev")"
 licence glibc "startup code and libc_nonshared of glibc, in every program and librodgrad.so; LGPL 2.1 with exceptions" \
     "$zig/lib/libc/glibc/LICENSES"
 licence zig "parts of zig's compiler runtime, in every program and librodgrad.so" "$zig/LICENSE"

@@ -13,7 +13,7 @@ set -euo pipefail
 
 build_packages=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev
                 libopenblas-serial-dev liblapacke-dev libcmocka-dev libssl-dev)
-test_packages=(clang clang-format libomp-dev libclang-rt-dev python3 python3-numpy python3-venv valgrind)
+test_packages=(clang clang-format libclang-rt-dev python3 python3-numpy python3-venv valgrind)
 bundle_packages=(python3 python3-venv liblapack-dev libblas-dev libaec-dev zlib1g-dev xz-utils debootstrap)
 
 packages=("${build_packages[@]}")

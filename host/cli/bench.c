@@ -6,7 +6,6 @@
  * so that a machine that changes its pace changes it for all. */
 #include <errno.h>
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,7 @@
 #include "core/rollout_opts.h"
 #include "core/words.h"
 #include "io/atomic_file.h"
+#include "threads/pool.h"
 
 static const char usage[] =
     "rodgrad bench [--scene NAME]... [--batch LIST] [--mode LIST] [--parameters LIST] [--real LIST]\n"
@@ -201,7 +201,7 @@ static int parse(int argc, char **argv, arguments *a)
     memset(a, 0, sizeof *a);
     a->frames = 100;
     a->repeat = 7;
-    snprintf(all, sizeof all, "%d", omp_get_max_threads());
+    snprintf(all, sizeof all, "%zu", rgi_pool_workers());
     if ((code = take_scenes(&argc, argv, &a->scenes))) return code;
     code = rgc_parse(argc, argv, usage, extra, sizeof extra / sizeof *extra, &a->common, &first, &last);
     if (code != RGC_DONE || a->common.help) return code;

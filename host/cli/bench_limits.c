@@ -9,12 +9,60 @@
 #include "cli/bench_limits.h"
 
 #include <math.h>
-#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "threads/pool.h"
+
+/* ---- threads ---- */
+
+typedef struct team {
+    void (*work)(void *arg, int index, int threads);
+    void *arg;
+    atomic_int ready, threads; /* threads: 0 until all that could be started are ready */
+} team;
+
+typedef struct member {
+    team *team;
+    pthread_t thread;
+    int index;
+} member;
+
+static void *join_in(void *arg)
+{
+    const member *m = arg;
+    int threads;
+    atomic_fetch_add(&m->team->ready, 1);
+    while ((threads = atomic_load(&m->team->threads)) == 0) sched_yield();
+    m->team->work(m->team->arg, m->index, threads);
+    return NULL;
+}
+
+/* work(arg, index, n) for every index below n at the same time, one of them here, where n is `threads` or as many as
+ * can be had; n. *seconds, unless NULL: how long it took. */
+static int on_threads(int threads, void (*work)(void *arg, int index, int threads), void *arg, double *seconds)
+{
+    team all = {.work = work, .arg = arg};
+    member *members = threads > 1 ? calloc((size_t)threads, sizeof *members) : NULL;
+    int n = 1;
+    for (; members && n < threads; n++) {
+        members[n] = (member){.team = &all, .index = n};
+        if (pthread_create(&members[n].thread, NULL, join_in, &members[n]) != 0) break;
+    }
+    while (atomic_load(&all.ready) < n - 1) sched_yield();
+    const double began = rgc_seconds();
+    atomic_store(&all.threads, n);
+    work(arg, 0, n);
+    for (int i = 1; i < n; i++) pthread_join(members[i].thread, NULL);
+    if (seconds) *seconds = rgc_seconds() - began;
+    free(members);
+    return n;
+}
 
 /* ---- arithmetic ---- */
 
@@ -89,6 +137,27 @@ AVX512 KERNEL(avx512_float, _mm512_fmadd_ps, _mm512_set1_ps(1.0f), __m512 vector
 #endif
 };
 
+typedef struct measurement {
+    kernel *run;
+    pthread_mutex_t lock;
+    double bursts_per_s; /* sum over threads */
+} measurement;
+
+static void measure_bursts(void *arg, int index, int threads)
+{
+    measurement *m = arg;
+    double best_s = INFINITY;
+    (void)index, (void)threads;
+    for (int burst = 0; burst < BURSTS; burst++) {
+        const double began = rgc_seconds();
+        m->run();
+        best_s = fmin(best_s, rgc_seconds() - began);
+    }
+    pthread_mutex_lock(&m->lock);
+    m->bursts_per_s += 1.0 / best_s;
+    pthread_mutex_unlock(&m->lock);
+}
+
 double rgc_peak_flops(const char *isa, rg_real real, int threads)
 {
     const int size = real == RG_REAL_FLOAT ? (int)sizeof(float) : (int)sizeof(double);
@@ -97,19 +166,11 @@ double rgc_peak_flops(const char *isa, rg_real real, int threads)
         if (++at == sizeof kernels / sizeof *kernels) return (double)NAN;
     kernel *const run = kernels[at].of[real];
     const int lanes = kernels[at].bytes ? kernels[at].bytes / size : 1;
-    double rate = 0.0; /* bursts a second, sum over threads */
-#pragma omp parallel num_threads(threads) reduction(+ : rate)
-    {
-        double best_s = INFINITY;
-#pragma omp barrier
-        for (int burst = 0; burst < BURSTS; burst++) {
-            const double began = rgc_seconds();
-            run();
-            best_s = fmin(best_s, rgc_seconds() - began);
-        }
-        rate += 1.0 / best_s;
-    }
-    rate *= fmin(1.0, (double)omp_get_num_procs() / threads);
+    measurement m = {.run = run, .bursts_per_s = 0.0};
+    pthread_mutex_init(&m.lock, NULL);
+    const int n = on_threads(threads, measure_bursts, &m, NULL);
+    pthread_mutex_destroy(&m.lock);
+    const double rate = m.bursts_per_s * fmin(1.0, (double)rgi_pool_processors() / n);
     return 2.0 * CHAINS * (double)ROUNDS * lanes * rate;
 }
 
@@ -124,6 +185,28 @@ static size_t last_cache_bytes(void)
     return bytes > 0 ? (size_t)bytes : 0;
 }
 
+/* the part of n elements that a thread has */
+static size_t part_begin(size_t n, int index, int threads) { return n * (size_t)index / (size_t)threads; }
+
+static void fill(void *arg, int index, int threads)
+{
+    const rgc_triad *t = arg;
+    for (size_t i = part_begin(t->n, index, threads), end = part_begin(t->n, index + 1, threads); i < end; i++) {
+        t->a[i] = 0.0;
+        t->b[i] = 1.0;
+        t->c[i] = 2.0;
+    }
+}
+
+static void add(void *arg, int index, int threads)
+{
+    const rgc_triad *t = arg;
+    double *const a = t->a;
+    const double *const b = t->b, *const c = t->c;
+    const size_t end = part_begin(t->n, index + 1, threads);
+    for (size_t i = part_begin(t->n, index, threads); i < end; i++) a[i] = b[i] + 3.0 * c[i];
+}
+
 rgc_triad rgc_triad_create(int threads)
 {
     const size_t least = (size_t)64 << 20, most = (size_t)256 << 20; /* bytes */
@@ -135,13 +218,8 @@ rgc_triad rgc_triad_create(int threads)
     t.b = malloc(bytes);
     t.c = malloc(bytes);
     if (!t.a || !t.b || !t.c) rgc_triad_destroy(&t);
-        /* touched first by the threads that will use it */
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (size_t i = 0; i < t.n; i++) {
-        t.a[i] = 0.0;
-        t.b[i] = 1.0;
-        t.c[i] = 2.0;
-    }
+    /* touched first by as many threads as will use it */
+    on_threads(threads, fill, &t, NULL);
     return t;
 }
 
@@ -155,11 +233,9 @@ void rgc_triad_destroy(rgc_triad *t)
 
 double rgc_triad_bytes_per_s(const rgc_triad *t, int threads)
 {
-    double *const a = t->a;
-    const double *const b = t->b, *const c = t->c;
+    rgc_triad own = *t;
+    double seconds = 0.0;
     if (t->n == 0) return (double)NAN;
-    const double began = rgc_seconds();
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (size_t i = 0; i < t->n; i++) a[i] = b[i] + 3.0 * c[i];
-    return 3.0 * (double)sizeof *a * (double)t->n / (rgc_seconds() - began);
+    on_threads(threads, add, &own, &seconds);
+    return 3.0 * (double)sizeof *t->a * (double)t->n / seconds;
 }

@@ -11,7 +11,7 @@
 
 #include "cli/check.h"
 #include "cli/fit_result.h"
-#include "core/lapack.h"
+#include "fit/lapack.h"
 #include "core/words.h"
 
 enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */

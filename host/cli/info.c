@@ -1,6 +1,5 @@
 /* cli/info.c: rodgrad info: what this build is and what this machine offers it. */
 #include <errno.h>
-#include <omp.h>
 #include <string.h>
 
 #include "cli/build.h"
@@ -11,6 +10,7 @@
 #include "cuda/images.h"
 #include "io/libraries.h"
 #include "rodgrad/version.h"
+#include "threads/pool.h"
 
 static json_t *isa_json(void)
 {
@@ -84,8 +84,9 @@ static json_t *info_json(void)
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "version", rg_version(),
                      "compiler", RGC_COMPILER, "build_type", RODGRAD_BUILD_TYPE, "build_flags", RODGRAD_BUILD_FLAGS,
                      "sanitizers", RODGRAD_BUILD_SANITIZE, "isa_available", isa_json(), "isa", rg_cpu_isa(), "lanes",
-                     lanes_json(), "processors", omp_get_num_procs(), "threads", omp_get_max_threads(), "backends",
-                     backends_json(count), "cuda", cuda_json(count, reason), "libraries", rgi_libraries_json());
+                     lanes_json(), "processors", (int)rgi_pool_processors(), "threads", (int)rgi_pool_workers(),
+                     "backends", backends_json(count), "cuda", cuda_json(count, reason), "libraries",
+                     rgi_libraries_json());
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -130,7 +131,7 @@ static void print_text(json_t *info)
     json_object_foreach(json_object_get(info, "lanes"), key, value)
         printf(" %lld in %s", (long long)json_integer_value(value), key);
     printf("\n");
-    printf("threads          %d of %d processors\n", omp_get_max_threads(), omp_get_num_procs());
+    printf("threads          %zu of %zu processors\n", rgi_pool_workers(), rgi_pool_processors());
     print_backends(info);
     printf("libraries\n");
     json_object_foreach(json_object_get(info, "libraries"), key, value)

@@ -5,13 +5,14 @@
 #include "core/batch.h"
 
 #include <math.h>
-#include <omp.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/coefficients.h"
+#include "core/jobs.h"
 #include "rod/layout.h"
 
 /* numbers of a field in a row of the caller's arrays */
@@ -26,12 +27,18 @@ static size_t field_row(const rg_batch *b, int field)
 }
 
 /* threads for what the host does rod by rod, whose sums are each rod's own: on a GPU `threads` is one */
-static int host_threads(const rg_batch *b)
+static size_t host_threads(const rg_batch *b)
 {
     enum { RODS_OF_THREAD = 256 };
-    const int asked = b->opts.rollout.threads > 0 ? b->opts.rollout.threads : omp_get_max_threads();
-    const size_t useful = b->at.n_rods / RODS_OF_THREAD + 1;
-    return (size_t)asked < useful ? asked : (int)useful;
+    const size_t most = rgi_workers(&b->opts.rollout), useful = b->at.n_rods / RODS_OF_THREAD + 1;
+    return most < useful ? most : useful;
+}
+
+enum { RODS_AT_A_TIME = 32, PACKS_AT_A_TIME = 4 };
+
+static void run_on_host(const rg_batch *b, size_t jobs, size_t at_a_time, rgi_job job, void *arg)
+{
+    rgi_run_jobs(&b->opts.rollout, host_threads(b), jobs, at_a_time, job, arg);
 }
 
 /* Prescribed directors: the simulator would take any vector for one, and strains would be wrong without a word. What is
@@ -63,13 +70,27 @@ static rg_status check_clamp_m(const rg_batch *b, const rg_batch_inputs *in, siz
     return RG_OK;
 }
 
+typedef struct clamps_job {
+    const rg_batch *batch;
+    const rg_batch_inputs *inputs;
+    atomic_size_t bad; /* the first rod found so far */
+} clamps_job;
+
+static void check_one(void *arg, size_t rod, size_t worker)
+{
+    clamps_job *job = arg;
+    size_t bad = atomic_load(&job->bad);
+    (void)worker;
+    if (rod >= bad || check_clamp_m(job->batch, job->inputs, rod, NULL) == RG_OK) return;
+    while (rod < bad && !atomic_compare_exchange_weak(&job->bad, &bad, rod)) {}
+}
+
 /* the first rod in order that has a bad director says so */
 static rg_status check_clamps(const rg_batch *b, const rg_batch_inputs *in, rg_error *err)
 {
-    size_t bad = b->at.n_rods;
-#pragma omp parallel for reduction(min : bad) num_threads(host_threads(b))
-    for (size_t rod = 0; rod < b->at.n_rods; rod++)
-        if (rod < bad && check_clamp_m(b, in, rod, NULL) != RG_OK) bad = rod;
+    clamps_job job = {.batch = b, .inputs = in, .bad = b->at.n_rods};
+    run_on_host(b, b->at.n_rods, RODS_AT_A_TIME, check_one, &job);
+    const size_t bad = atomic_load(&job.bad);
     return bad < b->at.n_rods ? check_clamp_m(b, in, bad, err) : RG_OK;
 }
 
@@ -161,6 +182,47 @@ static void add_changes(const rg_tape *t, size_t rod, const double *const *field
     }
 }
 
+typedef struct entries_job {
+    rg_tape *tape;
+    const double *const *fields;
+    int count; /* of places that any rod moves */
+} entries_job;
+
+static void set_slot(void *arg, size_t slot, size_t worker)
+{
+    const entries_job *job = arg;
+    const rgi_packs *p = &job->tape->packs;
+    const size_t w = p->at->lanes, places = p->entries_capacity;
+    const rgi_place_of_pack *place = &p->at->places[slot / w];
+    const size_t lane = slot % w < place->rods ? slot % w : 0;
+    (void)worker;
+    add_changes(job->tape, place->first + lane, job->fields, w, p->entry_values + slot / w * places * w + slot % w);
+}
+
+static void flag_moved(void *arg, size_t i, size_t worker)
+{
+    const entries_job *job = arg;
+    const rgi_packs *p = &job->tape->packs;
+    const size_t w = p->at->lanes, places = p->entries_capacity;
+    (void)worker;
+    for (size_t at = 0; at < places; at++) {
+        int moved = 0;
+        for (size_t lane = 0; lane < w; lane++) moved |= p->entry_values[(i * places + at) * w + lane] != 0.0;
+        if (moved) __atomic_store_n(&p->entries[at].coefficient, 1, __ATOMIC_RELAXED);
+    }
+}
+
+static void gather_moved(void *arg, size_t i, size_t worker)
+{
+    const entries_job *job = arg;
+    const rgi_packs *p = &job->tape->packs;
+    const size_t w = p->at->lanes;
+    double *values = p->entry_values + i * p->entries_capacity * w;
+    (void)worker;
+    for (int k = 0; k < job->count; k++)
+        memmove(values + (size_t)k * w, values + (size_t)p->entries[k].node * w, w * sizeof *values);
+}
+
 /* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */
 static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *err)
 {
@@ -168,32 +230,16 @@ static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *
     rgi_packs *p = &t->packs;
     const size_t w = p->at->lanes, n = p->at->vertices, places = p->entries_capacity;
     memset(p->entry_values, 0, p->at->n_packs * places * w * sizeof *p->entry_values);
-#pragma omp parallel for num_threads(host_threads(b))
-    for (size_t slot = 0; slot < p->at->n_packs * w; slot++) {
-        const rgi_place_of_pack *place = &p->at->places[slot / w];
-        const size_t lane = slot % w < place->rods ? slot % w : 0;
-        add_changes(t, place->first + lane, fields, w, p->entry_values + slot / w * places * w + slot % w);
-    }
+    entries_job job = {t, fields, 0};
+    run_on_host(b, p->at->n_packs * w, RODS_AT_A_TIME, set_slot, &job);
     /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
     for (size_t at = 0; at < places; at++) p->entries[at].coefficient = 0;
-#pragma omp parallel for num_threads(host_threads(b))
-    for (size_t i = 0; i < p->at->n_packs; i++)
-        for (size_t at = 0; at < places; at++) {
-            int moved = 0;
-            for (size_t lane = 0; lane < w; lane++) moved |= p->entry_values[(i * places + at) * w + lane] != 0.0;
-            if (!moved) continue;
-#pragma omp atomic write
-            p->entries[at].coefficient = 1;
-        }
+    run_on_host(b, p->at->n_packs, PACKS_AT_A_TIME, flag_moved, &job);
     int count = 0;
     for (size_t at = 0; at < places; at++)
         if (p->entries[at].coefficient) p->entries[count++].node = (int)at;
-#pragma omp parallel for num_threads(host_threads(b))
-    for (size_t i = 0; i < p->at->n_packs; i++) {
-        double *values = p->entry_values + i * places * w;
-        for (int k = 0; k < count; k++)
-            memmove(values + (size_t)k * w, values + (size_t)p->entries[k].node * w, w * sizeof *values);
-    }
+    job.count = count;
+    run_on_host(b, p->at->n_packs, PACKS_AT_A_TIME, gather_moved, &job);
     for (int k = 0; k < count; k++) {
         const size_t at = (size_t)p->entries[k].node, offset = at - n * RGI_NC;
         p->entries[k].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
@@ -349,25 +395,34 @@ rg_status rg_tape_reset(rg_tape *t, const unsigned char *mask, rg_error *err)
     return t->packs.runner->reset(&t->packs, mask, err);
 }
 
+typedef struct field_job {
+    const rg_tape *tape;
+    int field;
+    double *out; /* [n_rods][field_row] */
+} field_job;
+
+static void gather_rod(void *arg, size_t rod, size_t worker)
+{
+    const field_job *job = arg;
+    const rgi_packs *p = &job->tape->packs;
+    const size_t components = (size_t)rg_field_describe((rg_field)job->field)->components;
+    const size_t row = field_row(job->tape->batch, job->field);
+    const rg_model *model = rgi_tape_model_of(job->tape, rod);
+    (void)worker;
+    for (size_t k = 0, count = rgi_field_numbers(model, job->field); k < count; k++) {
+        double sum = 0.0;
+        rgi_coefficients_adj(model, (rg_field)job->field, k / components, (int)(k % components), 1.0,
+                             &p->packs[p->at->pack_of[rod]], p->at->lanes, rgi_lane_of(p->at, rod), &sum);
+        job->out[rod * row + k] = sum;
+    }
+}
+
 /* gradients of fields from those of coefficients */
 static void gather_fields(const rg_tape *t, double *const *fields)
 {
-    const rg_batch *b = t->batch;
-    const rgi_packs *p = &t->packs;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        if (!fields[field]) continue;
-        const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
-        const size_t row = field_row(b, field);
-#pragma omp parallel for num_threads(host_threads(b))
-        for (size_t rod = 0; rod < p->at->n_rods; rod++) {
-            const rg_model *model = rgi_tape_model_of(t, rod);
-            for (size_t k = 0, count = rgi_field_numbers(model, field); k < count; k++) {
-                double sum = 0.0;
-                rgi_coefficients_adj(model, (rg_field)field, k / components, (int)(k % components), 1.0,
-                                     &p->packs[p->at->pack_of[rod]], p->at->lanes, rgi_lane_of(p->at, rod), &sum);
-                fields[field][rod * row + k] = sum;
-            }
-        }
+        field_job job = {t, field, fields[field]};
+        if (fields[field]) run_on_host(t->batch, t->batch->at.n_rods, RODS_AT_A_TIME, gather_rod, &job);
     }
 }
 

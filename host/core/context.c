@@ -10,7 +10,8 @@
 #include "cuda/images.h"
 
 struct rg_context {
-    rgi_device *device; /* NULL: the CPU */
+    rgi_device *device;   /* NULL: the CPU */
+    rg_executor executor; /* run NULL: none is given */
     char backend[24], isa[24], name[256];
 };
 
@@ -63,10 +64,13 @@ rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_er
     if (index < 0 && (opts->stream || opts->allocate || opts->release || opts->kernels))
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "A stream, allocate, release and a folder of kernels go with a GPU, and the backend is cpu.");
+    if (opts->executor && (!opts->executor->run || opts->executor->workers == 0))
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "An executor needs a function to run jobs and at least one worker.");
     rg_context *context = calloc(1, sizeof *context);
     if (!context) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a context.");
     strcpy(context->backend, "cpu");
     strcpy(context->name, "CPU");
+    if (opts->executor) context->executor = *opts->executor;
     const rg_status status = index < 0 ? RG_OK : open_device(opts, index, context, err);
     if (status == RG_OK) *out = context;
     else free(context);
@@ -93,6 +97,11 @@ const char *rg_context_backend(const rg_context *context) { return context ? con
 const char *rg_context_device_name(const rg_context *context) { return context ? context->name : "CPU"; }
 
 rgi_device *rgi_context_device(const rg_context *context) { return context ? context->device : NULL; }
+
+const rg_executor *rgi_context_executor(const rg_context *context)
+{
+    return context && context->executor.run ? &context->executor : NULL;
+}
 
 const char *rgi_rollout_backend(const rg_rollout_opts *opts) { return rg_context_backend(opts->context); }
 

@@ -8,6 +8,8 @@
 
 /* NULL: the CPU; of NULL too */
 rgi_device *rgi_context_device(const rg_context *context);
+/* the caller's, or NULL: the library's own threads; of NULL too */
+const rg_executor *rgi_context_executor(const rg_context *context);
 
 /* what a rollout with these options runs on: "cpu" with "avx512", "cuda:0" with "sm_90". They live as long as
  * the options and their context. */

@@ -11,6 +11,7 @@
 
 typedef void *(*allocate_function)(void *user, size_t bytes);
 typedef void (*release_function)(void *user, void *memory, size_t bytes);
+typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
 
 /* X(member, type, its name in the text). An enumeration is an int or, without negative constants, an unsigned int, as
  * the compiler likes; no member is declared unsigned. */
@@ -31,6 +32,8 @@ typedef void (*release_function)(void *user, void *memory, size_t bytes);
     X(m, rg_context *, "pointer")                                                                                      \
     X(m, allocate_function, "pointer")                                                                                 \
     X(m, release_function, "pointer")                                                                                  \
+    X(m, run_function, "pointer")                                                                                      \
+    X(m, const rg_executor *, "pointer")                                                                               \
     X(m, rg_rollout_opts, "rg_rollout_opts")
 
 /* elements of a member that is an array of these; at least 1 for any other */
@@ -93,7 +96,8 @@ static const row rows[] = {
     STRUCT(rg_field_info, name, unit, location, components, range, symbol),
     STRUCT(rg_recording, name, source, sha256, n_frames, n_markers, dt_s, positions, driving, valid, lost, n_lost,
            n_clamps, clamps, n_repaired, n_masked),
-    STRUCT(rg_context_opts, struct_size, backend, stream, allocate, release, user, kernels),
+    STRUCT(rg_context_opts, struct_size, backend, stream, allocate, release, user, kernels, executor),
+    STRUCT(rg_executor, workers, run, user),
     STRUCT(rg_rollout_opts, struct_size, stepper, sweeps, scheme, substeps, tolerance_m, max_iterations, gravity,
            threads, isa, context, real, team, team_registers, block_rods),
     STRUCT(rg_rod_status, flag, step, iterations, worst_iterations, worst_increment_m, vertex, unstable,

@@ -3,26 +3,20 @@
  * Packs read and write the caller's arrays where they are. Workspace and scratch states belong to threads, and are as
  * large as the largest rod needs. Each pack's results are its own, so that no result depends on the number of threads.
  */
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/jobs.h"
 #include "core/packs.h"
-#include "core/rollout_opts.h"
 
 typedef struct threads {
     size_t n, work_doubles, pool_doubles;
     double *memory; /* [n][work_doubles + pool_doubles], behind the packs' */
 } threads;
 
-size_t rgi_cpu_threads(const rg_rollout_opts *opts)
-{
-    return (size_t)(opts->threads > 0 ? opts->threads : omp_get_max_threads());
-}
-
 static size_t workers(const rgi_packs *p)
 {
-    const size_t most = rgi_cpu_threads(&p->opts.rollout);
+    const size_t most = rgi_workers(&p->opts.rollout);
     return most < p->at->n_packs ? most : p->at->n_packs;
 }
 
@@ -139,17 +133,27 @@ static rg_status point(rgi_packs *p, rg_error *err)
     return RG_OK;
 }
 
+typedef struct packs_job {
+    rgi_packs *packs;
+    void (*one)(const rgi_pack *);
+} packs_job;
+
+static void run_one(void *arg, size_t index, size_t worker)
+{
+    const packs_job *job = arg;
+    const threads *t = job->packs->own;
+    rgi_pack *j = &job->packs->packs[index];
+    double *own = t->memory + worker * (t->work_doubles + t->pool_doubles);
+    j->workspace = (rgi_reals *)(void *)own;
+    j->pool = (rgi_reals *)(void *)(own + t->work_doubles);
+    job->one(j);
+}
+
 static void run_all(rgi_packs *p, void (*one)(const rgi_pack *))
 {
     const threads *t = p->own;
-#pragma omp parallel for schedule(dynamic, 1) num_threads((int)t->n)
-    for (size_t index = 0; index < p->at->n_packs; index++) {
-        rgi_pack *j = &p->packs[index];
-        double *own = t->memory + (size_t)omp_get_thread_num() * (t->work_doubles + t->pool_doubles);
-        j->workspace = (rgi_reals *)(void *)own;
-        j->pool = (rgi_reals *)(void *)(own + t->work_doubles);
-        one(j);
-    }
+    packs_job job = {p, one};
+    rgi_run_jobs(&p->opts.rollout, t->n, p->at->n_packs, 1, run_one, &job);
 }
 
 static rg_status run(rgi_packs *p, int begin, int end, rg_error *err)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/jobs.h"
 #include "core/rollout_opts.h"
 
 static const rg_model *listed(const rgi_models *list, size_t rod) { return list->models[list->each ? rod : 0]; }
@@ -86,7 +87,7 @@ rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *op
     at->lanes = (size_t)(*cpu)->lanes;
     at->n_rods = list->n_rods;
     RG_TRY(make_shapes(list, opts, at, err));
-    const size_t threads = rgi_cpu_threads(opts);
+    const size_t threads = rgi_workers(opts);
     double least = (double)((at->n_packs - 1) / threads + 1) * (*cpu)->pack_time;
     for (const rgi_cpu *c = opts->isa ? NULL : rgi_cpu_next(*cpu); c; c = rgi_cpu_next(c)) {
         const size_t packs = count_packs(list, at, (size_t)c->lanes);

@@ -12,7 +12,4 @@ rg_status rgi_rollout_check(const rg_rollout_opts *opts, const rgi_cpu **cpu, rg
  * know */
 rg_status rgi_rollout_check_model(const rg_rollout_opts *opts, const rg_model *model, rg_error *err);
 
-/* threads that packs of these options run on, at most (packs_cpu.c) */
-size_t rgi_cpu_threads(const rg_rollout_opts *opts);
-
 #endif

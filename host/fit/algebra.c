@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/lapack.h"
+#include "fit/lapack.h"
 
 typedef struct algebra {
     rg_status (*take)(rg_fit *fit, double *normal, double *gradient, rg_error *err);

@@ -2,8 +2,9 @@
  *
  * It is for libraries that a damaged file can crash, send into an endless loop or make take all memory: the child does,
  * and the caller is told how it ended. The child is a fork: it sees the caller's memory as it was, and nothing that it
- * writes there comes back. Of the caller's threads it has only the one that called, so its work must not enter an
- * OpenMP region nor wait for a lock that another thread may hold; malloc is safe (glibc sees to its locks). */
+ * writes there comes back. Of the caller's threads it has only the one that called, so its work must not wait for
+ * a lock that another thread may hold; malloc is safe (glibc sees to its locks), and so are batches (threads/pool.h).
+ */
 #ifndef RGI_CHILD_H
 #define RGI_CHILD_H
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/lapack.h"
+#include "fit/lapack.h"
 #include "core/recording.h"
 
 static const size_t lags[] = {0, 1, 2, 4, 8, 16, 32};

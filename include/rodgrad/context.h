@@ -1,4 +1,5 @@
-/* rodgrad/context.h: where rods are simulated: the CPU, or one GPU with a stream and memory of yours.
+/* rodgrad/context.h: where rods are simulated: the CPU, by threads of the library or by an executor of yours, or one
+ * GPU with a stream and memory of yours.
  *
  * A context is named in rg_rollout_opts; without one everything runs on the CPU. It must outlive the batches
  * and fits that were made with it. One thread at a time per context; several contexts of a process, on one
@@ -14,6 +15,7 @@
 
 #include <stddef.h>
 
+#include "rodgrad/executor.h"
 #include "rodgrad/status.h"
 
 #ifdef __cplusplus
@@ -25,7 +27,7 @@ typedef struct rg_context rg_context;
 typedef struct rg_context_opts {
     size_t struct_size;  /* set by rg_context_opts_default; checked */
     const char *backend; /* "cpu" (default, NULL too), "cuda" = "cuda:0", "cuda:N" */
-    /* the rest is for a GPU, NULL otherwise */
+    /* the rest but `executor` is for a GPU, NULL otherwise */
     void *stream; /* cudaStream_t of that GPU, the caller's, alive as long as the context; NULL: its own */
     /* Memory on that GPU; both or none (cudaMalloc). allocate returns NULL when there is none, else a pointer
      * aligned to 256 bytes; release gets what it returned, when no work uses it any more. Called by the
@@ -36,6 +38,9 @@ typedef struct rg_context_opts {
     /* Folder of compiled kernels, "rollout_<stepper>_<real>_t<team>_r<registers>.sm_<capability>.cubin", which are
      * preferred to those in the library; or NULL. Copied. They must be of this version of rodgrad. */
     const char *kernels;
+    /* Runs the jobs of the CPU, with a GPU too, which leaves little to it. The struct is copied; what its `user` points
+     * to must outlive the context. NULL (default): threads of the library. */
+    const rg_executor *executor;
 } rg_context_opts;
 
 rg_context_opts rg_context_opts_default(void);
@@ -43,7 +48,8 @@ rg_context_opts rg_context_opts_default(void);
 /* opts NULL: the CPU. *out is NULL after an error:
  *   RG_ERR_UNSUPPORTED  this build left CUDA out or has no code for that GPU, there is no GPU, or its driver
  *                       is too old
- *   RG_ERR_ARGUMENT     no such backend or GPU, a stream that is not that GPU's, one of allocate and release
+ *   RG_ERR_ARGUMENT     no such backend or GPU, a stream that is not that GPU's, one of allocate and release, an
+ *                       executor without `run` or workers
  *   RG_ERR_MEMORY, RG_ERR_DEVICE (a CUDA call failed, which the sentence names)
  * Thread-safe. */
 rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err);

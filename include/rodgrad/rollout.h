@@ -90,10 +90,11 @@ typedef struct rg_rollout_opts {
     int max_iterations; /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
                            a long way, takes 25 times as many */
     double gravity[3];  /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
-    int threads;        /* 0: OMP_NUM_THREADS or all cores */
-    const char *isa;    /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
-                         * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
-                         * Last bits differ between them, never between batches of one. On the CPU only */
+    int threads;     /* Jobs at a time, at most; a caller's executor may have fewer workers. 0: all of its workers, or
+                      * without an executor OMP_NUM_THREADS or all processors that the process may run on */
+    const char *isa; /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
+                      * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
+                      * Last bits differ between them, never between batches of one. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
     /* On a GPU, 0 on the CPU; 0 (default) stands for what suits the real and the number of vertices. Other kernels than

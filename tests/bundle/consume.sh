@@ -26,7 +26,7 @@ if [ -x "$zig" ]; then
     same oldest
 fi
 
-# together with another OpenMP runtime, and inside another shared library
+# together with an OpenMP runtime, and inside another shared library
 cc -std=c17 -fopenmp "$consume/consume.c" -I "$prefix/include" "$prefix/lib/librodgrad.a" \
     -lm -lpthread -ldl -o with_openmp
 same with_openmp

@@ -71,7 +71,7 @@ for library in $libraries glibc zig cmocka; do
         libsz.a) licence=libaec ;;
         libz.a) licence=zlib ;;
         libcrypto.a) licence=openssl ;;
-        libgcc*) licence=libgomp ;;
+        libgcc*) licence=libgcc ;;
         *) licence=${library%.a} licence=${licence#lib} ;;
     esac
     [ -d "licenses/$licence" ] || licence=lib$licence

@@ -1,7 +1,8 @@
 # cmake -DBUILD=<rodgrad's build folder> -DWORK=<scratch folder> -DCC=<compiler> -DIO=<ON|OFF> -P check.cmake
 #
 # Installs rodgrad into WORK, moves the install tree away from where it was installed, and builds
-# consume.c against it by find_package and by pkg-config; with IO, io/consume_io.c against librodgrad_io as well.
+# consume.c against it by find_package and by pkg-config; core/consume_core.c and fit/consume_fit.c against the parts of
+# it; with IO, io/consume_io.c against librodgrad_io as well.
 function(run)
     execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output
                     ERROR_VARIABLE output OUTPUT_STRIP_TRAILING_WHITESPACE)
@@ -19,7 +20,7 @@ file(RENAME ${WORK}/first ${WORK}/prefix)
 # nothing but the library, its public headers, its package files, the program and what describes it (install.sh)
 file(GLOB_RECURSE installed RELATIVE ${WORK}/prefix ${WORK}/prefix/*)
 foreach(path IN LISTS installed)
-    if(NOT path MATCHES "^(bin/rodgrad|share/(doc|man|bash-completion)/.*|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad(_io)?\\.a|lib.*/pkgconfig/rodgrad(_io)?\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
+    if(NOT path MATCHES "^(bin/rodgrad|share/(doc|man|bash-completion)/.*|include/rodgrad/[a-z_]+\\.h|lib.*/librodgrad(_core|_fit|_io)?\\.a|lib.*/pkgconfig/rodgrad(_core|_fit|_io)?\\.pc|lib.*/cmake/rodgrad/[A-Za-z-]+\\.cmake)$")
         message(FATAL_ERROR "${path} is installed and should not be.")
     endif()
 endforeach()
@@ -28,11 +29,12 @@ file(GLOB_RECURSE pc ${WORK}/prefix/rodgrad.pc)
 get_filename_component(pc_dir ${pc} DIRECTORY)
 set(ENV{PKG_CONFIG_PATH} ${pc_dir})
 
-# check(<name> <folder> <package> [<argument>...]): <folder>/<name>.c by find_package and by <package>.pc, run
+# check(<name> <folder> <package> [<argument>...]): <folder>/<name>.c by find_package, with the options in CMAKE_OPTIONS,
+# and by <package>.pc, run
 function(check name folder package)
     set(source ${CMAKE_CURRENT_LIST_DIR}/${folder})
     run(${CMAKE_COMMAND} -S ${source} -B ${WORK}/cmake_${name} -DCMAKE_C_COMPILER=${CC}
-        -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+        -DCMAKE_PREFIX_PATH=${WORK}/prefix ${CMAKE_OPTIONS})
     run(${CMAKE_COMMAND} --build ${WORK}/cmake_${name})
     run(${WORK}/cmake_${name}/${name} ${ARGN})
     message("find_package: ${output}")
@@ -44,6 +46,23 @@ function(check name folder package)
     message("pkg-config: ${output}")
 endfunction()
 check(consume . rodgrad)
+check(consume_fit fit rodgrad_fit)
+
+# the core where there is no LAPACK and no NLopt, and by plain options
+set(CMAKE_OPTIONS -DCMAKE_DISABLE_FIND_PACKAGE_LAPACKE=ON -DCMAKE_DISABLE_FIND_PACKAGE_NLopt=ON)
+check(consume_core core rodgrad_core)
+unset(CMAKE_OPTIONS)
+file(GLOB_RECURSE core ${WORK}/prefix/librodgrad_core.a)
+get_filename_component(lib_dir ${core} DIRECTORY)
+run(${CC} -std=c17 ${CMAKE_CURRENT_LIST_DIR}/core/consume_core.c -I${WORK}/prefix/include -o ${WORK}/plain_core
+    -L${lib_dir} -lrodgrad_core -lm)
+run(${WORK}/plain_core)
+message("-lrodgrad_core -lm: ${output}")
+run(nm --undefined-only ${core})
+string(REGEX MATCHALL "(GOMP_|__kmpc_|omp_|LAPACKE_|cblas_|nlopt_|rg_fit_|rgi_fit_)[A-Za-z_0-9]*" others "${output}")
+if(others)
+    message(FATAL_ERROR "librodgrad_core.a needs ${others}.")
+endif()
 if(IO)
     check(consume_io io rodgrad_io ${WORK})
 endif()

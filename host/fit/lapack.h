@@ -1,4 +1,4 @@
-/* core/lapack.h: what LAPACKE's functions return. */
+/* fit/lapack.h: what LAPACKE's functions return. */
 #ifndef RGI_LAPACK_H
 #define RGI_LAPACK_H
 
