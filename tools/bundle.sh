@@ -73,7 +73,7 @@ if [ "$(uname -s -m)" != "Linux x86_64" ]; then
     complain "the archive is for Linux on x86_64; this is $(uname -s -m)"
     exit 1
 fi
-for tool in gcc cmake ninja ld objcopy ar python3 apt-get make xz tar gzip sha256sum flock; do
+for tool in gcc cmake ninja ld objcopy ar python3 xz tar gzip sha256sum flock; do
     command -v "$tool" >/dev/null ||
         { complain "$tool was not found; tools/install-deps.sh --bundle installs what is needed"; exit 1; }
 done
@@ -120,8 +120,6 @@ if [ $cuda -eq 1 ]; then
 else
     cuda_options=(-DRODGRAD_CUDA=OFF)
 fi
-
-# ---- a static library from Debian's sources ----
 
 # ---- rodgrad ----
 

@@ -48,8 +48,8 @@ endfunction()
 check(consume . rodgrad)
 check(consume_fit fit rodgrad_fit)
 
-# the core where there is no LAPACK and no NLopt, and by plain options
-set(CMAKE_OPTIONS -DCMAKE_DISABLE_FIND_PACKAGE_LAPACKE=ON -DCMAKE_DISABLE_FIND_PACKAGE_NLopt=ON)
+# the core where there is no LAPACK, and by plain options
+set(CMAKE_OPTIONS -DCMAKE_DISABLE_FIND_PACKAGE_LAPACKE=ON)
 check(consume_core core rodgrad_core)
 unset(CMAKE_OPTIONS)
 file(GLOB_RECURSE core ${WORK}/prefix/librodgrad_core.a)
