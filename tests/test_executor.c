@@ -297,7 +297,7 @@ static void *run_forward(void *arg)
 {
     forward *f = arg;
     const rg_batch_inputs in = grad_inputs(scene);
-    const rg_batch_outputs out = {f->out.x, f->out.v, f->out.m, f->out.markers, f->out.tension};
+    const rg_batch_outputs out = {.x = f->out.x, .v = f->out.v, .m = f->out.m, .markers = f->out.markers};
     f->status = RG_OK;
     for (int k = 0; k < 4 && f->status == RG_OK; k++) f->status = rg_batch_forward(f->batch, &in, &out, NULL, NULL);
     return NULL;
