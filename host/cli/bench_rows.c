@@ -136,7 +136,7 @@ json_t *rgc_row_json(const rgc_row *r)
                   rgc_json_number(implicit ? r->newton : (double)NAN), "scheme",
                   implicit ? json_string(rg_scheme_name(o->scheme)) : json_null(), "machine", rgc_json_text(machine),
                   "device", o->context ? rgc_json_text(rg_context_device_name(o->context)) : json_null(), "isa",
-                  rgi_rollout_isa(o), "processors", (int)rgi_pool_processors(), "compiler", RGC_COMPILER, "build_type",
+                  rgc_work_isa(w), "processors", (int)rgi_pool_processors(), "compiler", RGC_COMPILER, "build_type",
                   RODGRAD_BUILD_TYPE, "flags", RODGRAD_BUILD_FLAGS, "version", rg_version());
     /* how rods lie on a GPU */
     const rgi_rollout *gpu = rgc_work_rollout(w);

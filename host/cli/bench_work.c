@@ -339,9 +339,19 @@ rg_batch_plan rgc_work_describe(const rgc_work *w)
     return w->takes ? rgi_residuals_describe(w->takes) : rg_batch_describe(w->batch);
 }
 
+static const rgi_packs *packs_of(const rgc_work *w)
+{
+    return w->takes ? rgi_residuals_packs(w->takes) : &w->batch->own->packs;
+}
+
+const char *rgc_work_isa(const rgc_work *w)
+{
+    return rgi_packs_rollout(packs_of(w)) ? rgi_rollout_isa(&w->rollout) : packs_of(w)->cpu->isa;
+}
+
 const rgi_rollout *rgc_work_rollout(const rgc_work *w)
 {
-    return rgi_packs_rollout(w->takes ? rgi_residuals_packs(w->takes) : &w->batch->own->packs);
+    return rgi_packs_rollout(packs_of(w));
 }
 
 double rgc_work_bytes_per_step(const rgc_work *w)

@@ -69,6 +69,8 @@ rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mo
                           rg_real real, int threads, rgc_work *out, rg_error *err);
 void rgc_work_clear(rgc_work *work);
 
+/* the instructions that its rods run on */
+const char *rgc_work_isa(const rgc_work *work);
 /* where its rods are on a GPU; NULL on the CPU */
 const rgi_rollout *rgc_work_rollout(const rgc_work *work);
 
