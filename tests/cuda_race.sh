@@ -28,7 +28,7 @@ reverse.h:rgi_reverse_steps:1 covered by its neighbours
 residual.h:rgi_run_rows:1 covered by its neighbours
 residual.h:rgi_run_fit:2 a GPU makes rows instead (rgi_run_rows)
 residual.h:rgi_run_fit:3 a GPU makes rows instead (rgi_run_rows)
-rollout.h:rgi_run_frame:1 covered by its neighbours
+outputs.h:rgi_run_frame:1 covered by its neighbours
 rollout.h:rgi_run_trace:1 a GPU keeps no trace
 rollout.h:rgi_run_tangents_begin:1 covered by its neighbours
 rollout.h:rgi_run_tangents:2 covered by its neighbours

@@ -349,10 +349,7 @@ const char *rgc_work_isa(const rgc_work *w)
     return rgi_packs_rollout(packs_of(w)) ? rgi_rollout_isa(&w->rollout) : packs_of(w)->cpu->isa;
 }
 
-const rgi_rollout *rgc_work_rollout(const rgc_work *w)
-{
-    return rgi_packs_rollout(packs_of(w));
-}
+const rgi_rollout *rgc_work_rollout(const rgc_work *w) { return rgi_packs_rollout(packs_of(w)); }
 
 double rgc_work_bytes_per_step(const rgc_work *w)
 {

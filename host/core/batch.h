@@ -5,8 +5,8 @@
 
 #include <math.h>
 
+#include "core/jobs.h"
 #include "core/packs.h"
-#include "rod/layout.h"
 
 struct rg_batch {
     rg_batch_opts opts;
@@ -62,8 +62,18 @@ static inline int rgi_is_director(const double *x, const double *m)
     return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
 }
 
-/* the models that were set since the packs' last run, to the packs */
+/* what the host does rod by rod, whose results are each rod's own (fields.c) */
+void rgi_batch_run_jobs(const rg_batch *batch, size_t jobs, size_t at_a_time, rgi_job job, void *arg);
+
+/* the models that were set since the packs' last run, to the packs (fields.c) */
 rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
+/* parameters of a run: its inputs', or the models'. RG_ERR_VALUE for a field out of its range. */
+rg_status rgi_tape_set_parameters(rg_tape *tape, const rg_batch_inputs *inputs, rg_error *err);
+/* a direction in fields, as changes of coefficients */
+rg_status rgi_tape_set_direction(rg_tape *tape, const double *const *fields, rg_error *err);
+/* gradients of fields, from those of coefficients */
+rg_status rgi_tape_give_fields(rg_tape *tape, double *const *fields, rg_error *err);
+
 /* A run of these arrays, whose numbers are not looked at: a rod with a bad start fails. */
 rg_status rgi_tape_run(rg_tape *tape, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);
 /* The packs of a tape as a run of these arrays wants them, or a reverse run after it: without running. */

@@ -47,11 +47,6 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
     if (n_rods == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a batch needs at least one rod");
     if (!(o->dt_s > 0.0) || !isfinite(o->dt_s))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a frame takes %g s; it must take more than none", o->dt_s);
-    /* a float counts steps to 2^24 */
-    const size_t most = o->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
-    if (o->n_frames == 0 || o->n_frames > most / (size_t)o->rollout.substeps)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps", o->n_frames,
-                       rgi_plural(o->n_frames), o->rollout.substeps, rgi_plural((size_t)o->rollout.substeps), most);
     if (o->memory != RG_MEMORY_HOST && o->memory != RG_MEMORY_DEVICE)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "memory %d is neither RG_MEMORY_HOST nor RG_MEMORY_DEVICE",
                        (int)o->memory);

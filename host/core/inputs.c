@@ -214,11 +214,12 @@ void rgi_inputs_start_adj(const rgi_inputs *p, size_t rod, size_t entry, int com
 
 rg_status rgi_inputs_set_model(rgi_inputs *p, const rg_model *model, rg_error *err)
 {
-    RG_TRY(set_start(p, rg_model_field(model, RG_MARKER_OFFSET), err));
+    rg_model *copy = NULL;
+    RG_TRY(rg_model_copy(model, &copy, err));
     rg_model_destroy(&p->model);
-    RG_TRY(rg_model_copy(model, &p->model, err));
+    p->model = copy;
     memcpy(p->lengths, rg_model_field(model, RG_REST_LENGTH), (p->shape->n - 1) * sizeof *p->lengths);
-    return RG_OK;
+    return set_start(p, rg_model_field(model, RG_MARKER_OFFSET), err);
 }
 
 const rg_model *rgi_inputs_model(rgi_inputs *p, size_t rod)

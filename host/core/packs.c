@@ -10,6 +10,7 @@
 #include "core/coefficients.h"
 #include "core/context.h"
 #include "core/stability.h"
+#include "core/words.h"
 #include "rod/layout.h"
 
 double *rgi_take(double *base, size_t *used, size_t count)
@@ -83,7 +84,7 @@ static void lay_out(const rgi_packs *p, const rgi_shape *shape, size_t frames, r
         pack->name = rgi_take(base, used, (count)*w);
     RGI_PACK_ARRAYS(LAY_OUT)
 #undef LAY_OUT
-    if (section == RGI_SECTION_OWN) p->runner->layout(p, shape, pack, base, used);
+    if (section == RGI_SECTION_OWN && p->runner->layout) p->runner->layout(p, shape, pack, base, used);
 }
 
 /* where the arrays of all packs are, section by section */
@@ -114,7 +115,7 @@ static size_t count_doubles(const rgi_packs *p)
         if (s->packs > (SIZE_MAX / 2 / sizeof(double) - sum) / one) return 0;
         sum += s->packs * one;
     }
-    return sum + p->runner->work_doubles(p);
+    return sum + (p->runner->work_doubles ? p->runner->work_doubles(p) : 0);
 }
 
 /* of one pack of the largest shape */
@@ -149,7 +150,7 @@ static void set_packs(rgi_packs *p)
 
 static rg_status no_memory(const rgi_packs *p, rg_error *err)
 {
-    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch of %zu rods and %zu steps%s", p->at->n_rods, p->steps,
+    return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods and %zu steps%s", p->at->n_rods, p->steps,
                    p->opts.want & RGI_WANT_ADJOINT ? "; lower budget_bytes" : "");
 }
 
@@ -163,11 +164,18 @@ static rg_status begin(const rgi_placement *at, const rgi_packs_opts *opts, cons
     p->cpu = cpu;
     p->runner = rgi_context_device(opts->rollout.context) ? &rgi_runner_device : &rgi_runner_cpu;
     p->opts.want &= ~p->runner->never;
+    p->ragged = opts->frames != NULL;
+    /* a float counts steps to 2^24 */
+    const size_t most = opts->rollout.real == RG_REAL_FLOAT ? (size_t)1 << 24 : (size_t)2000000000;
+    if (opts->n_frames == 0 || opts->n_frames > most / (size_t)opts->rollout.substeps)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu frame%s of %d step%s; there must be 1 to %zu steps", opts->n_frames,
+                       rgi_plural(opts->n_frames), opts->rollout.substeps, rgi_plural((size_t)opts->rollout.substeps),
+                       most);
     p->steps = opts->n_frames * (size_t)opts->rollout.substeps;
     if (p->opts.want & RGI_WANT_ADJOINT)
         RG_TRY(rgi_plan_make(p->steps, state_bytes(p, p->at->vertices), p->at->n_packs, p->runner->workers(p),
                              p->opts.budget_bytes, &p->plan, err));
-    p->traced = trace_fits(p);
+    p->traced = p->runner->layout && trace_fits(p);
     return RG_OK;
 }
 
@@ -206,24 +214,26 @@ static rg_status create(rgi_packs *p, rgi_placement *incomplete, const rgi_model
     return p->runner->create(p, err);
 }
 
-rg_status rgi_packs_create_placed(rgi_placement *at, const rgi_models *models, const rgi_packs_opts *opts,
-                                  const rgi_cpu *cpu, rgi_packs *out, rg_error *err)
+static rg_status make(const rgi_placement *at, rgi_placement *incomplete, const rgi_models *models,
+                      const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out, rg_error *err)
 {
     rg_status status = begin(at, opts, cpu, out, err);
-    if (status == RG_OK) status = create(out, at, models, err);
+    if (status == RG_OK) status = create(out, incomplete, models, err);
     out->opts.frames = NULL;
     if (status != RG_OK) rgi_packs_clear(out);
     return status;
 }
 
+rg_status rgi_packs_create_placed(rgi_placement *at, const rgi_models *models, const rgi_packs_opts *opts,
+                                  const rgi_cpu *cpu, rgi_packs *out, rg_error *err)
+{
+    return make(at, at, models, opts, cpu, out, err);
+}
+
 rg_status rgi_packs_create(const rgi_placement *at, const rgi_packs_opts *opts, const rgi_cpu *cpu, rgi_packs *out,
                            rg_error *err)
 {
-    rg_status status = begin(at, opts, cpu, out, err);
-    if (status == RG_OK) status = create(out, NULL, NULL, err);
-    out->opts.frames = NULL;
-    if (status != RG_OK) rgi_packs_clear(out);
-    return status;
+    return make(at, NULL, NULL, opts, cpu, out, err);
 }
 
 void rgi_packs_clear(rgi_packs *p)

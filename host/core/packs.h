@@ -84,9 +84,9 @@ typedef struct rgi_packs {
     const rgi_placement *at; /* the caller's */
     rgi_plan plan;           /* with RGI_WANT_ADJOINT */
     size_t steps;            /* of the longest rod */
-    int traced;
-    rgi_pack *packs; /* [at.n_packs] */
-    double *memory;  /* all packs', and what the runner works on behind them; opts.room or owned */
+    int traced, ragged;      /* where steps end is kept; rods have numbers of frames of their own */
+    rgi_pack *packs;         /* [at.n_packs] */
+    double *memory;          /* all packs', and what the runner works on behind them; opts.room or owned */
     size_t memory_doubles, section_end[RGI_SECTIONS];
     rgi_call call; /* the last, with the caller's arrays or the runner's copies of them */
     /* directions; entry_values [n_packs][entries_capacity][W]. With RGI_WANT_INPUTS there is room for the change of
@@ -105,9 +105,9 @@ typedef struct rgi_runner {
     int one_size;   /* every pack has room for the states of the largest shape */
     /* packs that have scratch states at a time, of n_packs */
     size_t (*workers)(const rgi_packs *packs);
-    /* doubles of the host's memory that it works on beyond the packs' */
+    /* doubles of the host's memory that it works on beyond the packs'; NULL: none */
     size_t (*work_doubles)(const rgi_packs *packs);
-    /* its own arrays of pack i in RGI_SECTION_OWN; base and used as in rgi_take */
+    /* its own arrays of a pack in RGI_SECTION_OWN; base and used as in rgi_take; NULL: none */
     void (*layout)(const rgi_packs *packs, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used);
     /* all is set but `own`, on failure destroy follows; bytes: of all that `own` has */
     rg_status (*create)(rgi_packs *packs, rg_error *err);

@@ -56,7 +56,7 @@ static size_t work_doubles(const rgi_packs *p)
 static rg_status create(rgi_packs *p, rg_error *err)
 {
     threads *t = malloc(sizeof *t);
-    if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the threads of a batch");
+    if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the threads of a run");
     p->own = t;
     *t = size_of_threads(p);
     t->memory = p->memory + p->memory_doubles;

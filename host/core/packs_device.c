@@ -50,6 +50,7 @@ typedef struct copies {
     unsigned char *mask; /* [rods], with RGI_WANT_CARRY */
     size_t ints_used, ints_bytes;
     int ints_sent; /* they never change */
+    int stale;     /* what the packs point to has moved since they were sent */
     stage stages[STAGES];
 } copies;
 
@@ -105,17 +106,6 @@ static size_t bytes(const rgi_packs *p)
 }
 
 static size_t workers(const rgi_packs *p) { return p->at->n_packs; }
-
-static size_t work_doubles(const rgi_packs *p)
-{
-    (void)p;
-    return 0;
-}
-
-static void layout(const rgi_packs *p, const rgi_shape *shape, rgi_pack *pack, double *base, size_t *used)
-{
-    (void)p, (void)shape, (void)pack, (void)base, (void)used;
-}
 
 /* ---- the packs ---- */
 
@@ -194,16 +184,17 @@ static rg_status send_packs(rgi_packs *p, rg_error *err)
         translate(p, i);
     }
     m->ints_sent = 1;
-    return rgi_device_upload(m->device, m->device_packs, m->packs, m->rods * sizeof *m->packs, err);
+    RG_TRY(rgi_device_upload(m->device, m->device_packs, m->packs, m->rods * sizeof *m->packs, err));
+    m->stale = 0;
+    return RG_OK;
 }
 
-/* room for directions; *made: the packs must be sent again */
-static rg_status make_room(copies *m, size_t entries, size_t directions, int *made, rg_error *err)
+/* room for directions; where some is made, the packs must be sent again */
+static rg_status make_room(copies *m, size_t entries, size_t directions, rg_error *err)
 {
     const size_t real = real_bytes(m);
-    *made = 0;
-    if (entries > m->entries_capacity || !m->values) {
-        *made = 1;
+    if (entries > m->entries_capacity || !m->values || !m->entries) {
+        m->stale = 1;
         give(m, m->values, m->rods * m->entries_capacity * real);
         give(m, m->entries, m->entries_capacity * sizeof *m->entries);
         m->values = NULL;
@@ -212,8 +203,8 @@ static rg_status make_room(copies *m, size_t entries, size_t directions, int *ma
         RG_TRY(take(m, m->rods * entries * real, "directions", &m->values, err));
         RG_TRY(take(m, entries * sizeof *m->entries, "directions", &m->entries, err));
     }
-    if (directions + 1 > m->begin_capacity) {
-        *made = 1;
+    if (directions + 1 > m->begin_capacity || !m->begin) {
+        m->stale = 1;
         give(m, m->begin, m->begin_capacity * sizeof *m->begin);
         m->begin = NULL;
         m->begin_capacity = directions + 1;
@@ -249,7 +240,6 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
     copies *m = of_packs(p);
     const rgi_packs_opts *o = &p->opts;
     size_t most = 0;
-    int made = 0;
     const rgi_shape *largest = p->at->shapes[0].shape;
     for (size_t k = 1; k < p->at->n_shapes; k++)
         if (p->at->shapes[k].shape->n > largest->n) largest = p->at->shapes[k].shape;
@@ -279,7 +269,7 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
     RG_TRY(take(m, m->memory_bytes, "the rods' arrays", &m->memory, err));
     RG_TRY(take(m, m->ints_bytes, "the meshes", &m->ints, err));
     RG_TRY(take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err));
-    RG_TRY(make_room(m, p->entries_capacity, o->directions, &made, err));
+    RG_TRY(make_room(m, p->entries_capacity, o->directions, err));
     RG_TRY(take(m, scratch_bytes(m), "what steps work on and the states kept for gradients", &m->scratch, err));
     /* behind the last rod's own: a block of all rods' */
     if (!m->rollout.shared)
@@ -305,9 +295,8 @@ static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
 {
     copies *m = of_packs(p);
     const size_t count = (size_t)p->entry_begin[n_directions], real = real_bytes(m);
-    int made = 0;
-    RG_TRY(make_room(m, p->entries_capacity, (size_t)n_directions, &made, err));
-    if (made) RG_TRY(send_packs(p, err));
+    RG_TRY(make_room(m, p->entries_capacity, (size_t)n_directions, err));
+    if (m->stale) RG_TRY(send_packs(p, err));
     RG_TRY(rgi_device_upload(m->device, m->begin, p->entry_begin, ((size_t)n_directions + 1) * sizeof *m->begin, err));
     if (count == 0) return RG_OK;
     RG_TRY(rgi_device_upload(m->device, m->entries, p->entries, count * sizeof *m->entries, err));
@@ -325,7 +314,7 @@ static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
 /* ---- the caller's arrays ---- */
 
 /* rods that do not use all of their rows: what they leave alone must come back as it was */
-static int has_gaps(const rgi_packs *p) { return p->at->n_shapes > 1; }
+static int has_gaps(const rgi_packs *p) { return p->at->n_shapes > 1 || p->ragged; }
 
 static rg_status check_owner(const rgi_packs *p, const char *label, const void *array, rg_error *err)
 {
@@ -490,8 +479,6 @@ const rgi_rollout *rgi_packs_rollout(const rgi_packs *p)
 const rgi_runner rgi_runner_device = {.never = RGI_WANT_NORMAL,
                                       .one_size = 1,
                                       .workers = workers,
-                                      .work_doubles = work_doubles,
-                                      .layout = layout,
                                       .create = create,
                                       .destroy = destroy,
                                       .bytes = bytes,

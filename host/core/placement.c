@@ -40,7 +40,7 @@ static rgi_placed_shape *find_shape(const rgi_placement *at, const rg_model *mod
 static rg_status add_shape(rgi_placement *at, const rg_model *model, rgi_placed_shape **out, rg_error *err)
 {
     rgi_placed_shape *more = realloc(at->shapes, (at->n_shapes + 1) * sizeof *more);
-    if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the meshes of a batch");
+    if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the meshes of the rods");
     at->shapes = more;
     *out = &more[at->n_shapes];
     memset(*out, 0, sizeof **out);

@@ -117,7 +117,7 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the instruction set \"%s\" is the CPU's, and the context is %s; leave isa NULL", o->isa,
                        rg_context_backend(o->context));
-    /* on a GPU a pack is one rod, as with the scalar instructions; copies there are narrowed (mirror.h) */
+    /* on a GPU a pack is one rod, as with the scalar instructions; copies there are narrowed (packs_device.c) */
     *cpu = gpu ? rgi_cpu_find("scalar", RG_REAL_DOUBLE) : rgi_cpu_find(o->isa, o->real);
     if (!*cpu)
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,

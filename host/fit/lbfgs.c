@@ -26,7 +26,10 @@ static int evaluate(void *data, const double *x, double *cost, double *gradient)
 {
     problem *at = data;
     at->status = rgi_fit_gradient(at->fit, x, cost, gradient, at->err);
-    if (at->status != RG_OK) return 1;
+    if (at->status != RG_OK) {
+        *cost = INFINITY; /* the gradient is not this point's */
+        return 1;
+    }
     for (size_t i = 0; i < at->fit->parameters.n; i++)
         if (!isfinite(gradient[i])) *cost = INFINITY;
     if (isfinite(*cost) && rgi_fit_better(at->fit, *cost)) rgi_fit_keep(at->fit, x, *cost, gradient);

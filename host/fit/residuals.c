@@ -208,9 +208,11 @@ rg_status rgi_residuals_set(rgi_residuals *b, const rg_model *model, const rgi_d
     const size_t w = p->at->lanes;
     size_t places = 0;
     if (!rgi_shape_fits(b->inputs->shape, model))
-        return RG_FAIL(err, RG_ERR_SHAPE, "the model has another mesh than the batch was made for");
+        return RG_FAIL(err, RG_ERR_SHAPE,
+                       "the model has another mesh, other clamps or another measure of bending than the recordings "
+                       "were laid out for");
     if (n_directions > b->opts.max_directions)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but the batch holds %zu", n_directions,
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "%zu directions, but there is room for %zu", n_directions,
                        b->opts.max_directions);
     RG_TRY(rg_model_check(model, err));
     RG_TRY(rgi_inputs_set_model(b->inputs, model, err));

@@ -44,7 +44,7 @@ size_t rgi_pool_processors(void)
     for (int most = 1024; most <= 1 << 20; most *= 4) {
         const size_t size = CPU_ALLOC_SIZE(most);
         cpu_set_t *set = CPU_ALLOC(most);
-        const int known = set && sched_getaffinity(0, size, set) == 0;
+        const int known = set && sched_getaffinity(getpid(), size, set) == 0; /* the process's first thread */
         const int count = known ? CPU_COUNT_S(size, set) : 0;
         if (set) CPU_FREE(set);
         if (count > 0) return (size_t)count;

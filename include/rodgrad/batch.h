@@ -16,7 +16,7 @@
  *                   -> rg_batch_jvp
  * Everything is allocated at create (on a GPU with arrays of the host, their copies by the first call that needs
  * them). Results do not depend on threads, on n_rods, on a rod's place or on what is kept for the adjoint: the
- * same bits. One thread at a time per batch.
+ * same bits. One thread at a time per batch or, of the runs of one batch, per tape.
  *
  * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`), doubles either
  * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses or
@@ -100,7 +100,7 @@ typedef struct rg_batch_plan {
     int levels;          /* 1: every state; 2: checkpoints; more: checkpoints within */
     size_t length[12];   /* [levels] steps of a piece; length[0] = S */
     size_t kept_bytes;   /* states and checkpoints */
-    size_t total_bytes;  /* all memory of the batch */
+    size_t total_bytes;  /* all memory of the batch with its own tape; models of runs with fields come on top */
     double forward_runs; /* how often a step is run, its first time included, at most */
 } rg_batch_plan;
 
@@ -249,7 +249,7 @@ rg_status rg_tape_create(const rg_batch *batch, void *memory, rg_tape **out, rg_
 void rg_tape_destroy(rg_tape **tape);
 
 /* As rg_batch_forward, rg_batch_jvp, rg_batch_adjoint and rg_batch_reset, of this tape's runs. None of them allocates
- * the host's memory on the CPU. */
+ * memory on the CPU, but for the first run with fields. */
 rg_status rg_tape_forward(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                           rg_rod_status *statuses, rg_error *err);
 rg_status rg_tape_jvp(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,

@@ -2,7 +2,7 @@
  * GPU with a stream and memory of yours.
  *
  * A context is named in rg_rollout_opts; without one everything runs on the CPU. It must outlive the batches
- * and fits that were made with it. One thread at a time per context; several contexts of a process, on one
+ * and fits that were made with it. On a GPU one thread at a time per context; several contexts of a process, on one
  * GPU or on several, do not know of each other.
  *
  * On a GPU, all work of a context's batches and fits is enqueued on its one stream, in the order of the

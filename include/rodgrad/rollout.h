@@ -92,9 +92,9 @@ typedef struct rg_rollout_opts {
     double gravity[3];  /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
     int threads;     /* Jobs at a time, at most; a caller's executor may have fewer workers. 0: all of its workers, or
                       * without an executor OMP_NUM_THREADS or all processors that the process may run on */
-    const char *isa; /* NULL: the best of this machine for many rods, of "avx512", "avx2", "sse2" (rods side by side)
-                      * and "scalar". "fma" (x86 with AVX2): a rod at a time, the fastest for a batch of one.
-                      * Last bits differ between them, never between batches of one. On the CPU only */
+    const char *isa; /* "avx512", "avx2", "sse2" (rods side by side), "scalar", or "fma" (x86 with AVX2), a rod at a
+                      * time. NULL: what is fastest for this many rods of those that have the bits of this machine's
+                      * best. avx512, avx2 and fma have the same bits; scalar and sse2 have others. On the CPU only */
     rg_context *context; /* NULL: the CPU. Must outlive what is made with it */
     rg_real real;        /* default RG_REAL_DOUBLE */
     /* On a GPU, 0 on the CPU; 0 (default) stands for what suits the real and the number of vertices. Other kernels than

@@ -1,51 +1,18 @@
-/* cuda/device.c: a CUDA device as the host sees it (device.h), by the driver's interface (driver.h).
+/* cuda/device.c: a CUDA device as the host sees it (device.h), by the driver's interface (driver.h): which there are,
+ * opening one, memory, copies.
  *
- * A call pushes the GPU's primary context, works, and pops it. Modules are loaded once for a device object, when a
- * kernel of theirs is first asked for. What a kernel did wrong shows in a later call and cannot be cleared: the process
- * has lost the GPU then, and every call says so. */
-#include "device.h"
+ * A call pushes the GPU's primary context, works, and pops it. What a kernel did wrong shows in a later call and cannot
+ * be cleared: the process has lost the GPU then, and every call says so. */
+#include "device_own.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "driver.h"
 #include "images.h"
 
-enum {
-    ALIGNMENT = 256, /* of device memory [bytes], as the driver's */
-    NAME = 64
-};
-
-typedef struct module {
-    struct module *next;
-    char name[NAME];
-    rgi_cu_module handle;
-    char kernels[8][NAME]; /* names that were asked for */
-} module;
-
-/* a timed launch */
-typedef struct span {
-    rgi_cu_event begin, end;
-} span;
-
-struct rgi_device {
-    int index, own_stream;
-    const rgi_driver *driver;
-    rgi_cu_device handle;
-    rgi_cu_context context;
-    rgi_cu_stream stream;
-    void *(*allocate)(void *user, size_t bytes);
-    void (*release)(void *user, void *memory, size_t bytes);
-    void *user;
-    char *folder;    /* of kernels that are preferred to the library's; or NULL */
-    module *modules; /* that are loaded */
-    int timing;
-    span *spans; /* [room], of which n_spans were recorded */
-    size_t n_spans, room;
-    rgi_device_facts facts;
-};
+enum { ALIGNMENT = 256 }; /* of device memory [bytes], as the driver's */
 
 /* ---- errors ---- */
 
@@ -59,17 +26,19 @@ static int kernel_failed(rgi_cu_result error)
 static const char no_more[] = "; an earlier kernel failed, and this process can use the GPU no more: start it again, "
                               "under compute-sanitizer to see where";
 
+const char *rgi_device_advice(rgi_cu_result error) { return kernel_failed(error) ? no_more : ""; }
+
 /* "cuMemAlloc: out of memory (CUDA_ERROR_OUT_OF_MEMORY)", and what to do where that is known */
-static rg_status fail(const rgi_driver *driver, rg_error *err, const char *call, rgi_cu_result error)
+rg_status rgi_device_fail(const rgi_driver *driver, rg_error *err, const char *call, rgi_cu_result error)
 {
     return RG_FAIL(err, RG_ERR_DEVICE, "%s: %s (%s)%s", call, rgi_driver_error_text(driver, error),
-                   rgi_driver_error_name(driver, error), kernel_failed(error) ? no_more : "");
+                   rgi_driver_error_name(driver, error), rgi_device_advice(error));
 }
 
 rg_status rgi_device_enter(const rgi_device *device, rg_error *err)
 {
     const rgi_cu_result error = device->driver->context_push(device->context);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuCtxPushCurrent", error);
+    return error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuCtxPushCurrent", error);
 }
 
 void rgi_device_leave(const rgi_device *device)
@@ -172,9 +141,9 @@ static rg_status describe(int index, const rgi_driver **driver, rgi_cu_device *h
         return RG_FAIL(err, RG_ERR_ARGUMENT, "cuda:%d is not here: %s%d.", index,
                        count == 1 ? "the only GPU is cuda:" : "the GPUs are cuda:0 to cuda:", count - 1);
     rgi_cu_result error = (*driver)->device_get(handle, index);
-    if (error != 0) return fail(*driver, err, "cuDeviceGet", error);
+    if (error != 0) return rgi_device_fail(*driver, err, "cuDeviceGet", error);
     error = read_facts(*driver, *handle, out);
-    return error == 0 ? RG_OK : fail(*driver, err, "cuDeviceGetAttribute", error);
+    return error == 0 ? RG_OK : rgi_device_fail(*driver, err, "cuDeviceGetAttribute", error);
 }
 
 rg_status rgi_device_describe(int index, rgi_device_facts *out, rg_error *err)
@@ -182,208 +151,6 @@ rg_status rgi_device_describe(int index, rgi_device_facts *out, rg_error *err)
     const rgi_driver *driver = NULL;
     rgi_cu_device handle = 0;
     return describe(index, &driver, &handle, out, err);
-}
-
-/* ---- kernels ---- */
-
-/* The image of a module that a chip runs best: machine code of its own generation, the newest that is not newer than
- * it, or else the newest PTX that is not newer. module NULL: of any. */
-static const rgi_image *image_for(int compute, const char *module_name)
-{
-    const rgi_image *best = NULL;
-    for (int i = 0; i < rgi_images_count; i++) {
-        const rgi_image *image = &rgi_images[i];
-        if (module_name && strcmp(image->module, module_name) != 0) continue;
-        if (image->compute > compute || (!image->ptx && image->compute / 10 != compute / 10)) continue;
-        const int better =
-            !best || (best->ptx && !image->ptx) || (best->ptx == image->ptx && image->compute > best->compute);
-        if (better) best = image;
-    }
-    return best;
-}
-
-/* Machine code of a module from the caller's folder: of the chip itself or of an older one of its generation. *out is
- * NULL where the folder has none. */
-static rg_status read_image(const rgi_device *device, const char *module_name, char **out, rg_error *err)
-{
-    FILE *file = NULL;
-    char path[4096];
-    *out = NULL;
-    for (int minor = device->facts.compute % 10; device->folder && minor >= 0 && !file; minor--) {
-        const int length = snprintf(path, sizeof path, "%s/%s.sm_%d.cubin", device->folder, module_name,
-                                    device->facts.compute / 10 * 10 + minor);
-        if (length < 0 || (size_t)length >= sizeof path)
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "The path of the folder of kernels is too long: \"%.100s...\".",
-                           device->folder);
-        file = fopen(path, "rb");
-    }
-    if (!file) return RG_OK;
-    long bytes = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    char *data = bytes > 0 ? malloc((size_t)bytes + 1) : NULL;
-    const int read = data && fseek(file, 0, SEEK_SET) == 0 && fread(data, 1, (size_t)bytes, file) == (size_t)bytes;
-    fclose(file);
-    if (read) {
-        data[bytes] = 0;
-        *out = data;
-        return RG_OK;
-    }
-    free(data);
-    return RG_FAIL(err, RG_ERR_IO, "%s cannot be read.", path);
-}
-
-static rg_status load_module(const rgi_device *device, const char *module_name, rgi_cu_module *out, rg_error *err)
-{
-    char *own = NULL;
-    RG_TRY(read_image(device, module_name, &own, err));
-    const rgi_image *image = image_for(device->facts.compute, module_name);
-    if (!own && !image)
-        return RG_FAIL(err, RG_ERR_UNSUPPORTED,
-                       "Kernels %s for compute capability %d.%d are neither in this build, which has code for %s, "
-                       "nor in a folder of kernels.",
-                       module_name, device->facts.compute / 10, device->facts.compute % 10, rgi_images_targets);
-    const rgi_cu_result error = device->driver->module_load(out, own ? (const void *)own : image->data);
-    free(own);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuModuleLoadData", error);
-}
-
-static rg_status find_module(rgi_device *device, const char *module_name, module **out, rg_error *err)
-{
-    for (module *m = device->modules; m; m = m->next)
-        if (strcmp(m->name, module_name) == 0) {
-            *out = m;
-            return RG_OK;
-        }
-    module *m = calloc(1, sizeof *m);
-    if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for the kernels %s.", module_name);
-    const rg_status status = load_module(device, module_name, &m->handle, err);
-    if (status != RG_OK) {
-        free(m);
-        return status;
-    }
-    snprintf(m->name, sizeof m->name, "%s", module_name);
-    m->next = device->modules;
-    device->modules = m;
-    *out = m;
-    return RG_OK;
-}
-
-/* where a device keeps a kernel's name; NULL: it is longer than names are, or there are more of them */
-static const char *keep_name(module *m, const char *name)
-{
-    for (size_t i = 0; i < sizeof m->kernels / sizeof *m->kernels; i++) {
-        if (strcmp(m->kernels[i], name) == 0) return m->kernels[i];
-        if (*m->kernels[i] || strlen(name) >= NAME) continue;
-        strcpy(m->kernels[i], name);
-        return m->kernels[i];
-    }
-    return NULL;
-}
-
-static rg_status find_kernel(rgi_device *device, const char *module_name, const char *name, rgi_kernel *out,
-                             rg_error *err)
-{
-    module *m = NULL;
-    RG_TRY(find_module(device, module_name, &m, err));
-    const rgi_cu_result error = device->driver->module_function(&out->function, m->handle, name);
-    out->name = keep_name(m, name);
-    out->timed = 0;
-    if (error == 0 && out->name) return RG_OK;
-    return RG_FAIL(err, RG_ERR_DEVICE, "The kernels %s have no %s (%s).", module_name, name,
-                   rgi_driver_error_name(device->driver, error));
-}
-
-rg_status rgi_device_kernel(rgi_device *device, const char *module_name, const char *name, rgi_kernel *out,
-                            rg_error *err)
-{
-    RG_TRY(rgi_device_enter(device, err));
-    const rg_status status = find_kernel(device, module_name, name, out, err);
-    rgi_device_leave(device);
-    return status;
-}
-
-rg_status rgi_device_resident(rgi_device *device, const rgi_kernel *kernel, int block_threads, size_t shared_bytes,
-                              int *blocks, rg_error *err)
-{
-    const char *call = "cuFuncSetAttribute of the shared memory";
-    *blocks = 0;
-    RG_TRY(rgi_device_enter(device, err));
-    /* a kernel's limit is the process's: as high as any batch may want it */
-    rgi_cu_result error =
-        device->driver->function_set(kernel->function, RGI_CU_FUNCTION_DYNAMIC_SHARED, device->facts.shared_per_block);
-    if (error == 0 && shared_bytes <= (size_t)device->facts.shared_per_block) {
-        call = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
-        error = device->driver->occupancy(blocks, kernel->function, block_threads, shared_bytes);
-    }
-    rgi_device_leave(device);
-    return error == 0 ? RG_OK : fail(device->driver, err, call, error);
-}
-
-/* the next span, begun; its events are made once */
-static rg_status begin_span(rgi_device *device, span **out, rg_error *err)
-{
-    if (device->n_spans == device->room) {
-        const size_t room = device->room ? 2 * device->room : 16;
-        span *more = realloc(device->spans, room * sizeof *more);
-        if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for the times of %zu launches.", room);
-        memset(more + device->room, 0, (room - device->room) * sizeof *more);
-        device->spans = more;
-        device->room = room;
-    }
-    span *s = &device->spans[device->n_spans];
-    rgi_cu_result error = s->begin ? 0 : device->driver->event_create(&s->begin, 0);
-    if (error == 0 && !s->end) error = device->driver->event_create(&s->end, 0);
-    if (error == 0) error = device->driver->event_record(s->begin, device->stream);
-    *out = s;
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuEventRecord", error);
-}
-
-rg_status rgi_device_launch(rgi_device *device, const rgi_kernel *kernel, unsigned blocks, unsigned threads,
-                            size_t shared_bytes, void **arguments, rg_error *err)
-{
-    span *timed = NULL;
-    RG_TRY(rgi_device_enter(device, err));
-    rg_status status = kernel->timed && device->timing ? begin_span(device, &timed, err) : RG_OK;
-    rgi_cu_result error = 0;
-    if (status == RG_OK)
-        error = device->driver->launch(kernel->function, blocks, 1, 1, threads, 1, 1, (unsigned)shared_bytes,
-                                       device->stream, arguments, NULL);
-    if (status == RG_OK && error == 0 && timed) {
-        const rgi_cu_result unmarked = device->driver->event_record(timed->end, device->stream);
-        if (unmarked != 0) status = fail(device->driver, err, "cuEventRecord", unmarked);
-        else device->n_spans++;
-    }
-    rgi_device_leave(device);
-    if (error == 0) return status;
-    return RG_FAIL(err, RG_ERR_DEVICE, "%s did not start on cuda:%d (%s): %s (%s)%s", kernel->name, device->index,
-                   device->facts.name, rgi_driver_error_text(device->driver, error),
-                   rgi_driver_error_name(device->driver, error), kernel_failed(error) ? no_more : "");
-}
-
-void rgi_device_time(rgi_device *device, int on)
-{
-    device->timing = on;
-    device->n_spans = 0;
-}
-
-static rgi_cu_result add_spans(const rgi_device *device, double *seconds)
-{
-    rgi_cu_result error = device->driver->stream_wait(device->stream);
-    for (size_t i = 0; i < device->n_spans && error == 0; i++) {
-        float milliseconds = 0.0f;
-        error = device->driver->event_elapsed(&milliseconds, device->spans[i].begin, device->spans[i].end);
-        *seconds += 1e-3 * (double)milliseconds;
-    }
-    return error;
-}
-
-rg_status rgi_device_timed(rgi_device *device, double *seconds, rg_error *err)
-{
-    *seconds = 0.0;
-    RG_TRY(rgi_device_enter(device, err));
-    const rgi_cu_result error = add_spans(device, seconds);
-    device->n_spans = 0;
-    rgi_device_leave(device);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuEventElapsedTime", error);
 }
 
 /* ---- open and close ---- */
@@ -422,7 +189,7 @@ static rg_status take_stream(rgi_device *device, void *given, rg_error *err)
         return RG_OK;
     }
     const rgi_cu_result error = device->driver->stream_create(&device->stream, RGI_CU_STREAM_NON_BLOCKING);
-    if (error != 0) return fail(device->driver, err, "cuStreamCreate", error);
+    if (error != 0) return rgi_device_fail(device->driver, err, "cuStreamCreate", error);
     device->own_stream = 1;
     return RG_OK;
 }
@@ -436,7 +203,7 @@ rg_status rgi_device_open(const rgi_device_opts *opts, rgi_device **out, rg_erro
     if (!opts->allocate != !opts->release)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "Give both allocate and release, or neither.");
     RG_TRY(describe(opts->index, &driver, &handle, &facts, err));
-    if (!image_for(facts.compute, NULL))
+    if (!rgi_device_image(facts.compute, NULL))
         return RG_FAIL(err, RG_ERR_UNSUPPORTED,
                        "cuda:%d (%s) is of compute capability %d.%d, and this build has code for %s; build "
                        "with RODGRAD_CUDA_ARCHS=%d.",
@@ -457,7 +224,7 @@ rg_status rgi_device_open(const rgi_device_opts *opts, rgi_device **out, rg_erro
     device->user = opts->user;
     device->facts = facts;
     const rgi_cu_result error = driver->context_retain(&device->context, handle);
-    rg_status status = error == 0 ? RG_OK : fail(driver, err, "cuDevicePrimaryCtxRetain", error);
+    rg_status status = error == 0 ? RG_OK : rgi_device_fail(driver, err, "cuDevicePrimaryCtxRetain", error);
     if (status == RG_OK) status = rgi_device_enter(device, err);
     if (status == RG_OK) {
         status = take_stream(device, opts->stream, err);
@@ -472,23 +239,15 @@ void rgi_device_close(rgi_device **device_)
 {
     if (!device_ || !*device_) return;
     rgi_device *device = *device_;
-    if (device->context && rgi_device_enter(device, NULL) == RG_OK) {
-        /* a failure here was one of an earlier call, which has said so */
-        if (device->stream) (void)device->driver->stream_wait(device->stream);
-        for (module *m = device->modules; m; m = m->next) (void)device->driver->module_unload(m->handle);
-        for (size_t i = 0; i < device->room; i++) {
-            if (device->spans[i].begin) (void)device->driver->event_destroy(device->spans[i].begin);
-            if (device->spans[i].end) (void)device->driver->event_destroy(device->spans[i].end);
-        }
+    const int current = device->context && rgi_device_enter(device, NULL) == RG_OK;
+    /* a failure here was one of an earlier call, which has said so */
+    if (current && device->stream) (void)device->driver->stream_wait(device->stream);
+    rgi_device_unload(device, current);
+    if (current) {
         if (device->own_stream) (void)device->driver->stream_destroy(device->stream);
         rgi_device_leave(device);
     }
     if (device->context) (void)device->driver->context_release(device->handle);
-    for (module *m = device->modules, *next = NULL; m; m = next) {
-        next = m->next;
-        free(m);
-    }
-    free(device->spans);
     free(device->folder);
     free(device);
     *device_ = NULL;
@@ -560,7 +319,7 @@ static rg_status take_memory(const rgi_device *device, size_t bytes, const char 
     const rgi_cu_result error = device->driver->memory_allocate(&memory, bytes);
     if (error == RGI_CU_OUT_OF_MEMORY) return too_little(device, bytes, what, "cuMemAlloc: out of memory", err);
     *out = pointer(memory);
-    return error == 0 ? RG_OK : fail(device->driver, err, "cuMemAlloc", error);
+    return error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuMemAlloc", error);
 }
 
 rg_status rgi_device_allocate(rgi_device *device, size_t bytes, const char *what, void **out, rg_error *err)
@@ -602,7 +361,7 @@ rg_status rgi_device_upload(rgi_device *device, void *to, const void *from, size
      * page-locked memory is still being read. */
     if (error == 0 && (device->facts.reads_pageable || memory_at(device->driver, from).type != 0))
         error = device->driver->stream_wait(device->stream);
-    const rg_status status = error == 0 ? RG_OK : fail(device->driver, err, "cuMemcpyHtoDAsync", error);
+    const rg_status status = error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuMemcpyHtoDAsync", error);
     rgi_device_leave(device);
     return status;
 }
@@ -612,7 +371,7 @@ rg_status rgi_device_download(rgi_device *device, void *to, const void *from, si
     if (bytes == 0) return RG_OK;
     RG_TRY(rgi_device_enter(device, err));
     const rgi_cu_result error = device->driver->download(to, address(from), bytes, device->stream);
-    const rg_status status = error == 0 ? RG_OK : fail(device->driver, err, "cuMemcpyDtoHAsync", error);
+    const rg_status status = error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuMemcpyDtoHAsync", error);
     rgi_device_leave(device);
     return status;
 }
@@ -622,7 +381,7 @@ rg_status rgi_device_zero(rgi_device *device, void *memory, size_t bytes, rg_err
     if (bytes == 0) return RG_OK;
     RG_TRY(rgi_device_enter(device, err));
     const rgi_cu_result error = device->driver->fill(address(memory), 0, bytes, device->stream);
-    const rg_status status = error == 0 ? RG_OK : fail(device->driver, err, "cuMemsetD8Async", error);
+    const rg_status status = error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuMemsetD8Async", error);
     rgi_device_leave(device);
     return status;
 }
@@ -631,7 +390,7 @@ rg_status rgi_device_wait(rgi_device *device, rg_error *err)
 {
     RG_TRY(rgi_device_enter(device, err));
     const rgi_cu_result error = device->driver->stream_wait(device->stream);
-    const rg_status status = error == 0 ? RG_OK : fail(device->driver, err, "cuStreamSynchronize", error);
+    const rg_status status = error == 0 ? RG_OK : rgi_device_fail(device->driver, err, "cuStreamSynchronize", error);
     rgi_device_leave(device);
     return status;
 }

@@ -40,7 +40,8 @@ static rg_status swing(const rg_model *rope, rg_context *context, result *r, rg_
     opts.n_frames = STEPS;
     opts.rollout.context = context;
     opts.rollout.threads = 2;
-    const rg_batch_inputs in = {x0[0][0], v0[0][0], m0[0][0], clamp_x[0][0][0], clamp_m[0][0][0], NULL};
+    const rg_batch_inputs in = {
+        .x0 = x0[0][0], .v0 = v0[0][0], .m0 = m0[0][0], .clamp_x = clamp_x[0][0][0], .clamp_m = clamp_m[0][0][0]};
     const rg_batch_outputs out = {.x = r->x[0][0][0]};
     const rg_batch_cotangents bar = {.x = x_bar[0][0][0]};
     const rg_batch_gradients gradients = {.x0 = r->x0_bar[0][0]};
