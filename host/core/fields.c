@@ -1,6 +1,5 @@
 /* core/fields.c: parameters of a tape's runs: models, or fields among the inputs; a direction in fields, and gradients
  * of them (see batch.h). Fields are turned into coefficients, and their derivatives back, on the host. */
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,17 +46,17 @@ rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
     return RG_OK;
 }
 
-/* Fields [n_rods][field_row] where the host reads and writes them: at[], the caller's own or copies in *block, which
- * the caller frees; NULL of fields that are not there. bring: the copies' numbers matter. */
-static rg_status fields_on_host(rg_tape *t, const double *const *fields, double **at, double **block, int bring,
-                                rg_error *err)
+/* Fields [n_rods][field_row] that are on a device: copies of them on the host, in *block, which the caller frees; NULL
+ * of fields that are on the host or not there. bring: their numbers matter. */
+static rg_status copy_fields(rg_tape *t, const double *const *fields, double **copies, double **block, int bring,
+                             rg_error *err)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
     size_t count = 0;
     *block = NULL;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        at[field] = (double *)(uintptr_t)fields[field];
+        copies[field] = NULL;
         if (fields[field]) count += p->at->n_rods * field_row(b, field);
     }
     if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
@@ -68,11 +67,21 @@ static rg_status fields_on_host(rg_tape *t, const double *const *fields, double 
         const size_t own = p->at->n_rods * field_row(b, field);
         char label[64];
         if (!fields[field]) continue;
-        at[field] = *block + count;
+        copies[field] = *block + count;
         count += own;
         snprintf(label, sizeof label, "the array for field %s", rg_field_describe((rg_field)field)->name);
-        RG_TRY(p->runner->read(p, label, at[field], fields[field], bring ? own : 0, err));
+        RG_TRY(p->runner->read(p, label, copies[field], fields[field], bring ? own : 0, err));
     }
+    return RG_OK;
+}
+
+/* the same for reading: the caller's own where they are on the host */
+static rg_status read_fields(rg_tape *t, const double *const *fields, const double **from, double **block,
+                             rg_error *err)
+{
+    double *copies[RG_FIELD_COUNT];
+    RG_TRY(copy_fields(t, fields, copies, block, 1, err));
+    for (int field = 0; field < RG_FIELD_COUNT; field++) from[field] = copies[field] ? copies[field] : fields[field];
     return RG_OK;
 }
 
@@ -170,9 +179,10 @@ static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *
 
 rg_status rgi_tape_set_direction(rg_tape *t, const double *const *fields, rg_error *err)
 {
-    double *at[RG_FIELD_COUNT], *block = NULL;
-    rg_status status = fields_on_host(t, fields, at, &block, 1, err);
-    if (status == RG_OK) status = set_entries(t, (const double *const *)at, err);
+    const double *from[RG_FIELD_COUNT];
+    double *block = NULL;
+    rg_status status = read_fields(t, fields, from, &block, err);
+    if (status == RG_OK) status = set_entries(t, from, err);
     free(block);
     return status;
 }
@@ -217,13 +227,14 @@ static rg_status set_given(rg_tape *t, const double *const *fields, rg_error *er
 /* parameters of a run: its inputs', or the models' */
 rg_status rgi_tape_set_parameters(rg_tape *t, const rg_batch_inputs *in, rg_error *err)
 {
-    double *at[RG_FIELD_COUNT], *block = NULL;
+    const double *from[RG_FIELD_COUNT];
+    double *block = NULL;
     int any = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) any |= in->fields[field] != NULL;
     if (!any) return rgi_tape_set_models(t, err);
     RG_TRY(make_given(t, err));
-    rg_status status = fields_on_host(t, in->fields, at, &block, 1, err);
-    if (status == RG_OK) status = set_given(t, (const double *const *)at, err);
+    rg_status status = read_fields(t, in->fields, from, &block, err);
+    if (status == RG_OK) status = set_given(t, from, err);
     free(block);
     return status;
 }
@@ -263,13 +274,15 @@ rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
-    double *at[RG_FIELD_COUNT], *block = NULL;
+    double *to[RG_FIELD_COUNT], *block = NULL;
     /* rods that do not use all of a row leave the rest as it was */
-    rg_status status = fields_on_host(t, (const double *const *)fields, at, &block, p->at->n_shapes > 1, err);
-    if (status == RG_OK) gather_fields(t, at);
+    rg_status status = copy_fields(t, (const double *const *)fields, to, &block, p->at->n_shapes > 1, err);
+    for (int field = 0; field < RG_FIELD_COUNT && status == RG_OK; field++)
+        if (!to[field]) to[field] = fields[field];
+    if (status == RG_OK) gather_fields(t, to);
     for (int field = 0; field < RG_FIELD_COUNT && block && status == RG_OK; field++)
         if (fields[field])
-            status = p->runner->write(p, fields[field], at[field], p->at->n_rods * field_row(b, field), err);
+            status = p->runner->write(p, fields[field], to[field], p->at->n_rods * field_row(b, field), err);
     free(block);
     return status;
 }
