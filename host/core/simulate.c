@@ -27,7 +27,7 @@ static void give(const rgi_inputs *in, size_t rod, const double *markers, double
 
 enum { TENSION, REACTION, REACTION_MOMENT, MOMENT, KINDS };
 
-/* what a run puts out beside markers: blocks of n rods, NULL where no recording wants one, and numbers of a row */
+/* what a run puts out next to markers: blocks of n rods, NULL where no recording wants one, and numbers of a row */
 typedef struct force_rows {
     double *of[KINDS];
     size_t row[KINDS];

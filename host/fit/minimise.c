@@ -212,7 +212,7 @@ static double search(rgi_minimise *m, const double *x, double cost, double downh
         trial now = {a, INFINITY, 0.0};
         for (size_t i = 0; i < n; i++) {
             at[i] = fmin(fmax(x[i] + a * move[i], m->low[i]), m->high[i]);
-            /* on the bound, where round-off leaves it beside */
+            /* on the bound, where round-off leaves it next to it */
             if (at[i] - m->low[i] < 1e-12 * m->scale[i]) at[i] = m->low[i];
             if (m->high[i] - at[i] < 1e-12 * m->scale[i]) at[i] = m->high[i];
         }
