@@ -237,6 +237,14 @@ void rgi_inputs_add_status(const rgi_inputs *p, size_t rod, rg_rod_status *statu
     status->worst_turn_step = p->turns[rod].step;
 }
 
+void rgi_inputs_give_rows(const rgi_inputs *p, size_t rod, const double *rows, size_t row, size_t frames, size_t first,
+                          double *out)
+{
+    const int *frame_of = p->frame_of + rod * p->frames;
+    for (size_t k = 0; k < frames && k < p->own_frames[rod]; k++)
+        if (frame_of[k] >= 0) memcpy(out + ((size_t)frame_of[k] - first) * row, rows + k * row, row * sizeof *out);
+}
+
 rg_status rgi_inputs_batch(rgi_inputs *p, const rg_batch_opts *opts, rg_batch **out, rg_error *err)
 {
     const rg_model *model = p->model;

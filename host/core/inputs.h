@@ -61,6 +61,11 @@ void rgi_inputs_start_adj(const rgi_inputs *inputs, size_t rod, size_t entry, in
  * need not be in doubt where the whole is. */
 void rgi_inputs_add_status(const rgi_inputs *inputs, size_t rod, rg_rod_status *status);
 
+/* The rows [..][row] of a rod's first `frames` frames to those of its recording's frames, of which out begins with
+ * number `first`; frames that the recording lost have none. */
+void rgi_inputs_give_rows(const rgi_inputs *inputs, size_t rod, const double *rows, size_t row, size_t frames,
+                          size_t first, double *out);
+
 /* A batch of the rods with their models (rgi_inputs_set_model), each as long as its recording; of opts, rollout, dt_s
  * and n_frames are the inputs'. As rg_batch_create. */
 rg_status rgi_inputs_batch(rgi_inputs *inputs, const rg_batch_opts *opts, rg_batch **out, rg_error *err);

@@ -12,10 +12,8 @@ static void give(const rgi_inputs *in, size_t rod, const double *markers, double
 {
     const rg_recording *r = &in->recordings[rod];
     const size_t row = 3 * r->n_markers;
-    const int *frame_of = in->frame_of + rod * in->frames;
     memcpy(out, r->positions, 2 * row * sizeof *out);
-    for (size_t k = 0; k < in->own_frames[rod]; k++)
-        if (frame_of[k] >= 0) memcpy(out + (size_t)frame_of[k] * row, markers + k * row, row * sizeof *out);
+    rgi_inputs_give_rows(in, rod, markers, row, in->frames, 0, out);
     for (size_t f = 2; f < r->n_frames; f++)
         for (size_t k = 0; k < r->n_clamps; k++) {
             const size_t at = f * row + 3 * (size_t)r->clamps[k];
@@ -59,17 +57,14 @@ static void give_forces(const rgi_inputs *in, size_t rod, const rg_rod_status *s
                         const rg_forces *out)
 {
     const size_t n_frames = in->recordings[rod].n_frames;
-    const int *frame_of = in->frame_of + rod * in->frames;
-    size_t good = in->own_frames[rod]; /* frames before the rod failed */
+    size_t good = in->frames; /* frames before the rod failed */
     if (status->flag != RG_ROD_OK) good = (size_t)(status->step / in->rollout.substeps);
     for (int k = 0; k < KINDS; k++) {
         double *to = wanted(out, k);
         const size_t row = f->row[k];
         if (!to || row == 0) continue;
-        const double *from = f->of[k] + rod * in->frames * row;
         for (size_t j = 0; j < n_frames * row; j++) to[j] = NAN;
-        for (size_t j = 0; j < good && j < in->own_frames[rod]; j++)
-            if (frame_of[j] >= 0) memcpy(to + (size_t)frame_of[j] * row, from + j * row, row * sizeof *to);
+        rgi_inputs_give_rows(in, rod, f->of[k] + rod * in->frames * row, row, good, 0, to);
     }
 }
 

@@ -13,7 +13,7 @@ enum { RGI_MINIMISE_PAIRS = 30 };
 typedef int (*rgi_minimise_function)(void *data, const double *x, double *cost, double *gradient);
 
 /* What it needs stays the caller's. From one iteration to the next nothing else is remembered than x, its cost and
- * gradient, and `memory`: who saves these goes on with the same bits. */
+ * gradient, and `memory`: who saves these resumes with the same bits. */
 typedef struct rgi_minimise {
     size_t n;
     const double *low, *high; /* [n] bounds; may be infinite */

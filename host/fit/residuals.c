@@ -329,11 +329,7 @@ void rgi_residuals_markers(const rgi_residuals *b, size_t recording, double *out
 {
     const rgi_inputs *in = b->inputs;
     const size_t row = 3 * in->shape->n_markers;
-    const int *frame_of = in->frame_of + recording * in->frames;
-    for (size_t k = 0; k < in->own_frames[recording]; k++)
-        if (frame_of[k] >= 0)
-            memcpy(out + (size_t)(frame_of[k] - 2) * row, b->markers + (recording * in->frames + k) * row,
-                   row * sizeof *out);
+    rgi_inputs_give_rows(in, recording, b->markers + recording * in->frames * row, row, in->frames, 2, out);
 }
 
 void rgi_residuals_markers_jvp(const rgi_residuals *b, size_t recording, size_t q, double *out)

@@ -1,4 +1,4 @@
-/* io/recording_io.h: what the readers and writers of recordings share with the program, beside rodgrad/io.h. */
+/* io/recording_io.h: what the readers and writers of recordings share with the program, in addition to rodgrad/io.h. */
 #ifndef RGI_RECORDING_IO_H
 #define RGI_RECORDING_IO_H
 

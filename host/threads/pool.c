@@ -221,7 +221,7 @@ static void wake(size_t count)
 {
     const size_t asleep = atomic_load(&sleeping);
     if (asleep == 0) return;
-    /* one that has looked for work under the lock and found none is waiting when this goes on */
+    /* one that has looked for work under the lock and found none is waiting when this continues */
     pthread_mutex_lock(&lock);
     pthread_mutex_unlock(&lock);
     if (count >= asleep) pthread_cond_broadcast(&work_came);

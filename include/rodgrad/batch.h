@@ -235,7 +235,7 @@ rg_status rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangent
 /* A tape holds one run of a batch: its states and results. A batch has one of its own, which rg_batch_forward, _jvp,
  * _adjoint and _reset use; more of them let several runs wait for their adjoints, and several threads run one batch:
  * two forward runs, then two adjoints. All tapes of a batch read its models, and only read them: rg_batch_set_model
- * must not run beside a call of any of its tapes. One thread at a time per tape; on a GPU, one per context. */
+ * must not run during a call of any of its tapes. One thread at a time per tape; on a GPU, one per context. */
 typedef struct rg_tape rg_tape;
 
 /* Bytes of the host's memory that a tape of this batch lies in. RG_ERR_ARGUMENT. */
