@@ -33,9 +33,15 @@ rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, co
     rg_batch_tangents wrong = *tangents;
     double *scaled = calloc(count, sizeof *scaled);
     if (!scaled) abort();
-    for (size_t i = 0; tangents->fields[RG_BEND_STIFFNESS_1] && i < count; i++)
-        scaled[i] = (1.0 + too_large_by("RODGRAD_WRONG_TANGENT")) * tangents->fields[RG_BEND_STIFFNESS_1][i];
-    if (tangents->fields[RG_BEND_STIFFNESS_1]) wrong.fields[RG_BEND_STIFFNESS_1] = scaled;
+    rg_field_values list[RG_FIELD_COUNT];
+    for (size_t k = 0; k < tangents->n_fields; k++) {
+        list[k] = tangents->fields[k];
+        if (list[k].field != RG_BEND_STIFFNESS_1 || !list[k].values) continue;
+        for (size_t i = 0; i < count; i++)
+            scaled[i] = (1.0 + too_large_by("RODGRAD_WRONG_TANGENT")) * list[k].values[i];
+        list[k].values = scaled;
+    }
+    wrong.fields = list;
     if (getenv("RODGRAD_WRONG_SILENT")) wrong.v0 = NULL;
     const rg_status status = __real_rg_batch_jvp(batch, inputs, &wrong, outputs, tangent_outputs, statuses, err);
     free(scaled);
@@ -46,7 +52,9 @@ rg_status __wrap_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *co
                                   const rg_batch_gradients *gradients, rg_adjoint_status *statuses, rg_error *err)
 {
     const rg_status status = __real_rg_batch_adjoint(batch, cotangents, gradients, statuses, err);
-    double *field = gradients->fields[RG_BEND_STIFFNESS_1];
+    double *field = NULL;
+    for (size_t k = 0; k < gradients->n_fields; k++)
+        if (gradients->fields[k].field == RG_BEND_STIFFNESS_1) field = gradients->fields[k].values;
     for (size_t i = 0; field && i < batch->at.n_rods * batch->at.vertices; i++)
         field[i] *= 1.0 + too_large_by("RODGRAD_WRONG_ADJOINT");
     return status;

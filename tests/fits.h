@@ -39,6 +39,42 @@ static inline void fits_clear(rg_recording *r, size_t n)
     for (size_t i = 0; i < n; i++) rg_recording_clear(&r[i]);
 }
 
+/* ---- groups of parameters in options: each change makes a list of its own, so that copies of options stay as they are
+ */
+
+static inline rg_group_choice *fits_choice(rg_fit_opts *o, rg_group group, rg_group_mode mode)
+{
+    enum { ROOM = 4096 };
+    static rg_group_choice room[ROOM];
+    static size_t used;
+    if (used + o->n_groups + 1 > ROOM) fail_msg("too many lists of groups; give fits_choice more room");
+    rg_group_choice *list = room + used;
+    for (size_t k = 0; k < o->n_groups; k++) list[k] = o->groups[k];
+    size_t at = 0;
+    while (at < o->n_groups && list[at].group != group) at++;
+    if (at == o->n_groups) list[o->n_groups++] = (rg_group_choice){group, mode, 0.0};
+    o->groups = list;
+    used += o->n_groups;
+    return &list[at];
+}
+
+static inline void fits_hold_all(rg_fit_opts *o)
+{
+    o->only_groups = 1;
+    o->n_groups = 0;
+}
+
+static inline void fits_choose(rg_fit_opts *o, int group, rg_group_mode mode)
+{
+    fits_choice(o, (rg_group)group, mode)->mode = mode;
+}
+
+/* of a group that is among them */
+static inline void fits_prior(rg_fit_opts *o, rg_group group, double prior)
+{
+    fits_choice(o, group, RG_HELD)->prior = prior;
+}
+
 static inline rg_fit *fits_create(const rg_recording *r, size_t n, const rg_model *start, const rg_fit_opts *o)
 {
     rg_fit *fit = NULL;

@@ -52,7 +52,8 @@ grad_outputs grad_outputs_random(grad_scene *s, uint64_t seed)
 
 rg_batch_inputs grad_inputs(const grad_scene *s)
 {
-    rg_batch_inputs in = {s->x0, s->v0, s->m0, s->clamp_x, s->clamp_m, s->force, {NULL}};
+    rg_batch_inputs in = {
+        .x0 = s->x0, .v0 = s->v0, .m0 = s->m0, .clamp_x = s->clamp_x, .clamp_m = s->clamp_m, .force = s->force};
     return in;
 }
 
@@ -81,12 +82,22 @@ void grad_forward(grad_scene *s, const grad_outputs *out)
     free(statuses);
 }
 
+/* lists of fields, each good until as many others have been made on the same thread */
+enum { LISTS = 64 };
+static _Thread_local rg_field_values values[LISTS][RG_FIELD_COUNT];
+static _Thread_local rg_field_gradient gradients[LISTS][RG_FIELD_COUNT];
+static _Thread_local unsigned lists;
+#define next_list(of) (of)[lists++ % LISTS]
+
 rg_batch_tangents grad_tangents(const grad_vector *d, int kind)
 {
     const double *p[GRAD_KINDS];
     for (int k = 0; k < GRAD_KINDS; k++) p[k] = kind == GRAD_ALL || kind == k ? d->of[k] : NULL;
-    rg_batch_tangents t = {p[0], p[1], p[2], p[3], p[4], p[5], {NULL}};
-    memcpy(t.fields, p + GRAD_FIELD, sizeof t.fields);
+    rg_batch_tangents t = {.x0 = p[0], .v0 = p[1], .turn0 = p[2], .clamp_x = p[3], .clamp_turn = p[4], .force = p[5]};
+    rg_field_values *list = next_list(values);
+    for (int f = 0; f < RG_FIELD_COUNT; f++) list[f] = (rg_field_values){(rg_field)f, p[GRAD_FIELD + f]};
+    t.fields = list;
+    t.n_fields = RG_FIELD_COUNT;
     return t;
 }
 
@@ -94,8 +105,11 @@ rg_batch_gradients grad_gradients(const grad_vector *g, int kind)
 {
     double *p[GRAD_KINDS];
     for (int k = 0; k < GRAD_KINDS; k++) p[k] = kind == GRAD_ALL || kind == k ? g->of[k] : NULL;
-    rg_batch_gradients t = {p[0], p[1], p[2], p[3], p[4], p[5], {NULL}, 0, NULL};
-    memcpy(t.fields, p + GRAD_FIELD, sizeof t.fields);
+    rg_batch_gradients t = {.x0 = p[0], .v0 = p[1], .turn0 = p[2], .clamp_x = p[3], .clamp_turn = p[4], .force = p[5]};
+    rg_field_gradient *list = next_list(gradients);
+    for (int f = 0; f < RG_FIELD_COUNT; f++) list[f] = (rg_field_gradient){(rg_field)f, p[GRAD_FIELD + f]};
+    t.fields = list;
+    t.n_fields = RG_FIELD_COUNT;
     return t;
 }
 

@@ -111,8 +111,12 @@ static inline double *mutation_part(const mutation_scene *s, int part, double *o
 
 static inline rg_batch_inputs mutation_inputs(const mutation_scene *s)
 {
-    const rg_batch_inputs in = {s->rod->x0,      s->rod->v0,    s->rod->m0, s->rod->clamp_x,
-                                s->rod->clamp_m, s->rod->force, {NULL}};
+    const rg_batch_inputs in = {.x0 = s->rod->x0,
+                                .v0 = s->rod->v0,
+                                .m0 = s->rod->m0,
+                                .clamp_x = s->rod->clamp_x,
+                                .clamp_m = s->rod->clamp_m,
+                                .force = s->rod->force};
     return in;
 }
 
@@ -268,7 +272,8 @@ static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const 
     for (int q = 0; q < 6; q++) from[q] = v + s->begin[MUTATION_X0 + q];
     const rg_batch_inputs in = mutation_inputs(s);
     const rg_batch_outputs out = mutation_outputs(s);
-    const rg_batch_tangents d = {from[0], from[1], from[2], from[3], from[4], from[5], {NULL}};
+    const rg_batch_tangents d = {
+        .x0 = from[0], .v0 = from[1], .turn0 = from[2], .clamp_x = from[3], .clamp_turn = from[4], .force = from[5]};
     const rg_batch_tangent_outputs dout = {.x = mutation_part(s, 0, s->dout),
                                            .v = mutation_part(s, 1, s->dout),
                                            .turn = mutation_part(s, 2, s->dout),
@@ -304,7 +309,8 @@ static inline void mutation_backward(mutation_scene *s, size_t (*workspace)(cons
                                        .moment = mutation_part(s, 7, s->bar),
                                        .energy = mutation_part(s, 8, s->bar)};
     const rg_batch_cotangents none = {0};
-    const rg_batch_gradients gradients = {to[0], to[1], to[2], to[3], to[4], to[5], {NULL}, 0, NULL};
+    const rg_batch_gradients gradients = {
+        .x0 = to[0], .v0 = to[1], .turn0 = to[2], .clamp_x = to[3], .clamp_turn = to[4], .force = to[5]};
     pack_fixture_adjoint(s->fixture, s->opts.bar == RGI_BAR_GIVEN ? &given : &none, &gradients);
     s->pack->bar = s->opts.bar;
     s->pack->n_directions = s->opts.bar == RGI_BAR_NORMAL;

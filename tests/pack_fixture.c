@@ -70,7 +70,7 @@ void pack_fixture_jvp(pack_fixture *f, const rg_batch_inputs *in, const rg_batch
 
 void pack_fixture_adjoint(pack_fixture *f, const rg_batch_cotangents *bar, const rg_batch_gradients *gradients)
 {
-    const rgi_batch_arrays of = {.cotangents = bar, .gradients = gradients};
+    const rgi_batch_arrays of = {.cotangents = bar, .gradients = gradients}; /* and none of fields */
     (void)rgi_tape_point_reverse(f->batch->own, &of, NULL);
 }
 

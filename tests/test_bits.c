@@ -171,10 +171,12 @@ static rg_fit_opts options(rg_fit_method method, rg_real real, const char *isa)
     o.starts = 1;
     o.max_iterations = 4;
     o.budget_bytes = RG_STORE_ALL;
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-    o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
-    o.modes[RG_GROUP_STRETCH] = o.modes[RG_GROUP_BEND_TIME] = RG_UNIFORM;
-    o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
+    fits_hold_all(&o);
+    fits_choose(&o, RG_GROUP_BEND, RG_ALONG);
+    fits_choose(&o, RG_GROUP_CURVATURE, RG_ALONG);
+    fits_choose(&o, RG_GROUP_STRETCH, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_BEND_TIME, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_DRAG, RG_UNIFORM);
     return o;
 }
 
@@ -295,8 +297,8 @@ static void bits_recording(void **state)
             rg_fit_opts o = options(RG_METHOD_ADAM, reals[real], isa);
             o.refine = 1;
             o.rollout.tolerance_m = rg_rollout_opts_default().tolerance_m;
-            for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-            o.modes[RG_GROUP_BEND] = RG_UNIFORM;
+            fits_hold_all(&o);
+            fits_choose(&o, RG_GROUP_BEND, RG_UNIFORM);
             slope_of(r, &o, stored);
             o.budget_bytes = 0;
             slope_of(r, &o, again);

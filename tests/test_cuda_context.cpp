@@ -185,7 +185,7 @@ static void context_options_err(void **state)
     refuses_context(&beyond, RG_ERR_ARGUMENT, "cuda:0 to cuda:1");
     rg_context_opts o = on("cuda");
     o.struct_size--;
-    refuses_context(&o, RG_ERR_ARGUMENT, "rg_context_opts_default");
+    refuses_context(&o, RG_ERR_ARGUMENT, "struct_size of a rg_context_opts");
     o = on("cuda");
     o.allocate = never_allocate;
     refuses_context(&o, RG_ERR_ARGUMENT, "release");
@@ -229,6 +229,63 @@ static void context_stream_err(void **state)
     assert_int_equal(current, 0);
     assert_int_equal(rgs_live_handles(), before);
     assert_int_equal(cudaStreamDestroy(other), cudaSuccess);
+}
+
+/* a stream for each call: work goes where it was told to, after what was enqueued before */
+static void context_stream_changes(void **state)
+{
+    (void)state;
+    rg_error err = {};
+    cudaStream_t streams[2], far;
+    assert_int_equal(cudaSetDevice(1), cudaSuccess);
+    assert_int_equal(cudaStreamCreate(&far), cudaSuccess);
+    assert_int_equal(cudaSetDevice(0), cudaSuccess);
+    for (cudaStream_t &s : streams) assert_int_equal(cudaStreamCreate(&s), cudaSuccess);
+    const int handles = rgs_live_handles();
+    rg_context_opts o = on("cuda:0");
+    o.stream = streams[0];
+    rg_context *context = open_context(&o);
+    grad_scene *s = scene(context);
+    derivatives a = make(s), b = make(s);
+    run_all(s, &a);
+    const int first = rgs_stream_work(streams[0]);
+    assert_true(first > 0);
+    for (int round = 1; round <= 2; round++) {
+        assert_int_equal(rg_context_use_stream(context, streams[1], &err), RG_OK);
+        assert_int_equal(rgs_stream_follows(streams[1]), round);
+        assert_int_equal(rg_context_use_stream(context, streams[1], &err), RG_OK); /* the same: nothing to wait for */
+        assert_int_equal(rgs_stream_follows(streams[1]), round);
+        const int before = rgs_stream_work(streams[0]);
+        run_all(s, &b);
+        assert_int_equal(rgs_stream_work(streams[0]), before);
+        assert_true(rgs_stream_work(streams[1]) > 0);
+        for (size_t i = 0; i < s->rods; i++) assert_int_equal(grad_vector_differ(s, &a.g, i, &b.g, i), 0);
+        /* the first one again */
+        assert_int_equal(rg_context_use_stream(context, nullptr, &err), RG_OK);
+        assert_int_equal(rgs_stream_follows(streams[0]), round);
+        const int second = rgs_stream_work(streams[1]);
+        run_all(s, &b);
+        assert_int_equal(rgs_stream_work(streams[1]), second);
+    }
+    /* what cannot be used leaves the stream in use */
+    check_error(rg_context_use_stream(context, far, &err), RG_ERR_ARGUMENT, &err, "cuda:1");
+    check_error(rg_context_use_stream(nullptr, far, &err), RG_ERR_ARGUMENT, &err, "NULL");
+    const int before = rgs_stream_work(streams[0]);
+    run_all(s, &b);
+    assert_true(rgs_stream_work(streams[0]) > before);
+    /* CUDA's default stream, and a fit's linear algebra on another stream than that it began on: test_cuda_fit */
+    assert_int_equal(rg_context_use_stream(context, (void *)cudaStreamLegacy, &err), RG_OK);
+    run_all(s, &b);
+    for (size_t i = 0; i < s->rods; i++) assert_int_equal(grad_vector_differ(s, &a.g, i, &b.g, i), 0);
+    grad_scene_free(s);
+    rg_context_destroy(&context);
+    assert_int_equal(rgs_live_handles(), handles);
+    for (cudaStream_t t : streams) assert_int_equal(cudaStreamDestroy(t), cudaSuccess);
+    assert_int_equal(cudaStreamDestroy(far), cudaSuccess);
+    rg_context *cpu = open_context(nullptr);
+    check_error(rg_context_use_stream(cpu, (void *)cudaStreamLegacy, &err), RG_ERR_ARGUMENT, &err, "CPU");
+    assert_int_equal(rg_context_use_stream(cpu, nullptr, &err), RG_OK);
+    rg_context_destroy(&cpu);
 }
 
 /* ---- too little memory ---- */
@@ -409,7 +466,13 @@ static void context_steps_allocate_nothing(void **state)
     double *clamp_m = device_copy(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]);
     double *x = device_copy(r.out.x, all * 3 * n), *bar = device_copy(r.bar.x, all * 3 * n);
     double *g = device_copy(r.g.of[GRAD_X0], s->rods * 3 * n);
-    const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, force, {NULL}};
+    rg_batch_inputs in = {};
+    in.x0 = x0;
+    in.v0 = v0;
+    in.m0 = m0;
+    in.clamp_x = clamp_x;
+    in.clamp_m = clamp_m;
+    in.force = force;
     rg_batch_outputs out = {};
     out.x = x;
     rg_batch_cotangents cotangents = {};
@@ -441,7 +504,9 @@ static void context_steps_allocate_nothing(void **state)
     check_error(rg_batch_forward(s->batch, &in, &wrong_out, nullptr, &err), RG_ERR_ARGUMENT, &err, "x is in");
     assert_int_equal(rg_batch_forward(s->batch, &in, &out, nullptr, &err), RG_OK);
     rg_batch_gradients wrong_gradients = gradients;
-    wrong_gradients.fields[RG_DRAG] = r.g.of[GRAD_FIELD + RG_DRAG];
+    const rg_field_gradient drag = {RG_DRAG, r.g.of[GRAD_FIELD + RG_DRAG]};
+    wrong_gradients.fields = &drag;
+    wrong_gradients.n_fields = 1;
     check_error(rg_batch_adjoint(s->batch, &cotangents, &wrong_gradients, nullptr, &err), RG_ERR_ARGUMENT, &err,
                 "drag");
     assert_int_equal(rg_batch_adjoint(s->batch, &cotangents, &gradients, nullptr, &err), RG_OK);
@@ -531,15 +596,11 @@ static void context_two_devices_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(context_absent_err),
-        CASE(context_options_err),
-        CASE(context_stream_err),
-        CASE(context_memory_err),
-        CASE(context_allocator_value),
-        CASE(context_allocator_err),
-        CASE(context_steps_allocate_nothing),
-        CASE(context_lost_err),
-        CASE(context_two_devices_value),
+        CASE(context_absent_err),    CASE(context_options_err),
+        CASE(context_stream_err),    CASE(context_stream_changes),
+        CASE(context_memory_err),    CASE(context_allocator_value),
+        CASE(context_allocator_err), CASE(context_steps_allocate_nothing),
+        CASE(context_lost_err),      CASE(context_two_devices_value),
     };
     return cmocka_run_group_tests_name("cuda_context", tests, nullptr, nullptr);
 }

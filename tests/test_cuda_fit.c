@@ -76,8 +76,10 @@ static rg_fit_opts options(rg_fit_method method, way which)
     o.correlation = 1.0;
     o.floor_m = 2e-4;
     o.starts = 1;
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-    o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_BEND_TIME] = o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
+    fits_hold_all(&o);
+    fits_choose(&o, RG_GROUP_BEND, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_BEND_TIME, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_DRAG, RG_UNIFORM);
     return o;
 }
 
@@ -103,6 +105,9 @@ static void report(rg_fit *fit, course *c)
     for (size_t i = 0; i < RECORDINGS; i++) c->l1[i] = rg_fit_recording_l1(fit, i, NULL);
 }
 
+/* runs use another stream for each iteration */
+static int changing;
+
 static course run(const planted *at, rg_fit_method method, way which, int most)
 {
     const rg_fit_opts o = options(method, which);
@@ -111,6 +116,11 @@ static course run(const planted *at, rg_fit_method method, way which, int most)
     course c;
     memset(&c, 0, sizeof c);
     while (c.iterations < most && !progress.done) {
+        if (changing) {
+            rg_error err = {0};
+            void *const legacy = (void *)1; /* cudaStreamLegacy */
+            if (rg_context_use_stream(gpu, c.iterations % 2 ? NULL : legacy, &err) != RG_OK) fail_msg("%s", err.text);
+        }
         progress = fits_step(fit);
         assert_int_equal(progress.failed_rods, 0);
         c.cost[c.iterations++] = progress.cost;
@@ -155,6 +165,23 @@ static void fit_methods_value(void **state)
         assert_true(now.cost[now.iterations - 1] < 0.9 * now.cost[0]);
         if (!(off <= 1e-6) || !(others <= 1e-6)) fail();
     }
+    clear(&at);
+}
+
+/* a fit whose work goes to another stream for each iteration, its linear algebra too */
+static void fit_streams_bitwise(void **state)
+{
+    enum { MOST = 4 };
+    (void)state;
+    if (!gpu) skip();
+    planted at = plant();
+    const course expected = run(&at, RG_METHOD_LM, GPU_DOUBLE, MOST);
+    changing = 1;
+    const course now = run(&at, RG_METHOD_LM, GPU_DOUBLE, MOST);
+    changing = 0;
+    rg_error err = {0};
+    assert_int_equal(rg_context_use_stream(gpu, NULL, &err), RG_OK);
+    assert_memory_equal(&now, &expected, sizeof now);
     clear(&at);
 }
 
@@ -335,7 +362,8 @@ static void fit_part_resumed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fit_part_resumed),    cmocka_unit_test(fit_methods_value),   cmocka_unit_test(fit_float_value),
+        cmocka_unit_test(fit_part_resumed),    cmocka_unit_test(fit_methods_value),
+        cmocka_unit_test(fit_float_value),     cmocka_unit_test(fit_streams_bitwise),
         cmocka_unit_test(fit_resumed_bitwise), cmocka_unit_test(fit_allocator_value),
     };
     gpu = gpu_context();

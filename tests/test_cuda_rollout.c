@@ -203,13 +203,12 @@ static void rollout_device_memory_bitwise(void **state)
             copies c = {.device = rgi_context_device(gpu)};
 #define COPY(array, count) copy_of(&c, array, count)
 #define FORCES(array, row) (array ? COPY(array, all * (row)) : NULL)
-            const rg_batch_inputs in = {COPY(s->x0, s->rods * 3 * n),
-                                        COPY(s->v0, s->rods * 3 * n),
-                                        COPY(s->m0, s->rods * 3 * (n - 1)),
-                                        COPY(s->clamp_x, s->rods * s->count[GRAD_CLAMP_X]),
-                                        COPY(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]),
-                                        COPY(s->force, s->rods * s->count[GRAD_FORCE]),
-                                        {NULL}};
+            const rg_batch_inputs in = {.x0 = COPY(s->x0, s->rods * 3 * n),
+                                        .v0 = COPY(s->v0, s->rods * 3 * n),
+                                        .m0 = COPY(s->m0, s->rods * 3 * (n - 1)),
+                                        .clamp_x = COPY(s->clamp_x, s->rods * s->count[GRAD_CLAMP_X]),
+                                        .clamp_m = COPY(s->clamp_m, s->rods * 3 * s->count[GRAD_CLAMP_TURN]),
+                                        .force = COPY(s->force, s->rods * s->count[GRAD_FORCE])};
             const rg_batch_outputs out = {.x = COPY(there.out.x, all * 3 * n),
                                           .v = COPY(there.out.v, all * 3 * n),
                                           .m = COPY(there.out.m, all * 3 * (n - 1)),
@@ -287,7 +286,8 @@ static void rollout_carry_on_bitwise(void **state)
             double *clamp_x = grad_alloc(s, RODS * steps * 3 * s->clamped), *x = grad_alloc(s, RODS * HALF * row);
             double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
-            const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force, {NULL}};
+            const rg_batch_inputs in = {
+                .x0 = s->x0, .v0 = s->v0, .m0 = s->m0, .clamp_x = clamp_x, .clamp_m = clamp_m, .force = force};
             const rg_batch_outputs out = {.x = x};
             rg_error err = {0};
             for (size_t run = 0; run < 3; run++) {

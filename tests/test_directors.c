@@ -161,7 +161,7 @@ static double deflection(double grip)
     opts.rollout.gravity[2] = 0.0;
     opts.adjoint = 0;
     assert_int_equal(rg_batch_create(model, 1, &opts, &batch, &err), RG_OK);
-    const rg_batch_inputs in = {x0, v0, m0, x0, clamp_m, f, {NULL}};
+    const rg_batch_inputs in = {.x0 = x0, .v0 = v0, .m0 = m0, .clamp_x = x0, .clamp_m = clamp_m, .force = f};
     const rg_batch_outputs out = {.x = x};
     assert_int_equal(rg_batch_forward(batch, &in, &out, &status, &err), RG_OK);
     assert_int_equal(status.flag, RG_ROD_OK);

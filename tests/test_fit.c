@@ -45,10 +45,13 @@ static rg_fit_opts options(void)
     o.rollout.threads = 1;
     o.refine = 1;
     /* few enough parameters for short recordings of a small rod to tell */
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-    o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
-    o.modes[RG_GROUP_TWIST] = o.modes[RG_GROUP_STRETCH] = RG_UNIFORM;
-    o.modes[RG_GROUP_BEND_TIME] = o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
+    fits_hold_all(&o);
+    fits_choose(&o, RG_GROUP_BEND, RG_ALONG);
+    fits_choose(&o, RG_GROUP_CURVATURE, RG_ALONG);
+    fits_choose(&o, RG_GROUP_TWIST, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_STRETCH, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_BEND_TIME, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_DRAG, RG_UNIFORM);
     return o;
 }
 
@@ -59,7 +62,7 @@ static rg_fit_opts sharp_options(void)
     rg_fit_opts o = options();
     o.correlation = 1.0;
     o.floor_m = 1e-4;
-    o.modes[RG_GROUP_LENGTH] = RG_ALONG;
+    fits_choose(&o, RG_GROUP_LENGTH, RG_ALONG);
     return o;
 }
 
@@ -188,7 +191,7 @@ static void fit_little_data(void **state)
     r[0] = rods_recording(5, 12, most, 4, 5);
     rg_fit_opts o = options();
     o.max_iterations = 15;
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_ALONG;
+    for (int g = 0; g < RG_GROUP_COUNT; g++) fits_choose(&o, g, RG_ALONG);
     rg_fit *fit = fits_create(r, 1, NULL, &o);
     (void)finish(fit);
     rg_fit_destroy(&fit);
@@ -245,8 +248,8 @@ static void fit_one_group(void **state)
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
         rg_fit_opts o = options();
         o.max_iterations = 6;
-        for (int k = 0; k < RG_GROUP_COUNT; k++) o.modes[k] = RG_HELD;
-        o.modes[g] = RG_ALONG;
+        fits_hold_all(&o);
+        fits_choose(&o, g, RG_ALONG);
         rg_fit *fit = fits_create(r, 2, NULL, &o);
         rg_fit_progress p = finish(fit);
         assert_int_equal(p.n_stages, g == RG_GROUP_BEND ? 4 : 1);
@@ -277,15 +280,15 @@ static void fit_bad_input_err(void **state)
     rg_fit_opts o = good;
     refused(r, 0, NULL, &o, RG_ERR_ARGUMENT, "recording");
     refused(NULL, 1, NULL, &o, RG_ERR_ARGUMENT, "recording");
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
+    fits_hold_all(&o);
     refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "held");
     /* nor is there anything to fit where no marker may move */
-    o.modes[RG_GROUP_STRETCH] = (rg_group_mode)9;
+    fits_choose(&o, RG_GROUP_STRETCH, (rg_group_mode)9);
     refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "stretch_stiffness");
     o = good;
-    o.priors[RG_GROUP_DRAG] = 0.0;
+    fits_prior(&o, RG_GROUP_DRAG, -1.0);
     refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "drag");
-    o.priors[RG_GROUP_DRAG] = NAN;
+    fits_prior(&o, RG_GROUP_DRAG, NAN);
     refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "drag");
     o = good;
     o.starts = 16;
@@ -297,8 +300,18 @@ static void fit_bad_input_err(void **state)
     o.rollout.max_iterations = 0;
     refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "iterations");
     o = good;
+    fits_choose(&o, RG_GROUP_COUNT, RG_ALONG);
+    refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "none of rg_group");
+    o = good;
+    const rg_group_choice twice[] = {{RG_GROUP_DRAG, RG_ALONG, 0.0}, {RG_GROUP_DRAG, RG_HELD, 0.0}};
+    o.groups = twice;
+    o.n_groups = 2;
+    refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "drag is twice");
+    o.groups = NULL;
+    refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "n_groups is 2");
+    o = good;
     o.struct_size = 8;
-    refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "rg_fit_opts_default");
+    refused(r, RECORDINGS, NULL, &o, RG_ERR_ARGUMENT, "struct_size of a rg_fit_opts");
     o = good;
     /* recordings of unlike rods, the smaller one second: nothing may be read beyond it */
     static const int few[] = {0, 1};
@@ -377,8 +390,8 @@ static void fit_anisotropy_bounds(void **state)
     set_all(truth, RG_BEND_COUPLING, 5e-4);
     fits_plant(truth, r, 2, 30, 1e-5);
     rg_fit_opts o = sharp_options();
-    o.modes[RG_GROUP_ANISOTROPY] = RG_ALONG;
-    o.priors[RG_GROUP_ANISOTROPY] = 1e3;
+    fits_choose(&o, RG_GROUP_ANISOTROPY, RG_ALONG);
+    fits_prior(&o, RG_GROUP_ANISOTROPY, 1e3);
     rg_fit *fit = fits_create(r, 2, NULL, &o);
     (void)finish(fit);
     const rg_fit_parameter *ps = NULL;
@@ -654,14 +667,14 @@ static void fit_resume_bitwise(void **state)
     o.max_iterations = 8;
     o.refine = 2;
     /* edge fields along the rod leave the grippers' edges as the uniform stage had them */
-    o.modes[RG_GROUP_STRETCH] = RG_ALONG;
-    o.modes[RG_GROUP_LENGTH] = RG_ALONG;
+    fits_choose(&o, RG_GROUP_STRETCH, RG_ALONG);
+    fits_choose(&o, RG_GROUP_LENGTH, RG_ALONG);
     check_resume(r, 2, NULL, &o);
     /* what is held between two fitted shares of bending */
     rg_model *odd = rods_model(MARKERS, 2, clamps, 4, 5);
     check_resume(r, 2, odd, &o);
-    o.modes[RG_GROUP_BEND] = RG_HELD;
-    o.modes[RG_GROUP_ANISOTROPY] = RG_UNIFORM;
+    fits_choose(&o, RG_GROUP_BEND, RG_HELD);
+    fits_choose(&o, RG_GROUP_ANISOTROPY, RG_UNIFORM);
     check_resume(r, 2, odd, &o);
     rg_model_destroy(&odd);
     rg_model_destroy(&truth);
@@ -690,7 +703,7 @@ static void fit_resume_err(void **state)
     assert_int_equal(rg_fit_resume(fit, bad, 0, &err), RG_ERR_SHAPE);
     /* another fit's */
     other = o;
-    other.modes[RG_GROUP_STRETCH] = RG_ALONG;
+    fits_choose(&other, RG_GROUP_STRETCH, RG_ALONG);
     rg_fit *second = fits_create(r, 2, NULL, &other);
     if (rg_fit_resume(second, saved, count, &err) == RG_OK) fail_msg("another fit's state was taken");
     rg_fit_destroy(&second);

@@ -52,10 +52,12 @@ static rg_fit_opts options(rg_fit_method method)
     o.refine = 1;
     o.correlation = 1.0;
     o.floor_m = 5e-4;
-    for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-    o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
-    o.modes[RG_GROUP_STRETCH] = o.modes[RG_GROUP_BEND_TIME] = RG_UNIFORM;
-    o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
+    fits_hold_all(&o);
+    fits_choose(&o, RG_GROUP_BEND, RG_ALONG);
+    fits_choose(&o, RG_GROUP_CURVATURE, RG_ALONG);
+    fits_choose(&o, RG_GROUP_STRETCH, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_BEND_TIME, RG_UNIFORM);
+    fits_choose(&o, RG_GROUP_DRAG, RG_UNIFORM);
     return o;
 }
 
@@ -225,8 +227,8 @@ static void methods_bounds(void **state)
     fits_plant(truth, r, 2, 30, 1e-4);
     for (int m = 0; m < RG_METHOD_COUNT; m++) {
         rg_fit_opts o = options((rg_fit_method)m);
-        o.modes[RG_GROUP_ANISOTROPY] = RG_UNIFORM;
-        o.priors[RG_GROUP_ANISOTROPY] = 1e3;
+        fits_choose(&o, RG_GROUP_ANISOTROPY, RG_UNIFORM);
+        fits_prior(&o, RG_GROUP_ANISOTROPY, 1e3);
         o.tolerance = 1e-6;
         o.max_iterations = m == RG_METHOD_ADAM ? 3000 : m == RG_METHOD_LBFGS ? 1000 : 60;
         rg_fit *fit = fits_create(r, 2, start, &o);
@@ -269,7 +271,9 @@ static void methods_derivatives(void **state)
     fits_plant(truth, r, RECORDINGS, 30, 5e-4);
     rg_fit_opts o = options(RG_METHOD_GAUSS_NEWTON_CG);
     o.rollout.tolerance_m = 1e-13; /* differences see what Newton leaves */
-    o.modes[RG_GROUP_ANISOTROPY] = o.modes[RG_GROUP_LENGTH] = o.modes[RG_GROUP_OFFSET] = RG_ALONG;
+    fits_choose(&o, RG_GROUP_ANISOTROPY, RG_ALONG);
+    fits_choose(&o, RG_GROUP_LENGTH, RG_ALONG);
+    fits_choose(&o, RG_GROUP_OFFSET, RG_ALONG);
     rg_fit *fit = fits_create(r, RECORDINGS, start, &o);
     (void)fits_step(fit);
     const size_t p = fit->parameters.n;

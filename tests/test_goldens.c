@@ -400,7 +400,7 @@ static void stepper_run(const oracle_problem *p, rg_real real, double *x)
         for (size_t c = 0; c < 2; c++)
             memcpy(clamp_m + 3 * (2 * k + c), p->directors + 3 * (k * (n - 1) + c * (n - 2)), 3 * sizeof *clamp_m);
     }
-    const rg_batch_inputs in = {p->x0, p->v0, p->m0, clamp_x, clamp_m, NULL, {NULL}};
+    const rg_batch_inputs in = {.x0 = p->x0, .v0 = p->v0, .m0 = p->m0, .clamp_x = clamp_x, .clamp_m = clamp_m};
     const rg_batch_outputs out = {.x = x};
     if (rg_batch_forward(batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);
     if (status.flag != RG_ROD_OK)

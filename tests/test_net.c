@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "backend.h"
+#include "fits.h"
 #include "grad_scene.h"
 #include "net.h"
 
@@ -139,9 +140,11 @@ static void net_fits(void **state)
                 o.rollout.context = backend;
                 o.starts = 1;
                 o.max_iterations = gpu ? 4 : slow ? 30 : 5;
-                for (int g = 0; g < RG_GROUP_COUNT; g++) o.modes[g] = RG_HELD;
-                o.modes[RG_GROUP_BEND] = o.modes[RG_GROUP_CURVATURE] = RG_ALONG;
-                o.modes[RG_GROUP_BEND_TIME] = o.modes[RG_GROUP_DRAG] = RG_UNIFORM;
+                fits_hold_all(&o);
+                fits_choose(&o, RG_GROUP_BEND, RG_ALONG);
+                fits_choose(&o, RG_GROUP_CURVATURE, RG_ALONG);
+                fits_choose(&o, RG_GROUP_BEND_TIME, RG_UNIFORM);
+                fits_choose(&o, RG_GROUP_DRAG, RG_UNIFORM);
                 rg_fit *fit = fits_create(r, RECORDINGS, start, &o);
                 snprintf(at, sizeof at, "fit, %s, %s, %s", rg_fit_method_name(methods[m]), net_reals[real],
                          on[k].class);

@@ -101,7 +101,8 @@ static rg_rod_status one_step(const rod *r, double h, double tolerance, double (
     o.dt_s = h;
     o.adjoint = 0;
     require(rg_batch_create(r->model, 1, &o, &batch, &err), &err);
-    const rg_batch_inputs in = {r->x[0], r->v0[0], r->m[0], r->clamp_x[0], r->clamp_m[0], NULL, {NULL}};
+    const rg_batch_inputs in = {
+        .x0 = r->x[0], .v0 = r->v0[0], .m0 = r->m[0], .clamp_x = r->clamp_x[0], .clamp_m = r->clamp_m[0]};
     const rg_batch_outputs to = {.x = out[0]};
     require(rg_batch_forward(batch, &in, &to, &status, &err), &err);
     rg_batch_destroy(&batch);
@@ -187,7 +188,8 @@ static void sweep(rg_scheme scheme, double arc, double h, size_t clamps, int *fl
             for (size_t e = 0; e < clamps / 2; e++, at_m += 3) memcpy(at_m, along[e ? V - 2 : 0], sizeof *along);
         }
     }
-    const rg_batch_inputs in = {x[0][0], v[0][0], m[0][0], cx[0][0][0], cm[0][0][0], NULL, {NULL}};
+    const rg_batch_inputs in = {
+        .x0 = x[0][0], .v0 = v[0][0], .m0 = m[0][0], .clamp_x = cx[0][0][0], .clamp_m = cm[0][0][0]};
     require(rg_batch_forward(batch, &in, NULL, statuses, &err), &err);
     for (size_t r = 0; r < RODS; r++) {
         flags[statuses[r].flag]++;
@@ -272,7 +274,8 @@ static void bent_rod_comes_to_rest(void **state)
             o.n_frames = F;
             o.adjoint = 0;
             require(rg_batch_create(model, 1, &o, &batch, &err), &err);
-            const rg_batch_inputs in = {x[0], v[0], m[0], clamp_x[0][0], clamp_m[0][0], NULL, {NULL}};
+            const rg_batch_inputs in = {
+                .x0 = x[0], .v0 = v[0], .m0 = m[0], .clamp_x = clamp_x[0][0], .clamp_m = clamp_m[0][0]};
             const rg_batch_outputs to = {.x = out[0][0]};
             require(rg_batch_forward(batch, &in, &to, &status, &err), &err);
             rg_batch_destroy(&batch);

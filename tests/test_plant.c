@@ -332,7 +332,7 @@ static void plant_refuses(void **state)
     must(rg_model_create(5, 1, NULL, 0, &loose, &err), &err);
     refuse(loose, &o, RG_ERR_ARGUMENT, "gripper");
     o.struct_size--;
-    refuse(model, &o, RG_ERR_ARGUMENT, "rg_plant_opts_default");
+    refuse(model, &o, RG_ERR_ARGUMENT, "struct_size of a rg_plant_opts");
     o = short_opts();
     o.n_frames = 2;
     refuse(model, &o, RG_ERR_VALUE, "frames");

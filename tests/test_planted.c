@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fits.h"
 #include "rodgrad/study.h"
 #include "rodgrad/rodgrad.h"
 
@@ -102,10 +103,10 @@ static void run_seed(const rg_model *truth, const rg_model *start, double driver
     plant.noise_seed = 100 + (uint64_t)seed;
     must(rg_plant(truth, &plant, 0, RECORDINGS, r, &err), &err);
     rg_fit_opts opts = rg_fit_opts_default();
-    for (int g = 0; g < RG_GROUP_COUNT; g++) opts.modes[g] = RG_HELD;
+    fits_hold_all(&opts);
     for (size_t i = 0; i < sizeof fitted / sizeof *fitted; i++)
-        opts.modes[fitted[i].group] =
-            fitted[i].group == RG_GROUP_BEND || fitted[i].group == RG_GROUP_CURVATURE ? RG_ALONG : RG_UNIFORM;
+        fits_choose(&opts, fitted[i].group,
+                    fitted[i].group == RG_GROUP_BEND || fitted[i].group == RG_GROUP_CURVATURE ? RG_ALONG : RG_UNIFORM);
     opts.correlation = 1.0;
     opts.floor_m = noise_m;
     opts.tolerance = 1e-9;

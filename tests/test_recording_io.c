@@ -671,7 +671,7 @@ static void recordings_refusals(void **state)
     opts = rg_import_opts_default();
     opts.struct_size++;
     assert_refused(read_one(in_folder("five.csv"), &opts, &r, &n, &err), RG_ERR_ARGUMENT, &err,
-                   "rg_import_opts_default");
+                   "struct_size of a rg_import_opts");
 }
 
 /* the published recordings, where they are */

@@ -66,8 +66,11 @@ static void set_inputs(inputs *in, size_t odd, const double *roll, const double 
 
 static rg_batch_inputs point(const inputs *in)
 {
-    const rg_batch_inputs to = {in->x0[0][0],         in->v0[0][0], in->m0[0][0], in->clamp_x[0][0][0],
-                                in->clamp_m[0][0][0], NULL,         {NULL}};
+    const rg_batch_inputs to = {.x0 = in->x0[0][0],
+                                .v0 = in->v0[0][0],
+                                .m0 = in->m0[0][0],
+                                .clamp_x = in->clamp_x[0][0][0],
+                                .clamp_m = in->clamp_m[0][0][0]};
     return to;
 }
 

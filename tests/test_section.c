@@ -186,7 +186,8 @@ static double sag_ratio(const rg_section *section, int up, double bend)
     o.rollout.tolerance_m = 1e-11;
     rg_batch *batch = NULL;
     rg_rod_status status;
-    const rg_batch_inputs in = {x0[0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL, {NULL}};
+    const rg_batch_inputs in = {
+        .x0 = x0[0], .v0 = v0[0], .m0 = m0[0], .clamp_x = clamp_x[0][0], .clamp_m = clamp_m[0][0]};
     const rg_batch_outputs out = {.x = x[0][0]};
     if (rg_batch_create(m, 1, &o, &batch, &err) != RG_OK) fail_msg("%s", err.text);
     if (rg_batch_forward(batch, &in, &out, &status, &err) != RG_OK) fail_msg("%s", err.text);

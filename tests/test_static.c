@@ -240,8 +240,12 @@ static void static_unstable(void **state)
     o.adjoint = 0;
     o.rollout.gravity[2] = 0.0;
     if (rg_batch_create(m, COLUMNS, &o, &batch, &err) != RG_OK) fail_msg("%s", err.text);
-    const rg_batch_inputs in = {&x0[0][0][0],         &v0[0][0][0],       &m0[0][0][0], &clamp_x[0][0][0][0],
-                                &clamp_m[0][0][0][0], &force[0][0][0][0], {NULL}};
+    const rg_batch_inputs in = {.x0 = &x0[0][0][0],
+                                .v0 = &v0[0][0][0],
+                                .m0 = &m0[0][0][0],
+                                .clamp_x = &clamp_x[0][0][0][0],
+                                .clamp_m = &clamp_m[0][0][0][0],
+                                .force = &force[0][0][0][0]};
     const rg_batch_outputs out = {.x = &x[0][0][0][0]};
     rg_rod_status status[COLUMNS];
     if (rg_batch_forward(batch, &in, &out, status, &err) != RG_OK) fail_msg("%s", err.text);

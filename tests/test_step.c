@@ -243,7 +243,7 @@ static pack_fixture *make_fixture(const scene *s)
     for (int i = 0; i < 3 * NODES; i++) x0[i] = s->x0[i];
     start_directors(s, x0, m);
     for (int i = 0; i < 3 * s->n; i++) m0[i] = creal(m[i]);
-    const rg_batch_inputs in = {s->x0, s->v0, m0, s->drive_x, s->drive_m, NULL, {NULL}};
+    const rg_batch_inputs in = {.x0 = s->x0, .v0 = s->v0, .m0 = m0, .clamp_x = s->drive_x, .clamp_m = s->drive_m};
     pack_fixture_forward(f, &in, NULL);
     f->pack->n_markers = s->n_markers;
     f->pack->marker_vertices = s->marker_vertices;

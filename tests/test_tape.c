@@ -137,15 +137,17 @@ static void tape_other_model(void **state)
 }
 
 /* all fields of the models that scene b's rods have, as inputs' fields of scene a */
-static void give_fields(grad_scene *a, const grad_scene *b, rg_batch_inputs *in)
+static void give_fields(grad_scene *a, const grad_scene *b, rg_field_values *list, rg_batch_inputs *in)
 {
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         const size_t count = a->count[GRAD_FIELD + field];
         double *values = grad_alloc(a, a->rods * count);
         for (size_t rod = 0; rod < a->rods; rod++)
             memcpy(values + rod * count, rg_model_field(b->models[rod], (rg_field)field), count * sizeof *values);
-        in->fields[field] = values;
+        list[field] = (rg_field_values){(rg_field)field, values};
     }
+    in->fields = list;
+    in->n_fields = RG_FIELD_COUNT;
 }
 
 /* one run with tangents and its adjoint, against scene `as`, whose models have these parameters */
@@ -185,16 +187,17 @@ static void tape_fields(void **state)
         const rg_batch_inputs plain = grad_inputs(a);
         rg_batch_inputs in = plain;
         fields_run(a, &plain, b, "models");
-        give_fields(a, other, &in);
+        rg_field_values list[RG_FIELD_COUNT];
+        give_fields(a, other, list, &in);
         for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, other->models[i], &err), &err);
         fields_run(a, &in, b, "fields");
         for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, b->models[i], &err), &err);
         fields_run(a, &plain, b, "models again");
         /* a bad one: nothing runs, and what ran before has no adjoint any more */
         double *bad = grad_alloc(a, RODS * a->count[GRAD_FIELD + RG_REST_LENGTH]);
-        memcpy(bad, in.fields[RG_REST_LENGTH], RODS * a->count[GRAD_FIELD + RG_REST_LENGTH] * sizeof *bad);
+        memcpy(bad, list[RG_REST_LENGTH].values, RODS * a->count[GRAD_FIELD + RG_REST_LENGTH] * sizeof *bad);
         bad[7 * a->count[GRAD_FIELD + RG_REST_LENGTH] + 2] = -1.0;
-        in.fields[RG_REST_LENGTH] = bad;
+        list[RG_REST_LENGTH].values = bad;
         assert_int_equal(rg_batch_forward(a->batch, &in, NULL, NULL, &err), RG_ERR_VALUE);
         assert_non_null(strstr(err.text, "rod 7"));
         assert_non_null(strstr(err.text, "rest_length, entry 2"));

@@ -298,8 +298,8 @@ static rg_status run_jvp(const rgc_work *w, rg_error *err)
     const rg_batch_inputs in = rgc_scene_inputs(&a->scene);
     const rg_batch_outputs out = {.markers = a->markers};
     const rg_batch_tangent_outputs second = {.markers = a->second};
-    rg_batch_tangents along = {0};
-    along.fields[RG_BEND_STIFFNESS_1] = along.fields[RG_BEND_STIFFNESS_2] = a->direction;
+    const rg_field_values fields[] = {{RG_BEND_STIFFNESS_1, a->direction}, {RG_BEND_STIFFNESS_2, a->direction}};
+    const rg_batch_tangents along = {.fields = fields, .n_fields = 2};
     return rg_batch_jvp(w->batch, &in, &along, &out, &second, w->arrays->statuses, err);
 }
 
@@ -307,10 +307,9 @@ static rg_status run_adjoint(const rgc_work *w, rg_error *err)
 {
     const rgc_arrays *a = arrays_of(w);
     const rg_batch_cotangents from = {.markers = a == w->arrays ? a->second : a->cotangents};
-    rg_batch_gradients to = {.x0 = a->x0, .v0 = a->v0, .turn0 = a->turn0};
-    to.fields[RG_BEND_STIFFNESS_1] = a->b[0];
-    to.fields[RG_BEND_STIFFNESS_2] = a->b[1];
-    to.fields[RG_BEND_COUPLING] = a->b[2];
+    const rg_field_gradient fields[] = {
+        {RG_BEND_STIFFNESS_1, a->b[0]}, {RG_BEND_STIFFNESS_2, a->b[1]}, {RG_BEND_COUPLING, a->b[2]}};
+    const rg_batch_gradients to = {.x0 = a->x0, .v0 = a->v0, .turn0 = a->turn0, .fields = fields, .n_fields = 3};
     const size_t n = a->rods * w->setting->frames * w->setting->scene->vertices * 3;
     for (size_t i = 0; a == w->arrays && i < n; i++) a->second[i] = 2.0 * a->markers[i];
     return rg_batch_adjoint(w->batch, &from, &to, w->arrays->back_statuses, err);

@@ -66,6 +66,8 @@ rg_status rgc_check_parameters(rgc_check_job *job, rg_error *err);   /* check_co
 /* Directions in every input of the problem; owned by the caller (check_direction.c). */
 typedef struct rgc_direction {
     double *x0, *v0, *turn0, *clamp_x, *clamp_turn, *force, *fields[RG_FIELD_COUNT];
+    rg_field_values tangent_fields[RG_FIELD_COUNT]; /* lists of `fields` for the next two */
+    rg_field_gradient gradient_fields[RG_FIELD_COUNT];
 } rgc_direction;
 
 /* kinds of input: the six arrays, then the fields */
@@ -80,8 +82,9 @@ void rgc_direction_clear(rgc_direction *direction);
 /* numbers of one kind and one rod, and where they are (NULL: none) */
 size_t rgc_direction_size(const rgc_rods *rods, int kind);
 double **rgc_direction_array(rgc_direction *direction, int kind);
-rg_batch_tangents rgc_direction_tangents(const rgc_direction *direction);
-rg_batch_gradients rgc_direction_gradients(const rgc_direction *direction);
+/* good until the direction changes or moves */
+rg_batch_tangents rgc_direction_tangents(rgc_direction *direction);
+rg_batch_gradients rgc_direction_gradients(rgc_direction *direction);
 const char *rgc_kind_name(int kind);
 
 /* outputs of all rods, or their tangents or cotangents; owned by the caller (check_direction.c) */

@@ -62,7 +62,7 @@ static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *
     if (status == RG_OK) status = rg_batch_create(p->models[rod], q, &opts, &batch, err);
     if (status != RG_OK) goto done;
     for (size_t k = 0; k < q; k++) force[k * row + 3 * list[k / 3] + k % 3] = 1.0;
-    const rg_batch_inputs in = {x0, v0, m0, clamp_x, clamp_m, NULL, {NULL}};
+    const rg_batch_inputs in = {.x0 = x0, .v0 = v0, .m0 = m0, .clamp_x = clamp_x, .clamp_m = clamp_m};
     rg_batch_tangents by;
     memset(&by, 0, sizeof by);
     by.force = force;

@@ -90,14 +90,21 @@ void rgc_direction_clear(rgc_direction *d)
     memset(d, 0, sizeof *d);
 }
 
-rg_batch_tangents rgc_direction_tangents(const rgc_direction *d)
+rg_batch_tangents rgc_direction_tangents(rgc_direction *d)
 {
-    rg_batch_tangents t = {d->x0, d->v0, d->turn0, d->clamp_x, d->clamp_turn, d->force, {NULL}};
-    for (int f = 0; f < RG_FIELD_COUNT; f++) t.fields[f] = d->fields[f];
+    rg_batch_tangents t = {.x0 = d->x0,
+                           .v0 = d->v0,
+                           .turn0 = d->turn0,
+                           .clamp_x = d->clamp_x,
+                           .clamp_turn = d->clamp_turn,
+                           .force = d->force};
+    for (int f = 0; f < RG_FIELD_COUNT; f++) d->tangent_fields[f] = (rg_field_values){(rg_field)f, d->fields[f]};
+    t.fields = d->tangent_fields;
+    t.n_fields = RG_FIELD_COUNT;
     return t;
 }
 
-rg_batch_gradients rgc_direction_gradients(const rgc_direction *d)
+rg_batch_gradients rgc_direction_gradients(rgc_direction *d)
 {
     rg_batch_gradients g;
     memset(&g, 0, sizeof g);
@@ -107,7 +114,9 @@ rg_batch_gradients rgc_direction_gradients(const rgc_direction *d)
     g.clamp_x = d->clamp_x;
     g.clamp_turn = d->clamp_turn;
     g.force = d->force;
-    for (int f = 0; f < RG_FIELD_COUNT; f++) g.fields[f] = d->fields[f];
+    for (int f = 0; f < RG_FIELD_COUNT; f++) d->gradient_fields[f] = (rg_field_gradient){(rg_field)f, d->fields[f]};
+    g.fields = d->gradient_fields;
+    g.n_fields = RG_FIELD_COUNT;
     return g;
 }
 

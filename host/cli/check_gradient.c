@@ -298,7 +298,7 @@ static rg_status judge(rgc_check_job *job, const char *name, const double *r, co
 }
 
 /* the answers of all rods to direction v, given their size: |J d|, and both under last bits */
-static rg_status measure(rgc_check_job *job, const rgc_direction *v, const rgc_series *base, const rgc_series *d,
+static rg_status measure(rgc_check_job *job, rgc_direction *v, const rgc_series *base, const rgc_series *d,
                          rgc_series *moved, answer *answers, rg_error *err)
 {
     const rg_batch_tangents by = rgc_direction_tangents(v);

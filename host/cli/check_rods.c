@@ -85,7 +85,8 @@ done:
 
 rg_batch_inputs rgc_rods_inputs(const rgc_rods *p)
 {
-    rg_batch_inputs in = {p->x0, p->v0, p->m0, p->clamp_x, p->clamp_m, p->force, {NULL}};
+    rg_batch_inputs in = {
+        .x0 = p->x0, .v0 = p->v0, .m0 = p->m0, .clamp_x = p->clamp_x, .clamp_m = p->clamp_m, .force = p->force};
     return in;
 }
 
@@ -180,10 +181,10 @@ rg_status rgc_rods_move(const rgc_rods *p, const rg_batch_tangents *by, double s
     for (size_t i = 0; i < p->n; i++) {
         status = rg_model_copy(p->models[i], &q->models[i], err);
         if (status != RG_OK) goto fail;
-        for (int f = 0; f < RG_FIELD_COUNT; f++) {
-            const size_t count = rgi_field_numbers(q->models[i], f);
-            add(rg_model_field_data(q->models[i], (rg_field)f), by->fields[f] ? by->fields[f] + i * count : NULL, count,
-                scale);
+        for (size_t k = 0; k < by->n_fields; k++) {
+            const rg_field_values *f = &by->fields[k];
+            const size_t count = rgi_field_numbers(q->models[i], f->field);
+            add(rg_model_field_data(q->models[i], f->field), f->values ? f->values + i * count : NULL, count, scale);
         }
         status = rg_model_check(q->models[i], err);
         if (status != RG_OK) goto fail;

@@ -31,6 +31,7 @@ typedef struct arguments {
     rgc_common common;
     const char *start, *tolerance, *max_time, *seed, *fit, *iterations, *starts, *method, *rate, *memory;
     const char *measure;
+    rg_group_choice groups[RG_GROUP_COUNT];
 } arguments;
 
 /* names of all groups and methods, each with ", " behind it */
@@ -39,8 +40,8 @@ typedef struct arguments {
 static const char group_names[] = RG_GROUP_LIST(GROUP_LISTED), method_names[] = RG_METHOD_LIST(METHOD_LISTED);
 enum { GROUP_NAMES = sizeof group_names - sizeof ", ", METHOD_NAMES = sizeof method_names - sizeof ", " };
 
-/* "bend_stiffness=along,drag=held" */
-static int parse_groups(const char *text, rg_fit_opts *opts)
+/* "bend_stiffness=along,drag=held" into the options, whose list is `groups` [RG_GROUP_COUNT] */
+static int parse_groups(const char *text, rg_group_choice *groups, rg_fit_opts *opts)
 {
     static const char *const modes[] = {"held", "uniform", "along"};
     int given[RG_GROUP_COUNT] = {0};
@@ -61,7 +62,8 @@ static int parse_groups(const char *text, rg_fit_opts *opts)
         while (mode < 3 && (strlen(modes[mode]) != size || strncmp(value, modes[mode], size) != 0)) mode++;
         if (mode == 3)
             return rgc_complain("fit", RGC_USAGE, "--fit: write %.*s=along, =uniform or =held.", (int)name, text);
-        opts->modes[group] = (rg_group_mode)mode;
+        groups[opts->n_groups++] = (rg_group_choice){.group = group, .mode = (rg_group_mode)mode};
+        opts->groups = groups;
         text += length + (text[length] == ',');
     }
     return RGC_DONE;
@@ -125,7 +127,7 @@ static int parse(int argc, char **argv, arguments *a, rg_fit_opts *opts, double 
         if ((code = rgc_integer("starts", a->starts, 0, 15, &number))) return code;
         opts->starts = (int)number;
     }
-    if (a->fit && (code = parse_groups(a->fit, opts))) return code;
+    if (a->fit && (code = parse_groups(a->fit, a->groups, opts))) return code;
     if ((code = parse_method(a, opts))) return code;
     if (a->measure && (code = rgc_bend_measure("fit", a->measure, &opts->bend_measure))) return code;
     if (a->common.stepper == RG_STEPPER_DEFORM) opts->refine = 1; /* as published */
@@ -344,11 +346,11 @@ static int run(const arguments *a, rg_fit_opts *opts, double max_time, const cha
     job.recordings = recordings;
     if (status == RG_OK) rgc_warn_twice("fit", "", recordings, job.n);
     if (status == RG_OK) rgc_warn_straight("fit", recordings, job.n);
-    if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && a->fit && strstr(a->fit, "stretch_") &&
-        (opts->modes[RG_GROUP_STRETCH] != RG_HELD || opts->modes[RG_GROUP_STRETCH_TIME] != RG_HELD))
-        status = RG_FAIL(&err, RG_ERR_ARGUMENT,
-                         "--fit: the deform stepper keeps lengths by projection and has no "
-                         "stretch_stiffness or stretch_relaxation to fit; leave them out.");
+    for (size_t k = 0; status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM && k < opts->n_groups; k++)
+        if (strncmp(rg_group_name(opts->groups[k].group), "stretch_", 8) == 0 && opts->groups[k].mode != RG_HELD)
+            status = RG_FAIL(&err, RG_ERR_ARGUMENT,
+                             "--fit: the deform stepper keeps lengths by projection and has no "
+                             "stretch_stiffness or stretch_relaxation to fit; leave them out.");
     if (status == RG_OK) status = rg_fit_create(recordings, job.n, start.model, opts, &job.fit, &err);
     if (status == RG_OK && !(key = job_key(recordings, job.n, start.model, a, opts)))
         status = RG_FAIL(&err, RG_ERR_MEMORY, "out of memory.");

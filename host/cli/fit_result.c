@@ -151,7 +151,7 @@ static json_t *notes_json(const rgc_fit_job *job)
         unknown += !job->parameters[i].identifiable && !job->parameters[i].at_bound;
         at_bound += job->parameters[i].at_bound != 0;
     }
-    if (job->opts->modes[RG_GROUP_MASS] == RG_HELD)
+    if (rg_fit_group_mode(job->fit, RG_GROUP_MASS) == RG_HELD)
         json_array_append_new(notes, json_string("Positions alone fix ratios of stiffness to mass: "
                                                  "mass_per_length is held at its start value, and every "
                                                  "stiffness is relative to it."));

@@ -3,6 +3,7 @@
  * A pack's own arrays hold parameters, start, kept states and sums over steps; series of steps and frames stay where
  * the caller has them. */
 #include "core/batch.h"
+#include "core/structs.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -87,8 +88,9 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
 rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
     rgi_packs *p = &t->packs;
-    RG_TRY(rgi_tape_set_parameters(t, of->inputs, err));
-    if (of->tangents) RG_TRY(rgi_tape_set_direction(t, of->tangents->fields, err));
+    static const double *const none[RG_FIELD_COUNT] = {NULL};
+    RG_TRY(rgi_tape_set_parameters(t, of->input_fields, err));
+    if (of->tangents) RG_TRY(rgi_tape_set_direction(t, of->tangent_fields ? of->tangent_fields : none, err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -115,6 +117,59 @@ static rg_status check_forces(const rg_batch *b, int wanted, rg_error *err)
                    "leave them NULL or choose the implicit stepper");
 }
 
+/* ---- the caller's structs ---- */
+
+/* a call's structs in the library's own version, with their lists of fields by field */
+typedef struct call {
+    rg_batch_inputs inputs;
+    rg_batch_outputs outputs;
+    rg_batch_tangents tangents;
+    rg_batch_tangent_outputs tangent_outputs;
+    rg_batch_cotangents cotangents;
+    rg_batch_gradients gradients;
+    const double *input_fields[RG_FIELD_COUNT], *tangent_fields[RG_FIELD_COUNT];
+    double *gradient_fields[RG_FIELD_COUNT];
+    rgi_batch_arrays of;
+} call;
+
+#define TAKE(type, last, given, own, err)                                                                              \
+    do {                                                                                                               \
+        static const rgi_struct of_ = {#type, sizeof(type), RGI_SIZE_UP_TO(type, last), 0};                            \
+        if (given) RG_TRY(rgi_struct_take(&of_, given, own, err));                                                     \
+    } while (0)
+
+static rg_status take_run(call *c, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs, rg_error *err)
+{
+    TAKE(rg_batch_inputs, n_fields, inputs, &c->inputs, err);
+    TAKE(rg_batch_outputs, energy, outputs, &c->outputs, err);
+    c->of.inputs = &c->inputs;
+    c->of.outputs = outputs ? &c->outputs : NULL;
+    c->of.input_fields = c->input_fields;
+    return rgi_field_values(c->inputs.fields, c->inputs.n_fields, "inputs", c->input_fields, err);
+}
+
+static rg_status take_tangents(call *c, const rg_batch_tangents *tangents, const rg_batch_tangent_outputs *outputs,
+                               rg_error *err)
+{
+    TAKE(rg_batch_tangents, n_fields, tangents, &c->tangents, err);
+    TAKE(rg_batch_tangent_outputs, energy, outputs, &c->tangent_outputs, err);
+    c->of.tangents = &c->tangents;
+    c->of.tangent_outputs = &c->tangent_outputs;
+    c->of.tangent_fields = c->tangent_fields;
+    return rgi_field_values(c->tangents.fields, c->tangents.n_fields, "tangents", c->tangent_fields, err);
+}
+
+static rg_status take_reverse(call *c, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
+                              rg_error *err)
+{
+    TAKE(rg_batch_cotangents, energy, cotangents, &c->cotangents, err);
+    TAKE(rg_batch_gradients, growth, gradients, &c->gradients, err);
+    c->of.cotangents = &c->cotangents;
+    c->of.gradients = &c->gradients;
+    c->of.gradient_fields = c->gradient_fields;
+    return rgi_field_gradients(c->gradients.fields, c->gradients.n_fields, c->gradient_fields, err);
+}
+
 /* what a call has put out: at the host's when it returns */
 static rg_status finish(rg_tape *t, const rgi_batch_arrays *of, int fetch, int section, rg_error *err)
 {
@@ -139,27 +194,30 @@ rg_status rgi_tape_run(rg_tape *t, const rgi_batch_arrays *of, rg_rod_status *st
 rg_status rg_tape_forward(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                           rg_rod_status *statuses, rg_error *err)
 {
-    const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs};
+    call c = {0};
     if (!t) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_tape_forward needs a tape");
-    RG_TRY(check_forces(t->batch, outputs && HAS_FORCES(outputs), err));
-    RG_TRY(check_inputs(t->batch, inputs, err));
-    return rgi_tape_run(t, &of, statuses, err);
+    RG_TRY(take_run(&c, inputs, outputs, err));
+    RG_TRY(check_forces(t->batch, HAS_FORCES(&c.outputs), err));
+    RG_TRY(check_inputs(t->batch, &c.inputs, err));
+    return rgi_tape_run(t, &c.of, statuses, err);
 }
 
 rg_status rg_tape_jvp(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
                       const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *out, rg_rod_status *statuses,
                       rg_error *err)
 {
-    const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs, .tangents = tangents, .tangent_outputs = out};
+    call c = {0};
     if (!t || !tangents || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, a direction and outputs");
     if (t->batch->opts.carry_on)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
-    RG_TRY(check_forces(t->batch, HAS_FORCES(out) || (outputs && HAS_FORCES(outputs)), err));
-    RG_TRY(check_inputs(t->batch, inputs, err));
-    return rgi_tape_run(t, &of, statuses, err);
+    RG_TRY(take_run(&c, inputs, outputs, err));
+    RG_TRY(take_tangents(&c, tangents, out, err));
+    RG_TRY(check_forces(t->batch, HAS_FORCES(&c.tangent_outputs) || HAS_FORCES(&c.outputs), err));
+    RG_TRY(check_inputs(t->batch, &c.inputs, err));
+    return rgi_tape_run(t, &c.of, statuses, err);
 }
 
 rg_status rg_tape_reset(rg_tape *t, const unsigned char *mask, rg_error *err)
@@ -181,10 +239,11 @@ static void give_adjoint_statuses(const rgi_packs *p, rg_adjoint_status *statuse
     }
 }
 
-rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *bar, const rg_batch_gradients *g,
+rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *cotangents, const rg_batch_gradients *gradients,
                           rg_adjoint_status *statuses, rg_error *err)
 {
-    if (!t || !bar || !g)
+    call c = {0};
+    if (!t || !cotangents || !gradients)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "an adjoint needs a batch or tape, cotangents and gradients");
     if (!t->batch->opts.adjoint)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
@@ -195,17 +254,17 @@ rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *bar, const rg_b
             err, RG_ERR_ARGUMENT,
             "a rod got another model after the run (rg_batch_set_model), so that the run cannot be gone back "
             "by; run again");
-    if (g->growth && (g->growth_every == 0 || g->growth_every > t->packs.steps))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", g->growth_every,
+    RG_TRY(take_reverse(&c, cotangents, gradients, err));
+    if (c.gradients.growth && (c.gradients.growth_every == 0 || c.gradients.growth_every > t->packs.steps))
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "growth_every is %zu; it must be 1 to %zu steps", c.gradients.growth_every,
                        t->packs.steps);
-    RG_TRY(check_forces(t->batch, HAS_FORCES(bar), err));
-    const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
-    RG_TRY(rgi_tape_point_reverse(t, &of, err));
+    RG_TRY(check_forces(t->batch, HAS_FORCES(&c.cotangents), err));
+    RG_TRY(rgi_tape_point_reverse(t, &c.of, err));
     RG_TRY(t->packs.runner->reverse(&t->packs, err));
     const int fields = t->packs.call.want_coef;
-    RG_TRY(finish(t, &of, statuses || fields, RGI_SECTION_REVERSE, err));
+    RG_TRY(finish(t, &c.of, statuses || fields, RGI_SECTION_REVERSE, err));
     give_adjoint_statuses(&t->packs, statuses);
-    return fields ? rgi_tape_give_fields(t, g->fields, err) : RG_OK;
+    return fields ? rgi_tape_give_fields(t, c.gradient_fields, err) : RG_OK;
 }
 
 /* ---- on the batch's own tape ---- */

@@ -67,8 +67,9 @@ void rgi_batch_run_jobs(const rg_batch *batch, size_t jobs, size_t at_a_time, rg
 
 /* the models that were set since the packs' last run, to the packs (fields.c) */
 rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
-/* parameters of a run: its inputs', or the models'. RG_ERR_VALUE for a field out of its range. */
-rg_status rgi_tape_set_parameters(rg_tape *tape, const rg_batch_inputs *inputs, rg_error *err);
+/* Parameters of a run: the models' but for these fields [RG_FIELD_COUNT], each NULL where it is not given; NULL: none
+ * is. RG_ERR_VALUE for a field out of its range. */
+rg_status rgi_tape_set_parameters(rg_tape *tape, const double *const *fields, rg_error *err);
 /* a direction in fields, as changes of coefficients */
 rg_status rgi_tape_set_direction(rg_tape *tape, const double *const *fields, rg_error *err);
 /* gradients of fields, from those of coefficients */

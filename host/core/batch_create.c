@@ -9,9 +9,13 @@
 #include "core/coefficients.h"
 #include "core/context.h"
 #include "core/rollout_opts.h"
+#include "core/structs.h"
 #include "core/words.h"
 
-rg_batch_opts rg_batch_opts_default(void)
+static const rgi_struct opts_struct = {"rg_batch_opts", sizeof(rg_batch_opts), RGI_SIZE_UP_TO(rg_batch_opts, carry_on),
+                                       offsetof(rg_batch_opts, rollout)};
+
+void rg_batch_opts_init(rg_batch_opts *opts)
 {
     rg_batch_opts o;
     memset(&o, 0, sizeof o);
@@ -20,7 +24,7 @@ rg_batch_opts rg_batch_opts_default(void)
     o.dt_s = 0.01;
     o.n_frames = 1;
     o.adjoint = 1;
-    return o;
+    rgi_struct_give(&opts_struct, &o, opts);
 }
 
 void rg_batch_destroy(rg_batch **batch)
@@ -39,11 +43,6 @@ void rg_batch_destroy(rg_batch **batch)
 
 static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err)
 {
-    if (o->struct_size != sizeof *o)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from "
-                       "rg_batch_opts_default",
-                       o->struct_size, sizeof *o);
     if (n_rods == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a batch needs at least one rod");
     if (!(o->dt_s > 0.0) || !isfinite(o->dt_s))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "a frame takes %g s; it must take more than none", o->dt_s);
@@ -155,25 +154,25 @@ rg_status rgi_batch_create(const rgi_models *models, const rg_batch_opts *opts, 
 rg_status rg_batch_create(const rg_model *model, size_t n_rods, const rg_batch_opts *opts, rg_batch **out,
                           rg_error *err)
 {
-    const rg_batch_opts defaults = rg_batch_opts_default();
+    rg_batch_opts own = rg_batch_opts_default();
     const rgi_models list = {&model, n_rods, 0};
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_create needs a place for the batch");
     *out = NULL;
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_create needs a model");
-    if (!opts) opts = &defaults;
+    if (opts) RG_TRY(rgi_struct_take(&opts_struct, opts, &own, err));
     RG_TRY(rg_model_check(model, err));
-    return rgi_batch_create(&list, opts, NULL, out, err);
+    return rgi_batch_create(&list, &own, NULL, out, err);
 }
 
 rg_status rg_batch_create_ragged(const rg_model *const *models, size_t n_rods, const rg_batch_opts *opts,
                                  rg_batch **out, rg_error *err)
 {
-    const rg_batch_opts defaults = rg_batch_opts_default();
+    rg_batch_opts own = rg_batch_opts_default();
     const rgi_models list = {models, n_rods, 1};
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_create_ragged needs a place for the batch");
     *out = NULL;
     if (!models) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_create_ragged needs a model for every rod");
-    if (!opts) opts = &defaults;
+    if (opts) RG_TRY(rgi_struct_take(&opts_struct, opts, &own, err));
     for (size_t i = 0; i < n_rods; i++) {
         rg_error why = {0};
         if (!models[i])
@@ -182,7 +181,7 @@ rg_status rg_batch_create_ragged(const rg_model *const *models, size_t n_rods, c
         const rg_status status = rg_model_check(models[i], &why);
         if (status != RG_OK) return RG_FAIL(err, status, "the model of rod %zu: %s", i, why.text);
     }
-    return rgi_batch_create(&list, opts, NULL, out, err);
+    return rgi_batch_create(&list, &own, NULL, out, err);
 }
 
 rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_error *err)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/structs.h"
 #include "cuda/images.h"
 
 struct rg_context {
@@ -15,13 +16,16 @@ struct rg_context {
     char backend[24], isa[24], name[256];
 };
 
-rg_context_opts rg_context_opts_default(void)
+static const rgi_struct opts_struct = {"rg_context_opts", sizeof(rg_context_opts),
+                                       RGI_SIZE_UP_TO(rg_context_opts, executor), 0};
+
+void rg_context_opts_init(rg_context_opts *opts)
 {
     rg_context_opts o;
     memset(&o, 0, sizeof o);
     o.struct_size = sizeof o;
     o.backend = "cpu";
-    return o;
+    rgi_struct_give(&opts_struct, &o, opts);
 }
 
 /* -1: the CPU, -2: neither that nor a GPU */
@@ -49,14 +53,11 @@ static rg_status open_device(const rg_context_opts *opts, int index, rg_context 
 
 rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err)
 {
-    rg_context_opts defaults = rg_context_opts_default();
+    rg_context_opts own = rg_context_opts_default();
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "The pointer to return a context in is NULL.");
     *out = NULL;
-    if (!opts) opts = &defaults;
-    if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "Options of %zu bytes where %zu were expected; start from rg_context_opts_default.",
-                       opts->struct_size, sizeof *opts);
+    if (opts) RG_TRY(rgi_struct_take(&opts_struct, opts, &own, err));
+    opts = &own;
     const int index = backend_index(opts->backend);
     if (index < -1)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
@@ -83,6 +84,14 @@ void rg_context_destroy(rg_context **context)
     rgi_device_close(&(*context)->device);
     free(*context);
     *context = NULL;
+}
+
+rg_status rg_context_use_stream(rg_context *context, void *stream, rg_error *err)
+{
+    if (!context) return RG_FAIL(err, RG_ERR_ARGUMENT, "The context to use a stream with is NULL.");
+    if (context->device) return rgi_device_use_stream(context->device, stream, err);
+    if (!stream) return RG_OK;
+    return RG_FAIL(err, RG_ERR_ARGUMENT, "A stream goes with a GPU, and the context is the CPU.");
 }
 
 rg_status rg_context_wait(rg_context *context, rg_error *err)

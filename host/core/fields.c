@@ -224,16 +224,15 @@ static rg_status set_given(rg_tape *t, const double *const *fields, rg_error *er
     return rgi_packs_send_section(&t->packs, RGI_SECTION_SET, err);
 }
 
-/* parameters of a run: its inputs', or the models' */
-rg_status rgi_tape_set_parameters(rg_tape *t, const rg_batch_inputs *in, rg_error *err)
+rg_status rgi_tape_set_parameters(rg_tape *t, const double *const *fields, rg_error *err)
 {
     const double *from[RG_FIELD_COUNT];
     double *block = NULL;
     int any = 0;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) any |= in->fields[field] != NULL;
+    for (int field = 0; fields && field < RG_FIELD_COUNT; field++) any |= fields[field] != NULL;
     if (!any) return rgi_tape_set_models(t, err);
     RG_TRY(make_given(t, err));
-    rg_status status = read_fields(t, in->fields, from, &block, err);
+    rg_status status = read_fields(t, fields, from, &block, err);
     if (status == RG_OK) status = set_given(t, from, err);
     free(block);
     return status;

@@ -159,7 +159,7 @@ rg_status rgi_inputs_create(const rg_model *model, const rg_recording *recording
 
 rg_batch_inputs rgi_inputs_arrays(const rgi_inputs *p)
 {
-    const rg_batch_inputs in = {p->x0, p->v0, p->m0, p->clamp_x, p->clamp_m, NULL, {NULL}};
+    const rg_batch_inputs in = {.x0 = p->x0, .v0 = p->v0, .m0 = p->m0, .clamp_x = p->clamp_x, .clamp_m = p->clamp_m};
     return in;
 }
 

@@ -33,6 +33,9 @@ typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
     X(m, allocate_function, "pointer")                                                                                 \
     X(m, release_function, "pointer")                                                                                  \
     X(m, run_function, "pointer")                                                                                      \
+    X(m, const rg_field_values *, "pointer")                                                                           \
+    X(m, const rg_field_gradient *, "pointer")                                                                         \
+    X(m, const rg_group_choice *, "pointer")                                                                           \
     X(m, const rg_executor *, "pointer")                                                                               \
     X(m, rg_rollout_opts, "rg_rollout_opts")
 
@@ -102,18 +105,23 @@ static const row rows[] = {
            threads, isa, context, real, team, team_registers, block_rods),
     STRUCT(rg_rod_status, flag, step, iterations, worst_iterations, worst_increment_m, vertex, unstable,
            worst_twist_rad, worst_turn_rad, stable_step_s, worst_twist_step, worst_turn_step),
-    STRUCT(rg_forces, tension, reaction, reaction_moment, moment),
+    STRUCT(rg_forces, struct_size, tension, reaction, reaction_moment, moment),
     STRUCT(rg_batch_opts, struct_size, rollout, dt_s, n_frames, adjoint, budget_bytes, window, memory, carry_on),
     STRUCT(rg_batch_plan, levels, length, kept_bytes, total_bytes, forward_runs),
-    STRUCT(rg_batch_inputs, x0, v0, m0, clamp_x, clamp_m, force, fields),
-    STRUCT(rg_batch_outputs, x, v, m, markers, tension, reaction, reaction_moment, moment, energy),
-    STRUCT(rg_batch_tangents, x0, v0, turn0, clamp_x, clamp_turn, force, fields),
-    STRUCT(rg_batch_tangent_outputs, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
-    STRUCT(rg_batch_cotangents, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
-    STRUCT(rg_batch_gradients, x0, v0, turn0, clamp_x, clamp_turn, force, fields, growth_every, growth),
+    STRUCT(rg_field_values, field, values),
+    STRUCT(rg_field_gradient, field, values),
+    STRUCT(rg_batch_inputs, struct_size, x0, v0, m0, clamp_x, clamp_m, force, fields, n_fields),
+    STRUCT(rg_batch_outputs, struct_size, x, v, m, markers, tension, reaction, reaction_moment, moment, energy),
+    STRUCT(rg_batch_tangents, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields),
+    STRUCT(rg_batch_tangent_outputs, struct_size, x, v, turn, markers, tension, reaction, reaction_moment, moment,
+           energy),
+    STRUCT(rg_batch_cotangents, struct_size, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
+    STRUCT(rg_batch_gradients, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields, growth_every,
+           growth),
     STRUCT(rg_adjoint_status, flag, step, vertex),
-    STRUCT(rg_fit_opts, struct_size, rollout, modes, priors, refine, budget_bytes, method, max_iterations, tolerance,
-           learning_rate, floor_m, correlation, starts, seed, bend_measure),
+    STRUCT(rg_group_choice, group, mode, prior),
+    STRUCT(rg_fit_opts, struct_size, rollout, groups, n_groups, only_groups, refine, budget_bytes, method,
+           max_iterations, tolerance, learning_rate, floor_m, correlation, seed, starts, bend_measure),
     STRUCT(rg_fit_progress, stage, n_stages, iteration, cost, train_l1_m, failed_rods, accepted, done, converged,
            stopped_by),
     STRUCT(rg_fit_parameter, group, element, component, logarithmic, value, std, low, high, prior_std, resolution,

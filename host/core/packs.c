@@ -355,7 +355,8 @@ void rgi_packs_describe_reverse(rgi_packs *p, const rgi_batch_arrays *of)
     c->bar = RGI_BAR_GIVEN;
     c->growth_every = (int)g->growth_every;
     c->want_coef = 0;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) c->want_coef |= g->fields[field] != NULL;
+    for (int field = 0; of->gradient_fields && field < RG_FIELD_COUNT; field++)
+        c->want_coef |= of->gradient_fields[field] != NULL;
     c->want_start = g->x0 || g->v0 || g->turn0;
     describe(p, of);
 }

@@ -53,6 +53,9 @@ typedef struct rgi_batch_arrays {
     const rg_batch_tangent_outputs *tangent_outputs;
     const rg_batch_cotangents *cotangents;
     const rg_batch_gradients *gradients;
+    /* their lists of fields [RG_FIELD_COUNT], NULL for one that is not in the list; or NULL: none of them is */
+    const double *const *input_fields, *const *tangent_fields;
+    double *const *gradient_fields;
 } rgi_batch_arrays;
 
 typedef struct rgi_packs_opts {

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/structs.h"
 
-rg_rollout_opts rg_rollout_opts_default(void)
+void rg_rollout_opts_init(rg_rollout_opts *opts)
 {
     rg_rollout_opts o;
     memset(&o, 0, sizeof o);
@@ -17,7 +18,7 @@ rg_rollout_opts rg_rollout_opts_default(void)
     o.tolerance_m = 1e-8;
     o.max_iterations = 40;
     o.gravity[2] = -9.81;
-    return o;
+    rgi_struct_give(&rgi_rollout_opts_struct, &o, opts);
 }
 
 /* of the lists of rodgrad/rollout.h: a value's name, and the value of a name */
@@ -84,10 +85,6 @@ const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL, RG_REAL_DOUBLE)->isa; }
 
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
 {
-    if (o->struct_size != sizeof *o)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_rollout_opts_default",
-                       o->struct_size, sizeof *o);
     if (o->stepper != RG_STEPPER_IMPLICIT && o->stepper != RG_STEPPER_DEFORM)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "stepper %d is neither RG_STEPPER_IMPLICIT nor RG_STEPPER_DEFORM",
                        (int)o->stepper);

@@ -5,6 +5,7 @@
 
 #include "core/batch.h"
 #include "core/inputs.h"
+#include "core/structs.h"
 #include "rodgrad/rollout.h"
 
 /* a recording's frames 0 and 1 as recorded, driving markers too, the rest as simulated [frames][n_markers][3] */
@@ -68,19 +69,33 @@ static void give_forces(const rgi_inputs *in, size_t rod, const rg_rod_status *s
     }
 }
 
+/* an array of the caller's structs, each as large as the first one says */
+static rg_status take_forces(const rg_forces *forces, size_t n, rg_forces *own, rg_error *err)
+{
+    static const rgi_struct of = {"rg_forces", sizeof(rg_forces), RGI_SIZE_UP_TO(rg_forces, moment), 0};
+    const size_t stride = n && forces->struct_size ? forces->struct_size : of.first;
+    for (size_t i = 0; i < n; i++) RG_TRY(rgi_struct_take(&of, (const char *)forces + i * stride, &own[i], err));
+    return RG_OK;
+}
+
 /* ---- both ---- */
 
 /* forces, and out with them: NULL where not wanted */
 static rg_status simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
                           double *const *out, const rg_forces *forces, rg_rod_status *statuses, rg_error *err)
 {
-    const rg_rollout_opts defaults = rg_rollout_opts_default();
+    rg_rollout_opts own = rg_rollout_opts_default();
     rg_batch_opts batch_opts = rg_batch_opts_default();
     rgi_inputs *in = NULL;
     rg_batch *batch = NULL;
     double *markers = NULL;
     force_rows rows = {{NULL}, {0}};
-    RG_TRY(rgi_inputs_create(model, recordings, n, opts ? opts : &defaults, &in, err));
+    if (opts) RG_TRY(rgi_struct_take(&rgi_rollout_opts_struct, opts, &own, err));
+    if (forces && own.stepper == RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the deform stepper keeps lengths by projection and has no forces to give; choose the implicit "
+                       "stepper or call rg_simulate");
+    RG_TRY(rgi_inputs_create(model, recordings, n, &own, &in, err));
     batch_opts.adjoint = 0;
     rg_status status = rgi_inputs_batch(in, &batch_opts, &batch, err);
     if (status != RG_OK) goto done;
@@ -125,9 +140,10 @@ rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordin
 {
     if (!model || !recordings || !forces || !statuses)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate_forces needs a model, recordings, forces and statuses");
-    if (opts && opts->stepper == RG_STEPPER_DEFORM)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "the deform stepper keeps lengths by projection and has no forces to give; choose the implicit "
-                       "stepper or call rg_simulate");
-    return simulate(model, recordings, n, opts, out, forces, statuses, err);
+    rg_forces *own = calloc(n + 1, sizeof *own);
+    if (!own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", n);
+    rg_status status = take_forces(forces, n, own, err);
+    if (status == RG_OK) status = simulate(model, recordings, n, opts, out, own, statuses, err);
+    free(own);
+    return status;
 }

@@ -31,56 +31,6 @@ enum { PACK = 16, MANY = 32, PART_ITERATIONS = 25 };
  * `hopeless` times the best one's after its iterations of hope is left. */
 static const double early_fall = 1e-2, hopeless = 1.3;
 
-const char *rg_fit_stop_name(rg_fit_stop_reason reason)
-{
-    static const char *const names[] = {
-#define STOP_NAME(id, name) name,
-        RG_STOP_LIST(STOP_NAME)
-#undef STOP_NAME
-    };
-    return (int)reason >= 0 && reason < RG_STOP_COUNT ? names[reason] : NULL;
-}
-
-const char *rg_fit_method_name(rg_fit_method method)
-{
-    static const char *const names[] = {
-#define METHOD_NAME(id, name) name,
-        RG_METHOD_LIST(METHOD_NAME)
-#undef METHOD_NAME
-    };
-    return (int)method >= 0 && method < RG_METHOD_COUNT ? names[method] : NULL;
-}
-
-int rg_fit_method_find(const char *name, rg_fit_method *out)
-{
-    for (int m = 0; name && m < RG_METHOD_COUNT; m++)
-        if (strcmp(name, rg_fit_method_name((rg_fit_method)m)) == 0) {
-            *out = (rg_fit_method)m;
-            return 1;
-        }
-    return 0;
-}
-
-rg_fit_opts rg_fit_opts_default(void)
-{
-    rg_fit_opts o;
-    memset(&o, 0, sizeof o);
-    o.struct_size = sizeof o;
-    o.rollout = rg_rollout_opts_default();
-    for (int g = 0; g < RG_GROUP_COUNT; g++) {
-        o.modes[g] = rgi_group_describe((rg_group)g)->mode;
-        o.priors[g] = rgi_group_describe((rg_group)g)->prior;
-    }
-    o.refine = 2;
-    o.method = RG_METHOD_LM;
-    o.tolerance = -1.0;
-    o.learning_rate = 0.05;
-    o.floor_m = 0.003;
-    o.correlation = 100.0;
-    o.starts = 3;
-    return o;
-}
-
 /* rest lengths of a mesh from the recordings: mean chord of every marker interval over counted
  * frames */
 static rg_status start_lengths(rg_fit *fit, rg_model *model, rg_error *err)
@@ -157,11 +107,11 @@ void rgi_fit_stage_modes(const rg_fit *fit, int stage, rg_group_mode *modes)
 {
     static const rg_group first[] = {RG_GROUP_BEND, RG_GROUP_TWIST, RG_GROUP_STRETCH, RG_GROUP_BEND_TIME,
                                      RG_GROUP_DRAG};
-    memcpy(modes, fit->opts.modes, RG_GROUP_COUNT * sizeof *modes);
+    memcpy(modes, fit->modes, RG_GROUP_COUNT * sizeof *modes);
     if (stage >= fit->opts.starts) return;
     for (int g = 0; g < RG_GROUP_COUNT; g++) modes[g] = RG_HELD;
     for (size_t k = 0; k < sizeof first / sizeof *first; k++)
-        if (fit->opts.modes[first[k]] != RG_HELD) modes[first[k]] = RG_UNIFORM;
+        if (fit->modes[first[k]] != RG_HELD) modes[first[k]] = RG_UNIFORM;
 }
 
 /* logarithm of what start number s multiplies the stiffness by: 1, 4, 1/4, 16, ... or, seeded, up
@@ -203,7 +153,7 @@ static rg_status enter_stage(rg_fit *fit, int stage, const rg_model *from, rg_er
     rgi_fit_stage_modes(fit, stage, modes);
     if (!goes_on) {
         rgi_parameters_clear(&fit->parameters);
-        RG_TRY(rgi_parameters_create(from, modes, fit->opts.priors, &fit->parameters, &scaled, err));
+        RG_TRY(rgi_parameters_create(from, modes, fit->priors, &fit->parameters, &scaled, err));
     }
     const size_t p = fit->parameters.n;
     if (stage < fit->opts.starts)
@@ -259,39 +209,28 @@ static rg_status choose_part(rg_fit *fit, rg_error *err)
     return RG_OK;
 }
 
+rg_group_mode rg_fit_group_mode(const rg_fit *fit, rg_group group)
+{
+    return (unsigned)group < RG_GROUP_COUNT ? fit->modes[group] : RG_HELD;
+}
+
 rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model *start, const rg_fit_opts *opts,
                         rg_fit **out, rg_error *err)
 {
-    rg_fit_opts defaults = rg_fit_opts_default();
+    rg_fit_opts own = rg_fit_opts_default();
+    rg_group_mode modes[RG_GROUP_COUNT];
+    double priors[RG_GROUP_COUNT];
     rg_status status = RG_OK;
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_fit_create needs a place for the fit");
     *out = NULL;
     if (!recordings || n == 0) return RG_FAIL(err, RG_ERR_ARGUMENT, "a fit needs at least one recording");
-    if (!opts) opts = &defaults;
-    if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_fit_opts_default",
-                       opts->struct_size, sizeof *opts);
-    if (opts->starts < 0 || opts->starts > 15 || opts->max_iterations < 0 || opts->refine < 1 ||
-        !(opts->floor_m > 0.0) || !(opts->correlation > 0.0))
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "fit options out of range: 0 to 15 starts, refine, floor and correlation "
-                       "positive, iterations not negative");
-    if (!rg_fit_method_name(opts->method))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method", (int)opts->method);
-    if (!(opts->learning_rate > 0.0) || !isfinite(opts->learning_rate))
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "the learning rate is %g; it must be positive", opts->learning_rate);
-    for (int g = 0; g < RG_GROUP_COUNT; g++) {
-        if (opts->modes[g] != RG_HELD && opts->modes[g] != RG_UNIFORM && opts->modes[g] != RG_ALONG)
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "mode %d of %s is none of rg_group_mode", (int)opts->modes[g],
-                           rg_group_name((rg_group)g));
-        if (!(opts->priors[g] > 0.0) || !isfinite(opts->priors[g]))
-            return RG_FAIL(err, RG_ERR_ARGUMENT, "the prior's deviation of %s is %g; it must be positive",
-                           rg_group_name((rg_group)g), opts->priors[g]);
-    }
+    RG_TRY(rgi_fit_opts_take(opts, &own, modes, priors, err));
+    opts = &own;
     rg_fit *f = calloc(1, sizeof *f);
     if (!f) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a fit");
     f->opts = *opts;
+    memcpy(f->modes, modes, sizeof modes);
+    memcpy(f->priors, priors, sizeof priors);
     if (!(opts->tolerance >= 0.0)) f->opts.tolerance = limits[opts->method].tolerance;
     f->n = n;
     status = rgi_recordings_complete(recordings, n, &f->recordings, err);
@@ -307,9 +246,9 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     }
     /* the deform stepper keeps lengths by projection */
     if (opts->rollout.stepper == RG_STEPPER_DEFORM)
-        f->opts.modes[RG_GROUP_STRETCH] = f->opts.modes[RG_GROUP_STRETCH_TIME] = RG_HELD;
+        f->modes[RG_GROUP_STRETCH] = f->modes[RG_GROUP_STRETCH_TIME] = RG_HELD;
     /* starts differ in stiffness only */
-    if (start || opts->modes[RG_GROUP_BEND] == RG_HELD) f->opts.starts = 0;
+    if (start || f->modes[RG_GROUP_BEND] == RG_HELD) f->opts.starts = 0;
     if (start) {
         status = rg_model_copy(start, &f->start, err);
         if (status != RG_OK) goto fail;
@@ -319,8 +258,8 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         if (status == RG_OK) status = rg_model_set_bend_measure(f->start, opts->bend_measure, err);
         if (status == RG_OK) status = start_lengths(f, f->start, err);
         /* logarithms need somewhere to start from */
-        if (status == RG_OK && opts->modes[RG_GROUP_MEMORY] != RG_HELD) fill_field(f->start, RG_BEND_MEMORY, 0.3);
-        if (status == RG_OK && opts->modes[RG_GROUP_MARKER_MASS] != RG_HELD) fill_field(f->start, RG_MARKER_MASS, 5e-4);
+        if (status == RG_OK && f->modes[RG_GROUP_MEMORY] != RG_HELD) fill_field(f->start, RG_BEND_MEMORY, 0.3);
+        if (status == RG_OK && f->modes[RG_GROUP_MARKER_MASS] != RG_HELD) fill_field(f->start, RG_MARKER_MASS, 5e-4);
         /* its damping is explicit: start well inside of where it is stable (docs/physics.md) */
         if (status == RG_OK && opts->rollout.stepper == RG_STEPPER_DEFORM) {
             fill_field(f->start, RG_BEND_RELAXATION, 0.01);
@@ -333,7 +272,7 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
     if (status != RG_OK) goto fail;
     rgi_parameters ps;
     double *scaled = NULL;
-    status = rgi_parameters_create(f->start, f->opts.modes, f->opts.priors, &ps, &scaled, err);
+    status = rgi_parameters_create(f->start, f->modes, f->priors, &ps, &scaled, err);
     if (status != RG_OK) goto fail;
     size_t p = ps.n > 8 ? ps.n : 8;
     size_t fitted = ps.n;
@@ -408,7 +347,7 @@ static rg_status start_model(rg_fit *fit, int start, rg_error *err)
     rgi_parameters ps;
     double *scaled = NULL;
     rgi_fit_stage_modes(fit, 0, modes);
-    RG_TRY(rgi_parameters_create(fit->start, modes, fit->opts.priors, &ps, &scaled, err));
+    RG_TRY(rgi_parameters_create(fit->start, modes, fit->priors, &ps, &scaled, err));
     copy_fields(fit->model, fit->start);
     rgi_parameters_apply(&ps, fit->start_u + start * RGI_START_ROOM, fit->model);
     rgi_parameters_clear(&ps);

@@ -9,6 +9,8 @@
  * many (the part of the uniform rods too); all modes on all of them. */
 struct rg_fit {
     rg_fit_opts opts;
+    rg_group_mode modes[RG_GROUP_COUNT]; /* of the last stage */
+    double priors[RG_GROUP_COUNT];
     rg_recording *recordings;                                 /* [n] complete copies (core/recording.h); owned */
     size_t n, counted, capacity;                              /* parameters that arrays hold */
     rg_recording *part;                                       /* [n_part] views of those of the first stages; owned */
@@ -49,6 +51,10 @@ struct rg_fit {
 
 enum { RGI_START_ROOM = 8 }; /* parameters of a uniform rod, at most */
 
+/* Options (NULL: the default ones) into *own, which has the defaults, without the list of groups: that goes into modes
+ * and priors [RG_GROUP_COUNT]. RG_ERR_ARGUMENT, RG_ERR_UNSUPPORTED. */
+rg_status rgi_fit_opts_take(const rg_fit_opts *opts, rg_fit_opts *own, rg_group_mode *modes, double *priors,
+                            rg_error *err);
 /* as rg_fit_create leaves it */
 rg_status rgi_fit_begin_anew(rg_fit *fit, rg_error *err);
 /* the recordings that the stage takes, and their number */

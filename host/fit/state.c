@@ -84,8 +84,8 @@ static void header(const rg_fit *fit, double *h)
                            rg_model_bend_measure(fit->start)};
     memcpy(h, fixed, sizeof fixed);
     for (int g = 0; g < RG_GROUP_COUNT; g++) {
-        h[FIXED + 2 * g] = fit->opts.modes[g];
-        h[FIXED + 1 + 2 * g] = fit->opts.priors[g];
+        h[FIXED + 2 * g] = fit->modes[g];
+        h[FIXED + 1 + 2 * g] = fit->priors[g];
     }
 }
 
@@ -303,7 +303,7 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
     rgi_parameters parameters;
     double *scaled = NULL;
     rgi_fit_stage_modes(fit, stage, modes);
-    RG_TRY(rgi_parameters_create(fit->start, modes, fit->opts.priors, &parameters, &scaled, err));
+    RG_TRY(rgi_parameters_create(fit->start, modes, fit->priors, &parameters, &scaled, err));
     free(scaled);
     rg_status status = check_body(fit, &parameters, state, err);
     if (status != RG_OK) {

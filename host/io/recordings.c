@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "core/structs.h"
 #include "io/formats.h"
 #include "io/recording_io.h"
 
@@ -38,15 +39,19 @@ typedef struct names {
     size_t n, capacity;
 } names;
 
-rg_import_opts rg_import_opts_default(void)
+static const rgi_struct opts_struct = {"rg_import_opts", sizeof(rg_import_opts),
+                                       RGI_SIZE_UP_TO(rg_import_opts, unit_given), 0};
+
+void rg_import_opts_init(rg_import_opts *opts)
 {
-    return (rg_import_opts){.struct_size = sizeof(rg_import_opts),
-                            .dt_s = 0.01,
-                            .unit_m = 1.0,
-                            .axes = "x,y,z",
-                            .clamps = DEFAULT_CLAMPS,
-                            .n_clamps = N_DEFAULT_CLAMPS,
-                            .detect_glitches = 1};
+    const rg_import_opts o = {.struct_size = sizeof(rg_import_opts),
+                              .dt_s = 0.01,
+                              .unit_m = 1.0,
+                              .axes = "x,y,z",
+                              .clamps = DEFAULT_CLAMPS,
+                              .n_clamps = N_DEFAULT_CLAMPS,
+                              .detect_glitches = 1};
+    rgi_struct_give(&opts_struct, &o, opts);
 }
 
 void rg_recordings_free(rg_recording *recordings, size_t n)
@@ -141,10 +146,6 @@ bad:
 
 static rg_status check_opts(const rg_import_opts *opts, axis_map *map, rg_error *err)
 {
-    if (opts->struct_size != sizeof *opts)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_import_opts_default",
-                       opts->struct_size, sizeof *opts);
     if (!(opts->dt_s > 0) || !isfinite(opts->dt_s)) {
         return RG_FAIL(err, RG_ERR_ARGUMENT, "the time between frames must be positive, not %g s.", opts->dt_s);
     }
@@ -496,10 +497,11 @@ static rg_status read_folder(const char *path, const rg_import_opts *opts, const
 rg_status rg_recordings_read(const char *const *paths, size_t n, const rg_import_opts *opts, rg_recording **out,
                              size_t *n_out, rg_error *err)
 {
-    rg_import_opts defaults = rg_import_opts_default();
-    if (opts == NULL) opts = &defaults;
+    rg_import_opts own = rg_import_opts_default();
     *out = NULL;
     *n_out = 0;
+    if (opts != NULL) RG_TRY(rgi_struct_take(&opts_struct, opts, &own, err));
+    opts = &own;
     if (n == 0 || paths == NULL) return RG_FAIL(err, RG_ERR_ARGUMENT, "no recording is named; give files or folders.");
     for (size_t i = 0; i < n; i++)
         if (paths[i] == NULL) return RG_FAIL(err, RG_ERR_ARGUMENT, "path %zu is NULL; name a file or folder.", i);

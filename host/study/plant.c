@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/structs.h"
+
 static const double pi = 3.14159265358979323846;
 static const double slack_low = 0.50, slack_high = 0.62; /* gripper distance over rod length between */
 static const double tautest = 0.80, closest = 0.25;      /* the same, while they move */
@@ -419,7 +421,10 @@ static void add_glitches(const rg_plant_opts *o, source random, rg_recording *r)
 
 /* ---- all of it ---- */
 
-rg_plant_opts rg_plant_opts_default(void)
+static const rgi_struct opts_struct = {"rg_plant_opts", sizeof(rg_plant_opts), RGI_SIZE_UP_TO(rg_plant_opts, rollout),
+                                       offsetof(rg_plant_opts, rollout)};
+
+void rg_plant_opts_init(rg_plant_opts *opts)
 {
     rg_plant_opts o;
     memset(&o, 0, sizeof o);
@@ -434,7 +439,7 @@ rg_plant_opts rg_plant_opts_default(void)
     o.range_m = 0.25;
     o.tilt_rad = 0.15;
     o.rollout = rg_rollout_opts_default();
-    return o;
+    rgi_struct_give(&opts_struct, &o, opts);
 }
 
 static rg_status check_opts(const rg_model *truth, const rg_plant_opts *o, size_t n, rg_error *err)
@@ -500,16 +505,15 @@ static rg_status prepare(const rg_model *truth, const rg_plant_opts *o, source r
     return status;
 }
 
-rg_status rg_plant(const rg_model *truth, const rg_plant_opts *o, uint64_t first, size_t n, rg_recording *out,
+rg_status rg_plant(const rg_model *truth, const rg_plant_opts *opts, uint64_t first, size_t n, rg_recording *out,
                    rg_error *err)
 {
-    if (!truth || !o || !out)
+    rg_plant_opts own = rg_plant_opts_default();
+    const rg_plant_opts *o = &own;
+    if (!truth || !opts || !out)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "planting needs a model, options and a place for recordings");
     memset(out, 0, n * sizeof *out);
-    if (o->struct_size != sizeof *o)
-        return RG_FAIL(err, RG_ERR_ARGUMENT,
-                       "options of %zu bytes where %zu were expected; start from rg_plant_opts_default", o->struct_size,
-                       sizeof *o);
+    RG_TRY(rgi_struct_take(&opts_struct, opts, &own, err));
     RG_TRY(check_opts(truth, o, n, err));
     rg_status status = RG_OK;
     rg_recording *still = calloc(n, sizeof *still);

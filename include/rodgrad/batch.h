@@ -47,7 +47,7 @@ typedef enum rg_memory {
 } rg_memory;
 
 typedef struct rg_batch_opts {
-    size_t struct_size;      /* set by rg_batch_opts_default; checked */
+    size_t struct_size;      /* sizeof(rg_batch_opts), set by rg_batch_opts_default; 0: of the first version */
     rg_rollout_opts rollout; /* substeps: steps of a frame; gravity is in it too */
     double dt_s;             /* of a frame [s] (default 0.01) */
     size_t n_frames;         /* simulated (default 1) */
@@ -62,7 +62,18 @@ typedef struct rg_batch_opts {
                                 (default 0) */
 } rg_batch_opts;
 
-rg_batch_opts rg_batch_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size and that of its rollout say how far.
+ * Thread-safe. */
+void rg_batch_opts_init(rg_batch_opts *opts);
+
+static inline rg_batch_opts rg_batch_opts_default(void)
+{
+    rg_batch_opts opts;
+    opts.struct_size = sizeof opts;
+    opts.rollout.struct_size = sizeof opts.rollout;
+    rg_batch_opts_init(&opts);
+    return opts;
+}
 
 typedef struct rg_batch rg_batch;
 
@@ -108,18 +119,35 @@ rg_batch_plan rg_batch_describe(const rg_batch *batch);
 /* The plan in a sentence, cut to size bytes. */
 void rg_batch_plan_text(const rg_batch_plan *plan, char *text, size_t size);
 
+/* A field of all rods, among inputs and tangents: values [n_rods][entries][components], in the field's unit. NULL: as
+ * though it were not in the list. */
+typedef struct rg_field_values {
+    rg_field field;
+    const double *values;
+} rg_field_values;
+
+/* The derivatives with respect to a field of all rods: values [n_rods][entries][components], written; NULL: not asked
+ * for. */
+typedef struct rg_field_gradient {
+    rg_field field;
+    double *values;
+} rg_field_gradient;
+
 typedef struct rg_batch_inputs {
+    size_t struct_size;    /* sizeof(rg_batch_inputs); 0: of the first version (version.h) */
     const double *x0, *v0; /* [n_rods][V][3] [m], [m/s] */
     const double *m0;      /* [n_rods][E][3] directors */
     const double *clamp_x; /* [n_rods][S][C][3] prescribed positions at the end of each step [m] */
     const double *clamp_m; /* [n_rods][S][D][3] prescribed directors there */
     const double *force;   /* [n_rods][S][V][3] external forces [N], or NULL */
-    /* [n_rods][entries][components] parameters of this run instead of the models'; NULL: the models'. Their tangents
-     * and gradients are taken there. */
-    const double *fields[RG_FIELD_COUNT];
+    /* [n_fields] parameters of this run instead of the models', each field once. Tangents and gradients of fields are
+     * taken there. The list may go when the call returns, the values may not. */
+    const rg_field_values *fields;
+    size_t n_fields;
 } rg_batch_inputs;
 
 typedef struct rg_batch_outputs { /* NULL where not wanted */
+    size_t struct_size;           /* sizeof(rg_batch_outputs); 0: of the first version (version.h) */
     double *x, *v;                /* [n_rods][F][V][3] */
     double *m;                    /* [n_rods][F][E][3] */
     double *markers;              /* [n_rods][F][M][3] */
@@ -169,15 +197,18 @@ rg_status rg_batch_reset(rg_batch *batch, const unsigned char *mask, rg_error *e
 
 /* A direction in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. */
 typedef struct rg_batch_tangents {
+    size_t struct_size; /* sizeof(rg_batch_tangents); 0: of the first version (version.h) */
     const double *x0, *v0;
     const double *turn0; /* [n_rods][E] */
     const double *clamp_x;
     const double *clamp_turn; /* [n_rods][S][D] */
     const double *force;
-    const double *fields[RG_FIELD_COUNT]; /* [n_rods][entries][components] */
+    const rg_field_values *fields; /* [n_fields] each field once */
+    size_t n_fields;
 } rg_batch_tangents;
 
 typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
+    size_t struct_size;                   /* sizeof(rg_batch_tangent_outputs); 0: of the first version (version.h) */
     double *x, *v;
     double *turn; /* [n_rods][F][E] */
     double *markers;
@@ -196,6 +227,7 @@ rg_status rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_
 
 /* The derivatives of a scalar with respect to the outputs; NULL: zero. */
 typedef struct rg_batch_cotangents {
+    size_t struct_size; /* sizeof(rg_batch_cotangents); 0: of the first version (version.h) */
     const double *x, *v;
     const double *turn; /* [n_rods][F][E] */
     const double *markers;
@@ -208,12 +240,14 @@ typedef struct rg_batch_cotangents {
 
 /* ... and with respect to what went in; NULL: not asked for, not computed. */
 typedef struct rg_batch_gradients {
+    size_t struct_size; /* sizeof(rg_batch_gradients); 0: of the first version (version.h) */
     double *x0, *v0;
     double *turn0;
     double *clamp_x;
     double *clamp_turn;
     double *force;
-    double *fields[RG_FIELD_COUNT];
+    const rg_field_gradient *fields; /* [n_fields] each field once */
+    size_t n_fields;
     size_t growth_every; /* steps; with growth */
     double *growth;      /* [n_rods][S / growth_every + 1]: size of the state's cotangent after every
                             growth_every steps, sqrt(sum x_bar^2 + (v_bar / frame)^2), S's last */

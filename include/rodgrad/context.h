@@ -5,11 +5,11 @@
  * and fits that were made with it. On a GPU one thread at a time per context; several contexts of a process, on one
  * GPU or on several, do not know of each other.
  *
- * On a GPU, all work of a context's batches and fits is enqueued on its one stream, in the order of the
- * calls. A call waits for the stream where it hands results to the host's memory; where inputs and outputs
- * are the GPU's memory it may return before the work is done, and rg_context_wait waits for it. Work of yours
- * on the same stream is ordered with it; on another stream, wait first. The calling thread's current device
- * is as it was after every call. */
+ * On a GPU, all work of a context's batches and fits is enqueued on one stream, in the order of the
+ * calls; rg_context_use_stream changes it between calls. A call waits for the stream where it hands results to the
+ * host's memory; where inputs and outputs are the GPU's memory it may return before the work is done, and
+ * rg_context_wait waits for it. Work of yours on the same stream is ordered with it; on another stream, wait first. The
+ * calling thread's current device is as it was after every call. */
 #ifndef RODGRAD_CONTEXT_H
 #define RODGRAD_CONTEXT_H
 
@@ -25,7 +25,7 @@ extern "C" {
 typedef struct rg_context rg_context;
 
 typedef struct rg_context_opts {
-    size_t struct_size;  /* set by rg_context_opts_default; checked */
+    size_t struct_size;  /* sizeof(rg_context_opts), set by rg_context_opts_default; 0: of the first version */
     const char *backend; /* "cpu" (default, NULL too), "cuda" = "cuda:0", "cuda:N" */
     /* the rest but `executor` is for a GPU, NULL otherwise */
     void *stream; /* cudaStream_t of that GPU, the caller's, alive as long as the context; NULL: its own */
@@ -43,7 +43,16 @@ typedef struct rg_context_opts {
     const rg_executor *executor;
 } rg_context_opts;
 
-rg_context_opts rg_context_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size says how far. Thread-safe. */
+void rg_context_opts_init(rg_context_opts *opts);
+
+static inline rg_context_opts rg_context_opts_default(void)
+{
+    rg_context_opts opts;
+    opts.struct_size = sizeof opts;
+    rg_context_opts_init(&opts);
+    return opts;
+}
 
 /* opts NULL: the CPU. *out is NULL after an error:
  *   RG_ERR_UNSUPPORTED  this build left CUDA out or has no code for that GPU, there is no GPU, or its driver
@@ -55,6 +64,13 @@ rg_context_opts rg_context_opts_default(void);
 rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_error *err);
 /* Wait for the context's own stream, free and null *context. Accepts NULL and a pointer to NULL. */
 void rg_context_destroy(rg_context **context);
+
+/* From now on the work of this context's batches and fits is enqueued on `stream`, a cudaStream_t of its GPU, and runs
+ * after all that was enqueued before, whichever stream it was on: a stream for each call. NULL: the stream that the
+ * context was created with. CUDA's default stream is cudaStreamLegacy. The stream must live until another one is used
+ * and its work is done. The call enqueues two events' work at most, and waits for nothing. RG_ERR_ARGUMENT (a stream
+ * that is not that GPU's, or any stream on the CPU), RG_ERR_DEVICE; the stream in use stays then. */
+rg_status rg_context_use_stream(rg_context *context, void *stream, rg_error *err);
 
 /* Wait until all that was enqueued is done; nothing to do on the CPU. RG_ERR_DEVICE: a kernel failed, and the
  * process can use that GPU no more. */

@@ -83,14 +83,22 @@ const char *rg_fit_method_name(rg_fit_method method);
 /* The method of this name into *out: 1; 0 when there is none, NULL too, and *out stays. Thread-safe. */
 int rg_fit_method_find(const char *name, rg_fit_method *out);
 
+typedef struct rg_group_choice {
+    rg_group group;
+    rg_group_mode mode;
+    double prior; /* standard deviation of its prior, as in RG_GROUP_LIST; larger = weaker. 0: the default */
+} rg_group_choice;
+
 typedef struct rg_fit_opts {
-    size_t struct_size; /* set by rg_fit_opts_default; checked */
+    size_t struct_size; /* sizeof(rg_fit_opts), set by rg_fit_opts_default; 0: of the first version */
     rg_rollout_opts rollout;
-    rg_group_mode modes[RG_GROUP_COUNT]; /* what the last stage fits; the deform stepper, which has no
-                                            stretch, holds its stiffness and relaxation */
-    double priors[RG_GROUP_COUNT];       /* standard deviations; larger = weaker */
-    int refine;                          /* edges per marker interval, without a start model */
-    size_t budget_bytes;                 /* for the states that the adjoint's methods keep, as in rg_batch_opts */
+    /* [n_groups] what the last stage fits where that is not RG_GROUP_LIST's default, each group once. Copied. The
+     * deform stepper, which has no stretch, holds its stiffness and relaxation. */
+    const rg_group_choice *groups;
+    size_t n_groups;
+    int only_groups;     /* 1: groups that are not in the list are held (default 0) */
+    int refine;          /* edges per marker interval, without a start model */
+    size_t budget_bytes; /* for the states that the adjoint's methods keep, as in rg_batch_opts */
     rg_fit_method method;
     int max_iterations; /* of the last stage; 0: 60 with Levenberg-Marquardt, 40 with Gauss-Newton-CG, 1000 with L-BFGS,
                            2000 with Adam */
@@ -102,12 +110,23 @@ typedef struct rg_fit_opts {
                                      half after each window that brought less than the tolerance */
     double floor_m;               /* of the loss [m] */
     double correlation;           /* N / N_eff */
-    int starts;                   /* stiffnesses to start the uniform stage from */
     unsigned long long seed;      /* 0: factors 1, 4, 1/4, 16, ...; else random ones, set by the seed */
+    int starts;                   /* stiffnesses to start the uniform stage from */
     rg_bend_measure bend_measure; /* of the model, without a start model (default RG_BEND_AVERAGED) */
 } rg_fit_opts;
 
-rg_fit_opts rg_fit_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size and that of its rollout say how far.
+ * Thread-safe. */
+void rg_fit_opts_init(rg_fit_opts *opts);
+
+static inline rg_fit_opts rg_fit_opts_default(void)
+{
+    rg_fit_opts opts;
+    opts.struct_size = sizeof opts;
+    opts.rollout.struct_size = sizeof opts.rollout;
+    rg_fit_opts_init(&opts);
+    return opts;
+}
 
 typedef struct rg_fit rg_fit;
 
@@ -173,6 +192,9 @@ rg_status rg_fit_resume(rg_fit *fit, const double *state, size_t count, rg_error
 /* What the methods that go by the adjoint keep for it, into *plan: decided at create. 0 when the method
  * keeps nothing (RG_METHOD_LM). */
 int rg_fit_plan(const rg_fit *fit, rg_batch_plan *plan);
+
+/* What the last stage does with a group: as the options and the stepper say. RG_HELD for a group that there is not. */
+rg_group_mode rg_fit_group_mode(const rg_fit *fit, rg_group group);
 
 /* The best model so far; lives as long as the fit, changes with rg_fit_step. */
 const rg_model *rg_fit_model(const rg_fit *fit);

@@ -20,7 +20,7 @@ extern "C" {
 
 /* What a file of bare coordinates (CSV, NPY, pickle) does not say of itself. rodgrad's own HDF5 files say all of it. */
 typedef struct rg_import_opts {
-    size_t struct_size; /* set by rg_import_opts_default; checked */
+    size_t struct_size; /* sizeof(rg_import_opts), set by rg_import_opts_default; 0: of the first version */
     double dt_s;        /* time between frames where the file does not say [s]; default 0.01 */
     double unit_m;      /* metres per unit of the file's coordinates; default 1 */
     const char *axes;   /* how the file's axes map to ours (z up): three of +-x +-y +-z, comma-separated,
@@ -33,8 +33,17 @@ typedef struct rg_import_opts {
                                  is refused */
 } rg_import_opts;
 
-/* The pointers in it are to static storage. Thread-safe. */
-rg_import_opts rg_import_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size says how far. The pointers in it are to static
+ * storage. Thread-safe. */
+void rg_import_opts_init(rg_import_opts *opts);
+
+static inline rg_import_opts rg_import_opts_default(void)
+{
+    rg_import_opts opts;
+    opts.struct_size = sizeof opts;
+    rg_import_opts_init(&opts);
+    return opts;
+}
 
 /* Read every recording under n paths: files, or folders, which stand for the recording files in them in natural order
  * of names. The order of paths is kept. A pickle is parsed and never executed. opts: NULL for the default.

@@ -77,7 +77,7 @@ int rg_real_find(const char *name, rg_real *out);
 enum { RG_MOST_SUBSTEPS = 1000 }; /* of a frame; for shorter steps give a recording with shorter frames */
 
 typedef struct rg_rollout_opts {
-    size_t struct_size; /* set by rg_rollout_opts_default; checked */
+    size_t struct_size; /* sizeof(rg_rollout_opts), set by rg_rollout_opts_default; 0: of the first version */
     rg_stepper stepper;
     int sweeps; /* of the deform stepper's projection, 1 to 1000 (default 10) */
     rg_scheme scheme;
@@ -104,7 +104,16 @@ typedef struct rg_rollout_opts {
     int block_rods;     /* rods of a block of threads, at most */
 } rg_rollout_opts;
 
-rg_rollout_opts rg_rollout_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size says how far. Thread-safe. */
+void rg_rollout_opts_init(rg_rollout_opts *opts);
+
+static inline rg_rollout_opts rg_rollout_opts_default(void)
+{
+    rg_rollout_opts opts;
+    opts.struct_size = sizeof opts;
+    rg_rollout_opts_init(&opts);
+    return opts;
+}
 
 /* Why a rod was frozen. */
 #define RG_ROD_STATUS_LIST(X)                                                                                          \
@@ -164,6 +173,7 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
  * rg_model_marker_vertices(model)[clamps[k]], entry k of D is edge k of rg_model_clamped_edges. Units and signs are
  * those of rg_batch_outputs (batch.h), at the frame's last step. */
 typedef struct rg_forces {
+    size_t struct_size;      /* sizeof(rg_forces), the same in all of an array; 0: of the first version */
     double *tension;         /* [n_frames][E] in each edge [N], positive where it pulls */
     double *reaction;        /* [n_frames][C][3] with which the hold acts on each clamped vertex [N] */
     double *reaction_moment; /* [n_frames][D] with which the hold turns each clamped edge about its tangent [N m] */

@@ -83,7 +83,7 @@ void rg_ridge_destroy(rg_ridge **ridge);
 #define RG_PLANT_MOST 2e7
 
 typedef struct rg_plant_opts {
-    size_t struct_size; /* set by rg_plant_opts_default; checked */
+    size_t struct_size; /* sizeof(rg_plant_opts), set by rg_plant_opts_default; 0: of the first version */
     uint64_t seed;
     uint64_t noise_seed;   /* of noise and glitches alone; 0: as seed */
     size_t n_frames;       /* >= 3 */
@@ -100,8 +100,18 @@ typedef struct rg_plant_opts {
     rg_rollout_opts rollout;
 } rg_plant_opts;
 
-/* Motion and length of the recorded cables; 0.5 mm of noise, no glitches. Thread-safe. */
-rg_plant_opts rg_plant_opts_default(void);
+/* The default options into *opts, as far as it reaches: its struct_size and that of its rollout say how far. Motion and
+ * length are those of the recorded cables, with 0.5 mm of noise and no glitches. Thread-safe. */
+void rg_plant_opts_init(rg_plant_opts *opts);
+
+static inline rg_plant_opts rg_plant_opts_default(void)
+{
+    rg_plant_opts opts;
+    opts.struct_size = sizeof opts;
+    opts.rollout.struct_size = sizeof opts.rollout;
+    rg_plant_opts_init(&opts);
+    return opts;
+}
 
 /* The default truth: a rope like the recorded ones, 12 markers on 0.95 m, gripped at 0, 1, 10 and 11, stiffness,
  * natural curvature and much else varying along it. *out is released by rg_model_destroy. RG_ERR_ARGUMENT (refine < 1),

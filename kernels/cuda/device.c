@@ -185,13 +185,44 @@ static rg_status take_stream(rgi_device *device, void *given, rg_error *err)
 {
     if (given) {
         RG_TRY(check_stream(device, given, err));
-        device->stream = given;
+        device->stream = device->home = given;
         return RG_OK;
     }
-    const rgi_cu_result error = device->driver->stream_create(&device->stream, RGI_CU_STREAM_NON_BLOCKING);
+    const rgi_cu_result error = device->driver->stream_create(&device->home, RGI_CU_STREAM_NON_BLOCKING);
     if (error != 0) return rgi_device_fail(device->driver, err, "cuStreamCreate", error);
+    device->stream = device->home;
     device->own_stream = 1;
     return RG_OK;
+}
+
+/* work on `stream` follows what the stream in use has so far */
+static rg_status move_to(rgi_device *device, rgi_cu_stream stream, rg_error *err)
+{
+    const rgi_driver *driver = device->driver;
+    const char *call = "cuEventCreate";
+    rgi_cu_result error = device->moved ? 0 : driver->event_create(&device->moved, RGI_CU_EVENT_NO_TIMING);
+    if (error == 0) {
+        call = "cuEventRecord";
+        error = driver->event_record(device->moved, device->stream);
+    }
+    if (error == 0) {
+        call = "cuStreamWaitEvent";
+        error = driver->stream_follow(stream, device->moved, 0);
+    }
+    if (error != 0) return rgi_device_fail(driver, err, call, error);
+    device->stream = stream;
+    return RG_OK;
+}
+
+rg_status rgi_device_use_stream(rgi_device *device, void *given, rg_error *err)
+{
+    const rgi_cu_stream stream = given ? given : device->home;
+    if (stream == device->stream) return RG_OK;
+    RG_TRY(rgi_device_enter(device, err));
+    rg_status status = given ? check_stream(device, given, err) : RG_OK;
+    if (status == RG_OK) status = move_to(device, stream, err);
+    rgi_device_leave(device);
+    return status;
 }
 
 rg_status rgi_device_open(const rgi_device_opts *opts, rgi_device **out, rg_error *err)
@@ -244,7 +275,8 @@ void rgi_device_close(rgi_device **device_)
     if (current && device->stream) (void)device->driver->stream_wait(device->stream);
     rgi_device_unload(device, current);
     if (current) {
-        if (device->own_stream) (void)device->driver->stream_destroy(device->stream);
+        if (device->moved) (void)device->driver->event_destroy(device->moved);
+        if (device->own_stream) (void)device->driver->stream_destroy(device->home);
         rgi_device_leave(device);
     }
     if (device->context) (void)device->driver->context_release(device->handle);

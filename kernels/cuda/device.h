@@ -50,7 +50,11 @@ rg_status rgi_device_open(const rgi_device_opts *opts, rgi_device **out, rg_erro
 void rgi_device_close(rgi_device **device);
 const rgi_device_facts *rgi_device_facts_of(const rgi_device *device);
 int rgi_device_index(const rgi_device *device);
+/* the stream in use; and from now on another one of that GPU, or (NULL) the first again: what is enqueued there runs
+ * after all that was enqueued before. RG_ERR_ARGUMENT (a stream of another GPU), RG_ERR_DEVICE; the stream stays then
+ */
 void *rgi_device_stream(const rgi_device *device);
+rg_status rgi_device_use_stream(rgi_device *device, void *stream, rg_error *err);
 
 /* Memory for `what` (named in the sentence of a failure), zeroed; with how much is free when it is too little. */
 rg_status rgi_device_allocate(rgi_device *device, size_t bytes, const char *what, void **out, rg_error *err);

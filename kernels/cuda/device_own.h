@@ -25,7 +25,8 @@ struct rgi_device {
     const rgi_driver *driver;
     rgi_cu_device handle;
     rgi_cu_context context;
-    rgi_cu_stream stream;
+    rgi_cu_stream stream, home; /* in use; the device's own, or that of its options */
+    rgi_cu_event moved;         /* between the work of two streams; NULL before there were two */
     void *(*allocate)(void *user, size_t bytes);
     void (*release)(void *user, void *memory, size_t bytes);
     void *user;

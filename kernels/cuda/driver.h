@@ -42,6 +42,7 @@ typedef void *rgi_cu_event;               /* CUevent */
     X(stream_destroy, cuStreamDestroy_v2, (rgi_cu_stream stream))                                                      \
     X(stream_wait, cuStreamSynchronize, (rgi_cu_stream stream))                                                        \
     X(stream_context, cuStreamGetCtx, (rgi_cu_stream stream, rgi_cu_context * context))                                \
+    X(stream_follow, cuStreamWaitEvent, (rgi_cu_stream stream, rgi_cu_event event, unsigned flags))                    \
     X(memory_allocate, cuMemAlloc_v2, (rgi_cu_memory * memory, size_t bytes))                                          \
     X(memory_free, cuMemFree_v2, (rgi_cu_memory memory))                                                               \
     X(memory_info, cuMemGetInfo_v2, (size_t * unused, size_t * total))                                                 \
@@ -92,7 +93,8 @@ enum {
     RGI_CU_POINTER_DEVICE_ORDINAL = 9,
     RGI_CU_MEMORY_DEVICE = 2,
     RGI_CU_FUNCTION_DYNAMIC_SHARED = 8, /* a function attribute */
-    RGI_CU_STREAM_NON_BLOCKING = 1
+    RGI_CU_STREAM_NON_BLOCKING = 1,
+    RGI_CU_EVENT_NO_TIMING = 2
 };
 
 /* The driver's functions; NULL when there is no driver or it lacks one of them, and *reason says so (a sentence

@@ -36,6 +36,7 @@ struct rgi_normal {
     double *partial;            /* [slices][p + 1][p + 1] */
     double *matrices[MATRICES]; /* [p][p] */
     double *vectors[2];         /* [p] */
+    void *stream;               /* that cuBLAS and cuSOLVER work on */
     void *workspace;            /* cuBLAS's */
     double *work;               /* [work_count] cuSOLVER's */
     size_t work_count;
@@ -130,18 +131,34 @@ static void list_pieces(rgi_normal *n, piece *out)
     for (int m = 0; m < MATRICES; m++) out[k++] = (piece){&n->matrices[m], p * p * real, "a factored matrix"};
 }
 
-static rg_status open_handles(rgi_normal *n, rg_error *err)
+/* cuBLAS and cuSOLVER work on the stream that the device uses */
+static rg_status follow_stream(rgi_normal *n, rg_error *err)
 {
     void *stream = rgi_device_stream(n->device);
-    RG_TRY(rgi_libraries_load(&n->libraries, err));
-    RG_TRY(rgi_device_allocate(n->device, WORKSPACE, "cuBLAS's work", &n->workspace, err));
-    RGI_BLAS(err, cublasCreate, &n->blas);
+    if (n->stream == stream) return RG_OK;
     RGI_BLAS(err, cublasSetStream, n->blas, stream);
     /* a new stream takes the workspace away */
     RGI_BLAS(err, cublasSetWorkspace, n->blas, n->workspace, WORKSPACE);
-    RGI_SOLVER(err, cusolverDnCreate, &n->solver);
     RGI_SOLVER(err, cusolverDnSetStream, n->solver, stream);
+    n->stream = stream;
     return RG_OK;
+}
+
+/* the GPU's context becomes the current one; `leave` follows, but not on failure */
+static rg_status enter(rgi_normal *n, rg_error *err)
+{
+    RG_TRY(rgi_device_enter(n->device, err));
+    const rg_status status = follow_stream(n, err);
+    return status == RG_OK ? RG_OK : leave(n, status);
+}
+
+static rg_status open_handles(rgi_normal *n, rg_error *err)
+{
+    RG_TRY(rgi_libraries_load(&n->libraries, err));
+    RG_TRY(rgi_device_allocate(n->device, WORKSPACE, "cuBLAS's work", &n->workspace, err));
+    RGI_BLAS(err, cublasCreate, &n->blas);
+    RGI_SOLVER(err, cusolverDnCreate, &n->solver);
+    return follow_stream(n, err);
 }
 
 /* What cuSOLVER needs for any number of parameters: a stage may have fewer, and no document says that needs
@@ -284,7 +301,7 @@ rg_status rgi_normal_add(rgi_normal *n, size_t block, rg_error *err)
 {
     if (block >= n->n_blocks)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "block %zu of %zu does not exist", block, n->n_blocks);
-    RG_TRY(rgi_device_enter(n->device, err));
+    RG_TRY(enter(n, err));
     return leave(n, add_block(n, block, err));
 }
 
@@ -308,7 +325,7 @@ static rg_status fetch_vectors(rgi_normal *n, const sums *set, double *diagonal,
 
 rg_status rgi_normal_vectors(rgi_normal *n, int trial, double *diagonal, double *gradient, rg_error *err)
 {
-    RG_TRY(rgi_device_enter(n->device, err));
+    RG_TRY(enter(n, err));
     return leave(n, fetch_vectors(n, &n->sets[trial ? !n->accepted : n->accepted], diagonal, gradient, err));
 }
 
@@ -348,7 +365,7 @@ rg_status rgi_normal_solve(rgi_normal *n, double weight, const double *prior, do
 {
     const equations s = {weight, mu, prior, right, step, solved};
     *solved = 0;
-    RG_TRY(rgi_device_enter(n->device, err));
+    RG_TRY(enter(n, err));
     return leave(n, solve(n, &s, err));
 }
 
@@ -456,6 +473,6 @@ static rg_status uncertainty(rgi_normal *n, const rgi_normal_spread *s, rg_error
 
 rg_status rgi_normal_uncertainty(rgi_normal *n, const rgi_normal_spread *spread, rg_error *err)
 {
-    RG_TRY(rgi_device_enter(n->device, err));
+    RG_TRY(enter(n, err));
     return leave(n, uncertainty(n, spread, err));
 }

@@ -83,23 +83,26 @@ def _check_version() -> str:
     return version
 
 
-_DERIVATIVES = {"pointer": "x0 v0 turn0 clamp_x clamp_turn force", "pointer[]": "fields"}
-_TURN_OUTPUTS = {"pointer": "x v turn markers tension reaction reaction_moment moment energy"}
+_DERIVATIVES = {"size_t": "struct_size n_fields", "pointer": "x0 v0 turn0 clamp_x clamp_turn force fields"}
+_TURN_OUTPUTS = {"size_t": "struct_size", "pointer": "x v turn markers tension reaction reaction_moment moment energy"}
 # the members that this layer fills or reads, by type
 _USED = {
     "rg_error": {"char[]": "text"},
-    "rg_rollout_opts": {"int": "stepper scheme substeps max_iterations threads real", "double": "tolerance_m",
+    "rg_rollout_opts": {"size_t": "struct_size", "int": "stepper scheme substeps max_iterations threads real", "double": "tolerance_m",
                         "double[3]": "gravity", "text": "isa", "pointer": "context"},
-    "rg_batch_opts": {"rg_rollout_opts": "rollout", "double": "dt_s", "size_t": "n_frames budget_bytes window",
+    "rg_batch_opts": {"rg_rollout_opts": "rollout", "double": "dt_s", "size_t": "struct_size n_frames budget_bytes window",
                       "int": "adjoint carry_on"},
-    "rg_context_opts": {"text": "backend"},
+    "rg_context_opts": {"size_t": "struct_size", "text": "backend"},
     "rg_field_info": {"text": "name unit symbol", "int": "location components"},
-    "rg_batch_inputs": {"pointer": "x0 v0 m0 clamp_x clamp_m force", "pointer[]": "fields"},
-    "rg_batch_outputs": {"pointer": "x v m markers tension reaction reaction_moment moment energy"},
+    "rg_field_values": {"int": "field", "pointer": "values"},
+    "rg_field_gradient": {"int": "field", "pointer": "values"},
+    "rg_batch_inputs": {"size_t": "struct_size n_fields", "pointer": "x0 v0 m0 clamp_x clamp_m force fields"},
+    "rg_batch_outputs": {"size_t": "struct_size", "pointer": "x v m markers tension reaction reaction_moment moment energy"},
     "rg_batch_tangents": _DERIVATIVES,
     "rg_batch_tangent_outputs": _TURN_OUTPUTS,
     "rg_batch_cotangents": _TURN_OUTPUTS,
-    "rg_batch_gradients": _DERIVATIVES | {"size_t": "growth_every", "pointer": _DERIVATIVES["pointer"] + " growth"},
+    "rg_batch_gradients": {"size_t": "struct_size n_fields growth_every",
+                           "pointer": _DERIVATIVES["pointer"] + " growth"},
     "rg_batch_plan": {},
     "rg_rod_status": {"int": "flag step iterations worst_iterations vertex unstable worst_twist_step worst_turn_step",
                       "double": "worst_increment_m worst_twist_rad worst_turn_rad stable_step_s"},
@@ -136,6 +139,8 @@ RolloutOpts = _structures["rg_rollout_opts"]
 BatchOpts = _structures["rg_batch_opts"]
 ContextOpts = _structures["rg_context_opts"]
 FieldInfo = _structures["rg_field_info"]
+FieldValues = _structures["rg_field_values"]
+FieldGradient = _structures["rg_field_gradient"]
 Inputs = _structures["rg_batch_inputs"]
 Outputs = _structures["rg_batch_outputs"]
 Tangents = _structures["rg_batch_tangents"]
@@ -150,8 +155,8 @@ _ints, _status = POINTER(POINTER(c_int)), c_int
 _CHOICES = ("stepper", "scheme", "real", "bend_measure")
 # name: (result, arguments)
 _FUNCTIONS = {
-    "rg_batch_opts_default": (BatchOpts, []),
-    "rg_context_opts_default": (ContextOpts, []),
+    "rg_batch_opts_init": (None, [POINTER(BatchOpts)]),
+    "rg_context_opts_init": (None, [POINTER(ContextOpts)]),
     "rg_field_describe": (POINTER(FieldInfo), [c_int]),
     "rg_field_find": (c_int, [c_char_p, POINTER(c_int)]),
     "rg_rod_flag_text": (c_char_p, [c_int]),
@@ -197,7 +202,14 @@ FIELDS = _list_fields()
 
 def default_opts(structure: type):
     """The library's default options."""
-    return lib.rg_batch_opts_default() if structure is BatchOpts else lib.rg_context_opts_default()
+    opts = structure()
+    opts.struct_size = ctypes.sizeof(structure)
+    if structure is BatchOpts:
+        opts.rollout.struct_size = ctypes.sizeof(RolloutOpts)
+        lib.rg_batch_opts_init(byref(opts))
+    else:
+        lib.rg_context_opts_init(byref(opts))
+    return opts
 
 
 def call(function: str, *arguments) -> None:

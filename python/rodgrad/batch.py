@@ -369,13 +369,18 @@ class Batch:
 
     @staticmethod
     def _fill(structure: type, arrays: Mapping[str, np.ndarray]):
-        filled = structure()
+        filled, fields = structure(), []
+        filled.struct_size = ctypes.sizeof(structure)
         for name, array in arrays.items():
             number = c.field_number(name)
             if number is None:
                 setattr(filled, name, _address(array))
             else:
-                filled.fields[number] = _address(array)
+                fields.append((number, _address(array)))
+        if fields:
+            element = c.FieldGradient if structure is c.Gradients else c.FieldValues
+            filled.list = (element * len(fields))(*fields)  # lives as long as the struct
+            filled.fields, filled.n_fields = ctypes.addressof(filled.list), len(fields)
         return filled
 
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0

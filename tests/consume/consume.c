@@ -24,12 +24,12 @@ static rg_status sensitivity(double (*recorded)[MARKERS][3], double *slope, rg_e
             for (int c = 0; c < 3; c++) clamp_x[s][k][c] = recorded[s + 1][grippers[k]][c];
     rg_batch_opts opts = rg_batch_opts_default();
     opts.n_frames = STEPS;
-    rg_batch_inputs in = {recorded[0][0], v0[0], m0[0], clamp_x[0][0], clamp_m[0][0], NULL, {NULL}};
+    rg_batch_inputs in = {
+        .x0 = recorded[0][0], .v0 = v0[0], .m0 = m0[0], .clamp_x = clamp_x[0][0], .clamp_m = clamp_m[0][0]};
     rg_batch_outputs out = {.x = x[0][0]};
     rg_batch_cotangents bar = {.x = x_bar[0][0]};
-    rg_batch_gradients gradients = {0};
-    gradients.fields[RG_BEND_STIFFNESS_1] = stiffness[0];
-    gradients.fields[RG_BEND_STIFFNESS_2] = stiffness[1];
+    const rg_field_gradient wanted[] = {{RG_BEND_STIFFNESS_1, stiffness[0]}, {RG_BEND_STIFFNESS_2, stiffness[1]}};
+    rg_batch_gradients gradients = {.fields = wanted, .n_fields = 2};
     x_bar[STEPS - 1][MARKERS / 2][2] = 1.0; /* d(height)/d(outputs) */
 
     rg_model *rope = NULL;

@@ -98,6 +98,8 @@ typedef struct CUevent_st *cudaEvent_t;
 
 #define cudaStreamDefault 0x00u
 #define cudaStreamNonBlocking 0x01u
+#define cudaStreamLegacy ((cudaStream_t)0x1)
+#define cudaStreamPerThread ((cudaStream_t)0x2)
 #define cudaEventDefault 0x00u
 #define cudaEventDisableTiming 0x02u
 #define cudaHostAllocDefault 0x00u
@@ -138,6 +140,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamGetDevice(cudaStream_t stream, int *device);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
 
 cudaError_t cudaEventCreate(cudaEvent_t *event);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
@@ -192,6 +195,9 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void (*ke
 /* what tests ask: bytes of device, managed and page-locked memory, and streams, events and modules, not given back */
 size_t rgs_allocated_bytes(void);
 int rgs_live_handles(void);
+/* of a live stream: launches, copies and fills so far; events of other work that it waited for; -1 otherwise */
+int rgs_stream_work(cudaStream_t stream);
+int rgs_stream_follows(cudaStream_t stream);
 
 /* between the files of the shim: 1 when [pointer, pointer + bytes) is memory of `device`, or managed */
 int rgs_device_range(const void *pointer, size_t bytes, int device);

@@ -84,7 +84,8 @@ template <typename F> CUresult by_runtime(F call)
 
 CUresult absent(void) { return number_of(rgs_absent()); }
 
-cudaStream_t stream_of(void *stream) { return (cudaStream_t)stream; }
+/* the handles of the default streams, cudaStreamLegacy and cudaStreamPerThread, are no pointers */
+cudaStream_t stream_of(void *stream) { return (uintptr_t)stream > 2 ? (cudaStream_t)stream : nullptr; }
 
 void *pointer(CUdeviceptr memory) { return (void *)(uintptr_t)memory; }
 
@@ -303,6 +304,11 @@ CUresult cuEventDestroy_v2(void *event)
 CUresult cuEventRecord(void *event, void *stream)
 {
     return by_runtime([=] { return cudaEventRecord((cudaEvent_t)event, stream_of(stream)); });
+}
+
+CUresult cuStreamWaitEvent(void *stream, void *event, unsigned flags)
+{
+    return by_runtime([=] { return cudaStreamWaitEvent(stream_of(stream), (cudaEvent_t)event, flags); });
 }
 
 CUresult cuEventElapsedTime(float *milliseconds, void *begin, void *end)

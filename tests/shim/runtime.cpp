@@ -16,6 +16,7 @@
 
 struct CUstream_st {
     int device;
+    int work, follows; /* launches, copies and fills so far; events of other work that it waited for */
 };
 
 struct CUevent_st {
@@ -348,6 +349,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     if (error != cudaSuccess) return record(error);
     guard held(all().lock);
     if (!live(stream)) return record(cudaErrorInvalidResourceHandle);
+    if (stream) stream->work++;
     if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return record(cudaErrorInvalidValue);
     if (!bytes) return cudaSuccess;
     bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
@@ -373,6 +375,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
     if (error != cudaSuccess) return record(error);
     guard held(all().lock);
     if (!live(stream)) return record(cudaErrorInvalidResourceHandle);
+    if (stream) stream->work++;
     if (!bytes) return cudaSuccess;
     if (!device_range(to, bytes)) return record(cudaErrorInvalidValue);
     memset(to, value, bytes);
@@ -389,7 +392,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
     cudaError_t error = absent();
     if (error != cudaSuccess) return record(error);
     guard held(all().lock);
-    *stream = new CUstream_st{current_device};
+    *stream = new CUstream_st{current_device, 0, 0};
     all().streams.insert(*stream);
     return cudaSuccess;
 }
@@ -443,6 +446,15 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     if (event->device != (stream ? stream->device : current_device)) return record(cudaErrorInvalidResourceHandle);
     event->recorded = true;
     clock_gettime(CLOCK_MONOTONIC, &event->time);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+    guard held(all().lock);
+    if (flags) return record(cudaErrorInvalidValue);
+    if (!all().events.count(event) || !live(stream)) return record(cudaErrorInvalidResourceHandle);
+    if (stream && event->recorded) stream->follows++;
     return cudaSuccess;
 }
 
@@ -569,9 +581,21 @@ int rgs_device_range(const void *pointer, size_t bytes, int device)
     return a && (a->type == cudaMemoryTypeManaged || (a->type == cudaMemoryTypeDevice && a->device == device));
 }
 
+int rgs_stream_work(cudaStream_t stream)
+{
+    guard held(all().lock);
+    return all().streams.count(stream) ? stream->work : -1;
+}
+
+int rgs_stream_follows(cudaStream_t stream)
+{
+    guard held(all().lock);
+    return all().streams.count(stream) ? stream->follows : -1;
+}
+
 int rgs_stream_device(cudaStream_t stream)
 {
-    if (!stream) return current_device;
+    if (!stream || stream == cudaStreamLegacy || stream == cudaStreamPerThread) return current_device;
     guard held(all().lock);
     return all().streams.count(stream) ? stream->device : -1;
 }
@@ -584,5 +608,7 @@ cudaError_t rgs_check_launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStr
         return record(cudaErrorInvalidConfiguration);
     if (shared_bytes > (size_t)shared_optin()) return record(cudaErrorInvalidValue);
     if (rgs_stream_device(stream) != current_device) return record(cudaErrorInvalidResourceHandle);
+    guard held(all().lock);
+    if (stream) stream->work++;
     return cudaSuccess;
 }

@@ -116,7 +116,12 @@ static int unstable(int n, double twist, double turns)
     theory_turn(t, 2.0 * THEORY_PI * turns, up, run->clamp_m + 3 * (run->d - 1));
     rg_error err = {0};
     rg_batch *batch = NULL;
-    const rg_batch_inputs in = {run->x0, run->v0, run->m0, run->clamp_x, run->clamp_m, run->force, {NULL}};
+    const rg_batch_inputs in = {.x0 = run->x0,
+                                .v0 = run->v0,
+                                .m0 = run->m0,
+                                .clamp_x = run->clamp_x,
+                                .clamp_m = run->clamp_m,
+                                .force = run->force};
     const rg_batch_outputs out = {.x = run->x, .m = run->m};
     if (rg_batch_create(run->model, 1, &run->opts, &batch, &err) != RG_OK ||
         rg_batch_forward(batch, &in, &out, &run->status, &err) != RG_OK)

@@ -218,7 +218,12 @@ void theory_forward(theory_run *run)
 {
     rg_error err = {0};
     create_batch(run);
-    const rg_batch_inputs in = {run->x0, run->v0, run->m0, run->clamp_x, run->clamp_m, run->force, {NULL}};
+    const rg_batch_inputs in = {.x0 = run->x0,
+                                .v0 = run->v0,
+                                .m0 = run->m0,
+                                .clamp_x = run->clamp_x,
+                                .clamp_m = run->clamp_m,
+                                .force = run->force};
     const rg_batch_outputs out = {.x = run->x, .v = run->v, .m = run->m};
     if (rg_batch_forward(run->batch, &in, &out, &run->status, &err) != RG_OK) fail_msg("%s", err.text);
     if (run->status.flag != RG_ROD_OK)
