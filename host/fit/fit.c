@@ -277,6 +277,10 @@ rg_status rg_fit_create(const rg_recording *recordings, size_t n, const rg_model
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "fit options out of range: 0 to 15 starts, refine, floor and correlation "
                        "positive, iterations not negative");
+    if (opts->rollout.deadline_s > 0.0)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a fit compares runs, which deadline_s makes depend on timing; leave it 0 and bound a step by "
+                       "max_iterations");
     if (!rg_fit_method_name(opts->method))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method", (int)opts->method);
     if (!(opts->learning_rate > 0.0) || !isfinite(opts->learning_rate))
