@@ -565,7 +565,7 @@ static void limit_refuses(void **state)
         if (k < 2) o.rollout.stepper = RG_STEPPER_DEFORM;
         else o.rollout.scheme = RG_SCHEME_STATIC;
         expect_refusal(&o, k < 2 ? "deform" : "static");
-        expect_refusal(&o, k % 2 ? "RG_LIMIT_CONTINUE" : "deadline_s");
+        expect_refusal(&o, k % 2 ? "continue" : "deadline_s");
     }
     o = plain;
     o.rollout.deadline_s = 0.1;
@@ -615,6 +615,7 @@ static gradients *differentiate(const inputs *in, const rg_batch_opts *opts, rg_
     to.fields[RG_STRETCH_STIFFNESS] = g->stretch[0];
     for (size_t i = 0; i < RODS * S * V * 3; i++) x_bar[i] = hash(i);
     ok(rg_batch_create(model, RODS, opts, &batch, &err), &err);
+    assert_int_equal(rg_batch_describe(batch).levels > 1, opts->budget_bytes == 0);
     ok(rg_batch_forward(batch, &at, NULL, statuses, &err), &err);
     ok(rg_batch_adjoint(batch, &bar, &to, back, &err), &err);
     for (size_t r = 0; r < RODS; r++) assert_int_equal(back[r].flag, RG_ROD_OK);
@@ -624,7 +625,7 @@ static gradients *differentiate(const inputs *in, const rg_batch_opts *opts, rg_
     return g;
 }
 
-/* states that are kept, or made again from checkpoints of one or two levels, give the same bits: a step that ends at
+/* states that are kept, or made again from checkpoints, give the same bits: a step that ends at
  * its limit ends at the same place when it is run again */
 static void limit_checkpoints(void **state)
 {

@@ -107,7 +107,7 @@ static rg_status check_limit(const rg_rollout_opts *o, rg_error *err)
                        "deadline_s is %g; it must be the seconds that a step may take, or 0 for no deadline",
                        o->deadline_s);
     const char *option = o->deadline_s > 0.0                ? "deadline_s"
-                         : o->at_limit == RG_LIMIT_CONTINUE ? "at_limit RG_LIMIT_CONTINUE"
+                         : o->at_limit == RG_LIMIT_CONTINUE ? "at_limit \"continue\""
                                                             : NULL;
     if (!option) return RG_OK;
     if (o->stepper == RG_STEPPER_DEFORM)
