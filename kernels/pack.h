@@ -59,7 +59,7 @@ typedef struct rgi_extents {
     /* per rod: flag (rg_rod_flag), first bad step, iterations, worst iterations, worst increment [m], vertex of the   \
      * first bad value or -1, first step with an unstable equilibrium or -1; largest twist of a vertex [rad] and its   \
      * step or -1; of a gripped edge's material frame in one step sin^2 of half the largest rotation, and its step     \
-     * or -1 */                                                                                                        \
+     * or -1; steps that ended without a solution, the first of them or -1, the largest force that one left [N] */     \
     X(status, RUN, ALWAYS, IO, RGI_STATUS)                                                                             \
     /* sums of loss [m], |r| [m], loss'' [1/m], weights [1/m] */                                                       \
     X(loss, RUN, FIT, NUMBER, 4)                                                                                       \
@@ -184,7 +184,7 @@ enum { RGI_ENERGIES = 5 }; /* of a rod: step/energy.h */
     X(v0_bar, 3, 0, gradients, v0, dv0)                                                                                \
     X(turn0_bar, 1, 1, gradients, turn0, dturn0)
 
-enum { RGI_STATUS = 11 };
+enum { RGI_STATUS = 14 };
 
 #define RGI_ARRAY_NUMBER double *
 #define RGI_ARRAY_IN double *

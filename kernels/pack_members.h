@@ -13,8 +13,11 @@ RGI_PACK_INTS(RGI_MEMBER)
 /* scheme */
 double h, gravity[3], tolerance;
 int deform, bdf2, still, normalised, max_iterations, sweeps;
-int substeps; /* steps of a frame */
-int n_steps;  /* of the longest rod; a multiple of substeps */
+int continues;         /* past steps that Newton has not solved within its limit */
+double deadline;       /* of one step's Newton iterations [s], with clock */
+double (*clock)(void); /* the host's time [s], or NULL; a device looks at none */
+int substeps;          /* steps of a frame */
+int n_steps;           /* of the longest rod; a multiple of substeps */
 /* tangents */
 int n_directions;
 const int *entry_begin; /* [n_directions + 1] */

@@ -19,7 +19,7 @@ RG_FN rmask rgi_run_unstable(const rgi_run *run, int i)
 }
 
 /* what place i of a status begins with: counts and sizes with 0, steps and vertices with -1, which is none */
-RG_FN real rgi_run_status(int i) { return rg_set1(i < 5 || i == 7 || i == 9 ? 0.0 : -1.0); }
+RG_FN real rgi_run_status(int i) { return rg_set1(i < 5 || i == 7 || i == 9 || i == 11 || i == 13 ? 0.0 : -1.0); }
 
 /* flag the lanes that `bad` names, if they were well so far; status NULL: only stop them. Returns those that
  * go on. */
@@ -64,6 +64,15 @@ RG_FN void rgi_run_worst(real *status, int at, rmask who, real value, int s)
     const rmask more = rg_and(who, rg_lt(status[at], value));
     status[at] = rg_select(more, value, status[at]);
     status[at + 1] = rg_select(more, rg_set1(s), status[at + 1]);
+}
+
+/* step s ended without a solution in these lanes, which go on */
+RG_FN void rgi_run_unfinished(real *status, rmask lanes, real residual, int s)
+{
+    const real zero = rg_set1(0.0);
+    status[11] = status[11] + rg_select(lanes, rg_set1(1.0), zero);
+    status[12] = rg_select(rg_and(lanes, rg_lt(status[12], zero)), rg_set1(s), status[12]);
+    status[13] = rg_max(status[13], rg_select(lanes, residual, zero));
 }
 
 /* step s's solution and who lives after it: into pack->trace, or from there */
@@ -120,7 +129,7 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_kernel_pack *pack, int s, int li
         RG_TEAM_ONE { rgi_run_worst(status, 9, alive, turn, s); }
     }
     alive = rgi_run_flag(run, alive, status, rg_not(out.finite), 2, s);
-    alive = rgi_run_flag(run, alive, status, rg_not(out.converged), 1, s);
+    alive = rgi_run_flag(run, alive, status, rg_not(rg_or(out.converged, out.unfinished)), 1, s);
     alive = rgi_run_flag(run, alive, status, out.folded, 3, s);
     alive = rgi_run_flag(run, alive, status, out.wrapped, 4, s);
     rmask unstable = rg_false();
@@ -141,6 +150,8 @@ RG_FN void rgi_run_step(rgi_run *run, const rgi_kernel_pack *pack, int s, int li
         rmask first = rg_and(rg_and(alive, out.saddle), rg_lt(status[6], rg_set1(-0.5)));
         status[6] = rg_select(first, rg_set1(s), status[6]);
         rgi_run_worst(status, 7, alive, out.twist, s);
+        const rmask unfinished = rg_and(alive, out.unfinished);
+        if (rg_any(unfinished)) rgi_run_unfinished(status, unfinished, out.residual, s);
     }
 }
 

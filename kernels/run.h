@@ -278,6 +278,9 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_kernel_pack *pack, real *fast)
         run->step.still = pack->still;
         run->step.tolerance = pack->tolerance;
         run->step.max_iterations = pack->max_iterations;
+        run->step.continues = pack->continues;
+        run->step.deadline = pack->deadline;
+        run->step.clock = pack->clock;
         run->step.sweeps = pack->sweeps;
         for (int i = 0; i < 3; i++) run->step.gravity[i] = pack->gravity[i];
     }

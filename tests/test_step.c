@@ -428,7 +428,7 @@ static bench make_bench(const scene *s, int bdf2, uint64_t seed)
             b.rod.zp[2 * i + k] = 0.5 * random_signed(&seed);
         }
     }
-    const rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0, 0};
+    const rgi_step step = {frame_time(), bdf2, {1.0, 2.0, -9.81}, 1e-11, 60, 0, 0, 0, 0.0, NULL};
     b.rod.coef = b.coef;
     b.rod.normalised = s->normalised;
     for (int i = 0; i < NODES * RGI_NC; i++) b.coef[i] = s->coef[i];

@@ -29,7 +29,22 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
             first = i;
         }
     if (!failed) {
-        size_t unstable = 0, rod = 0;
+        size_t unstable = 0, rod = 0, unfinished = 0;
+        for (size_t i = job->n; i-- > 0;)
+            if (job->statuses[i].unfinished_steps > 0) {
+                unfinished++;
+                rod = i;
+            }
+        if (unfinished) {
+            rgc_check_add(job, "rollout", (double)unfinished, 0.0, 0,
+                          "%zu of %zu rod%s have steps that Newton did not solve within its %d iteration%s, first rod "
+                          "%zu (%.80s) from step %d on; derivatives are those of solved steps, and what follows need "
+                          "not hold: raise --newton-iterations",
+                          unfinished, job->n, rgi_plural(job->n), job->opts.max_iterations,
+                          rgi_plural((size_t)job->opts.max_iterations), rod, job->used[rod].name,
+                          job->statuses[rod].first_unfinished_step);
+            return RG_OK;
+        }
         for (size_t i = job->n; i-- > 0;)
             if (job->statuses[i].unstable >= 0) {
                 unstable++;

@@ -13,7 +13,7 @@
 #include "cli/check.h"
 #include "core/coefficients.h"
 
-/* rods that fail with the problem's options but not in `statuses` */
+/* rods that fail with the problem's options, or have more steps that are not solved, but not in `statuses` */
 static rg_status lost(const rgc_check_job *job, size_t *count, rg_error *err)
 {
     rg_batch *batch = NULL;
@@ -26,7 +26,8 @@ static rg_status lost(const rgc_check_job *job, size_t *count, rg_error *err)
     if (status == RG_OK) status = rg_batch_forward(batch, &in, NULL, now, err);
     *count = 0;
     for (size_t i = 0; i < job->n && status == RG_OK; i++)
-        *count += rgc_check_rod_ok(job, i) && now[i].flag != RG_ROD_OK;
+        *count += rgc_check_rod_ok(job, i) &&
+                  (now[i].flag != RG_ROD_OK || now[i].unfinished_steps > job->statuses[i].unfinished_steps);
     rg_batch_destroy(&batch);
     free(now);
     return status;

@@ -34,6 +34,8 @@ typedef struct rgc_common {
     int scheme;            /* --scheme: rg_scheme, or -1 when not given */
     int substeps;          /* --substeps N, or 0 when not given */
     double newton_m;       /* --newton-tolerance M [m], or 0 when not given */
+    int newton_iterations; /* --newton-iterations N, or 0 when not given */
+    rg_at_limit at_limit;  /* --at-limit freeze|continue */
     int refine;            /* --refine R, or 0 when not given */
     int threads;           /* --threads N, or 0 */
     double gravity[3];     /* --gravity X,Y,Z [m/s^2], where it was given */

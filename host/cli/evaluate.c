@@ -45,7 +45,9 @@ static json_t *file_json(const rgc_comparison *job, size_t i)
                                (json_int_t)job->batch.statuses[i].iterations);
     if (object && has_ridge(errors))
         json_object_set_new(object, "ridge_l1_m", rgc_json_number(rg_error_l1(&errors->ridge)));
-    return object;
+    if (rgc_add_unfinished_json(object, &job->batch.statuses[i])) return object;
+    json_decref(object);
+    return NULL;
 }
 
 /* NULL without memory */

@@ -198,13 +198,15 @@ static char *job_key(const rg_recording *recordings, size_t n, const rg_model *s
     size_t used = (size_t)snprintf(
         key, room,
         "fit %s %s %016llx %s %s %s method %s rate %.17g stepper %d sweeps %d scheme %d substeps %d "
-        "measure %d gravity %.17g,%.17g,%.17g newton %.17g tolerance %.17g seed %llu axes %s unit %.17g clamps",
+        "measure %d gravity %.17g,%.17g,%.17g newton %.17g limit %d %s tolerance %.17g seed %llu axes %s unit %.17g "
+        "clamps",
         a->fit ? a->fit : "-", a->start ? a->start : "-", model_hash(start), a->starts ? a->starts : "-",
         rgi_rollout_isa(&opts->rollout), rg_real_name(opts->rollout.real), rg_fit_method_name(opts->method),
         opts->learning_rate, (int)opts->rollout.stepper, opts->rollout.sweeps, (int)opts->rollout.scheme,
         opts->rollout.substeps, (int)opts->bend_measure, opts->rollout.gravity[0], opts->rollout.gravity[1],
-        opts->rollout.gravity[2], opts->rollout.tolerance_m, opts->tolerance, opts->seed,
-        import->axes ? import->axes : "-", import->unit_m);
+        opts->rollout.gravity[2], opts->rollout.tolerance_m, opts->rollout.max_iterations,
+        rg_at_limit_name(opts->rollout.at_limit), opts->tolerance, opts->seed, import->axes ? import->axes : "-",
+        import->unit_m);
     for (size_t i = 0; i < recordings[0].n_clamps; i++)
         used += (size_t)snprintf(key + used, room - used, " %d", recordings[0].clamps[i]);
     for (size_t i = 0; i < n; i++)

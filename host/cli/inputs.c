@@ -2,6 +2,7 @@
 #include "cli/inputs.h"
 
 #include <dirent.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,10 @@ void rgc_rod_text(const rg_rod_status *status, char *text, size_t size)
 {
     if (status->flag == RG_ROD_OK && status->unstable >= 0)
         snprintf(text, size, "ok, but the equilibrium of step %d is unstable", status->unstable);
+    else if (status->flag == RG_ROD_OK && status->unfinished_steps > 0)
+        snprintf(text, size, "ok, but %d step%s from step %d on left up to %.2g N out of balance",
+                 status->unfinished_steps, rgi_plural((size_t)status->unfinished_steps), status->first_unfinished_step,
+                 status->worst_residual_n);
     else if (status->flag == RG_ROD_OK) snprintf(text, size, "ok");
     else if (status->vertex >= 0)
         snprintf(text, size, "step %d, vertex %d: %s", status->step, status->vertex, rg_rod_flag_text(status->flag));
@@ -321,6 +326,20 @@ void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_stat
                  over.whose, 1e3 * recordings[over.worst].dt_s / opts->substeps,
                  1e3 * statuses[over.worst].stable_step_s, cure);
     }
+    for (size_t i = 0; i < n; i++)
+        values[i] = statuses[i].unfinished_steps ? fmax(statuses[i].worst_residual_n, DBL_MIN) : 0.0;
+    over = find_excess(values, 0.0, recordings, n);
+    if (over.rods) {
+        const rg_rod_status *s = &statuses[over.worst];
+        rgc_warn(
+            command,
+            "Newton did not solve every step within its %d iteration%s in %s: there %d step%s, the first up to frame "
+            "%zu, left up to %.2g N out of balance, by which motion, forces and derivatives are off; raise "
+            "--newton-iterations or take shorter steps with --substeps.",
+            opts->max_iterations, rgi_plural((size_t)opts->max_iterations), over.whose, s->unfinished_steps,
+            rgi_plural((size_t)s->unfinished_steps),
+            frame_of(&recordings[over.worst], s->first_unfinished_step, opts->substeps), s->worst_residual_n);
+    }
     for (size_t i = 0; i < n; i++) values[i] = statuses[i].worst_turn_rad;
     over = find_excess(values, quarter, recordings, n);
     if (over.rods)
@@ -374,6 +393,15 @@ json_t *rgc_json_text(const char *text)
     string = json_string(ascii);
     free(ascii);
     return string;
+}
+
+int rgc_add_unfinished_json(json_t *object, const rg_rod_status *status)
+{
+    return object && json_object_set_new(object, "unfinished_steps", json_integer(status->unfinished_steps)) == 0 &&
+           json_object_set_new(object, "first_unfinished_step",
+                               status->unfinished_steps ? json_integer(status->first_unfinished_step) : json_null()) ==
+               0 &&
+           json_object_set_new(object, "worst_residual_n", rgc_json_number(status->worst_residual_n)) == 0;
 }
 
 int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recording *recordings,

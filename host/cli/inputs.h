@@ -47,16 +47,19 @@ rg_status rgc_simulate_all(const rgi_model_file *file, const rg_recording *recor
                            const rg_rollout_opts *opts, int forces, rgc_batch *batch, rg_error *err);
 void rgc_batch_clear(rgc_batch *batch);
 
-/* "ok", or the step and the reason: "step 12: Newton did not converge". */
+/* "ok", "ok, but" and what is wrong all the same, or the step and the reason: "step 12: Newton did not converge". */
 void rgc_rod_text(const rg_rod_status *status, char *text, size_t size);
 /* The same for a batch: "ok", or its first rod that failed: "rod 3 (58.pkl), step 12: ...". */
 void rgc_batch_text(const rgc_batch *batch, const rg_recording *recordings, char *text, size_t size);
 /* Warnings of n simulated recordings that did not fail and may be wrong (docs/physics.md, section 9): unstable
- * equilibria (RG_SCHEME_STATIC), steps too long for the deform stepper, grippers that turn too far in a step, too much
- * twist for the mesh. One of each kind at most. */
+ * equilibria (RG_SCHEME_STATIC), steps too long for the deform stepper, steps that were not solved (RG_LIMIT_CONTINUE),
+ * grippers that turn too far in a step, too much twist for the mesh. One of each kind at most. */
 void rgc_warn_rods(const char *command, const rg_model *model, const rg_rod_status *statuses,
                    const rg_recording *recordings, size_t n, const rg_rollout_opts *opts);
 
+/* Add to a JSON object a rod's unfinished_steps, first_unfinished_step (null: none) and worst_residual_n. 0 without
+ * memory. */
+int rgc_add_unfinished_json(json_t *object, const rg_rod_status *status);
 /* Add to a JSON object what every simulating command reports: status, steps, wall_s,
  * rod_steps_per_s, backend, isa, real, scheme, substeps, gravity_m_s2. 0 without memory. */
 int rgc_add_batch_json(json_t *object, const rgc_batch *batch, const rg_recording *recordings,

@@ -222,6 +222,8 @@ enum {
     OPT_SUBSTEPS,
     OPT_GRAVITY,
     OPT_NEWTON,
+    OPT_ITERATIONS,
+    OPT_AT_LIMIT,
     OPT_REFINE,
     OPT_THREADS,
     OPT_BACKEND,
@@ -248,6 +250,9 @@ static const struct {
     [OPT_SUBSTEPS] = {"substeps", "N", "steps per frame", "1", 1},
     [OPT_GRAVITY] = {"gravity", "X,Y,Z", "acceleration by weight [m/s^2]", "0,0,-9.81", 1},
     [OPT_NEWTON] = {"newton-tolerance", "M", "a step is solved when vertices would move by less [m]", "1e-8", 0},
+    [OPT_ITERATIONS] = {"newton-iterations", "N", "Newton iterations of a step at most", "40", 0},
+    [OPT_AT_LIMIT] = {"at-limit", "NAME", "freeze a rod not solved by then, or continue unsolved, with a warning",
+                      "freeze", 0},
     [OPT_REFINE] = {"refine", "R", "edges between two markers", "2; of a fit by the deform stepper and of new 1", 1},
     [OPT_THREADS] = {"threads", "N", "threads", "OMP_NUM_THREADS or all cores", 0},
     [OPT_BACKEND] = {"backend", "NAME", "cpu, cuda or cuda:N (a GPU and its number)", "cpu", 0},
@@ -261,6 +266,7 @@ static const struct {
 enum {
     ALL = (1u << OPT_COUNT) - 1,
     OF_FILES = BIT(CLAMP) | BIT(AXES) | BIT(UNITS), /* about recordings that exist */
+    OF_NEWTON = BIT(NEWTON) | BIT(ITERATIONS) | BIT(AT_LIMIT),
     PRINTED = ALL & ~BIT(OUTPUT)
 };
 static const struct {
@@ -269,15 +275,17 @@ static const struct {
     int has_model; /* a model.json is an input, and sets defaults */
     const char *why;
 } command_options[] = {
-    {"bench", ALL & ~(OF_FILES | BIT(REFINE) | BIT(GRAVITY)), 0, "its scenes are made of formulas"},
+    {"bench", ALL & ~(OF_FILES | BIT(REFINE) | BIT(GRAVITY) | BIT(AT_LIMIT)), 0,
+     "its scenes are made of formulas, and a step that is not solved is no measurement"},
     {"check", PRINTED, 1, "it prints its result; redirect stdout"},
     {"evaluate", PRINTED, 1, "it prints its result; redirect stdout"},
     {"import", BIT(JSON) | BIT(OUTPUT) | BIT(DT) | OF_FILES | BIT(HELP), 0, "it simulates nothing"},
-    {"new", ALL & ~(BIT(AXES) | BIT(UNITS) | BIT(NEWTON) | BIT(THREADS) | BIT(BACKEND) | BIT(REAL) | BIT(ISA)), 0,
+    {"new", ALL & ~(BIT(AXES) | BIT(UNITS) | OF_NEWTON | BIT(THREADS) | BIT(BACKEND) | BIT(REAL) | BIT(ISA)), 0,
      "it reads no recording and simulates nothing"},
     {"info", BIT(JSON) | BIT(HELP), 0, "it only tells what this build and this machine are"},
-    {"plant", ALL & ~OF_FILES, 0,
-     "that is about recordings that exist; the driving markers of planted ones are those of the spec's model"},
+    {"plant", ALL & ~(OF_FILES | BIT(AT_LIMIT)), 0,
+     "that is about recordings that exist, or about steps that are not solved; the driving markers of planted ones are "
+     "those of the spec's model, and their motion is a solution"},
     {"report", ALL, 1, ""},
     {"section", BIT(JSON) | BIT(OUTPUT) | BIT(HELP), 0,
      "it simulates nothing, so of the common options it takes --json and -o only"},
@@ -370,6 +378,12 @@ static int parse_scheme(const char *text, int *scheme)
     return RGC_DONE;
 }
 
+static int parse_at_limit(const char *text, rg_at_limit *at_limit)
+{
+    if (rg_at_limit_find(text, at_limit)) return RGC_DONE;
+    return rgc_complain(NULL, RGC_USAGE, "--at-limit is \"%s\" but must be freeze or continue.", text);
+}
+
 static int apply_common(int option, const char *text, rgc_common *common)
 {
     switch (option) {
@@ -391,6 +405,8 @@ static int apply_common(int option, const char *text, rgc_common *common)
     case OPT_SUBSTEPS: return parse_int("substeps", text, 1, RG_MOST_SUBSTEPS, &common->substeps);
     case OPT_GRAVITY: return parse_gravity(text, common);
     case OPT_NEWTON: return rgc_number("newton-tolerance", text, 1e-14, 1.0, &common->newton_m);
+    case OPT_ITERATIONS: return parse_int("newton-iterations", text, 1, 1000000, &common->newton_iterations);
+    case OPT_AT_LIMIT: return parse_at_limit(text, &common->at_limit);
     case OPT_REFINE: return parse_int("refine", text, 1, 1000, &common->refine);
     case OPT_THREADS: return parse_int("threads", text, 1, 4096, &common->threads);
     case OPT_BACKEND: common->backend = text; return RGC_DONE;
@@ -576,6 +592,8 @@ rg_rollout_opts rgc_rollout_opts(const rgc_common *common, const rgi_model_file 
     if (common->substeps > 0) opts.substeps = common->substeps;
     if (common->gravity_given) memcpy(opts.gravity, common->gravity, sizeof opts.gravity);
     if (common->newton_m > 0.0) opts.tolerance_m = common->newton_m;
+    if (common->newton_iterations > 0) opts.max_iterations = common->newton_iterations;
+    opts.at_limit = common->at_limit;
     if (common->threads > 0) opts.threads = common->threads;
     if (common->isa) opts.isa = common->isa;
     opts.context = common->context;

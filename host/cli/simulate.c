@@ -84,7 +84,7 @@ static json_t *result_json(const char *path, const char *forces, const rg_record
         json_t *item = json_pack("{s:o, s:I, s:I, s:s}", "name", rgc_json_text(recordings[i].name), "frames",
                                  (json_int_t)recordings[i].n_frames, "markers", (json_int_t)recordings[i].n_markers,
                                  "status", status);
-        if (json_array_append_new(list, item) == 0) continue;
+        if (rgc_add_unfinished_json(item, &batch->statuses[i]) && json_array_append_new(list, item) == 0) continue;
         json_decref(list);
         return NULL;
     }

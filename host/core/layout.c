@@ -75,13 +75,14 @@ typedef struct row {
 #define MEMBERS_14(s, m, ...) MEMBER(s, m), MEMBERS_13(s, __VA_ARGS__)
 #define MEMBERS_15(s, m, ...) MEMBER(s, m), MEMBERS_14(s, __VA_ARGS__)
 #define MEMBERS_16(s, m, ...) MEMBER(s, m), MEMBERS_15(s, __VA_ARGS__)
-#define SEVENTEENTH(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, macro, ...) macro
-/* a struct and its members, sixteen at most */
+#define MEMBERS_17(s, m, ...) MEMBER(s, m), MEMBERS_16(s, __VA_ARGS__)
+#define EIGHTEENTH(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, macro, ...) macro
+/* a struct and its members, seventeen at most */
 #define STRUCT(s, ...)                                                                                                 \
     {KIND_STRUCT, #s, NULL, sizeof(s), 0},                                                                             \
-        SEVENTEENTH(__VA_ARGS__, MEMBERS_16, MEMBERS_15, MEMBERS_14, MEMBERS_13, MEMBERS_12, MEMBERS_11, MEMBERS_10,   \
-                    MEMBERS_9, MEMBERS_8, MEMBERS_7, MEMBERS_6, MEMBERS_5, MEMBERS_4, MEMBERS_3, MEMBERS_2, MEMBERS_1, \
-                    none)(s, __VA_ARGS__)
+        EIGHTEENTH(__VA_ARGS__, MEMBERS_17, MEMBERS_16, MEMBERS_15, MEMBERS_14, MEMBERS_13, MEMBERS_12, MEMBERS_11,    \
+                   MEMBERS_10, MEMBERS_9, MEMBERS_8, MEMBERS_7, MEMBERS_6, MEMBERS_5, MEMBERS_4, MEMBERS_3, MEMBERS_2, \
+                   MEMBERS_1, none)(s, __VA_ARGS__)
 #define ENUM(e)                                                                                                        \
     {                                                                                                                  \
         KIND_ENUM, #e, NULL, 0, 0                                                                                      \
@@ -102,9 +103,10 @@ static const row rows[] = {
     STRUCT(rg_context_opts, struct_size, backend, stream, allocate, release, user, kernels, executor),
     STRUCT(rg_executor, workers, run, user),
     STRUCT(rg_rollout_opts, struct_size, stepper, sweeps, scheme, substeps, tolerance_m, max_iterations, gravity,
-           threads, isa, context, real, team, team_registers, block_rods),
+           threads, isa, context, real, team, team_registers, block_rods, at_limit, deadline_s),
     STRUCT(rg_rod_status, flag, step, iterations, worst_iterations, worst_increment_m, vertex, unstable,
-           worst_twist_rad, worst_turn_rad, stable_step_s, worst_twist_step, worst_turn_step),
+           worst_twist_rad, worst_turn_rad, stable_step_s, worst_twist_step, worst_turn_step, unfinished_steps,
+           first_unfinished_step, worst_residual_n),
     STRUCT(rg_forces, struct_size, tension, reaction, reaction_moment, moment),
     STRUCT(rg_batch_opts, struct_size, rollout, dt_s, n_frames, adjoint, budget_bytes, window, memory, carry_on),
     STRUCT(rg_batch_plan, levels, length, kept_bytes, total_bytes, forward_runs),
@@ -146,6 +148,7 @@ static const row rows[] = {
     LIST(rg_scheme, RG_SCHEME_LIST),
     LIST(rg_stepper, RG_STEPPER_LIST),
     LIST(rg_real, RG_REAL_LIST),
+    LIST(rg_at_limit, RG_AT_LIMIT_LIST),
     LIST(rg_rod_flag, RG_ROD_STATUS_LIST),
     ENUM(rg_memory),
     CONSTANT(RG_MEMORY_HOST),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
@@ -21,6 +22,14 @@ double *rgi_take(double *base, size_t *used, size_t count)
 }
 
 /* ---- create ---- */
+
+/* time that only runs forward [s] */
+static double monotonic_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 /* a pack's shape and scheme */
 static void set_up(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, double dt_s)
@@ -42,6 +51,9 @@ static void set_up(rgi_pack *j, const rgi_shape *s, const rg_rollout_opts *o, do
     memcpy(j->gravity, o->gravity, sizeof j->gravity);
     j->tolerance = o->tolerance_m;
     j->max_iterations = o->max_iterations;
+    j->continues = o->at_limit == RG_LIMIT_CONTINUE;
+    j->deadline = o->deadline_s;
+    j->clock = o->deadline_s > 0.0 ? monotonic_s : NULL;
     j->deform = o->stepper == RG_STEPPER_DEFORM;
     j->bdf2 = o->scheme == RG_SCHEME_BDF2 && !j->deform;
     j->still = o->scheme == RG_SCHEME_STATIC;
@@ -175,6 +187,11 @@ static rg_status begin(const rgi_placement *at, const rgi_packs_opts *opts, cons
     if (p->opts.want & RGI_WANT_ADJOINT)
         RG_TRY(rgi_plan_make(p->steps, state_bytes(p, p->at->vertices), p->at->n_packs, p->runner->workers(p),
                              p->opts.budget_bytes, &p->plan, err));
+    if (opts->rollout.deadline_s > 0.0 && p->plan.levels > 1)
+        return RG_FAIL(
+            err, RG_ERR_ARGUMENT,
+            "with deadline_s a step that is run again may end elsewhere, and this batch's adjoint runs steps "
+            "again from checkpoints; set budget_bytes to RG_STORE_ALL, adjoint to 0 or deadline_s to 0");
     p->traced = p->runner->layout && trace_fits(p);
     return RG_OK;
 }
@@ -379,6 +396,9 @@ void rgi_packs_status(const rgi_packs *p, size_t rod, rg_rod_status *out)
     out->worst_turn_rad = 2.0 * asin(fmin(sqrt(s[9 * w]), 1.0));
     out->worst_turn_step = (int)s[10 * w];
     out->stable_step_s = p->stable_step_s[rod];
+    out->unfinished_steps = (int)s[11 * w];
+    out->first_unfinished_step = (int)s[12 * w];
+    out->worst_residual_n = s[13 * w];
 }
 
 rg_batch_plan rgi_packs_plan(const rgi_packs *p, size_t more_bytes)

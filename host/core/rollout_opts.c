@@ -81,7 +81,53 @@ int rg_real_find(const char *name, rg_real *out)
     return 0;
 }
 
+const char *rg_at_limit_name(rg_at_limit at_limit)
+{
+    switch (at_limit) {
+        RG_AT_LIMIT_LIST(CASE_NAME)
+    }
+    return "unknown";
+}
+
+int rg_at_limit_find(const char *name, rg_at_limit *out)
+{
+    RG_AT_LIMIT_LIST(IF_NAMED)
+    return 0;
+}
+
 const char *rg_cpu_isa(void) { return rgi_cpu_find(NULL, RG_REAL_DOUBLE)->isa; }
+
+/* may a step end without a solution? */
+static rg_status check_limit(const rg_rollout_opts *o, rg_error *err)
+{
+    if (o->at_limit != RG_LIMIT_FREEZE && o->at_limit != RG_LIMIT_CONTINUE)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "at_limit %d is neither RG_LIMIT_FREEZE nor RG_LIMIT_CONTINUE",
+                       (int)o->at_limit);
+    if (!(o->deadline_s >= 0.0) || !isfinite(o->deadline_s))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "deadline_s is %g; it must be the seconds that a step may take, or 0 for no deadline",
+                       o->deadline_s);
+    const char *option = o->deadline_s > 0.0                ? "deadline_s"
+                         : o->at_limit == RG_LIMIT_CONTINUE ? "at_limit \"continue\""
+                                                            : NULL;
+    if (!option) return RG_OK;
+    if (o->stepper == RG_STEPPER_DEFORM)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%s is of the implicit stepper, and the stepper is deform, whose forces are those of twist in "
+                       "equilibrium; leave it out or choose the implicit stepper",
+                       option);
+    if (o->scheme == RG_SCHEME_STATIC)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "%s does not go with the static scheme, whose steps end in equilibrium or not at all; leave it "
+                       "out or choose a scheme with inertia",
+                       option);
+    if (o->deadline_s > 0.0 && rgi_context_device(o->context))
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "deadline_s is the CPU's, and the context is %s, whose kernels have no clock; leave it 0 and "
+                       "lower max_iterations",
+                       rg_context_backend(o->context));
+    return RG_OK;
+}
 
 rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_error *err)
 {
@@ -101,6 +147,7 @@ rg_status rgi_rollout_check(const rg_rollout_opts *o, const rgi_cpu **cpu, rg_er
     if (!(o->tolerance_m > 0.0) || o->max_iterations < 1)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "tolerance %g m and %d iterations: both must be positive", o->tolerance_m,
                        o->max_iterations);
+    RG_TRY(check_limit(o, err));
     for (int c = 0; c < 3; c++)
         if (!isfinite(o->gravity[c]))
             return RG_FAIL(err, RG_ERR_ARGUMENT, "gravity[%d] is %g m/s^2; it must be finite", c, o->gravity[c]);

@@ -8,7 +8,7 @@
 enum { MOST_BYTES = 4096 }; /* of any version of a struct: more is a size that was never set */
 
 const rgi_struct rgi_rollout_opts_struct = {"rg_rollout_opts", sizeof(rg_rollout_opts),
-                                            RGI_SIZE_UP_TO(rg_rollout_opts, block_rods), 0};
+                                            RGI_SIZE_UP_TO(rg_rollout_opts, deadline_s), 0};
 
 /* The size that a struct has by its first member, with the options of rollouts that lie in it. inner: their size. */
 static size_t size_of(const rgi_struct *s, const void *given, size_t *inner)

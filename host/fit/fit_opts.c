@@ -92,6 +92,10 @@ rg_status rgi_fit_opts_take(const rg_fit_opts *opts, rg_fit_opts *own, rg_group_
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "fit options out of range: 0 to 15 starts, refine, floor and correlation "
                        "positive, iterations not negative");
+    if (own->rollout.deadline_s > 0.0)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "a fit compares runs, which deadline_s makes depend on timing; leave it 0 and bound a step by "
+                       "max_iterations");
     if (!rg_fit_method_name(own->method))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "method %d is none of rg_fit_method", (int)own->method);
     if (!(own->learning_rate > 0.0) || !isfinite(own->learning_rate))

@@ -41,7 +41,7 @@ static const double same_cost = 1e-6;
 /* of the header's second number, the method: added where a state holds no normal matrix */
 enum { ON_DEVICE = 100 };
 
-enum { FIXED = 23, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 12 };
+enum { FIXED = 23, HEADER = FIXED + 2 * RG_GROUP_COUNT, COUNTERS = 10, REALS = 6, STATUS = 15 };
 
 static int keeps_nothing(const rg_fit *fit) { return fit->opts.method == RG_METHOD_LM && rgi_algebra_on_device(fit); }
 
@@ -59,7 +59,7 @@ static void header(const rg_fit *fit, double *h)
     size_t frames = 0;
     for (size_t i = 0; i < fit->n; i++) frames += fit->recordings[i].n_frames;
     const int adam = fit->opts.method == RG_METHOD_ADAM;
-    double fixed[FIXED] = {20270104.0,
+    double fixed[FIXED] = {20270105.0,
                            fit->opts.method + (keeps_nothing(fit) ? ON_DEVICE : 0),
                            adam ? fit->opts.learning_rate : 0.0,
                            (double)fit->n,
@@ -72,7 +72,7 @@ static void header(const rg_fit *fit, double *h)
                            fit->opts.correlation,
                            fit->opts.rollout.sweeps + 4096.0 * fit->opts.rollout.stepper,
                            fit->opts.rollout.substeps,
-                           fit->opts.rollout.scheme,
+                           fit->opts.rollout.scheme + 256.0 * fit->opts.rollout.at_limit,
                            (double)(fit->opts.seed % (1ull << 40)),
                            fit->opts.rollout.real,
                            isa_number(fit),
@@ -158,6 +158,9 @@ static void body(rg_fit *fit, cursor *c)
         numbers(c, &s->stable_step_s, 1);
         integer(c, &s->worst_twist_step);
         integer(c, &s->worst_turn_step);
+        integer(c, &s->unfinished_steps);
+        integer(c, &s->first_unfinished_step);
+        numbers(c, &s->worst_residual_n, 1);
         s->flag = (rg_rod_flag)flag;
     }
 }
@@ -260,7 +263,8 @@ static rg_status check_body(const rg_fit *fit, const rgi_parameters *ps, const d
     for (size_t i = 0; i < fit->n; i++) {
         const double *s = at + fit->n + STATUS * i;
         int known = s[0] >= 0.0 && s[0] <= RG_ROD_UNSTABLE && s[0] == floor(s[0]);
-        for (int k = 1; k < STATUS; k++) known = known && s[k] >= (k > 4 ? -1.0 : 0.0) && s[k] <= 1e9;
+        for (int k = 1; k < STATUS; k++)
+            known = known && s[k] >= (k > 4 ? -1.0 : 0.0) && s[k] <= (k == 14 ? 1e30 : 1e9);
         if (!known || !(at[i] >= 0.0 || at[i] == -1.0))
             return RG_FAIL(err, RG_ERR_VALUE, "the saved state's error of recording %zu makes no sense", i);
     }

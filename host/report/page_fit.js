@@ -518,7 +518,8 @@ const Fit = (() => {
             `${sim.stepper} stepper${sim.stepper === "implicit" ? `, ${sim.scheme}` : ""}, ` +
                 (sim.gravity_m_s2 ? `gravity ${sim.gravity_m_s2.map(number).join(", ")} m/s², ` : "") +
                 `steps per frame: ${sim.substeps}, each solved until vertices would move by less than ` +
-                `${number(sim.tolerance_m)} m, ${sim.real} precision on ${sim.backend} (${sim.isa})`
+                `${number(sim.tolerance_m)} m${sim.at_limit === "continue" ? ` or for ${sim.max_iterations} iterations` : ""}` +
+                `, ${sim.real} precision on ${sim.backend} (${sim.isa})`
           ],
           [
             "Simulated",

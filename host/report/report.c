@@ -358,6 +358,7 @@ static json_t *simulation_json(const rgi_report_input *input)
         put(object, "gravity_m_s2", json_pack("[f, f, f]", opts->gravity[0], opts->gravity[1], opts->gravity[2])) &&
         put(object, "tolerance_m", number(opts->tolerance_m)) &&
         put(object, "max_iterations", json_integer(opts->max_iterations)) &&
+        put(object, "at_limit", text(rg_at_limit_name(opts->at_limit))) &&
         put(object, "backend", text(rgi_rollout_backend(opts))) && put(object, "isa", text(opts->isa)) &&
         put(object, "real", text(rg_real_name(opts->real))) && put(object, "steps", number(input->steps)) &&
         put(object, "wall_s", number(input->wall_s)) &&

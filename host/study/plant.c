@@ -463,6 +463,10 @@ static rg_status check_opts(const rg_model *truth, const rg_plant_opts *o, size_
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
             return RG_FAIL(err, RG_ERR_VALUE, "%s is %g but must be from %g to %g", ranges[i].name, ranges[i].value,
                            ranges[i].low, ranges[i].high);
+    if (o->rollout.at_limit != RG_LIMIT_FREEZE || o->rollout.deadline_s > 0.0)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "planted motion is a solution of every step, and does not depend on timing; leave at_limit "
+                       "RG_LIMIT_FREEZE and deadline_s 0");
     if (n < 1 || (double)n * (double)o->n_frames * (double)rg_model_markers(truth) > RG_PLANT_MOST)
         return RG_FAIL(err, RG_ERR_VALUE, "%zu recordings of %zu frames and %zu markers are none or too many to plant",
                        n, o->n_frames, rg_model_markers(truth));

@@ -74,6 +74,29 @@ const char *rg_real_name(rg_real real);
 /* The real of this name into *out; 0 when there is none. Thread-safe. */
 int rg_real_find(const char *name, rg_real *out);
 
+/* What happens to a rod whose step Newton has not solved at its limit, max_iterations or deadline_s. freeze (default):
+ * the rod is flagged RG_ROD_NOT_CONVERGED and stays where it was. continue: the step ends with the last iterate, the
+ * best that is known: the trial that the next iteration would have begun with, or where the search along the increment
+ * refuses that one, the last that it took. The rod is simulated further, its flag stays RG_ROD_OK, and its status
+ * counts the step. Motion and forces are then off by what the step left out of balance (worst_residual_n of
+ * rg_rod_status). A step that ends so takes one assembly of its equations more, about half an iteration. Failures of
+ * another kind, a value that is not finite, a fold or a twist by half a turn, end a rod as ever. Of the implicit
+ * stepper with inertia. */
+#define RG_AT_LIMIT_LIST(X)                                                                                            \
+    X(RG_LIMIT_FREEZE, 0, "freeze")                                                                                    \
+    X(RG_LIMIT_CONTINUE, 1, "continue")
+
+typedef enum rg_at_limit {
+#define RG_AT_LIMIT_ENUM(name, code, text) name = code,
+    RG_AT_LIMIT_LIST(RG_AT_LIMIT_ENUM)
+#undef RG_AT_LIMIT_ENUM
+} rg_at_limit;
+
+/* "freeze", "continue"; "unknown" for anything else. Thread-safe. */
+const char *rg_at_limit_name(rg_at_limit at_limit);
+/* What happens at the limit by this name into *out; 0 when there is none. Thread-safe. */
+int rg_at_limit_find(const char *name, rg_at_limit *out);
+
 enum { RG_MOST_SUBSTEPS = 1000 }; /* of a frame; for shorter steps give a recording with shorter frames */
 
 typedef struct rg_rollout_opts {
@@ -87,8 +110,8 @@ typedef struct rg_rollout_opts {
                          * quadratically, predict a next one below a tenth of it. No strict bound: of violent
                          * single steps of random rods one in several hundred leaves more, within a hundred
                          * times (docs/physics.md, section 3). */
-    int max_iterations; /* Newton iterations per step before a rod is flagged; RG_SCHEME_STATIC, whose steps may be
-                           a long way, takes 25 times as many */
+    int max_iterations; /* Newton iterations per step at most (default 40), after which at_limit applies;
+                           RG_SCHEME_STATIC, whose steps may be a long way, takes 25 times as many */
     double gravity[3];  /* acceleration by weight [m/s^2] (default 0, 0, -9.81) */
     int threads;     /* Jobs at a time, at most; a caller's executor may have fewer workers. 0: all of its workers, or
                       * without an executor OMP_NUM_THREADS or all processors that the process may run on */
@@ -99,9 +122,19 @@ typedef struct rg_rollout_opts {
     rg_real real;        /* default RG_REAL_DOUBLE */
     /* On a GPU, 0 on the CPU; 0 (default) stands for what suits the real and the number of vertices. Other kernels than
      * the default ones must be in the context's folder of kernels. Last bits depend on `team`, on nothing else here. */
-    int team;           /* threads that work on a rod: 4, 8, 16 or 32 */
-    int team_registers; /* cap on a thread's registers, 255 at most */
-    int block_rods;     /* rods of a block of threads, at most */
+    int team;             /* threads that work on a rod: 4, 8, 16 or 32 */
+    int team_registers;   /* cap on a thread's registers, 255 at most */
+    int block_rods;       /* rods of a block of threads, at most */
+    rg_at_limit at_limit; /* default RG_LIMIT_FREEZE */
+    /* Wall-clock time for the Newton iterations of a step [s]; 0 (default): none. When it has passed after an
+     * iteration, at_limit applies to the rods that are not solved, as after max_iterations; at least one iteration is
+     * made. Rods that lie side by side share a step's time, so that a call of many rods has it for each group of them
+     * and each step. A step takes longer by the iteration that was under way, by what comes before and after Newton,
+     * and by the derivatives that are asked for. RESULTS DEPEND ON TIMING then: on the machine, on its other work and
+     * on the rods that lie side by side. On the CPU only, of the implicit stepper with inertia; not for batches whose
+     * adjoint runs steps again from checkpoints (rg_batch_opts.budget_bytes), fits and planted recordings, which must
+     * find the same twice. */
+    double deadline_s;
 } rg_rollout_opts;
 
 /* The default options into *opts, as far as it reaches: its struct_size says how far. Thread-safe. */
@@ -150,6 +183,11 @@ typedef struct rg_rod_status {
     double stable_step_s;   /* RG_STEPPER_DEFORM, where the step is longer than bending waves allow: the longest one
                              * that they do [s], an estimate; else 0 */
     int worst_twist_step, worst_turn_step; /* of those, or -1 */
+    /* RG_LIMIT_CONTINUE: steps of this call that ended without a solution, and the first of them, or -1 */
+    int unfinished_steps, first_unfinished_step;
+    double worst_residual_n; /* Largest force out of balance that such a step left [N]: a component, at a free vertex,
+                              * of what mass times acceleration, drag and internal forces lack of gravity and external
+                              * forces. 0 where no step did; in single precision never below rounding errors */
 } rg_rod_status;
 
 const char *rg_rod_flag_text(rg_rod_flag flag);

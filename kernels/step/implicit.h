@@ -29,7 +29,11 @@
  * only the velocity, (x - x_n)/h, knows the step's length. Nothing but E makes the Hessian then, which need not be
  * positive definite on the way: where it is not, a multiple of the identity is added that just makes it so
  * (Levenberg's; Nocedal & Wright 2006, section 3.4), and no edge turns by more than half a radian at once. A
- * solution with an indefinite Hessian is an unstable equilibrium. */
+ * solution with an indefinite Hessian is an unstable equilibrium.
+ *
+ * A step that must end before it is solved (rg_rollout_opts.at_limit) ends with the trial that the next iteration would
+ * begin with: the last one, or where that is refused, the last one taken. Its potential is assembled once more,
+ * which gives the residual that the step leaves. */
 #ifndef RGI_IMPLICIT_H
 #define RGI_IMPLICIT_H
 
@@ -49,9 +53,28 @@ typedef struct rgi_step {
     double gravity[3]; /* [m/s^2] */
     double tolerance;  /* on the last Newton increment [m] */
     int max_iterations;
-    int sweeps; /* of the deform stepper's projection */
-    int still;  /* every step ends in equilibrium */
+    int sweeps;            /* of the deform stepper's projection */
+    int still;             /* every step ends in equilibrium */
+    int continues;         /* past a step that Newton has not solved within its limit; not static */
+    double deadline;       /* of one step's iterations [s], with clock */
+    double (*clock)(void); /* time [s]; NULL: no deadline. On the CPU only */
 } rgi_step;
+
+/* the time [s] */
+RG_FN double rgi_step_time(const rgi_step *step)
+{
+#if defined(__CUDACC__)
+    (void)step;
+    return 0.0;
+#else
+    return step->clock ? step->clock() : 0.0;
+#endif
+}
+/* does a step whose iterations began at this time end with the present one? */
+RG_FN int rgi_step_is_late(const rgi_step *step, double begin)
+{
+    return step->clock && !(rgi_step_time(step) - begin < step->deadline);
+}
 
 RG_FN double rgi_step_hat(const rgi_step *step) { return step->bdf2 ? step->h * 2.0 / 3.0 : step->h; }
 /* 1/H in forces */
@@ -255,12 +278,43 @@ RG_FN void rgi_tension_move(rgi_rod *rod, real alpha, rmask take)
     }
 }
 
-/* Solve the step for the lanes `alive`; the trial ends at the solution, its strains in sy. A lane's
- * values never depend on its neighbours: a lane that is done no longer moves. */
+/* lanes whose trial is refused are back at the last one that was taken; are there any? */
+RG_FN int rgi_step_return(rgi_rod *rod, rmask refused)
+{
+    if (!rg_any(refused)) return 0;
+    RG_TEAM_FOR(i, 0, 3 * rod->n) {
+        rod->y[i] = rg_select(refused, rod->base[i], rod->y[i]);
+        rod->y1[i] = rg_select(refused, rod->base1[i], rod->y1[i]);
+    }
+    RG_TEAM_SYNC();
+    return 1;
+}
+
+/* The step ends in lanes `open` with a trial that is no solution, whose gradient is in grad. What is not finite there
+ * ends the rod. */
+RG_FN void rgi_step_leave(const rgi_rod *rod, rmask open, rgi_outcome *out)
+{
+    real largest = rg_set1(0.0), sum = rg_set1(0.0); /* a maximum passes over what is not a number */
+    RG_TEAM_FOR(i, 0, rod->n)
+        for (int d = 0; d < 3; d++) {
+            const real size = rg_abs(rod->grad[RGI_NU * i + d]);
+            largest = rg_max(largest, size);
+            sum = sum + size;
+        }
+    const rmask sane = rg_sane(rg_team_sum(sum));
+    out->residual = rg_team_max(largest);
+    out->unfinished = rg_and(open, sane);
+    out->finite = rg_and(out->finite, rg_or(rg_not(open), sane));
+}
+
+/* Solve the step for the lanes `alive`; the trial ends at the solution, or with step->continues where Newton was when
+ * its iterations or its time were up. Its strains are in sy where it is a solution. A lane's values never depend on its
+ * neighbours: a lane that is done no longer moves. */
 RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive)
 {
     const real one = rg_set1(1.0), zero = rg_set1(0.0);
-    const int most_iterations = step->max_iterations * (step->still ? RGI_STATIC_ITERATIONS : 1);
+    const double begin = rgi_step_time(step);
+    int most_iterations = step->max_iterations * (step->still ? RGI_STATIC_ITERATIONS : 1);
     real shift = zero; /* what the last trial's Hessian took, static */
     real part = zero;  /* share of the geometric stiffness that is tried after the whole of it */
     rgi_newton newton = rgi_newton_begin(alive);
@@ -268,7 +322,9 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
     if (step->still) least = rgi_static_least(rod);
     if (step->still) rgi_newton_by_energy(&newton);
     rgi_tension_begin(rod);
-    for (int iteration = 0; iteration < most_iterations && rg_any(newton.open); iteration++) {
+    for (int iteration = 0; rg_any(newton.open); iteration++) {
+        const int last = iteration >= most_iterations; /* the trial is looked at, and no other is made */
+        if (last && !step->continues) break;
         const int turn = iteration % (RGI_MIXED_ITERATIONS + RGI_SEARCH_ITERATIONS);
         const int mixed = turn < RGI_MIXED_ITERATIONS;
         rmask take = rg_false();
@@ -287,10 +343,18 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
                 }
                 RG_TEAM_SYNC();
             }
+            if (last) {
+                if (again > 0 || !rgi_step_return(rod, rg_and(newton.open, rg_not(take)))) break;
+                continue;
+            }
             rmask indefinite = rg_and(rgi_step_factor(rod), take);
             if (!rg_any(indefinite)) break;
             if (step->still) add = rg_select(indefinite, rg_max(RG_C(8.0) * add, first), add);
             else share = rg_select(indefinite, again == 0 ? part : zero, share);
+        }
+        if (last) {
+            rgi_step_leave(rod, newton.open, &newton.out);
+            break;
         }
         shift = rg_select(take, add, shift);
         /* where a part was enough, more of it is tried next */
@@ -305,6 +369,7 @@ RG_FN rgi_outcome rgi_step_solve(rgi_rod *rod, const rgi_step *step, rmask alive
         rgi_tension_move(rod, newton.alpha, take);
         rgi_move(rod, newton.alpha, newton.open);
         rgi_newton_moved(&newton, take, step->tolerance);
+        if (rgi_step_is_late(step, begin)) most_iterations = iteration + 1;
     }
     newton.out.saddle = rg_and(newton.out.converged, rg_lt(zero, shift));
     return newton.out;

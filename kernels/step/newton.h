@@ -21,6 +21,10 @@ typedef struct rgi_outcome {
     real increment; /* the last Newton increment, or the foretold next one [m] */
     real iterations;
     real twist; /* the largest of a vertex [rad], by rgi_step_inspect */
+    /* the step ended at the limit of its iterations with the last trial taken, and the largest force out of balance
+     * there [N], by rgi_step_leave */
+    rmask unfinished;
+    real residual;
 } rgi_outcome;
 
 typedef struct rgi_newton {
@@ -40,8 +44,8 @@ RG_FN rgi_newton rgi_newton_begin(rmask alive)
     rgi_newton n;
     n.out.converged = rg_not(alive);
     n.out.finite = rg_not(rg_false());
-    n.out.folded = n.out.wrapped = n.out.saddle = rg_false();
-    n.out.increment = n.out.iterations = n.out.twist = rg_set1(0.0);
+    n.out.folded = n.out.wrapped = n.out.saddle = n.out.unfinished = rg_false();
+    n.out.increment = n.out.iterations = n.out.twist = n.out.residual = rg_set1(0.0);
     n.open = alive;
     n.first = rg_not(rg_false());
     n.exact = rg_false();

@@ -88,7 +88,9 @@ _TURN_OUTPUTS = {"size_t": "struct_size", "pointer": "x v turn markers tension r
 # the members that this layer fills or reads, by type
 _USED = {
     "rg_error": {"char[]": "text"},
-    "rg_rollout_opts": {"size_t": "struct_size", "int": "stepper scheme substeps max_iterations threads real", "double": "tolerance_m",
+    "rg_rollout_opts": {"size_t": "struct_size",
+                        "int": "stepper scheme substeps max_iterations threads real at_limit",
+                        "double": "tolerance_m deadline_s",
                         "double[3]": "gravity", "text": "isa", "pointer": "context"},
     "rg_batch_opts": {"rg_rollout_opts": "rollout", "double": "dt_s", "size_t": "struct_size n_frames budget_bytes window",
                       "int": "adjoint carry_on"},
@@ -104,8 +106,9 @@ _USED = {
     "rg_batch_gradients": {"size_t": "struct_size n_fields growth_every",
                            "pointer": _DERIVATIVES["pointer"] + " growth"},
     "rg_batch_plan": {},
-    "rg_rod_status": {"int": "flag step iterations worst_iterations vertex unstable worst_twist_step worst_turn_step",
-                      "double": "worst_increment_m worst_twist_rad worst_turn_rad stable_step_s"},
+    "rg_rod_status": {"int": "flag step iterations worst_iterations vertex unstable worst_twist_step worst_turn_step "
+                             "unfinished_steps first_unfinished_step",
+                      "double": "worst_increment_m worst_twist_rad worst_turn_rad stable_step_s worst_residual_n"},
     "rg_adjoint_status": {"int": "flag step vertex"},
 }
 
@@ -152,7 +155,7 @@ RodStatus = _structures["rg_rod_status"]
 AdjointStatus = _structures["rg_adjoint_status"]
 
 _ints, _status = POINTER(POINTER(c_int)), c_int
-_CHOICES = ("stepper", "scheme", "real", "bend_measure")
+_CHOICES = ("stepper", "scheme", "real", "at_limit", "bend_measure")
 # name: (result, arguments)
 _FUNCTIONS = {
     "rg_batch_opts_init": (None, [POINTER(BatchOpts)]),

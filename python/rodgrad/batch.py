@@ -173,7 +173,9 @@ class Batch:
 
     Options are those of rg_batch_opts and rg_rollout_opts; None leaves the library's default. `budget_bytes`
     -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA. `real`
-    "float" computes in single precision; arrays are doubles in any case.
+    "float" computes in single precision; arrays are doubles in any case. `at_limit` "continue" simulates past steps that
+    Newton has not solved after `max_iterations` or, on the CPU, `deadline` seconds, which makes results depend on
+    timing; statuses count them.
     """
 
     def __init__(self, model: Model | Sequence[Model], n_rods: int | None = None, *, n_frames: int = 1,
@@ -181,7 +183,8 @@ class Batch:
                  stepper: str = "implicit", scheme: str = "bdf2", adjoint: bool = True,
                  budget_bytes: int = 0, window: int = 0, carry_on: bool = False,
                  tolerance: float | None = None, max_iterations: int | None = None, threads: int = 0,
-                 isa: str | None = None, backend: str = "cpu", real: str = "double") -> None:
+                 isa: str | None = None, backend: str = "cpu", real: str = "double", at_limit: str = "freeze",
+                 deadline: float = 0.0) -> None:
         if n_rods is not None:
             n_rods = c.integer("n_rods", n_rods)
         models = [model] * (1 if n_rods is None else n_rods) if isinstance(model, Model) else list(model)
@@ -196,6 +199,8 @@ class Batch:
         rollout.stepper = _choice("stepper", stepper)
         rollout.scheme = _choice("scheme", scheme)
         rollout.real = _choice("real", real)
+        rollout.at_limit = _choice("at_limit", at_limit)
+        rollout.deadline_s = float(deadline)
         rollout.substeps, rollout.threads = substeps, threads
         if tolerance is not None:
             rollout.tolerance_m = tolerance
