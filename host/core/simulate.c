@@ -1,10 +1,10 @@
 /* core/simulate.c: simulate recordings (include/rodgrad/rollout.h). */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/batch.h"
 #include "core/inputs.h"
+#include "core/memory.h"
 #include "rodgrad/rollout.h"
 
 /* a recording's frames 0 and 1 as recorded, driving markers too, the rest as simulated [frames][n_markers][3] */
@@ -46,7 +46,7 @@ static rg_status allocate_forces(const rgi_inputs *in, const rg_forces *forces, 
         f->row[k] = rows[k];
         for (size_t i = 0; i < in->n; i++) any |= wanted(&forces[i], k) != NULL;
         if (!any || rows[k] == 0) continue;
-        f->of[k] = calloc(in->n, in->frames * rows[k] * sizeof *f->of[k]);
+        f->of[k] = rgi_calloc(in->rollout.context, in->n, in->frames * rows[k] * sizeof *f->of[k]);
         if (!f->of[k]) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", in->n);
     }
     return RG_OK;
@@ -75,6 +75,7 @@ static rg_status simulate(const rg_model *model, const rg_recording *recordings,
                           double *const *out, const rg_forces *forces, rg_rod_status *statuses, rg_error *err)
 {
     const rg_rollout_opts defaults = rg_rollout_opts_default();
+    const rg_context *context = opts ? opts->context : NULL;
     rg_batch_opts batch_opts = rg_batch_opts_default();
     rgi_inputs *in = NULL;
     rg_batch *batch = NULL;
@@ -85,7 +86,7 @@ static rg_status simulate(const rg_model *model, const rg_recording *recordings,
     rg_status status = rgi_inputs_batch(in, &batch_opts, &batch, err);
     if (status != RG_OK) goto done;
     const size_t each = in->frames * 3 * in->shape->n_markers;
-    markers = calloc(n, each * sizeof *markers);
+    markers = rgi_calloc(context, n, each * sizeof *markers);
     if (!markers) status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the motion of %zu recordings", n);
     if (status == RG_OK && forces) status = allocate_forces(in, forces, &rows, err);
     if (status != RG_OK) goto done;
@@ -104,8 +105,8 @@ static rg_status simulate(const rg_model *model, const rg_recording *recordings,
         if (forces) give_forces(in, i, &statuses[i], &rows, &forces[i]);
     }
 done:
-    for (int k = 0; k < KINDS; k++) free(rows.of[k]);
-    free(markers);
+    for (int k = 0; k < KINDS; k++) rgi_free(context, rows.of[k]);
+    rgi_free(context, markers);
     rg_batch_destroy(&batch);
     rgi_inputs_destroy(&in);
     return status;
