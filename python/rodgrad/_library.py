@@ -104,6 +104,8 @@ _USED = {
     "rg_rod_status": {"int": "flag step iterations worst_iterations vertex unstable worst_twist_step worst_turn_step",
                       "double": "worst_increment_m worst_twist_rad worst_turn_rad stable_step_s"},
     "rg_adjoint_status": {"int": "flag step vertex"},
+    "rg_recording": {"size_t": "n_frames n_markers n_lost n_clamps", "double": "dt_s", "pointer": "positions lost clamps"},
+    "rg_forces": {"pointer": "tension reaction reaction_moment moment"},
 }
 
 
@@ -145,6 +147,8 @@ Gradients = _structures["rg_batch_gradients"]
 Plan = _structures["rg_batch_plan"]
 RodStatus = _structures["rg_rod_status"]
 AdjointStatus = _structures["rg_adjoint_status"]
+Recording = _structures["rg_recording"]
+Forces = _structures["rg_forces"]
 
 _ints, _status = POINTER(POINTER(c_int)), c_int
 _CHOICES = ("stepper", "scheme", "real", "bend_measure")
@@ -152,6 +156,7 @@ _CHOICES = ("stepper", "scheme", "real", "bend_measure")
 _FUNCTIONS = {
     "rg_batch_opts_default": (BatchOpts, []),
     "rg_context_opts_default": (ContextOpts, []),
+    "rg_rollout_opts_default": (RolloutOpts, []),
     "rg_field_describe": (POINTER(FieldInfo), [c_int]),
     "rg_field_find": (c_int, [c_char_p, POINTER(c_int)]),
     "rg_rod_flag_text": (c_char_p, [c_int]),
@@ -166,6 +171,7 @@ _FUNCTIONS = {
     "rg_model_set_bend_measure": (_status, [c_void_p, c_int, POINTER(Error)]),
     "rg_model_vertices": (c_size_t, [c_void_p]),
     "rg_model_clamps": (c_size_t, [c_void_p, _ints]),
+    "rg_model_clamped_edges": (c_size_t, [c_void_p, c_void_p]),
     "rg_model_marker_vertices": (POINTER(c_int), [c_void_p]),
     "rg_model_field_entries": (c_size_t, [c_void_p, c_int]),
     "rg_model_field_data": (POINTER(c_double), [c_void_p, c_int]),
@@ -186,6 +192,10 @@ _FUNCTIONS = {
                                POINTER(TurnOutputs), c_void_p, POINTER(Error)]),
     "rg_batch_adjoint": (_status, [c_void_p, POINTER(Cotangents), POINTER(Gradients), c_void_p,
                                    POINTER(Error)]),
+    "rg_simulate": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p), c_void_p,
+                              POINTER(Error)]),
+    "rg_simulate_forces": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p),
+                                     POINTER(Forces), c_void_p, POINTER(Error)]),
     "rg_batch_carry_directors": (_status, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
                                            POINTER(Error)]),
 }

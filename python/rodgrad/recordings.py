@@ -1,0 +1,85 @@
+"""Simulations of recordings over numpy arrays: rg_simulate and rg_simulate_forces of rollout.h."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ctypes import byref, c_int, c_void_p
+
+import numpy as np
+
+from rodgrad import _library as c
+from rodgrad._library import RodgradError
+from rodgrad.batch import ROD_STATUS, Model, _address, _array, _known, fill_rollout, make_context
+
+
+def _forces_of(model: Model, frames: int) -> dict[str, tuple[int, ...]]:
+    """shapes of a recording's forces"""
+    clamps, vertices = len(model.clamps), model.vertices
+    held = c.lib.rg_model_clamped_edges(model._handle.pointer, None)
+    return {"tension": (frames, vertices - 1), "reaction": (frames, clamps, 3), "reaction_moment": (frames, held),
+            "moment": (frames, vertices, 3)}
+
+
+def _lost(value, frames: int, name: str) -> np.ndarray:
+    numbers = np.asarray(value)
+    if numbers.shape != (frames,):
+        raise RodgradError(f"{name} has shape {numbers.shape}; it needs {(frames,)}.", "shape")
+    if not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0 or numbers.max() > 2**31 - 1:
+        raise RodgradError(f"{name} must be whole numbers of frames, 0 or more.", "value")
+    return np.ascontiguousarray(numbers, dtype=np.dtype(c_int))
+
+
+def simulate(model: Model, positions: Sequence[np.ndarray], *, dt: float = 0.01,
+             lost: Sequence[np.ndarray | None] | None = None, forces: Sequence[str] = (),
+             gravity: Sequence[float] = (0.0, 0.0, -9.81), substeps: int = 1, stepper: str = "implicit",
+             scheme: str = "bdf2", tolerance: float | None = None, max_iterations: int | None = None, threads: int = 0,
+             isa: str | None = None, backend: str = "cpu", real: str = "double"
+             ) -> tuple[list[dict[str, np.ndarray]], np.ndarray]:
+    """Drive a model by recordings. positions: of each recording [frames, markers, 3] m, frames `dt` seconds apart, with
+    the model's markers, of which the model's clamps drive; lost: None, or for each recording None or [frames], how many
+    frames the camera lost before each. Options are those of `Batch`.
+
+    Returns a dictionary for each recording: "markers" [frames, markers, 3], where frames 0 and 1 and the driving markers
+    are the recording's own, and of `forces`, with the implicit stepper, "tension" [frames, E] N, positive where it pulls,
+    "reaction" [frames, C, 3] N, the force with which the hold acts on each clamped vertex, "reaction_moment"
+    [frames, D] N m, its moment about each clamped edge, and "moment" [frames, V, 3] N m, two of bending and that of
+    twist; rows of frames 0 and 1, and of those from a rod's failure on, are NaN. And the rods' statuses (ROD_STATUS).
+    docs/forces-format.md says how to read them."""
+    recordings = list(positions)
+    lost = [None] * len(recordings) if lost is None else list(lost)
+    if len(lost) != len(recordings):
+        raise RodgradError(f"lost has {len(lost)} entries for {len(recordings)} recordings.", "shape")
+    _known(forces, _forces_of(model, 0), "force")
+    opts = c.lib.rg_rollout_opts_default()
+    fill_rollout(opts, gravity=gravity, substeps=substeps, stepper=stepper, scheme=scheme, tolerance=tolerance,
+                 max_iterations=max_iterations, threads=threads, isa=isa, real=real)
+    context = make_context(backend)
+    opts.context = None if context is None else context.pointer
+
+    n = len(recordings)
+    given, places, out = (c.Recording * n)(), (c.Forces * n)(), []
+    clamps = np.array(model.clamps, dtype=np.dtype(c_int))
+    kept = []  # what the structs point to
+    for i, value in enumerate(recordings):
+        shape = np.shape(value)
+        frames = shape[0] if len(shape) == 3 else 0
+        array = _array(f"positions[{i}]", value, (frames, model.markers, 3))
+        gone = None if lost[i] is None else _lost(lost[i], frames, f"lost[{i}]")
+        kept += [array, gone]
+        recording = given[i]
+        recording.n_frames, recording.n_markers, recording.dt_s = frames, model.markers, float(dt)
+        recording.positions, recording.lost = _address(array), _address(gone)
+        recording.n_lost = 0 if gone is None else int(gone.sum())
+        recording.n_clamps, recording.clamps = len(clamps), _address(clamps)
+        out.append({"markers": np.zeros((frames, model.markers, 3))})
+        for name in forces:
+            out[i][name] = np.zeros(_forces_of(model, frames)[name])
+            setattr(places[i], name, _address(out[i][name]))
+    markers = (c_void_p * n)(*[_address(o["markers"]) for o in out])
+    statuses = np.zeros(n, ROD_STATUS)
+    arguments = [model._handle.pointer, given, n, byref(opts), markers]
+    if forces:
+        c.call("rg_simulate_forces", *arguments, places, _address(statuses))
+    else:
+        c.call("rg_simulate", *arguments, _address(statuses))
+    return out, statuses
