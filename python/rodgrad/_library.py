@@ -196,6 +196,7 @@ _FUNCTIONS = {
                               POINTER(Error)]),
     "rg_simulate_forces": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p),
                                      POINTER(Forces), c_void_p, POINTER(Error)]),
+    "rg_hold_wrench": (_status, [c_void_p, c_size_t, c_size_t, *[c_void_p] * 6, POINTER(Error)]),
     "rg_batch_carry_directors": (_status, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
                                            POINTER(Error)]),
 }

@@ -1,4 +1,4 @@
-"""Simulations of recordings over numpy arrays: rg_simulate and rg_simulate_forces of rollout.h."""
+"""Simulations of recordings over numpy arrays: rg_simulate, rg_simulate_forces and rg_hold_wrench of rollout.h."""
 
 from __future__ import annotations
 
@@ -83,3 +83,27 @@ def simulate(model: Model, positions: Sequence[np.ndarray], *, dt: float = 0.01,
     else:
         c.call("rg_simulate", *arguments, _address(statuses))
     return out, statuses
+
+
+def hold_wrench(model: Model, clamp_x, reaction, reaction_moment, point, *, clamps: tuple[int, int] | None = None
+                ) -> tuple[np.ndarray, np.ndarray]:
+    """The force [..., 3] N and the moment [..., 3] N m about `point`, [3] or [..., 3] m, with which a hold of several
+    vertices acts on the rod: the model's clamps from the first number of `clamps` to before the second, None: all of
+    them. clamp_x [..., C, 3] m is where the clamped vertices are, reaction [..., C, 3] N and reaction_moment [..., D] N m
+    are those of `simulate` or of a batch: a row, of every frame, of every rod."""
+    count = len(model.clamps)
+    first, end = (0, count) if clamps is None else (c.integer("clamps", k) for k in clamps)
+    held = c.lib.rg_model_clamped_edges(model._handle.pointer, None)
+    rows = np.shape(clamp_x)[:-2]
+    x = _array("clamp_x", clamp_x, (*rows, count, 3)).reshape(-1, count, 3)
+    r = _array("reaction", reaction, (*rows, count, 3)).reshape(-1, count, 3)
+    turns = _array("reaction_moment", reaction_moment, (*rows, held)).reshape(-1, held)
+    try:
+        about = np.ascontiguousarray(np.broadcast_to(np.asarray(point, dtype=np.float64), (*rows, 3))).reshape(-1, 3)
+    except (TypeError, ValueError) as error:
+        raise RodgradError(f"point is no point for each row: {error}.", "shape") from None
+    force, moment = np.zeros((len(x), 3)), np.zeros((len(x), 3))
+    for k in range(len(x)):
+        c.call("rg_hold_wrench", model._handle.pointer, first, end,
+               *(_address(a[k]) for a in (x, r, turns, about, force, moment)))
+    return force.reshape(*rows, 3), moment.reshape(*rows, 3)

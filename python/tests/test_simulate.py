@@ -5,7 +5,7 @@ import unittest
 
 import numpy as np
 
-from rodgrad import Model, RodgradError, simulate
+from rodgrad import Model, RodgradError, hold_wrench, simulate
 
 MARKERS, FRAMES = 9, 12
 FORCES = ("tension", "reaction", "reaction_moment", "moment")
@@ -40,6 +40,31 @@ class Simulate(unittest.TestCase):
             weight = 9.81 * 0.5 * 0.8
             error = np.abs(out["reaction"][2:].sum(axis=1) - [0.0, 0.0, weight]).max()
             self.assertLessEqual(error, 1e-9 * weight)
+
+    def test_wrench(self):
+        # at its root a cantilever has its weight, and the weight's moment about that; at both ends they sum up
+        model, positions = held_rod([0, 1])
+        model.fields["bend_stiffness_1"] = model.fields["bend_stiffness_2"] = 1e3
+        [out], _ = simulate(model, [positions], scheme="static", forces=FORCES, tolerance=1e-13)
+        clamp_x = positions[:, :2]
+        force, moment = hold_wrench(model, clamp_x, out["reaction"], out["reaction_moment"], [0.1, 0.0, 0.0])
+        self.assertEqual((force.shape, moment.shape), ((FRAMES, 3), (FRAMES, 3)))
+        self.assertTrue(np.isnan(force[:2]).all() and np.isnan(moment[:2]).all())
+        weight = 9.81 * 0.5 * 0.8
+        self.assertLessEqual(np.abs(force[2:] - [0.0, 0.0, weight]).max(), 1e-9)
+        self.assertLessEqual(np.abs(moment[2:] - [0.0, -weight * 0.3, 0.0]).max(), 1e-5 * weight)
+        ends, positions = held_rod([0, 1, MARKERS - 2, MARKERS - 1])
+        [out], _ = simulate(ends, [positions], scheme="static", forces=FORCES, tolerance=1e-13)
+        rows = (positions[2:][:, list(ends.clamps)], out["reaction"][2:], out["reaction_moment"][2:])
+        both = hold_wrench(ends, *rows, [0.0, 0.0, 1.0])
+        parts = [hold_wrench(ends, *rows, [0.0, 0.0, 1.0], clamps=k) for k in ((0, 2), (2, 4))]
+        for which in range(2):
+            self.assertLessEqual(np.abs(both[which] - parts[0][which] - parts[1][which]).max(), 1e-9)
+        self.assertLessEqual(np.abs(parts[0][0][:, 2] - 0.5 * weight).max(), 1e-9)
+        with self.assertRaisesRegex(RodgradError, "clamps 1 to 5"):
+            hold_wrench(ends, *rows, [0.0, 0.0, 1.0], clamps=(1, 5))
+        with self.assertRaisesRegex(RodgradError, "reaction has shape"):
+            hold_wrench(model, rows[0][:, :2], *rows[1:], [0.0, 0.0, 0.0])
 
     def test_markers(self):
         # with forces and without, together and alone, with frames that were lost: the same bits
