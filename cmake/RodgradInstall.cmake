@@ -44,15 +44,21 @@ install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN *.md PATTERN *.svg)
 
 # an export for each set of libraries that others can be without: core; fit; rodgrad, which is both
-foreach(part IN ITEMS core fit)
-    install(TARGETS rodgrad_${part} EXPORT rodgrad_${part} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set(packages rodgrad_core)
+set(not_installed PATTERN io.h EXCLUDE PATTERN study.h EXCLUDE)
+if(RODGRAD_FIT)
+    list(APPEND packages rodgrad_fit rodgrad)
+else()
+    list(APPEND not_installed PATTERN fit.h EXCLUDE PATTERN rodgrad.h EXCLUDE)
+endif()
+set(rodgrad_core_targets rodgradCoreTargets)
+set(rodgrad_fit_targets rodgradFitTargets)
+set(rodgrad_targets rodgradTargets)
+foreach(package IN LISTS packages)
+    install(TARGETS ${package} EXPORT ${package} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(EXPORT ${package} FILE ${${package}_targets}.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
 endforeach()
-install(TARGETS rodgrad EXPORT rodgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(EXPORT rodgrad_core FILE rodgradCoreTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
-install(EXPORT rodgrad_fit FILE rodgradFitTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
-install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h
-        PATTERN io.h EXCLUDE PATTERN study.h EXCLUDE)
-install(EXPORT rodgrad FILE rodgradTargets.cmake NAMESPACE rodgrad:: DESTINATION ${package_dir})
+install(DIRECTORY include/rodgrad DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.h ${not_installed})
 # librodgrad_io, which a build without the program and an archive do not have
 if(TARGET rodgrad_io)
     install(TARGETS rodgrad_io EXPORT rodgrad_io ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -61,7 +67,7 @@ if(TARGET rodgrad_io)
     configure_file(cmake/rodgrad_io.pc.in rodgrad_io.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgrad_io.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endif()
-# by its soname, and only when asked for (cmake --install <build> --component shared): a librodgrad.so beside
+# by its soname, and only when asked for (cmake --install <build> --component shared): a librodgrad.so next to
 # the archive would change what -lrodgrad links
 if(RODGRAD_SHARED)
     install(TARGETS rodgrad_shared COMPONENT shared EXCLUDE_FROM_ALL
@@ -70,7 +76,7 @@ endif()
 configure_package_config_file(cmake/rodgradConfig.cmake.in rodgradConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfig.cmake
-              ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfigVersion.cmake cmake/FindLAPACKE.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/rodgradConfigVersion.cmake
         DESTINATION ${package_dir})
 
 # a static archive names nothing it needs: list what was found, for pkg-config --static.
@@ -95,9 +101,12 @@ function(rodgrad_private_libs variable)
     set(${variable} "${options}" PARENT_SCOPE)
 endfunction()
 rodgrad_private_libs(RODGRAD_CORE_LIBS_PRIVATE ${core_needs})
-rodgrad_private_libs(RODGRAD_FIT_LIBS_PRIVATE ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES} m)
-rodgrad_private_libs(RODGRAD_LIBS_PRIVATE ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES} ${core_needs})
-foreach(package IN ITEMS rodgrad_core rodgrad_fit rodgrad)
+if(RODGRAD_FIT)
+    install(FILES cmake/FindLAPACKE.cmake DESTINATION ${package_dir})
+    rodgrad_private_libs(RODGRAD_FIT_LIBS_PRIVATE ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES} m)
+    rodgrad_private_libs(RODGRAD_LIBS_PRIVATE ${LAPACKE_LIBRARY} ${LAPACKE_BLAS_LIBRARIES} ${core_needs})
+endif()
+foreach(package IN LISTS packages)
     configure_file(cmake/${package}.pc.in ${package}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

@@ -35,32 +35,60 @@ function(rodgrad_add_library target)
         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endfunction()
 
-# rodgrad_add_pack(<isa> DEFINITIONS ... [OPTIONS ...]): pack.c for one instruction set and real, added to
-# the libraries. The compiler contracts nothing: the source says what is fused where the instruction set can
-# (rg_fma), so that results differ between fused and other instruction sets, never between runs on one.
-function(rodgrad_add_pack isa)
-    cmake_parse_arguments(pack "" "" "DEFINITIONS;OPTIONS" ${ARGN})
-    set(target rodgrad_pack_${isa})
-    add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/kernels/cpu/pack.c)
-    rodgrad_configure_target(${target})
-    target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${isa} ${pack_DEFINITIONS})
-    target_compile_options(${target} PRIVATE -Wno-psabi -ffp-contract=off ${pack_OPTIONS})
-    target_sources(rodgrad_core PRIVATE $<TARGET_OBJECTS:${target}>)
-    target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
+# rodgrad_add_isa(<isa> <lanes> [<compiler option>...]): pack.c for one instruction set, with so many doubles or twice as
+# many floats to a pack, where RODGRAD_ISAS wants it; then it is in the list isas. The compiler contracts nothing: the source says what is fused where
+# the instruction set can (rg_fma), so that results differ between fused and other instruction sets, never between runs on
+# one.
+function(rodgrad_add_isa isa lanes)
+    if(RODGRAD_ISAS AND NOT isa IN_LIST RODGRAD_ISAS AND NOT isa STREQUAL "scalar")
+        return()
+    endif()
+    set(double RGI_REAL_DOUBLE)
+    set(float RGI_REAL_FLOAT)
+    if(lanes GREATER 1)
+        math(EXPR floats "2 * ${lanes}")
+        set(double RGI_REAL_PACK=${lanes})
+        set(float RGI_REAL_PACK=${floats} RGI_REAL_FLOAT)
+    endif()
+    rodgrad_add_pack(${isa} DEFINITIONS ${double} OPTIONS ${ARGN})
+    rodgrad_add_pack(${isa}_float DEFINITIONS ${float} OPTIONS ${ARGN})
+    set(isas ${isas} ${isa} PARENT_SCOPE)
 endfunction()
 
-# rodgrad_add_shared(): librodgrad.so, all of the static library with the names rg_* alone to be seen. Its
+# rodgrad_set_isas(): after all of them, in every folder that compiles dispatch.c
+function(rodgrad_set_isas)
+    list(TRANSFORM isas PREPEND RGI_HAS_ OUTPUT_VARIABLE definitions)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cpu/dispatch.c PROPERTIES
+                                COMPILE_DEFINITIONS "${definitions}")
+endfunction()
+
+# rodgrad_add_pack(<name> DEFINITIONS ... [OPTIONS ...]): the objects of one instruction set and real, added to the
+# libraries
+function(rodgrad_add_pack name)
+    cmake_parse_arguments(pack "" "" "DEFINITIONS;OPTIONS" ${ARGN})
+    set(target rodgrad_pack_${name})
+    add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/kernels/cpu/pack.c)
+    rodgrad_configure_target(${target})
+    target_compile_definitions(${target} PRIVATE RGI_PACK_ISA=${name} ${pack_DEFINITIONS})
+    target_compile_options(${target} PRIVATE -Wno-psabi -ffp-contract=off ${pack_OPTIONS})
+    target_sources(rodgrad_core PRIVATE $<TARGET_OBJECTS:${target}>)
+    if(TARGET rodgrad)
+        target_sources(rodgrad PRIVATE $<TARGET_OBJECTS:${target}>)
+    endif()
+endfunction()
+
+# rodgrad_add_shared(<library>): lib<library>.so, all of the static library with the names rg_* alone to be seen. Its
 # SOVERSION is the minor version, within which binaries stay compatible. It is never unloaded: fork() calls its handler.
-function(rodgrad_add_shared)
+function(rodgrad_add_shared library)
     set(names ${PROJECT_SOURCE_DIR}/cmake/rodgrad.map)
-    add_library(rodgrad_shared SHARED ${PROJECT_SOURCE_DIR}/include/rodgrad/rodgrad.h)
+    add_library(rodgrad_shared SHARED ${PROJECT_SOURCE_DIR}/include/rodgrad/version.h)
     # its objects by the first, what they need by the second
     target_link_libraries(rodgrad_shared PRIVATE
-        -Wl,--whole-archive,$<TARGET_FILE:rodgrad>,--no-whole-archive rodgrad)
+        -Wl,--whole-archive,$<TARGET_FILE:${library}>,--no-whole-archive ${library})
     target_link_options(rodgrad_shared PRIVATE LINKER:--version-script=${names} LINKER:--no-undefined
                         LINKER:-z,nodelete)
     set_target_properties(rodgrad_shared PROPERTIES
-        OUTPUT_NAME rodgrad LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}
+        OUTPUT_NAME ${library} LINKER_LANGUAGE C LINK_DEPENDS ${names} VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 endfunction()
 

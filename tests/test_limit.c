@@ -611,8 +611,9 @@ static gradients *differentiate(const inputs *in, const rg_batch_opts *opts, rg_
     const rg_batch_inputs at = rods_from(in, 0);
     rg_batch_gradients to = {.x0 = g->x0[0][0], .v0 = g->v0[0][0], .clamp_x = g->clamp_x[0][0][0]};
     const rg_batch_cotangents bar = {.x = x_bar};
-    to.fields[RG_DRAG] = g->drag[0];
-    to.fields[RG_STRETCH_STIFFNESS] = g->stretch[0];
+    const rg_field_gradient fields[] = {{RG_DRAG, g->drag[0]}, {RG_STRETCH_STIFFNESS, g->stretch[0]}};
+    to.fields = fields;
+    to.n_fields = 2;
     for (size_t i = 0; i < RODS * S * V * 3; i++) x_bar[i] = hash(i);
     ok(rg_batch_create(model, RODS, opts, &batch, &err), &err);
     assert_int_equal(rg_batch_describe(batch).levels > 1, opts->budget_bytes == 0);

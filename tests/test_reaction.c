@@ -134,6 +134,35 @@ static void run(setting *s)
         fail_msg("%s in step %d, vertex %d", rg_rod_flag_text(status.flag), status.step, status.vertex);
 }
 
+/* what rg_hold_wrench says of the same, to round-off of sums of so many terms of their size */
+static void same_wrench(const setting *s, size_t f, int first, int last, const double *c, const double *force,
+                        const double *moment)
+{
+    double clamp_x[3 * HELD] = {0.0}, by_library[3], turn[3], alone[3], size = 0.0;
+    size_t begin = 0, end = 0;
+    rg_error err = {0};
+    assert_true(s->clamped <= HELD);
+    for (size_t k = 0; k < s->clamped; k++) {
+        const double *x = s->x + 3 * (f * s->n + (size_t)s->clamped_at[k]), *r = s->reaction + 3 * (f * s->clamped + k);
+        begin += s->clamped_at[k] < first;
+        end += s->clamped_at[k] <= last;
+        memcpy(clamp_x + 3 * k, x, 3 * sizeof *x);
+        for (int d = 0; d < 3; d++)
+            size += fabs(r[d]) * (1.0 + fabs(x[0] - c[0]) + fabs(x[1] - c[1]) + fabs(x[2] - c[2]));
+    }
+    const double *reaction = s->reaction + 3 * f * s->clamped, *turns = s->moment + f * s->held;
+    for (size_t k = 0; k < s->held; k++) size += fabs(turns[k]);
+    if (rg_hold_wrench(s->model, begin, end, clamp_x, reaction, turns, c, by_library, turn, &err) != RG_OK ||
+        rg_hold_wrench(s->model, begin, end, NULL, reaction, NULL, NULL, alone, NULL, &err) != RG_OK)
+        fail_msg("%s", err.text);
+    for (int d = 0; d < 3; d++) {
+        if (!(fabs(by_library[d] - force[d]) <= 1e-14 * size) || !(fabs(turn[d] - moment[d]) <= 1e-14 * size))
+            fail_msg("rg_hold_wrench: %g N and %g N m instead of %g and %g", by_library[d], turn[d], force[d],
+                     moment[d]);
+        assert_true(alone[d] == by_library[d]);
+    }
+}
+
 /* force and moment about the point c of what holds the rod in frame f, of all clamped vertices and edges from `first`
  * to `last` */
 static void hold(const setting *s, size_t f, int first, int last, const double *c, double *force, double *moment)
@@ -160,6 +189,7 @@ static void hold(const setting *s, size_t f, int first, int last, const double *
         unit(e, t);
         for (int d = 0; d < 3; d++) moment[d] += s->moment[f * s->held + k] * t[d];
     }
+    same_wrench(s, f, first, last, c, force, moment);
 }
 
 /* mass of vertex i: half of each edge next to it */
@@ -530,12 +560,70 @@ static void reaction_refused(void **state)
     close_setting(s);
 }
 
+/* a gripper's edges count where both of their clamps are its own; what is missing or nowhere is said */
+static void reaction_wrench(void **state)
+{
+    (void)state;
+    static const int clamps[] = {0, 1, 2, 6, 7};
+    static const double x[5][3] = {{0, 0, 0}, {1, 0, 0}, {1, 1, 0}, {5, 0, 0}, {5, 0, 2}};
+    static const double r[5][3] = {{0, 0, 1}, {0, 2, 0}, {0, 0, 4}, {0, 0, 8}, {16, 0, 0}};
+    const double turns[3] = {0.5, 0.25, 0.125}, c[3] = {1, 0, 0}, none[3] = {NAN, NAN, NAN};
+    double force[3], moment[3];
+    rg_error err = {0};
+    rg_model *model = NULL;
+    assert_int_equal(rg_model_create(8, 1, clamps, 5, &model, &err), RG_OK);
+    static const struct {
+        size_t first, end;
+        double force[3], moment[3];
+    } holds[] = {
+        {0, 3, {0, 2, 5}, {4 + 0.5, 1 + 0.25, 0}}, {0, 1, {0, 0, 1}, {0, 1, 0}},
+        {1, 3, {0, 2, 4}, {4, 0.25, 0}},           {3, 5, {16, 0, 8}, {0, -32 + 32, 0.125}},
+        {2, 4, {0, 0, 12}, {4, -32, 0}},           {0, 5, {16, 2, 13}, {4.5, 1 + 0.25 - 32 + 32, 0.125}},
+    };
+    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++) {
+        assert_int_equal(rg_hold_wrench(model, holds[i].first, holds[i].end, x[0], r[0], turns, c, force, moment, &err),
+                         RG_OK);
+        for (int d = 0; d < 3; d++) assert_true(force[d] == holds[i].force[d] && moment[d] == holds[i].moment[d]);
+    }
+    /* no edge among these clamps */
+    assert_int_equal(rg_hold_wrench(model, 2, 4, x[0], r[0], NULL, c, NULL, moment, &err), RG_OK);
+    assert_true(moment[0] == 4 && moment[1] == -32);
+    assert_int_equal(rg_hold_wrench(model, 0, 1, x[0], none, NULL, c, force, moment, &err), RG_OK);
+    assert_true(isnan(force[0]) && isnan(moment[1]));
+
+    double twice[5][3];
+    memcpy(twice, x, sizeof x);
+    memcpy(twice[4], x[3], sizeof x[3]);
+    const struct {
+        size_t first, end;
+        const double *x, *r, *turns, *point;
+        rg_status status;
+        const char *says;
+    } wrong[] = {{0, 6, x[0], r[0], turns, c, RG_ERR_ARGUMENT, "clamps 0 to 6"},
+                 {2, 2, x[0], r[0], turns, c, RG_ERR_ARGUMENT, "clamps 2 to 2"},
+                 {0, 3, x[0], NULL, turns, c, RG_ERR_ARGUMENT, "reactions"},
+                 {0, 3, NULL, r[0], turns, c, RG_ERR_ARGUMENT, "clamp_x"},
+                 {0, 3, x[0], r[0], turns, NULL, RG_ERR_ARGUMENT, "point"},
+                 {0, 3, x[0], r[0], NULL, c, RG_ERR_ARGUMENT, "reaction_moment"},
+                 {3, 5, twice[0], r[0], turns, c, RG_ERR_VALUE, "clamps 3 and 4 are at one place"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        force[0] = moment[0] = 7.0;
+        assert_int_equal(rg_hold_wrench(model, wrong[i].first, wrong[i].end, wrong[i].x, wrong[i].r, wrong[i].turns,
+                                        wrong[i].point, force, moment, &err),
+                         wrong[i].status);
+        assert_non_null(strstr(err.text, wrong[i].says));
+        assert_true(force[0] == 7.0 && moment[0] == 7.0);
+    }
+    assert_int_equal(rg_hold_wrench(model, 0, 1, x[0], r[0], NULL, c, NULL, NULL, &err), RG_ERR_ARGUMENT);
+    rg_model_destroy(&model);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_weight),   cmocka_unit_test(reaction_momentum),
-                                       cmocka_unit_test(reaction_catenary), cmocka_unit_test(reaction_cantilever),
-                                       cmocka_unit_test(moment_cantilever), cmocka_unit_test(energy_stays),
-                                       cmocka_unit_test(reaction_twist),    cmocka_unit_test(reaction_of_failed_rod),
-                                       cmocka_unit_test(reaction_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reaction_wrench),        cmocka_unit_test(reaction_weight),
+                                       cmocka_unit_test(reaction_momentum),      cmocka_unit_test(reaction_catenary),
+                                       cmocka_unit_test(reaction_cantilever),    cmocka_unit_test(moment_cantilever),
+                                       cmocka_unit_test(energy_stays),           cmocka_unit_test(reaction_twist),
+                                       cmocka_unit_test(reaction_of_failed_rod), cmocka_unit_test(reaction_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,7 +185,7 @@ static rgi_place place_of(const rgc_setting *s, size_t q)
 }
 
 /* as a fit has it (fit/evaluate.c), with its defaults */
-static rg_status takes_create(rgc_work *w, rg_error *err)
+static rg_status residuals_create(rgc_work *w, rg_error *err)
 {
     const size_t p = w->parameters;
     rgi_residuals_opts opts;
@@ -205,7 +205,7 @@ static rg_status takes_create(rgc_work *w, rg_error *err)
         w->places[q] = place_of(w->setting, q);
         w->directions[q] = (rgi_direction){w->places + q, 1};
     }
-    return rgi_residuals_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->takes, err);
+    return rgi_residuals_create(w->model, w->arrays->recordings, w->arrays->rods, &opts, &w->residuals, err);
 }
 
 /* Cotangents of the markers' sum of squares. On a GPU they are made before anything is timed: the markers are the same
@@ -256,7 +256,7 @@ rg_status rgc_work_create(const rgc_setting *setting, rgc_arrays *arrays, rgc_mo
     if (mode != RGC_TANGENT) return RG_OK;
     if (w->batch) RG_TRY(record(setting, w->batch, arrays, err));
     rg_batch_destroy(&w->batch);
-    return takes_create(w, err);
+    return residuals_create(w, err);
 }
 
 /* what a call of the work gets: the host's arrays, or their copies on a GPU */
@@ -268,7 +268,7 @@ static const rgc_arrays *arrays_of(const rgc_work *w)
 void rgc_work_clear(rgc_work *w)
 {
     rg_batch_destroy(&w->batch);
-    rgi_residuals_destroy(&w->takes);
+    rgi_residuals_destroy(&w->residuals);
     rg_model_destroy(&w->model);
     free(w->places);
     free(w->directions);
@@ -283,12 +283,12 @@ void rgc_work_clear(rgc_work *w)
 static rg_status run_tangent(const rgc_work *w, rg_error *err)
 {
     const size_t p = w->parameters;
-    RG_TRY(rgi_residuals_set(w->takes, w->model, w->directions, p, err));
-    RG_TRY(rgi_residuals_run(w->takes, err));
-    if (rgi_residuals_device_normal(w->takes)) return RG_OK;
+    RG_TRY(rgi_residuals_set(w->residuals, w->model, w->directions, p, err));
+    RG_TRY(rgi_residuals_run(w->residuals, err));
+    if (rgi_residuals_device_normal(w->residuals)) return RG_OK;
     memset(w->normal, 0, p * p * sizeof *w->normal);
     memset(w->gradient, 0, p * sizeof *w->gradient);
-    rgi_residuals_normal(w->takes, w->normal, w->gradient);
+    rgi_residuals_normal(w->residuals, w->normal, w->gradient);
     return RG_OK;
 }
 
@@ -328,19 +328,20 @@ rg_status rgc_work_run(const rgc_work *w, rg_error *err)
 
 void rgc_work_statuses(const rgc_work *w)
 {
-    for (size_t i = 0; w->takes && i < w->arrays->rods; i++) rgi_residuals_status(w->takes, i, &w->arrays->statuses[i]);
+    for (size_t i = 0; w->residuals && i < w->arrays->rods; i++)
+        rgi_residuals_status(w->residuals, i, &w->arrays->statuses[i]);
 }
 
 /* ---- what it takes ---- */
 
 rg_batch_plan rgc_work_describe(const rgc_work *w)
 {
-    return w->takes ? rgi_residuals_describe(w->takes) : rg_batch_describe(w->batch);
+    return w->residuals ? rgi_residuals_describe(w->residuals) : rg_batch_describe(w->batch);
 }
 
 static const rgi_packs *packs_of(const rgc_work *w)
 {
-    return w->takes ? rgi_residuals_packs(w->takes) : &w->batch->own->packs;
+    return w->residuals ? rgi_residuals_packs(w->residuals) : &w->batch->own->packs;
 }
 
 const char *rgc_work_isa(const rgc_work *w)

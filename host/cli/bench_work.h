@@ -53,10 +53,10 @@ typedef struct rgc_work {
     const rgc_setting *setting;
     rgc_arrays *arrays;
     rgc_mode mode;
-    size_t parameters;       /* of mode tangent */
-    rg_rollout_opts rollout; /* the setting's, with this work's real and threads */
-    rg_batch *batch;         /* of modes other than tangent */
-    rgi_residuals *takes;    /* of mode tangent, with all below */
+    size_t parameters;        /* of mode tangent */
+    rg_rollout_opts rollout;  /* the setting's, with this work's real and threads */
+    rg_batch *batch;          /* of modes other than tangent */
+    rgi_residuals *residuals; /* of mode tangent, with all below */
     rg_model *model;
     rgi_place *places;         /* [parameters] */
     rgi_direction *directions; /* [parameters] */

@@ -3,11 +3,11 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/coefficients.h"
 #include "core/context.h"
+#include "core/memory.h"
 #include "core/rollout_opts.h"
 #include "core/structs.h"
 #include "core/words.h"
@@ -31,13 +31,14 @@ void rg_batch_destroy(rg_batch **batch)
 {
     if (!batch || !*batch) return;
     rg_batch *b = *batch;
+    const rg_context *context = b->opts.rollout.context;
     rg_tape_destroy(&b->own);
-    for (size_t i = 0; b->models && i < b->at.n_rods; i++) rg_model_destroy(&b->models[i]);
-    rg_model_destroy(&b->model);
-    free(b->models);
-    free(b->changed);
+    for (size_t i = 0; b->models && i < b->at.n_rods; i++) rgi_model_free(context, &b->models[i]);
+    rgi_model_free(context, &b->model);
+    rgi_free(context, b->models);
+    rgi_free(context, b->changed);
     rgi_placement_clear(&b->at);
-    free(b);
+    rgi_free(context, b);
     *batch = NULL;
 }
 
@@ -61,10 +62,11 @@ static rg_status check_opts(const rg_batch_opts *o, size_t n_rods, rg_error *err
 
 static rg_status copy_models(rg_batch *b, const rgi_models *list, rg_error *err)
 {
-    b->models = calloc(list->n_rods, sizeof *b->models);
+    b->models = rgi_calloc(b->opts.rollout.context, list->n_rods, sizeof *b->models);
     if (!b->models) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", list->n_rods);
-    if (!list->each) return rg_model_copy(list->models[0], &b->model, err);
-    for (size_t i = 0; i < list->n_rods; i++) RG_TRY(rg_model_copy(list->models[i], &b->models[i], err));
+    if (!list->each) return rgi_model_copy(b->opts.rollout.context, list->models[0], &b->model, err);
+    for (size_t i = 0; i < list->n_rods; i++)
+        RG_TRY(rgi_model_copy(b->opts.rollout.context, list->models[i], &b->models[i], err));
     return RG_OK;
 }
 
@@ -98,7 +100,7 @@ rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_erro
         return RG_FAIL(err, RG_ERR_ARGUMENT, "the memory of a tape must be aligned to 64 bytes; it is at %p", memory);
     rgi_packs_opts opts = packs_opts(&b->opts);
     opts.room = memory;
-    rg_tape *t = calloc(1, sizeof *t);
+    rg_tape *t = rgi_calloc(b->opts.rollout.context, 1, sizeof *t);
     if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
     t->batch = b;
     rg_status status = rgi_packs_create(&b->at, &opts, b->cpu, &t->packs, err);
@@ -111,10 +113,12 @@ rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_erro
 void rg_tape_destroy(rg_tape **tape)
 {
     if (!tape || !*tape) return;
-    for (size_t i = 0; (*tape)->given && i < (*tape)->batch->at.n_rods; i++) rg_model_destroy(&(*tape)->given[i]);
-    free((*tape)->given);
+    const rg_context *context = (*tape)->batch->opts.rollout.context;
+    for (size_t i = 0; (*tape)->given && i < (*tape)->batch->at.n_rods; i++)
+        rgi_model_free(context, &(*tape)->given[i]);
+    rgi_free(context, (*tape)->given);
     rgi_packs_clear(&(*tape)->packs);
-    free(*tape);
+    rgi_free(context, *tape);
     *tape = NULL;
 }
 
@@ -123,12 +127,12 @@ static rg_status create(rg_batch *b, const rgi_models *models, const size_t *fra
     rgi_packs_opts opts = packs_opts(&b->opts);
     opts.frames = frames;
     RG_TRY(rgi_placement_shapes(models, &b->opts.rollout, &b->cpu, &b->at, err));
-    b->own = calloc(1, sizeof *b->own);
+    b->own = rgi_calloc(b->opts.rollout.context, 1, sizeof *b->own);
     if (!b->own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
     b->own->batch = b;
     RG_TRY(rgi_packs_create_placed(&b->at, models, &opts, b->cpu, &b->own->packs, err));
     b->version = 1;
-    b->changed = malloc(models->n_rods * sizeof *b->changed);
+    b->changed = rgi_calloc(b->opts.rollout.context, models->n_rods, sizeof *b->changed);
     if (!b->changed) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", models->n_rods);
     for (size_t i = 0; i < models->n_rods; i++) b->changed[i] = b->version;
     RG_TRY(copy_models(b, models, err));
@@ -141,7 +145,7 @@ rg_status rgi_batch_create(const rgi_models *models, const rg_batch_opts *opts, 
     const rgi_cpu *cpu = NULL;
     RG_TRY(rgi_rollout_check(&opts->rollout, &cpu, err));
     RG_TRY(check_opts(opts, models->n_rods, err));
-    rg_batch *b = calloc(1, sizeof *b);
+    rg_batch *b = rgi_calloc(opts->rollout.context, 1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a batch");
     b->opts = *opts;
     b->cpu = cpu;
@@ -198,8 +202,8 @@ rg_status rg_batch_set_model(rg_batch *b, size_t rod, const rg_model *model, rg_
                        "batch has for it",
                        rod);
     RG_TRY(rg_model_check(model, err));
-    RG_TRY(rg_model_copy(model, &copy, err));
-    rg_model_destroy(&b->models[rod]);
+    RG_TRY(rgi_model_copy(b->opts.rollout.context, model, &copy, err));
+    rgi_model_free(b->opts.rollout.context, &b->models[rod]);
     b->models[rod] = copy;
     b->changed[rod] = ++b->version;
     return RG_OK;

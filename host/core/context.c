@@ -13,6 +13,7 @@
 struct rg_context {
     rgi_device *device;   /* NULL: the CPU */
     rg_executor executor; /* run NULL: none is given */
+    rgi_host_memory host; /* allocate NULL: none is given */
     char backend[24], isa[24], name[256];
 };
 
@@ -67,11 +68,14 @@ rg_status rg_context_create(const rg_context_opts *opts, rg_context **out, rg_er
                        "A stream, allocate, release and a folder of kernels go with a GPU, and the backend is cpu.");
     if (opts->executor && (!opts->executor->run || opts->executor->workers == 0))
         return RG_FAIL(err, RG_ERR_ARGUMENT, "An executor needs a function to run jobs and at least one worker.");
+    if (!opts->host_allocate != !opts->host_release)
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "host_allocate and host_release go together; give both or none.");
     rg_context *context = calloc(1, sizeof *context);
     if (!context) return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a context.");
     strcpy(context->backend, "cpu");
     strcpy(context->name, "CPU");
     if (opts->executor) context->executor = *opts->executor;
+    context->host = (rgi_host_memory){opts->host_allocate, opts->host_release, opts->user};
     const rg_status status = index < 0 ? RG_OK : open_device(opts, index, context, err);
     if (status == RG_OK) *out = context;
     else free(context);
@@ -110,6 +114,11 @@ rgi_device *rgi_context_device(const rg_context *context) { return context ? con
 const rg_executor *rgi_context_executor(const rg_context *context)
 {
     return context && context->executor.run ? &context->executor : NULL;
+}
+
+const rgi_host_memory *rgi_context_host_memory(const rg_context *context)
+{
+    return context && context->host.allocate ? &context->host : NULL;
 }
 
 const char *rgi_rollout_backend(const rg_rollout_opts *opts) { return rg_context_backend(opts->context); }

@@ -1,12 +1,12 @@
 /* core/fields.c: parameters of a tape's runs: models, or fields among the inputs; a direction in fields, and gradients
  * of them (see batch.h). Fields are turned into coefficients, and their derivatives back, on the host. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/batch.h"
 #include "core/coefficients.h"
 #include "core/jobs.h"
+#include "core/memory.h"
 
 enum { RODS_AT_A_TIME = 32, PACKS_AT_A_TIME = 4 };
 
@@ -60,7 +60,7 @@ static rg_status copy_fields(rg_tape *t, const double *const *fields, double **c
         if (fields[field]) count += p->at->n_rods * field_row(b, field);
     }
     if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
-    *block = calloc(count, sizeof **block);
+    *block = rgi_calloc(b->opts.rollout.context, count, sizeof **block);
     if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
     count = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
@@ -183,22 +183,23 @@ rg_status rgi_tape_set_direction(rg_tape *t, const double *const *fields, rg_err
     double *block = NULL;
     rg_status status = read_fields(t, fields, from, &block, err);
     if (status == RG_OK) status = set_entries(t, from, err);
-    free(block);
+    rgi_free(t->batch->opts.rollout.context, block);
     return status;
 }
 
 /* a model for every rod, to be given fields */
 static rg_status make_given(rg_tape *t, rg_error *err)
 {
+    const rg_context *context = t->batch->opts.rollout.context;
     const size_t n = t->batch->at.n_rods;
     if (t->given) return RG_OK;
-    rg_model **given = calloc(n, sizeof *given);
+    rg_model **given = rgi_calloc(context, n, sizeof *given);
     rg_status status = given ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", n);
     for (size_t i = 0; i < n && status == RG_OK; i++)
-        status = rg_model_copy(rgi_batch_model_of(t->batch, i), &given[i], err);
+        status = rgi_model_copy(context, rgi_batch_model_of(t->batch, i), &given[i], err);
     if (status == RG_OK) t->given = given;
-    for (size_t i = 0; given && i < n && status != RG_OK; i++) rg_model_destroy(&given[i]);
-    if (status != RG_OK) free(given);
+    for (size_t i = 0; given && i < n && status != RG_OK; i++) rgi_model_free(context, &given[i]);
+    if (status != RG_OK) rgi_free(context, given);
     return status;
 }
 
@@ -234,7 +235,7 @@ rg_status rgi_tape_set_parameters(rg_tape *t, const double *const *fields, rg_er
     RG_TRY(make_given(t, err));
     rg_status status = read_fields(t, fields, from, &block, err);
     if (status == RG_OK) status = set_given(t, from, err);
-    free(block);
+    rgi_free(t->batch->opts.rollout.context, block);
     return status;
 }
 
@@ -282,6 +283,6 @@ rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
     for (int field = 0; field < RG_FIELD_COUNT && block && status == RG_OK; field++)
         if (fields[field])
             status = p->runner->write(p, fields[field], to[field], p->at->n_rods * field_row(b, field), err);
-    free(block);
+    rgi_free(t->batch->opts.rollout.context, block);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/batch.h"
+#include "core/memory.h"
 #include "core/recording.h"
 #include "core/rollout_opts.h"
 
@@ -14,16 +15,17 @@ void rgi_inputs_destroy(rgi_inputs **inputs)
 {
     if (!inputs || !*inputs) return;
     rgi_inputs *p = *inputs;
+    const rg_context *context = p->rollout.context;
     rgi_shape_destroy(&p->shape);
-    rg_model_destroy(&p->model);
-    free(p->recordings);
-    free(p->own_frames);
-    free(p->frame_of);
-    free(p->turns);
-    free(p->x0);
-    free(p->chords);
-    free(p->slipped);
-    free(p);
+    rgi_model_free(context, &p->model);
+    free(p->recordings); /* rgi_recordings_complete */
+    rgi_free(context, p->own_frames);
+    rgi_free(context, p->frame_of);
+    rgi_free(context, p->turns);
+    rgi_free(context, p->x0);
+    rgi_free(context, p->chords);
+    rgi_free(context, p->slipped);
+    rgi_free(context, p);
     *inputs = NULL;
 }
 
@@ -51,14 +53,15 @@ static rg_status check(const rg_model *model, const rg_recording *r, const rg_re
 
 static int allocate(rgi_inputs *p)
 {
+    const rg_context *context = p->rollout.context;
     const size_t v = p->shape->n, m = p->shape->n_markers, n = p->n;
     const size_t start = n * (9 * v - 3), step = 3 * n * (p->shape->n_fixed_x + p->shape->n_fixed_theta);
     if (p->steps > (SIZE_MAX / sizeof(double) - start) / (step + 1)) return 0;
     p->doubles = start + step * p->steps;
-    p->x0 = calloc(p->doubles + 1, sizeof *p->x0);
-    p->frame_of = malloc(n * p->frames * sizeof *p->frame_of);
-    p->chords = calloc(n * (3 * v + 12 * m + v * RGI_SUPPORT) + v, sizeof *p->chords);
-    p->slipped = calloc(v, 1);
+    p->x0 = rgi_calloc(context, p->doubles + 1, sizeof *p->x0);
+    p->frame_of = rgi_calloc(context, n * p->frames, sizeof *p->frame_of);
+    p->chords = rgi_calloc(context, n * (3 * v + 12 * m + v * RGI_SUPPORT) + v, sizeof *p->chords);
+    p->slipped = rgi_calloc(context, v, 1);
     if (!p->x0 || !p->frame_of || !p->chords || !p->slipped) return 0;
     p->v0 = p->x0 + 3 * n * v;
     p->m0 = p->v0 + 3 * n * v;
@@ -79,7 +82,7 @@ static rg_status set_start(rgi_inputs *p, const double *offsets, rg_error *err)
         if ((s->fixed[s->marker_vertices[k]] & RGI_FIXED_X) && (offsets[2 * k] != 0.0 || offsets[2 * k + 1] != 0.0))
             return RG_FAIL(err, RG_ERR_VALUE, "marker_offset[%zu] must be 0: a driving marker prescribes its vertex",
                            k);
-    double *m = malloc((3 * n + 12 * s->n_markers) * sizeof *m);
+    double *m = rgi_calloc(p->rollout.context, 3 * n + 12 * s->n_markers, sizeof *m);
     if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the start of a rod");
     double *frames0 = m + 3 * n, *frames1 = frames0 + 6 * s->n_markers;
     rg_status status = RG_OK;
@@ -93,7 +96,7 @@ static rg_status set_start(rgi_inputs *p, const double *offsets, rg_error *err)
             memcpy(to + 6, frames1 + 6 * k, 6 * sizeof *to);
         }
     }
-    free(m);
+    rgi_free(p->rollout.context, m);
     return status;
 }
 
@@ -118,9 +121,9 @@ static rg_status fill(rgi_inputs *p, const rg_model *model, const rg_recording *
     RG_TRY(rgi_recordings_complete(recordings, p->n, &p->recordings, err));
     for (size_t i = 0; i < p->n; i++) RG_TRY(check(model, &p->recordings[i], &p->recordings[0], err));
     p->dt_s = p->recordings[0].dt_s;
-    RG_TRY(rgi_shape_create(model, &p->shape, err));
-    p->own_frames = calloc(p->n, sizeof *p->own_frames);
-    p->turns = calloc(p->n, sizeof *p->turns);
+    RG_TRY(rgi_shape_create(p->rollout.context, model, &p->shape, err));
+    p->own_frames = rgi_calloc(p->rollout.context, p->n, sizeof *p->own_frames);
+    p->turns = rgi_calloc(p->rollout.context, p->n, sizeof *p->turns);
     for (size_t i = 0; p->own_frames && i < p->n; i++) {
         p->own_frames[i] = rgi_motion_ticks(&p->recordings[i]);
         if (p->own_frames[i] > p->frames) p->frames = p->own_frames[i];
@@ -147,7 +150,7 @@ rg_status rgi_inputs_create(const rg_model *model, const rg_recording *recording
     RG_TRY(rgi_rollout_check(rollout, &cpu, err));
     RG_TRY(rgi_rollout_check_model(rollout, model, err));
     RG_TRY(rg_model_check(model, err));
-    rgi_inputs *p = calloc(1, sizeof *p);
+    rgi_inputs *p = rgi_calloc(rollout->context, 1, sizeof *p);
     if (!p) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the inputs of %zu recordings", n);
     p->n = n;
     p->rollout = *rollout;
@@ -215,8 +218,8 @@ void rgi_inputs_start_adj(const rgi_inputs *p, size_t rod, size_t entry, int com
 rg_status rgi_inputs_set_model(rgi_inputs *p, const rg_model *model, rg_error *err)
 {
     rg_model *copy = NULL;
-    RG_TRY(rg_model_copy(model, &copy, err));
-    rg_model_destroy(&p->model);
+    RG_TRY(rgi_model_copy(p->rollout.context, model, &copy, err));
+    rgi_model_free(p->rollout.context, &p->model);
     p->model = copy;
     memcpy(p->lengths, rg_model_field(model, RG_REST_LENGTH), (p->shape->n - 1) * sizeof *p->lengths);
     return set_start(p, rg_model_field(model, RG_MARKER_OFFSET), err);

@@ -10,7 +10,8 @@
 #include "rodgrad/rodgrad.h"
 
 typedef void *(*allocate_function)(void *user, size_t bytes);
-typedef void (*release_function)(void *user, void *memory, size_t bytes);
+typedef void (*release_function)(void *user, void *memory, size_t bytes); /* host_release too */
+typedef void *(*host_allocate_function)(void *user, size_t bytes, size_t alignment);
 typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
 
 /* X(member, type, its name in the text). An enumeration is an int or, without negative constants, an unsigned int, as
@@ -32,6 +33,7 @@ typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
     X(m, rg_context *, "pointer")                                                                                      \
     X(m, allocate_function, "pointer")                                                                                 \
     X(m, release_function, "pointer")                                                                                  \
+    X(m, host_allocate_function, "pointer")                                                                            \
     X(m, run_function, "pointer")                                                                                      \
     X(m, const rg_field_values *, "pointer")                                                                           \
     X(m, const rg_field_gradient *, "pointer")                                                                         \
@@ -100,7 +102,8 @@ static const row rows[] = {
     STRUCT(rg_field_info, name, unit, location, components, range, symbol),
     STRUCT(rg_recording, name, source, sha256, n_frames, n_markers, dt_s, positions, driving, valid, lost, n_lost,
            n_clamps, clamps, n_repaired, n_masked),
-    STRUCT(rg_context_opts, struct_size, backend, stream, allocate, release, user, kernels, executor),
+    STRUCT(rg_context_opts, struct_size, backend, stream, allocate, release, user, kernels, executor, host_allocate,
+           host_release),
     STRUCT(rg_executor, workers, run, user),
     STRUCT(rg_rollout_opts, struct_size, stepper, sweeps, scheme, substeps, tolerance_m, max_iterations, gravity,
            threads, isa, context, real, team, team_registers, block_rods, at_limit, deadline_s),

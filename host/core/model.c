@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "core/words.h"
 
 /* the generic rope that a new model describes */
@@ -177,10 +178,15 @@ rg_status rg_model_create(size_t n_markers, size_t refine, const int *clamps, si
 
 rg_status rg_model_copy(const rg_model *model, rg_model **out, rg_error *err)
 {
+    return rgi_model_copy(NULL, model, out, err);
+}
+
+rg_status rgi_model_copy(const rg_context *context, const rg_model *model, rg_model **out, rg_error *err)
+{
     if (!out) return RG_FAIL(err, RG_ERR_ARGUMENT, "The pointer to return a model in is NULL.");
     *out = NULL;
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to copy is NULL.");
-    rg_model *copy = malloc(model->bytes);
+    rg_model *copy = rgi_calloc(context, 1, model->bytes);
     if (!copy)
         return RG_FAIL(err, RG_ERR_MEMORY, "There is no memory for a copy of a model of %zu vertices.",
                        model->vertices);
@@ -190,10 +196,12 @@ rg_status rg_model_copy(const rg_model *model, rg_model **out, rg_error *err)
     return RG_OK;
 }
 
-void rg_model_destroy(rg_model **model)
+void rg_model_destroy(rg_model **model) { rgi_model_free(NULL, model); }
+
+void rgi_model_free(const rg_context *context, rg_model **model)
 {
     if (!model) return;
-    free(*model);
+    rgi_free(context, *model);
     *model = NULL;
 }
 

@@ -2,9 +2,9 @@
 #include "core/motion.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "rod/layout.h"
 
 static double dot(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -48,18 +48,19 @@ void rgi_shape_destroy(rgi_shape **shape)
 {
     if (!shape || !*shape) return;
     rgi_shape *s = *shape;
-    free(s->fixed);
-    free(s->order);
-    free(s->first);
-    free(s->second);
-    free(s->marker_vertices);
-    free(s->interval);
-    free(s->fixed_x);
-    free(s->fixed_theta);
-    free(s->free_markers);
-    free(s->support);
-    free(s->fraction);
-    free(s);
+    const rg_context *context = s->context;
+    rgi_free(context, s->fixed);
+    rgi_free(context, s->order);
+    rgi_free(context, s->first);
+    rgi_free(context, s->second);
+    rgi_free(context, s->marker_vertices);
+    rgi_free(context, s->interval);
+    rgi_free(context, s->fixed_x);
+    rgi_free(context, s->fixed_theta);
+    rgi_free(context, s->free_markers);
+    rgi_free(context, s->support);
+    rgi_free(context, s->fraction);
+    rgi_free(context, s);
     *shape = NULL;
 }
 
@@ -131,29 +132,30 @@ void rgi_motion_reach(const rgi_shape *s, size_t marker, size_t *from, size_t *e
     *end = (size_t)s->marker_vertices[marker + most < last ? marker + most : last] + 1;
 }
 
-rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err)
+rg_status rgi_shape_create(const rg_context *context, const rg_model *model, rgi_shape **out, rg_error *err)
 {
     const int *clamps = NULL, *at = rg_model_marker_vertices(model);
     size_t n_clamps = rg_model_clamps(model, &clamps);
     const double *length = rg_model_field(model, RG_REST_LENGTH);
     size_t n = rg_model_vertices(model), markers = rg_model_markers(model);
     *out = NULL;
-    rgi_shape *s = calloc(1, sizeof *s);
+    rgi_shape *s = rgi_calloc(context, 1, sizeof *s);
     if (!s) goto fail;
+    s->context = context;
     s->n = n;
     s->n_markers = markers;
     s->normalised = rg_model_bend_measure(model) == RG_BEND_NORMALISED;
-    s->fixed = calloc(n, 1);
-    s->order = calloc(n, sizeof(int));
-    s->first = calloc(n, sizeof(int));
-    s->second = calloc(n, sizeof(int));
-    s->marker_vertices = calloc(markers, sizeof(int));
-    s->interval = calloc(n, sizeof(int));
-    s->fixed_x = calloc(n, sizeof(int));
-    s->fixed_theta = calloc(n, sizeof(int));
-    s->free_markers = calloc(markers, sizeof(int));
-    s->support = calloc(n, sizeof(int));
-    s->fraction = calloc(n, sizeof(double));
+    s->fixed = rgi_calloc(context, n, 1);
+    s->order = rgi_calloc(context, n, sizeof(int));
+    s->first = rgi_calloc(context, n, sizeof(int));
+    s->second = rgi_calloc(context, n, sizeof(int));
+    s->marker_vertices = rgi_calloc(context, markers, sizeof(int));
+    s->interval = rgi_calloc(context, n, sizeof(int));
+    s->fixed_x = rgi_calloc(context, n, sizeof(int));
+    s->fixed_theta = rgi_calloc(context, n, sizeof(int));
+    s->free_markers = rgi_calloc(context, markers, sizeof(int));
+    s->support = rgi_calloc(context, n, sizeof(int));
+    s->fraction = rgi_calloc(context, n, sizeof(double));
     if (!s->fixed || !s->order || !s->first || !s->second || !s->marker_vertices || !s->interval || !s->fixed_x ||
         !s->fixed_theta || !s->free_markers || !s->support || !s->fraction)
         goto fail;
@@ -280,7 +282,7 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
 {
     size_t markers = s->n_markers;
     rg_status status = RG_ERR_MEMORY;
-    double *work = calloc(4 * 3 * markers + (3 + RGI_SUPPORT) * s->n, sizeof *work);
+    double *work = rgi_calloc(s->context, 4 * 3 * markers + (3 + RGI_SUPPORT) * s->n, sizeof *work);
     if (!work) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the start of %s", r->name);
     double *c0 = work, *d0 = c0 + 3 * markers, *c1 = d0 + 3 * markers, *d1 = c1 + 3 * markers;
     double *before = d1 + 3 * markers, *weights = before + 3 * s->n;
@@ -310,7 +312,7 @@ rg_status rgi_motion_start(const rgi_shape *s, const rg_recording *r, const doub
         rgi_transport(c1 + 3 * k, t, m1 + 3 * i);
     }
 done:
-    free(work);
+    rgi_free(s->context, work);
     return status;
 }
 
@@ -389,7 +391,7 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
 {
     const size_t markers = s->n_markers;
     rg_status status = RG_OK;
-    double *work = calloc(4 * 3 * markers + 3 * s->n, sizeof *work);
+    double *work = rgi_calloc(s->context, 4 * 3 * markers + 3 * s->n, sizeof *work);
     if (!work) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the drive of %s", r->name);
     double *c0 = work, *d0 = c0 + 3 * markers, *chords = d0 + 3 * markers;
     double *current = chords + 3 * markers, *x = current + 3 * markers;
@@ -433,6 +435,6 @@ rg_status rgi_motion_drive(const rgi_shape *s, const rg_recording *r, int subste
         }
     }
 done:
-    free(work);
+    rgi_free(s->context, work);
     return status;
 }

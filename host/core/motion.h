@@ -18,6 +18,7 @@
 #ifndef RGI_MOTION_H
 #define RGI_MOTION_H
 
+#include "rodgrad/context.h"
 #include "rodgrad/model.h"
 #include "rodgrad/recording.h"
 
@@ -26,6 +27,7 @@ enum { RGI_SUPPORT = 4 }; /* marker vertices that a mesh vertex starts from */
 /* which nodes of a model's mesh are prescribed, where mesh vertices are between marker vertices, and what else the rods
  * of a pack have in common */
 typedef struct rgi_shape {
+    const rg_context *context; /* whose memory it has */
     size_t n, n_markers;
     unsigned char *fixed;        /* [n] bits of rod/layout.h */
     int *order, *first, *second; /* [n] elimination schedule */
@@ -40,7 +42,8 @@ typedef struct rgi_shape {
     int normalised; /* RG_BEND_NORMALISED */
 } rgi_shape;
 
-rg_status rgi_shape_create(const rg_model *model, rgi_shape **out, rg_error *err);
+/* in the context's memory (core/memory.h) */
+rg_status rgi_shape_create(const rg_context *context, const rg_model *model, rgi_shape **out, rg_error *err);
 void rgi_shape_destroy(rgi_shape **shape);
 
 /* Weights [n][RGI_SUPPORT] of marker vertices, from support[i] on, whose sum is mesh vertex i at the start of a

@@ -3,13 +3,13 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/checkpoints.h"
 #include "core/coefficients.h"
 #include "core/context.h"
+#include "core/memory.h"
 #include "core/stability.h"
 #include "core/words.h"
 #include "rod/layout.h"
@@ -210,13 +210,14 @@ static rg_status create(rgi_packs *p, rgi_placement *incomplete, const rgi_model
 {
     /* the largest first: what does not fit fails before anything is touched */
     const rgi_placement *at = p->at;
+    const rg_context *context = p->opts.rollout.context;
     const size_t doubles = count_doubles(p);
-    if (doubles) p->memory = p->opts.room ? p->opts.room : aligned_alloc(64, doubles * sizeof *p->memory);
+    if (doubles) p->memory = p->opts.room ? p->opts.room : rgi_aligned_alloc(context, doubles * sizeof *p->memory);
     if (!p->memory) return no_memory(p, err);
-    p->packs = calloc(at->n_packs, sizeof *p->packs);
-    p->stable_step_s = calloc(at->n_rods, sizeof *p->stable_step_s);
-    p->coef = calloc(at->vertices * (RGI_NC + 3), sizeof *p->coef);
-    p->entry_begin = calloc(p->opts.directions + 1, sizeof *p->entry_begin);
+    p->packs = rgi_calloc(context, at->n_packs, sizeof *p->packs);
+    p->stable_step_s = rgi_calloc(context, at->n_rods, sizeof *p->stable_step_s);
+    p->coef = rgi_calloc(context, at->vertices * (RGI_NC + 3), sizeof *p->coef);
+    p->entry_begin = rgi_calloc(context, p->opts.directions + 1, sizeof *p->entry_begin);
     if (!p->packs || !p->stable_step_s || !p->coef || !p->entry_begin) return no_memory(p, err);
     if (incomplete) RG_TRY(rgi_placement_packs(models, incomplete, err));
     if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, at->vertices * RGI_NC + 2 * at->markers, err));
@@ -255,14 +256,15 @@ rg_status rgi_packs_create(const rgi_placement *at, const rgi_packs_opts *opts, 
 
 void rgi_packs_clear(rgi_packs *p)
 {
+    const rg_context *context = p->opts.rollout.context;
     if (p->own) p->runner->destroy(p);
-    free(p->packs);
-    if (!p->opts.room) free(p->memory);
-    free(p->entry_begin);
-    free(p->entries);
-    free(p->entry_values);
-    free(p->stable_step_s);
-    free(p->coef);
+    rgi_free(context, p->packs);
+    if (!p->opts.room) rgi_free(context, p->memory);
+    rgi_free(context, p->entry_begin);
+    rgi_free(context, p->entries);
+    rgi_free(context, p->entry_values);
+    rgi_free(context, p->stable_step_s);
+    rgi_free(context, p->coef);
     memset(p, 0, sizeof *p);
 }
 
@@ -291,13 +293,14 @@ rg_status rgi_packs_send_section(rgi_packs *p, int section, rg_error *err)
 
 rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
 {
+    const rg_context *context = p->opts.rollout.context;
     if (entries <= p->entries_capacity) return RG_OK;
-    free(p->entries);
-    free(p->entry_values);
+    rgi_free(context, p->entries);
+    rgi_free(context, p->entry_values);
     p->entries_capacity = 0;
-    p->entries = calloc(entries, sizeof *p->entries);
+    p->entries = rgi_calloc(context, entries, sizeof *p->entries);
     p->entry_values = entries <= SIZE_MAX / 64 / p->at->n_packs / p->at->lanes
-                          ? aligned_alloc(64, (p->at->n_packs * entries * p->at->lanes + 7) / 8 * 64)
+                          ? rgi_aligned_alloc(context, p->at->n_packs * entries * p->at->lanes * sizeof(double))
                           : NULL;
     if (!p->entries || !p->entry_values)
         return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the derivatives of %zu rods", p->at->n_rods);

@@ -3,10 +3,10 @@
  * Packs read and write the caller's arrays where they are. Workspace and scratch states belong to threads, and are as
  * large as the largest rod needs. Each pack's results are its own, so that no result depends on the number of threads.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/jobs.h"
+#include "core/memory.h"
 #include "core/packs.h"
 
 typedef struct threads {
@@ -55,7 +55,7 @@ static size_t work_doubles(const rgi_packs *p)
 
 static rg_status create(rgi_packs *p, rg_error *err)
 {
-    threads *t = malloc(sizeof *t);
+    threads *t = rgi_calloc(p->opts.rollout.context, 1, sizeof *t);
     if (!t) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the threads of a run");
     p->own = t;
     *t = size_of_threads(p);
@@ -68,7 +68,7 @@ static rg_status create(rgi_packs *p, rg_error *err)
 
 static void destroy(rgi_packs *p)
 {
-    free(p->own);
+    rgi_free(p->opts.rollout.context, p->own);
     p->own = NULL;
 }
 

@@ -6,10 +6,10 @@
  * waits. A call makes one description of all arrays, for rod 0 with the distance to the next, which the device spreads
  * over its packs. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/context.h"
+#include "core/memory.h"
 #include "core/packs.h"
 
 /* integers of a pack's shape, once on the device for all packs that share them */
@@ -81,6 +81,7 @@ static size_t scratch_bytes(const copies *m)
 static void destroy(rgi_packs *p)
 {
     copies *m = of_packs(p);
+    const rg_context *context = p->opts.rollout.context;
     for (int i = 0; i < STAGES; i++) rgi_device_free(m->device, m->stages[i].memory, m->stages[i].bytes);
     give(m, m->mask, m->rods);
     give(m, m->device_packs, m->rods * sizeof *m->packs);
@@ -91,9 +92,9 @@ static void destroy(rgi_packs *p)
     give(m, m->values, m->rods * m->entries_capacity * (m->values ? real_bytes(m) : 0));
     give(m, m->entries, m->entries_capacity * sizeof *m->entries);
     give(m, m->begin, m->begin_capacity * sizeof *m->begin);
-    free(m->packs);
-    free(m->narrow);
-    free(m);
+    rgi_free(context, m->packs);
+    rgi_free(context, m->narrow);
+    rgi_free(context, m);
     p->own = NULL;
 }
 
@@ -247,8 +248,8 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
                                        o->rollout.team, o->rollout.team_registers, o->rollout.block_rods};
     const rgi_pack pack = rgi_packs_largest(p, largest);
     RG_TRY(rgi_rollout_open(m->device, &choice, pack.n, &m->rollout, err));
-    m->packs = calloc(m->rods, sizeof *m->packs);
-    m->narrow = choice.single ? malloc((p->memory_doubles + 1) * sizeof *m->narrow) : NULL;
+    m->packs = rgi_calloc(o->rollout.context, m->rods, sizeof *m->packs);
+    m->narrow = choice.single ? rgi_calloc(o->rollout.context, p->memory_doubles + 1, sizeof *m->narrow) : NULL;
     if (!m->packs || (choice.single && !m->narrow))
         return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods of a GPU", m->rods);
     m->rest_reals = m->rollout.sizes->rest_reals(&pack, m->rollout.team);
@@ -280,7 +281,7 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
 
 static rg_status create(rgi_packs *p, rg_error *err)
 {
-    copies *m = calloc(1, sizeof *m);
+    copies *m = rgi_calloc(p->opts.rollout.context, 1, sizeof *m);
     if (!m) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the rods of a GPU");
     p->own = m;
     m->device = rgi_context_device(p->opts.rollout.context);
@@ -302,12 +303,12 @@ static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
     RG_TRY(rgi_device_upload(m->device, m->entries, p->entries, count * sizeof *m->entries, err));
     const size_t room = m->entries_capacity, all = (m->rods - 1) * room + count;
     if (!m->narrow) return rgi_device_upload(m->device, m->values, p->entry_values, all * real, err);
-    float *narrow = malloc(all * sizeof *narrow);
+    float *narrow = rgi_calloc(p->opts.rollout.context, all, sizeof *narrow);
     if (!narrow) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %d directions", n_directions);
     for (size_t i = 0; i < m->rods; i++)
         for (size_t k = 0; k < count; k++) narrow[i * room + k] = (float)p->entry_values[i * room + k];
     const rg_status status = rgi_device_upload(m->device, m->values, narrow, all * real, err);
-    free(narrow);
+    rgi_free(p->opts.rollout.context, narrow);
     return status;
 }
 

@@ -1,10 +1,10 @@
 /* core/placement.c: see placement.h. */
 #include "core/placement.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/jobs.h"
+#include "core/memory.h"
 #include "core/rollout_opts.h"
 
 static const rg_model *listed(const rgi_models *list, size_t rod) { return list->models[list->each ? rod : 0]; }
@@ -39,12 +39,13 @@ static rgi_placed_shape *find_shape(const rgi_placement *at, const rg_model *mod
 
 static rg_status add_shape(rgi_placement *at, const rg_model *model, rgi_placed_shape **out, rg_error *err)
 {
-    rgi_placed_shape *more = realloc(at->shapes, (at->n_shapes + 1) * sizeof *more);
+    rgi_placed_shape *more = rgi_calloc(at->context, at->n_shapes + 1, sizeof *more);
     if (!more) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the meshes of the rods");
+    if (at->n_shapes) memcpy(more, at->shapes, at->n_shapes * sizeof *more);
+    rgi_free(at->context, at->shapes);
     at->shapes = more;
     *out = &more[at->n_shapes];
-    memset(*out, 0, sizeof **out);
-    RG_TRY(rgi_shape_create(model, &(*out)->shape, err));
+    RG_TRY(rgi_shape_create(at->context, model, &(*out)->shape, err));
     at->n_shapes++;
     const rgi_shape *s = (*out)->shape;
     if (s->n > at->vertices) at->vertices = s->n;
@@ -84,6 +85,7 @@ static size_t count_packs(const rgi_models *list, const rgi_placement *at, size_
 rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *opts, const rgi_cpu **cpu,
                                rgi_placement *at, rg_error *err)
 {
+    at->context = opts->context;
     at->lanes = (size_t)(*cpu)->lanes;
     at->n_rods = list->n_rods;
     RG_TRY(make_shapes(list, opts, at, err));
@@ -98,6 +100,7 @@ rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *op
     }
     if ((size_t)(*cpu)->lanes == at->lanes) return RG_OK;
     rgi_placement_clear(at);
+    at->context = opts->context;
     at->lanes = (size_t)(*cpu)->lanes;
     at->n_rods = list->n_rods;
     return make_shapes(list, opts, at, err);
@@ -105,8 +108,8 @@ rg_status rgi_placement_shapes(const rgi_models *list, const rg_rollout_opts *op
 
 rg_status rgi_placement_packs(const rgi_models *list, rgi_placement *at, rg_error *err)
 {
-    at->places = calloc(at->n_packs, sizeof *at->places);
-    at->pack_of = calloc(at->n_rods, sizeof *at->pack_of);
+    at->places = rgi_calloc(at->context, at->n_packs, sizeof *at->places);
+    at->pack_of = rgi_calloc(at->context, at->n_rods, sizeof *at->pack_of);
     if (!at->places || !at->pack_of) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu rods", at->n_rods);
     size_t index = 0;
     for (size_t first = 0, end; first < list->n_rods; first = end) {
@@ -124,8 +127,8 @@ rg_status rgi_placement_packs(const rgi_models *list, rgi_placement *at, rg_erro
 void rgi_placement_clear(rgi_placement *at)
 {
     for (size_t k = 0; k < at->n_shapes; k++) rgi_shape_destroy(&at->shapes[k].shape);
-    free(at->shapes);
-    free(at->places);
-    free(at->pack_of);
+    rgi_free(at->context, at->shapes);
+    rgi_free(at->context, at->places);
+    rgi_free(at->context, at->pack_of);
     memset(at, 0, sizeof *at);
 }

@@ -29,6 +29,7 @@ typedef struct rgi_place_of_pack {
 } rgi_place_of_pack;
 
 typedef struct rgi_placement {
+    const rg_context *context; /* whose memory it has */
     size_t lanes, n_rods, n_packs, n_shapes;
     rgi_placed_shape *shapes;                /* [n_shapes] each once; owned, as all here */
     size_t vertices, markers, clamped, held; /* the most that any rod has: of a row of a caller's arrays */

@@ -1,10 +1,10 @@
 /* core/simulate.c: simulate recordings (include/rodgrad/rollout.h). */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/batch.h"
 #include "core/inputs.h"
+#include "core/memory.h"
 #include "core/structs.h"
 #include "rodgrad/rollout.h"
 
@@ -47,7 +47,7 @@ static rg_status allocate_forces(const rgi_inputs *in, const rg_forces *forces, 
         f->row[k] = rows[k];
         for (size_t i = 0; i < in->n; i++) any |= wanted(&forces[i], k) != NULL;
         if (!any || rows[k] == 0) continue;
-        f->of[k] = calloc(in->n, in->frames * rows[k] * sizeof *f->of[k]);
+        f->of[k] = rgi_calloc(in->rollout.context, in->n, in->frames * rows[k] * sizeof *f->of[k]);
         if (!f->of[k]) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", in->n);
     }
     return RG_OK;
@@ -84,23 +84,21 @@ static rg_status take_forces(const rg_forces *forces, size_t n, rg_forces *own, 
 static rg_status simulate(const rg_model *model, const rg_recording *recordings, size_t n, const rg_rollout_opts *opts,
                           double *const *out, const rg_forces *forces, rg_rod_status *statuses, rg_error *err)
 {
-    rg_rollout_opts own = rg_rollout_opts_default();
     rg_batch_opts batch_opts = rg_batch_opts_default();
     rgi_inputs *in = NULL;
     rg_batch *batch = NULL;
     double *markers = NULL;
     force_rows rows = {{NULL}, {0}};
-    if (opts) RG_TRY(rgi_struct_take(&rgi_rollout_opts_struct, opts, &own, err));
-    if (forces && own.stepper == RG_STEPPER_DEFORM)
+    if (forces && opts->stepper == RG_STEPPER_DEFORM)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "the deform stepper keeps lengths by projection and has no forces to give; choose the implicit "
                        "stepper or call rg_simulate");
-    RG_TRY(rgi_inputs_create(model, recordings, n, &own, &in, err));
+    RG_TRY(rgi_inputs_create(model, recordings, n, opts, &in, err));
     batch_opts.adjoint = 0;
     rg_status status = rgi_inputs_batch(in, &batch_opts, &batch, err);
     if (status != RG_OK) goto done;
     const size_t each = in->frames * 3 * in->shape->n_markers;
-    markers = calloc(n, each * sizeof *markers);
+    markers = rgi_calloc(opts->context, n, each * sizeof *markers);
     if (!markers) status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the motion of %zu recordings", n);
     if (status == RG_OK && forces) status = allocate_forces(in, forces, &rows, err);
     if (status != RG_OK) goto done;
@@ -119,8 +117,8 @@ static rg_status simulate(const rg_model *model, const rg_recording *recordings,
         if (forces) give_forces(in, i, &statuses[i], &rows, &forces[i]);
     }
 done:
-    for (int k = 0; k < KINDS; k++) free(rows.of[k]);
-    free(markers);
+    for (int k = 0; k < KINDS; k++) rgi_free(opts->context, rows.of[k]);
+    rgi_free(opts->context, markers);
     rg_batch_destroy(&batch);
     rgi_inputs_destroy(&in);
     return status;
@@ -131,7 +129,9 @@ rg_status rg_simulate(const rg_model *model, const rg_recording *recordings, siz
 {
     if (!model || !recordings || !out || !statuses)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate needs a model, recordings, out and statuses");
-    return simulate(model, recordings, n, opts, out, NULL, statuses, err);
+    rg_rollout_opts own = rg_rollout_opts_default();
+    if (opts) RG_TRY(rgi_struct_take(&rgi_rollout_opts_struct, opts, &own, err));
+    return simulate(model, recordings, n, &own, out, NULL, statuses, err);
 }
 
 rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordings, size_t n,
@@ -140,10 +140,12 @@ rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordin
 {
     if (!model || !recordings || !forces || !statuses)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_simulate_forces needs a model, recordings, forces and statuses");
-    rg_forces *own = calloc(n + 1, sizeof *own);
-    if (!own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", n);
-    rg_status status = take_forces(forces, n, own, err);
-    if (status == RG_OK) status = simulate(model, recordings, n, opts, out, own, statuses, err);
-    free(own);
+    rg_rollout_opts own = rg_rollout_opts_default();
+    if (opts) RG_TRY(rgi_struct_take(&rgi_rollout_opts_struct, opts, &own, err));
+    rg_forces *taken = rgi_calloc(own.context, n + 1, sizeof *taken);
+    if (!taken) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the forces of %zu recordings", n);
+    rg_status status = take_forces(forces, n, taken, err);
+    if (status == RG_OK) status = simulate(model, recordings, n, &own, out, taken, statuses, err);
+    rgi_free(own.context, taken);
     return status;
 }

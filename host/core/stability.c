@@ -77,7 +77,7 @@ double rgi_deform_step_limit(const rgi_shape *s, const double *coef, double h, d
 rg_status rgi_deform_longest_step(const rg_model *model, double *step_s, rg_error *err)
 {
     rgi_shape *shape = NULL;
-    RG_TRY(rgi_shape_create(model, &shape, err));
+    RG_TRY(rgi_shape_create(NULL, model, &shape, err));
     const size_t n = shape->n;
     double *coef = calloc(n * (RGI_NC + 3), sizeof *coef);
     if (!coef) {

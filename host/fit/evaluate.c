@@ -9,7 +9,7 @@
 
 #include "fit/algebra.h"
 
-static rgi_residuals_opts takes_opts(const rg_fit *fit)
+static rgi_residuals_opts residuals_opts(const rg_fit *fit)
 {
     rgi_residuals_opts o;
     memset(&o, 0, sizeof o);
@@ -24,16 +24,16 @@ static rgi_residuals_opts takes_opts(const rg_fit *fit)
  * 0.2 and 0.1 took the fewest iterations on cables. */
 static const double outer_share = 0.2;
 
-static int takes_part(const rg_fit *fit) { return fit->n_part > 0 && !fit->whole && fit->stage <= fit->opts.starts; }
+static int has_part(const rg_fit *fit) { return fit->n_part > 0 && !fit->whole && fit->stage <= fit->opts.starts; }
 
-const rg_recording *rgi_fit_taken(const rg_fit *fit) { return takes_part(fit) ? fit->part : fit->recordings; }
-size_t rgi_fit_recordings(const rg_fit *fit) { return takes_part(fit) ? fit->n_part : fit->n; }
-rgi_residuals *rgi_fit_tangents(const rg_fit *fit) { return takes_part(fit) ? fit->part_tangents : fit->tangents; }
+const rg_recording *rgi_fit_taken(const rg_fit *fit) { return has_part(fit) ? fit->part : fit->recordings; }
+size_t rgi_fit_recordings(const rg_fit *fit) { return has_part(fit) ? fit->n_part : fit->n; }
+rgi_residuals *rgi_fit_tangents(const rg_fit *fit) { return has_part(fit) ? fit->part_tangents : fit->tangents; }
 
 rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err)
 {
-    rgi_residuals_opts o = takes_opts(fit);
-    rgi_residuals **tangents = takes_part(fit) ? &fit->part_tangents : &fit->tangents;
+    rgi_residuals_opts o = residuals_opts(fit);
+    rgi_residuals **tangents = has_part(fit) ? &fit->part_tangents : &fit->tangents;
     if (*tangents) return RG_OK;
     o.max_directions = fit->capacity;
     o.trace_bytes = (size_t)1 << 30;
@@ -42,7 +42,7 @@ rg_status rgi_fit_prepare_tangents(rg_fit *fit, rg_error *err)
 
 rg_status rgi_fit_prepare_adjoint(rg_fit *fit, rg_error *err)
 {
-    rgi_residuals_opts o = takes_opts(fit);
+    rgi_residuals_opts o = residuals_opts(fit);
     if (fit->adjoint) return RG_OK;
     o.adjoint = 1;
     o.budget_bytes = fit->opts.budget_bytes;
@@ -61,8 +61,8 @@ int rg_fit_plan(const rg_fit *fit, rg_batch_plan *plan)
 double rgi_fit_coordinates(const rg_fit *fit, size_t recording)
 {
     const rg_recording *r = &rgi_fit_taken(fit)[recording];
-    const rgi_residuals *takes = rgi_fit_tangents(fit);
-    const rgi_shape *shape = rgi_residuals_shape(takes ? takes : fit->adjoint);
+    const rgi_residuals *residuals = rgi_fit_tangents(fit);
+    const rgi_shape *shape = rgi_residuals_shape(residuals ? residuals : fit->adjoint);
     double count = 0.0;
     for (size_t f = 2; f < r->n_frames; f++)
         for (size_t k = 0; k < shape->n_free; k++) {
@@ -79,29 +79,29 @@ double rgi_fit_precision(const rg_fit *fit, size_t i)
     return 1.0 / (std * std);
 }
 
-int rgi_fit_rolled(const rg_fit *fit, const rgi_residuals *takes, int with_tangents, const double *u)
+int rgi_fit_rolled(const rg_fit *fit, const rgi_residuals *residuals, int with_tangents, const double *u)
 {
-    return takes && fit->last == takes && fit->with_tangents == with_tangents &&
+    return residuals && fit->last == residuals && fit->with_tangents == with_tangents &&
            memcmp(u, fit->last_u, fit->parameters.n * sizeof *u) == 0;
 }
 
-/* Roll `takes` out at u, with tangents in n_directions, and sum the cost. Tangents where the last rollout went
+/* Roll `residuals` out at u, with tangents in n_directions, and sum the cost. Tangents where the last rollout went
  * without go along its steps. */
-static rg_status run(rg_fit *fit, rgi_residuals *takes, const rgi_direction *directions, size_t n_directions,
+static rg_status run(rg_fit *fit, rgi_residuals *residuals, const rgi_direction *directions, size_t n_directions,
                      const double *u, double *cost, rg_error *err)
 {
-    const int again = n_directions > 0 && rgi_fit_rolled(fit, takes, 0, u);
+    const int again = n_directions > 0 && rgi_fit_rolled(fit, residuals, 0, u);
     double loss = 0.0, absolute = 0.0, count = 0.0;
     fit->last = NULL;
     rgi_parameters_apply(&fit->parameters, u, fit->trial);
-    RG_TRY(rgi_residuals_set(takes, fit->trial, directions, n_directions, err));
-    RG_TRY(again ? rgi_residuals_retrace(takes, err) : rgi_residuals_run(takes, err));
-    fit->last = takes;
+    RG_TRY(rgi_residuals_set(residuals, fit->trial, directions, n_directions, err));
+    RG_TRY(again ? rgi_residuals_retrace(residuals, err) : rgi_residuals_run(residuals, err));
+    fit->last = residuals;
     fit->with_tangents = n_directions > 0;
     memcpy(fit->last_u, u, fit->parameters.n * sizeof *u);
     for (size_t i = 0; i < rgi_fit_recordings(fit); i++) {
         double l, a;
-        rgi_residuals_loss(takes, i, &l, &a);
+        rgi_residuals_loss(residuals, i, &l, &a);
         loss += l;
         absolute += a;
         count += rgi_fit_coordinates(fit, i);
@@ -119,10 +119,10 @@ static rg_status run(rg_fit *fit, rgi_residuals *takes, const rgi_direction *dir
 rg_status rgi_fit_evaluate(rg_fit *fit, const double *u, double *cost, double *normal, double *gradient, rg_error *err)
 {
     RG_TRY(rgi_fit_prepare_tangents(fit, err));
-    rgi_residuals *takes = rgi_fit_tangents(fit);
+    rgi_residuals *residuals = rgi_fit_tangents(fit);
     fit->parts = 0;
-    rgi_residuals_share(takes, fit->whole ? NULL : fit->factors, fit->whole ? 1.0 : outer_share);
-    RG_TRY(run(fit, takes, fit->parameters.directions, fit->parameters.n, u, cost, err));
+    rgi_residuals_share(residuals, fit->whole ? NULL : fit->factors, fit->whole ? 1.0 : outer_share);
+    RG_TRY(run(fit, residuals, fit->parameters.directions, fit->parameters.n, u, cost, err));
     return rgi_algebra_take(fit, normal, gradient, err);
 }
 

@@ -2,11 +2,11 @@
 #include "fit/residuals.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/coefficients.h"
 #include "core/context.h"
+#include "core/memory.h"
 #include "core/rollout_opts.h"
 #include "cuda/normal.h"
 
@@ -48,12 +48,13 @@ void rgi_residuals_destroy(rgi_residuals **residuals)
 {
     if (!residuals || !*residuals) return;
     rgi_residuals *b = *residuals;
+    const rg_context *context = b->opts.rollout.context;
     rgi_packs_clear(&b->packs);
     rgi_placement_clear(&b->at);
     if (b->normal) rgi_normal_destroy(&b->normal);
     rgi_inputs_destroy(&b->inputs);
-    free(b->markers);
-    free(b);
+    rgi_free(context, b->markers);
+    rgi_free(context, b);
     *residuals = NULL;
 }
 
@@ -114,7 +115,7 @@ static rg_status create(rgi_residuals *b, const rg_model *model, const rg_record
     RG_TRY(rgi_placement_shapes(&list, &opts->rollout, &cpu, &b->at, err));
     RG_TRY(rgi_packs_create_placed(&b->at, &list, &o, cpu, &b->packs, err));
     if (opts->markers) {
-        b->markers = calloc(b->n, b->inputs->frames * row * sizeof *b->markers);
+        b->markers = rgi_calloc(opts->rollout.context, b->n, b->inputs->frames * row * sizeof *b->markers);
         if (!b->markers) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the markers of %zu recordings", b->n);
     }
     if (opts->fit) {
@@ -134,7 +135,7 @@ rg_status rgi_residuals_create(const rg_model *model, const rg_recording *record
                                const rgi_residuals_opts *opts, rgi_residuals **out, rg_error *err)
 {
     *out = NULL;
-    rgi_residuals *b = calloc(1, sizeof *b);
+    rgi_residuals *b = rgi_calloc(opts->rollout.context, 1, sizeof *b);
     if (!b) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu recordings", n);
     b->opts = *opts;
     b->n = n;

@@ -106,7 +106,7 @@ rg_status rgi_forces_image(const rg_model *model, const rg_recording *recordings
     rgi_shape *shape = NULL;
     *image = NULL;
     RG_TRY(rgi_recordings_complete(recordings, n, &complete, err));
-    rg_status status = rgi_shape_create(model, &shape, err);
+    rg_status status = rgi_shape_create(NULL, model, &shape, err);
     if (status == RG_OK) {
         const contents all = {model, shape, complete, n, forces, statuses};
         *image = rgi_h5_image(write_contents, &all, size);

@@ -198,12 +198,13 @@ static size_t gripper_end(const rg_model *model, const rg_recording *r, size_t f
 }
 
 /* per frame the size of the force that clamps [first, end) exert together: what they pull at each other cancels */
-static void gripper_force(const rg_recording *r, const rg_forces *forces, size_t first, size_t end, double *size)
+static void gripper_force(const rg_model *model, const rg_recording *r, const rg_forces *forces, size_t first,
+                          size_t end, double *size)
 {
     for (size_t f = 0; f < r->n_frames; f++) {
-        double sum[3] = {0.0, 0.0, 0.0};
-        for (size_t k = first; k < end; k++)
-            for (size_t c = 0; c < 3; c++) sum[c] += forces->reaction[3 * (f * r->n_clamps + k) + c];
+        const double *reaction = forces->reaction + 3 * f * r->n_clamps;
+        double sum[3] = {NAN, NAN, NAN};
+        (void)rg_hold_wrench(model, first, end, NULL, reaction, NULL, NULL, sum, NULL, NULL);
         size[f] = sqrt(sum[0] * sum[0] + sum[1] * sum[1] + sum[2] * sum[2]);
     }
 }
@@ -254,7 +255,7 @@ static json_t *forces_json(const rg_model *model, const rg_recording *r, const r
     int fine = values && edges && object && grippers;
     for (size_t first = 0; first < r->n_clamps && fine; n++) {
         const size_t end = gripper_end(model, r, first);
-        gripper_force(r, forces, first, end, values + n * frames);
+        gripper_force(model, r, forces, first, end, values + n * frames);
         first = end;
     }
     if (fine) largest_tension(model, r, forces, edges, values + n * frames);

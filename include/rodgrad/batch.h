@@ -165,7 +165,7 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
      * sum reaction_moment dturn/dt.
      * A clamp of several vertices acts on the rod, about a point c, with the force sum f_i and the moment
      * sum (x_i - c) x f_i + sum t_j moment_j, over its vertices i and edges j: two vertices bend the rod with a couple
-     * of forces, each of them large. */
+     * of forces, each of them large. rg_hold_wrench (rollout.h) computes them. */
     double *reaction;
     double *reaction_moment;
     /* [n_rods][F][V][3] moments at vertices between two edges [N m], elastic, viscous and the memory's; 0 at the two

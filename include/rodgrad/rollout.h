@@ -229,6 +229,20 @@ rg_status rg_simulate_forces(const rg_model *model, const rg_recording *recordin
                              const rg_rollout_opts *opts, double *const *out, const rg_forces *forces,
                              rg_rod_status *statuses, rg_error *err);
 
+/* The force and moment of a hold of several vertices in one frame: with which clamps [first, end) of the model, a
+ * gripper of neighbouring markers for instance, act on the rod, force = sum f_i [N],  moment = sum (x_i - point) x f_i
+ * + sum t_j m_j [N m], over their vertices i and the clamped edges j between two of them, whose tangents t_j point to
+ * the next vertex. All arrays are the caller's, on the host: clamp_x [C][3] where the clamped vertices are [m] (a row
+ * of rg_batch_inputs.clamp_x; the driving markers of a recording's frame); reaction [C][3] and reaction_moment [D] a
+ * frame's rows of rg_forces or, of one rod, of rg_batch_outputs; point [3] what the moment is about. force [3] and
+ * moment [3] are written; NULL: not wanted. Without moment clamp_x, reaction_moment and point may be NULL, without
+ * clamped edges among these clamps reaction_moment. NaN in reactions gives NaN. RG_ERR_ARGUMENT: an array that is
+ * missing, first and end that are no clamps; RG_ERR_VALUE: two neighbouring clamps at one place; nothing is written
+ * then. Thread-safe. */
+rg_status rg_hold_wrench(const rg_model *model, size_t first, size_t end, const double *clamp_x, const double *reaction,
+                         const double *reaction_moment, const double point[3], double force[3], double moment[3],
+                         rg_error *err);
+
 #ifdef __cplusplus
 }
 #endif

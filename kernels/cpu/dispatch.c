@@ -12,14 +12,20 @@
 
 const char *const rgi_cpu_isas[] = {"scalar", "fma", "sse2", "avx2", "avx512", NULL};
 
-/* The best for many rods first. Times of a pack are measured: a rope of 12 markers, forward, with a tangent and back, on
+/* Those that the build has (RGI_HAS_...), the best for many rods first. Times of a pack are measured: a rope of 12 markers, forward, with a tangent and back, on
  * a Xeon with AVX-512. */
 static const rgi_cpu instantiations[] = {
-#if defined(__x86_64__)
-    DOUBLES(avx512, 8, 1, 1.95), FLOATS(avx512, 16, 1, 1.95), DOUBLES(avx2, 4, 1, 1.35), FLOATS(avx2, 8, 1, 1.35),
+#if defined(RGI_HAS_avx512)
+    DOUBLES(avx512, 8, 1, 1.95), FLOATS(avx512, 16, 1, 1.95),
 #endif
-    DOUBLES(sse2, 2, 0, 1.2), FLOATS(sse2, 4, 0, 1.2), DOUBLES(scalar, 1, 0, 1.0), FLOATS(scalar, 1, 0, 1.0),
-#if defined(__x86_64__)
+#if defined(RGI_HAS_avx2)
+    DOUBLES(avx2, 4, 1, 1.35), FLOATS(avx2, 8, 1, 1.35),
+#endif
+#if defined(RGI_HAS_sse2)
+    DOUBLES(sse2, 2, 0, 1.2), FLOATS(sse2, 4, 0, 1.2),
+#endif
+    DOUBLES(scalar, 1, 0, 1.0), FLOATS(scalar, 1, 0, 1.0),
+#if defined(RGI_HAS_fma)
     DOUBLES(fma, 1, 1, 1.0), FLOATS(fma, 1, 1, 1.0),
 #endif
 };

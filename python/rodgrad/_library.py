@@ -110,6 +110,8 @@ _USED = {
                              "unfinished_steps first_unfinished_step",
                       "double": "worst_increment_m worst_twist_rad worst_turn_rad stable_step_s worst_residual_n"},
     "rg_adjoint_status": {"int": "flag step vertex"},
+    "rg_recording": {"size_t": "n_frames n_markers n_lost n_clamps", "double": "dt_s", "pointer": "positions lost clamps"},
+    "rg_forces": {"size_t": "struct_size", "pointer": "tension reaction reaction_moment moment"},
 }
 
 
@@ -153,11 +155,14 @@ Gradients = _structures["rg_batch_gradients"]
 Plan = _structures["rg_batch_plan"]
 RodStatus = _structures["rg_rod_status"]
 AdjointStatus = _structures["rg_adjoint_status"]
+Recording = _structures["rg_recording"]
+Forces = _structures["rg_forces"]
 
 _ints, _status = POINTER(POINTER(c_int)), c_int
 _CHOICES = ("stepper", "scheme", "real", "at_limit", "bend_measure")
 # name: (result, arguments)
 _FUNCTIONS = {
+    "rg_rollout_opts_init": (None, [POINTER(RolloutOpts)]),
     "rg_batch_opts_init": (None, [POINTER(BatchOpts)]),
     "rg_context_opts_init": (None, [POINTER(ContextOpts)]),
     "rg_field_describe": (POINTER(FieldInfo), [c_int]),
@@ -174,6 +179,7 @@ _FUNCTIONS = {
     "rg_model_set_bend_measure": (_status, [c_void_p, c_int, POINTER(Error)]),
     "rg_model_vertices": (c_size_t, [c_void_p]),
     "rg_model_clamps": (c_size_t, [c_void_p, _ints]),
+    "rg_model_clamped_edges": (c_size_t, [c_void_p, c_void_p]),
     "rg_model_marker_vertices": (POINTER(c_int), [c_void_p]),
     "rg_model_field_entries": (c_size_t, [c_void_p, c_int]),
     "rg_model_field_data": (POINTER(c_double), [c_void_p, c_int]),
@@ -194,6 +200,11 @@ _FUNCTIONS = {
                                POINTER(TurnOutputs), c_void_p, POINTER(Error)]),
     "rg_batch_adjoint": (_status, [c_void_p, POINTER(Cotangents), POINTER(Gradients), c_void_p,
                                    POINTER(Error)]),
+    "rg_simulate": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p), c_void_p,
+                              POINTER(Error)]),
+    "rg_simulate_forces": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p),
+                                     POINTER(Forces), c_void_p, POINTER(Error)]),
+    "rg_hold_wrench": (_status, [c_void_p, c_size_t, c_size_t, *[c_void_p] * 6, POINTER(Error)]),
     "rg_batch_carry_directors": (_status, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
                                            POINTER(Error)]),
 }
@@ -209,9 +220,8 @@ def default_opts(structure: type):
     opts.struct_size = ctypes.sizeof(structure)
     if structure is BatchOpts:
         opts.rollout.struct_size = ctypes.sizeof(RolloutOpts)
-        lib.rg_batch_opts_init(byref(opts))
-    else:
-        lib.rg_context_opts_init(byref(opts))
+    {BatchOpts: lib.rg_batch_opts_init, ContextOpts: lib.rg_context_opts_init,
+     RolloutOpts: lib.rg_rollout_opts_init}[structure](byref(opts))
     return opts
 
 

@@ -68,6 +68,33 @@ def _known(names: Iterable[str], allowed: Iterable[str], what: str) -> None:
             raise RodgradError(f"There is no {what} {name!r}; there are {', '.join(allowed)}.")
 
 
+def fill_rollout(rollout: ctypes.Structure, *, gravity: Sequence[float], substeps: int, stepper: str, scheme: str,
+                 tolerance: float | None, max_iterations: int | None, threads: int, isa: str | None, real: str,
+                 at_limit: str, deadline: float) -> None:
+    """Options into rg_rollout_opts; None leaves what is there."""
+    rollout.stepper = _choice("stepper", stepper)
+    rollout.scheme = _choice("scheme", scheme)
+    rollout.real = _choice("real", real)
+    rollout.at_limit, rollout.deadline_s = _choice("at_limit", at_limit), float(deadline)
+    rollout.substeps, rollout.threads = c.integer("substeps", substeps), c.integer("threads", threads)
+    if tolerance is not None:
+        rollout.tolerance_m = tolerance
+    if max_iterations is not None:
+        rollout.max_iterations = c.integer("max_iterations", max_iterations)
+    rollout.isa = None if isa is None else isa.encode()
+    rollout.gravity[:] = _array("gravity", gravity, (3,))
+
+
+def make_context(backend: str) -> _Handle | None:
+    """Where to run; None: the CPU."""
+    if backend == "cpu":
+        return None
+    opts, pointer = c.default_opts(c.ContextOpts), c_void_p()
+    opts.backend = backend.encode()
+    c.call("rg_context_create", byref(opts), byref(pointer))
+    return _Handle(pointer, "rg_context_destroy")
+
+
 def directors_along(positions, first=None) -> np.ndarray:
     """Directors [..., V - 1, 3] of curves [..., V, 3] without twist: `first`, [3] or one for each curve, made a unit
     vector across the first edge, and carried along by parallel transport. None: towards the last vertex, for a
@@ -191,26 +218,15 @@ class Batch:
         if not models or (n_rods is not None and len(models) != n_rods):
             raise RodgradError(f"{len(models)} models for {n_rods} rods: a batch needs one or more rods, and "
                                "a model each, or one model for all.")
-        n_frames, substeps = c.integer("n_frames", n_frames), c.integer("substeps", substeps)
-        window, threads = c.integer("window", window), c.integer("threads", threads)
+        n_frames, window = c.integer("n_frames", n_frames), c.integer("window", window)
         budget_bytes = c.integer("budget_bytes", budget_bytes, -1, _MOST_BYTES)
         opts = c.default_opts(c.BatchOpts)
-        rollout = opts.rollout
-        rollout.stepper = _choice("stepper", stepper)
-        rollout.scheme = _choice("scheme", scheme)
-        rollout.real = _choice("real", real)
-        rollout.at_limit = _choice("at_limit", at_limit)
-        rollout.deadline_s = float(deadline)
-        rollout.substeps, rollout.threads = substeps, threads
-        if tolerance is not None:
-            rollout.tolerance_m = tolerance
-        if max_iterations is not None:
-            rollout.max_iterations = c.integer("max_iterations", max_iterations)
-        rollout.isa = None if isa is None else isa.encode()
-        self._context = self._make_context(backend)
-        rollout.context = None if self._context is None else self._context.pointer
+        fill_rollout(opts.rollout, gravity=gravity, substeps=substeps, stepper=stepper, scheme=scheme,
+                     tolerance=tolerance, max_iterations=max_iterations, threads=threads, isa=isa, real=real,
+                     at_limit=at_limit, deadline=deadline)
+        self._context = make_context(backend)
+        opts.rollout.context = None if self._context is None else self._context.pointer
         opts.dt_s, opts.n_frames = float(dt), n_frames
-        rollout.gravity[:] = _array("gravity", gravity, (3,))
         opts.adjoint, opts.carry_on = int(adjoint), int(carry_on)
         opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else budget_bytes
         opts.window = window
@@ -219,7 +235,7 @@ class Batch:
         handles = (c_void_p * len(models))(*[m._handle.pointer for m in models])
         c.call("rg_batch_create_ragged", handles, len(models), byref(opts), byref(pointer))
         self._handle = _Handle(pointer, "rg_batch_destroy")
-        self.n_rods, self.n_frames, self.steps = len(models), n_frames, n_frames * substeps
+        self.n_rods, self.n_frames, self.steps = len(models), n_frames, n_frames * opts.rollout.substeps
         self.vertices = max(m.vertices for m in models)
         self.markers = max(m.markers for m in models)
         self._entries = {f.name: max(m.fields[f.name].shape[0] for m in models) for f in FIELDS}
@@ -227,15 +243,6 @@ class Batch:
         self._held = max(len(self.clamped_edges(r)) for r in range(self.n_rods))
         self._adjoint = bool(adjoint)
         self._inputs: dict[str, np.ndarray | None] = {}
-
-    @staticmethod
-    def _make_context(backend: str) -> _Handle | None:
-        if backend == "cpu":
-            return None
-        opts, pointer = c.default_opts(c.ContextOpts), c_void_p()
-        opts.backend = backend.encode()
-        c.call("rg_context_create", byref(opts), byref(pointer))
-        return _Handle(pointer, "rg_context_destroy")
 
     def close(self) -> None:
         """Free the batch now; every later call is refused."""
