@@ -15,8 +15,8 @@ double h, gravity[3], tolerance;
 int deform, bdf2, still, normalised, max_iterations, sweeps;
 int substeps; /* steps of a frame */
 int n_steps;  /* of the longest rod; a multiple of substeps */
-/* tangents */
-int n_directions;
+/* tangents; series of direction q begin q * all_rods rods further on than those of direction 0 */
+int n_directions, all_rods;
 const int *entry_begin; /* [n_directions + 1] */
 const rgi_pack_entry *entries;
 RGI_ARRAY_OWN entry_values; /* [entries][W] */

@@ -85,7 +85,7 @@ rg_batch_tangents grad_tangents(const grad_vector *d, int kind)
 {
     const double *p[GRAD_KINDS];
     for (int k = 0; k < GRAD_KINDS; k++) p[k] = kind == GRAD_ALL || kind == k ? d->of[k] : NULL;
-    rg_batch_tangents t = {p[0], p[1], p[2], p[3], p[4], p[5], {NULL}};
+    rg_batch_tangents t = {.x0 = p[0], .v0 = p[1], .turn0 = p[2], .clamp_x = p[3], .clamp_turn = p[4], .force = p[5]};
     memcpy(t.fields, p + GRAD_FIELD, sizeof t.fields);
     return t;
 }

@@ -268,7 +268,8 @@ static inline int mutation_forward(mutation_scene *s, size_t (*workspace)(const 
     for (int q = 0; q < 6; q++) from[q] = v + s->begin[MUTATION_X0 + q];
     const rg_batch_inputs in = mutation_inputs(s);
     const rg_batch_outputs out = mutation_outputs(s);
-    const rg_batch_tangents d = {from[0], from[1], from[2], from[3], from[4], from[5], {NULL}};
+    const rg_batch_tangents d = {
+        .x0 = from[0], .v0 = from[1], .turn0 = from[2], .clamp_x = from[3], .clamp_turn = from[4], .force = from[5]};
     const rg_batch_tangent_outputs dout = {.x = mutation_part(s, 0, s->dout),
                                            .v = mutation_part(s, 1, s->dout),
                                            .turn = mutation_part(s, 2, s->dout),

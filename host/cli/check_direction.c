@@ -92,7 +92,12 @@ void rgc_direction_clear(rgc_direction *d)
 
 rg_batch_tangents rgc_direction_tangents(const rgc_direction *d)
 {
-    rg_batch_tangents t = {d->x0, d->v0, d->turn0, d->clamp_x, d->clamp_turn, d->force, {NULL}};
+    rg_batch_tangents t = {.x0 = d->x0,
+                           .v0 = d->v0,
+                           .turn0 = d->turn0,
+                           .clamp_x = d->clamp_x,
+                           .clamp_turn = d->clamp_turn,
+                           .force = d->force};
     for (int f = 0; f < RG_FIELD_COUNT; f++) t.fields[f] = d->fields[f];
     return t;
 }

@@ -88,7 +88,7 @@ rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *e
 {
     rgi_packs *p = &t->packs;
     RG_TRY(rgi_tape_set_parameters(t, of->inputs, err));
-    if (of->tangents) RG_TRY(rgi_tape_set_direction(t, of->tangents->fields, err));
+    if (of->tangents) RG_TRY(rgi_tape_set_directions(t, of->tangents, err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -152,11 +152,16 @@ rg_status rg_tape_jvp(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_
 {
     const rgi_batch_arrays of = {.inputs = inputs, .outputs = outputs, .tangents = tangents, .tangent_outputs = out};
     if (!t || !tangents || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, a direction and outputs");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, directions and outputs");
     if (t->batch->opts.carry_on)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
+    if (tangents->n_directions > t->packs.opts.directions)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the call has n_directions = %zu, but the batch was created for at most %zu; create it with "
+                       "directions = %zu",
+                       tangents->n_directions, t->packs.opts.directions, tangents->n_directions);
     RG_TRY(check_forces(t->batch, HAS_FORCES(out) || (outputs && HAS_FORCES(outputs)), err));
     RG_TRY(check_inputs(t->batch, inputs, err));
     return rgi_tape_run(t, &of, statuses, err);

@@ -69,8 +69,8 @@ void rgi_batch_run_jobs(const rg_batch *batch, size_t jobs, size_t at_a_time, rg
 rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
 /* parameters of a run: its inputs', or the models'. RG_ERR_VALUE for a field out of its range. */
 rg_status rgi_tape_set_parameters(rg_tape *tape, const rg_batch_inputs *inputs, rg_error *err);
-/* a direction in fields, as changes of coefficients */
-rg_status rgi_tape_set_direction(rg_tape *tape, const double *const *fields, rg_error *err);
+/* the directions in fields, as changes of coefficients */
+rg_status rgi_tape_set_directions(rg_tape *tape, const rg_batch_tangents *tangents, rg_error *err);
 /* gradients of fields, from those of coefficients */
 rg_status rgi_tape_give_fields(rg_tape *tape, double *const *fields, rg_error *err);
 
