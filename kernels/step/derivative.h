@@ -162,6 +162,22 @@ RG_APART void rgi_forces_stress_adj(const rgi_forces *of, int i, real *w_bar)
     for (int c = 0; of->moment && c < 3; c++) w_bar[1 + c] += RG_TERM(of->moment[3 * i + c]);
 }
 
+/* What a step's inputs change in the right-hand side dy: external forces at n nodes; prescribed unknowns y [n][RGI_NU]
+ * through the Hessian `full`. product [n][RGI_NU]: zeros before and after. Plain code, for one lane. */
+RG_APART void rgi_inputs_force_jvp(const real *f, int n, real *dy)
+{
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += f[3 * i + c];
+}
+RG_APART void rgi_inputs_fixed_jvp(const rgi_rod *rod, const real *full, const real *y, real *dy, real *product)
+{
+    rgi_blocks_times(rod->plan, full, y, product);
+    for (int k = 0; k < RGI_NU * rod->n; k++) {
+        dy[k] -= product[k];
+        product[k] = rg_set1(0.0);
+    }
+}
+
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
  * code, for one lane: a team's lanes take directions of their own. What all directions need, the factor above
  * all, is read once for them. The new states are written over those before the last (rgi_tangent_at). in: of
@@ -230,16 +246,9 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
         }
     }
     for (int q = 0; q < count; q++) rgi_course_clear(rod, courses[q], scratch + q * RGI_CHANGES * n);
-    for (int i = 0; in.f && i < n * count; i++)
-        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
+    if (in.f) rgi_inputs_force_jvp(in.f, n * count, dy);
     if (with_forces && in.forces) rgi_forces_begin_jvp(rod, dy, in.forces);
-    for (int q = 0; in.y && q < count; q++) {
-        rgi_blocks_times(rod->plan, full, in.y + q * apart, scratch);
-        for (int k = 0; k < apart; k++) {
-            dy[q * apart + k] -= scratch[k];
-            scratch[k] = zero;
-        }
-    }
+    for (int q = 0; in.y && q < count; q++) rgi_inputs_fixed_jvp(rod, full, in.y + q * apart, dy + q * apart, scratch);
     for (int i = 0; i < n; i++)
         for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
     rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
