@@ -39,28 +39,33 @@ RG_APART void rgi_run_forces(rgi_run *run, const rgi_kernel_pack *pack, int f)
     }
 }
 
-/* changes of them in direction 0 */
-RG_APART void rgi_run_forces_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f)
+/* changes of them in direction q */
+RG_APART void rgi_run_forces_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f, int q)
 {
     const int rods = pack->rods;
     const real zero = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, pack->out_dtension.data ? pack->n - 1 : 0)
-        rgi_put(&pack->out_dtension, rods, f, i, rg_select(run->alive, run->forces.tension[i], zero));
-    RG_TEAM_FOR(k, 0, pack->out_dmoment.data ? 3 * pack->n : 0)
-        rgi_put(&pack->out_dmoment, rods, f, k, rg_select(run->alive, run->forces.moment[k], zero));
-    RG_TEAM_FOR(k, 0, pack->out_dreaction.data ? pack->n_fixed_x : 0)
+    const rgi_forces of = rgi_run_forces_along(run, q);
+    const rgi_series_out tension = rgi_out_along(pack, &pack->out_dtension, q);
+    const rgi_series_out moment = rgi_out_along(pack, &pack->out_dmoment, q);
+    const rgi_series_out reaction = rgi_out_along(pack, &pack->out_dreaction, q);
+    const rgi_series_out torque = rgi_out_along(pack, &pack->out_dtorque, q);
+    RG_TEAM_FOR(i, 0, tension.data ? pack->n - 1 : 0)
+        rgi_put(&tension, rods, f, i, rg_select(run->alive, of.tension[i], zero));
+    RG_TEAM_FOR(k, 0, moment.data ? 3 * pack->n : 0)
+        rgi_put(&moment, rods, f, k, rg_select(run->alive, of.moment[k], zero));
+    RG_TEAM_FOR(k, 0, reaction.data ? pack->n_fixed_x : 0)
         for (int c = 0; c < 3; c++) {
-            const real r = run->forces.reaction[RGI_NU * pack->fixed_x[k] + c];
-            rgi_put(&pack->out_dreaction, rods, f, 3 * k + c, rg_select(run->alive, r, zero));
+            const real r = of.reaction[RGI_NU * pack->fixed_x[k] + c];
+            rgi_put(&reaction, rods, f, 3 * k + c, rg_select(run->alive, r, zero));
         }
-    RG_TEAM_FOR(k, 0, pack->out_dtorque.data ? pack->n_fixed_theta : 0) {
-        const real r = run->forces.reaction[RGI_NU * pack->fixed_theta[k] + 3];
-        rgi_put(&pack->out_dtorque, rods, f, k, rg_select(run->alive, r, zero));
+    RG_TEAM_FOR(k, 0, torque.data ? pack->n_fixed_theta : 0) {
+        const real r = of.reaction[RGI_NU * pack->fixed_theta[k] + 3];
+        rgi_put(&torque, rods, f, k, rg_select(run->alive, r, zero));
     }
 }
 
-/* Frame f's energies, in lanes that are alive; and their changes in direction 0. One lane of a team: every sum has one
- * order. */
+/* Frame f's energies, in lanes that are alive; and their changes in every direction. One lane of a team for a sum,
+ * which has one order. */
 RG_APART void rgi_run_energy(const rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
@@ -77,22 +82,44 @@ RG_APART void rgi_run_energy(const rgi_run *run, const rgi_kernel_pack *pack, in
 RG_APART void rgi_run_energy_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f)
 {
     const rgi_rod *rod = &run->rod;
-    const rgi_tangent d = rgi_run_tangent(run, 0);
     const real zero = rg_set1(0.0);
-    real sum[RGI_ENERGIES] = {zero, zero, zero, zero, zero};
-    RG_TEAM_ONE
-    {
+    RG_TEAM_FOR(q, 0, pack->n_directions) {
+        const rgi_tangent d = rgi_run_tangent(run, q);
+        const rgi_series_out energy = rgi_out_along(pack, &pack->out_denergy, q);
+        real sum[RGI_ENERGIES] = {zero, zero, zero, zero, zero};
         for (int i = 0; i < pack->n; i++)
             rgi_energy_jvp(rod, &run->step, rgi_seen_at(rod->x, rod->v, rod->s, rod->z, i), i, d, sum);
-        for (int e = pack->entry_begin[0]; e < pack->entry_begin[1]; e++) {
+        for (int e = pack->entry_begin[q]; e < pack->entry_begin[q + 1]; e++) {
             const rgi_entry entry = {pack->entries[e].node, pack->entries[e].coefficient};
             if (entry.coefficient >= RGI_NC || entry.node >= pack->n) continue;
             const rgi_seen at = rgi_seen_at(rod->x, rod->v, rod->s, rod->z, entry.node);
             rgi_energy_entry_jvp(rod, &run->step, at, entry, pack->entry_values[e], sum);
         }
-        for (int k = 0; k < RGI_ENERGIES; k++)
-            rgi_put(&pack->out_denergy, pack->rods, f, k, rg_select(run->alive, sum[k], zero));
+        for (int k = 0; k < RGI_ENERGIES; k++) rgi_put(&energy, pack->rods, f, k, rg_select(run->alive, sum[k], zero));
     }
+}
+
+/* frame f's changes along the directions */
+RG_APART void rgi_run_frame_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int f)
+{
+    const int n = pack->n, rods = pack->rods;
+    for (int q = 0; q < pack->n_directions; q++) {
+        const rgi_tangent d = rgi_run_tangent(run, q);
+        const rgi_series_out x = rgi_out_along(pack, &pack->out_dx, q), v = rgi_out_along(pack, &pack->out_dv, q);
+        const rgi_series_out turn = rgi_out_along(pack, &pack->out_dturn, q);
+        const rgi_series_out markers = rgi_out_along(pack, &pack->out_dmarkers, q);
+        rgi_put_many(&x, rods, f, 3 * n, d.x);
+        rgi_put_many(&v, rods, f, 3 * n, d.v);
+        rgi_put_many(&turn, rods, f, n - 1, d.theta);
+        if (rgi_run_needs_forces(pack)) rgi_run_forces_jvp(run, pack, f, q);
+        RG_TEAM_FOR(k, 0, markers.data ? pack->n_markers : 0) {
+            real at[3];
+            const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
+            v3_store(at, rgi_run_marker_jvp(run, pack, &arms, q, k));
+            for (int c = 0; c < 3; c++) rgi_put(&markers, rods, f, 3 * k + c, at[c]);
+        }
+    }
+    if (pack->out_denergy.data) rgi_run_energy_jvp(run, pack, f);
 }
 
 RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
@@ -121,20 +148,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
                 rgi_store(pack->markers_jvp, 3 * at + 1, moved.y);
                 rgi_store(pack->markers_jvp, 3 * at + 2, moved.z);
             }
-    if (pack->n_directions > 0) {
-        rgi_tangent d = rgi_run_tangent(run, 0);
-        rgi_put_many(&pack->out_dx, rods, f, 3 * n, d.x);
-        rgi_put_many(&pack->out_dv, rods, f, 3 * n, d.v);
-        rgi_put_many(&pack->out_dturn, rods, f, n - 1, d.theta);
-        if (rgi_run_needs_forces(pack)) rgi_run_forces_jvp(run, pack, f);
-        if (pack->out_denergy.data) rgi_run_energy_jvp(run, pack, f);
-        RG_TEAM_FOR(k, 0, pack->out_dmarkers.data ? pack->n_markers : 0) {
-            real at[3];
-            const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
-            v3_store(at, rgi_run_marker_jvp(run, pack, &arms, 0, k));
-            for (int c = 0; c < 3; c++) rgi_put(&pack->out_dmarkers, rods, f, 3 * k + c, at[c]);
-        }
-    }
+    if (rgi_run_puts_tangents(pack)) rgi_run_frame_jvp(run, pack, f);
     if (pack->recorded) rgi_run_fit(run, pack, f);
     RG_TEAM_SYNC();
 }

@@ -112,8 +112,8 @@ enum {
 };
 
 /* The public struct (rodgrad/batch.h) that the caller passes an array in: inputs of a run, its outputs; changes of
- * inputs in direction 0 (of directors turns), of outputs; of a reverse run cotangents of outputs, and what it puts out
- */
+ * inputs (of directors turns) and of outputs, direction by direction; of a reverse run cotangents of outputs, and what
+ * it puts out */
 enum { RGI_OF_inputs, RGI_OF_outputs, RGI_OF_tangents, RGI_OF_tangent_outputs, RGI_OF_cotangents, RGI_OF_gradients };
 #define RGI_SERIES_inputs rgi_series_in
 #define RGI_SERIES_outputs rgi_series_out
@@ -171,7 +171,7 @@ enum { RGI_ENERGIES = 5 }; /* of a rod: step/energy.h */
     X(growth, GROWTH, 1, gradients, growth, growth)
 
 /* The start's arrays, rows of the caller's that a pack has copies of: X(name, per, less, source, member, stage), with
- * `per` numbers for each vertex but the last `less`. Into the pack, and from it. */
+ * `per` numbers for each vertex but the last `less`, tangents direction by direction. Into the pack, and from it. */
 #define RGI_PACK_STARTS_IN(X)                                                                                          \
     X(x0, 3, 0, inputs, x0, x0)                                                                                        \
     X(v0, 3, 0, inputs, v0, v0)                                                                                        \
@@ -212,9 +212,9 @@ typedef struct rgi_device_pack {
 #undef RGI_ARRAY_OWN
 
 /* What differs from call to call of a batch, for all rods: rows of the starts, which lie `vertices` apart (a rod may
- * have fewer), NULL: leave alone; series of rod 0. */
+ * have fewer), NULL: leave alone; series of rod 0. Tangents have n_directions times the rows of all_rods rods. */
 typedef struct rgi_call {
-    int vertices;
+    int vertices, all_rods;
     int set_tangents; /* of the start: zero where NULL */
     int n_directions, bar, want_coef, want_start, growth_every;
 #define RGI_MEMBER(name, ...) const double *name;
@@ -246,6 +246,7 @@ typedef struct rgi_call_starts {
     if (call->name.data) to->name.data = (RGI_CONST_##source double *)call->name.data + (ptrdiff_t)rod * call->name.rod;
 #define RGI_POINT_PACK                                                                                                 \
     to->n_directions = call->n_directions;                                                                             \
+    to->all_rods = call->all_rods;                                                                                     \
     to->bar = call->bar;                                                                                               \
     to->want_coef = call->want_coef;                                                                                   \
     to->want_start = call->want_start;                                                                                 \

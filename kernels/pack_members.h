@@ -18,8 +18,8 @@ double deadline;       /* of one step's Newton iterations [s], with clock */
 double (*clock)(void); /* the host's time [s], or NULL; a device looks at none */
 int substeps;          /* steps of a frame */
 int n_steps;           /* of the longest rod; a multiple of substeps */
-/* tangents */
-int n_directions;
+/* tangents; series of direction q begin q * all_rods rods further on than those of direction 0 */
+int n_directions, all_rods;
 const int *entry_begin; /* [n_directions + 1] */
 const rgi_pack_entry *entries;
 RGI_ARRAY_OWN entry_values; /* [entries][W] */

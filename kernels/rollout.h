@@ -203,21 +203,22 @@ enum { RGI_FORCES_BESIDE = 0 };
 RG_APART void rgi_run_jvp_forces(const rgi_run *run, const rgi_kernel_pack *pack, int q, rgi_input_tangent in,
                                  real *scratch)
 {
-    const rgi_input_tangent none = {0, 0, 0};
+    const rgi_forces forces = rgi_run_forces_along(run, q);
     const rgi_course course = rgi_run_course(run, pack, q);
-    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, &course, 1, q > 0 ? none : in, 1, scratch);
+    in = rgi_input_along(in, pack->n, q, &forces);
+    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, &course, 1, in, 1, scratch);
 }
 #endif
 
-/* `count` directions, a constant, from q on through the step; in: of direction 0 */
+/* `count` directions, a constant, from q on through the step; in: of direction 0, the others follow */
 RG_DISSOLVED void rgi_run_jvp(const rgi_run *run, const rgi_kernel_pack *pack, int q, const int count,
                               rgi_input_tangent in, real *scratch)
 {
-    const rgi_input_tangent none = {0, 0, 0};
+    const rgi_forces forces = rgi_run_forces_along(run, q);
     rgi_course courses[RGI_BESIDE];
     for (int k = 0; k < count; k++) courses[k] = rgi_run_course(run, pack, q + k);
-    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, q > 0 ? none : in,
-                        RGI_FORCES_BESIDE, scratch);
+    in = rgi_input_along(in, pack->n, q, in.forces ? &forces : 0);
+    rgi_step_jvp_beside(&run->rod, &run->step, run->alive, run->full, courses, count, in, RGI_FORCES_BESIDE, scratch);
 }
 
 /* before the first step: tangents are after `begin` of them */
@@ -233,11 +234,10 @@ RG_FN void rgi_run_tangents_begin(rgi_run *run, const rgi_kernel_pack *pack, int
 RG_FN void rgi_run_tangents(rgi_run *run, const rgi_kernel_pack *pack, rgi_input_tangent in)
 {
     const int p = pack->n_directions;
-    const rgi_input_tangent none = {0, 0, 0};
     if (RGI_DEFORM(pack)) {
         for (int q = 0; q < p; q++) {
             rgi_deform_jvp(&run->rod, &run->step, &run->deform, run->alive, rgi_run_course(run, pack, q),
-                           q > 0 ? none : in, run->stress, run->dy);
+                           rgi_input_along(in, pack->n, q, 0), run->stress, run->dy);
         }
 #if !defined(RGI_TEAM_DEVICE) && !defined(__CUDACC__)
     } else if (in.forces) {

@@ -92,12 +92,12 @@ typedef struct rgi_run {
     int carried;         /* the lanes that take the first step go on from the last run's end */
     real *force;         /* [n][3] */
     real *full;          /* [n][RGI_NH], or NULL */
-    real *din_y, *din_f; /* [n][4], [n][3] changes, or cotangents, of a step's inputs */
+    real *din_y, *din_f; /* [directions][n][4], [directions][n][3] changes, or [n] cotangents, of a step's inputs */
     real *tangents;      /* [directions][n][RGI_NT] */
     int odd;             /* of them (rgi_tangent_at) */
     real *bar;           /* [n][RGI_NT] cotangent of the state */
     real *stress, *dy;   /* [n][4] scratch of one direction */
-    rgi_forces forces;   /* changes, or cotangents */
+    rgi_forces forces;   /* changes in direction 0 (rgi_run_forces_along), or cotangents */
     real *first_turn;    /* [n][RGI_TURN_REALS] of lanes that took the first step before the others, or NULL */
     real *side;          /* [RGI_SIDES][n][RGI_JVP_SCRATCH] scratch of directions next to each other */
     real *jac;           /* [directions][frames][3 n_free] derivatives times sqrt(weight) */
@@ -123,6 +123,20 @@ RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, 
     RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
 }
 
+/* what direction q has of a series of tangents */
+RG_FN rgi_series_in rgi_in_along(const rgi_kernel_pack *pack, const rgi_series_in *a, int q)
+{
+    rgi_series_in to = *a;
+    if (a->data) to.data = (const rg_number *)a->data + (ptrdiff_t)q * pack->all_rods * a->rod;
+    return to;
+}
+RG_FN rgi_series_out rgi_out_along(const rgi_kernel_pack *pack, const rgi_series_out *a, int q)
+{
+    rgi_series_out to = *a;
+    if (a->data) to.data = (rg_number *)a->data + (ptrdiff_t)q * pack->all_rods * a->rod;
+    return to;
+}
+
 /* are changes or cotangents of reactions asked for? */
 RG_FN int rgi_run_needs_reactions(const rgi_kernel_pack *pack)
 {
@@ -146,6 +160,22 @@ RG_FN int rgi_run_needs_forces(const rgi_kernel_pack *pack)
     return pack->out_dtension.data || pack->tension_bar.data || pack->out_dmoment.data || pack->moment_bar.data ||
            rgi_run_needs_reactions(pack);
 }
+/* are changes of outputs along the directions asked for? */
+RG_FN int rgi_run_puts_tangents(const rgi_kernel_pack *pack)
+{
+    int any = 0;
+#define RGI_ANY(name, rows, width, source, ...)                                                                        \
+    any = any || (RGI_OF_##source == RGI_OF_tangent_outputs && pack->name.data);
+    RGI_PACK_SERIES(RGI_ANY)
+#undef RGI_ANY
+    return any;
+}
+/* directions that have a step's inputs, and forces, of their own in memory; cotangents count as one */
+RG_FN int rgi_run_inputs_along(const rgi_kernel_pack *pack)
+{
+    const int any = pack->ddrive_x.data || pack->ddrive_turn.data || pack->dforce.data;
+    return any && pack->n_directions > 1 ? pack->n_directions : 1;
+}
 /* must lanes of a pack keep what the first step's forces are made of (rgi_run_first_swap)? */
 RG_FN int rgi_run_needs_first(const rgi_kernel_pack *pack)
 {
@@ -162,30 +192,30 @@ RG_FN size_t rgi_run_step_reals(const rgi_kernel_pack *pack)
 /* directions that have scratch of their own at a time */
 enum { RGI_SIDES = RGI_TEAM * RGI_BESIDE };
 
-/* reals a node that a step's forces are made of: w, a, c */
-enum { RGI_TURN_REALS = RGI_NW + 4 };
+/* reals a node that a step's forces are made of: w, a, c; of rgi_forces */
+enum { RGI_TURN_REALS = RGI_NW + 4, RGI_FORCE_REALS = 1 + RGI_NU + 3 };
 
 /* hand out the rest of the workspace from p, with scratch for `sides` directions; with run NULL only counts. Returns
  * reals used. */
 RG_FN size_t rgi_run_bind_rest(rgi_run *run, const rgi_kernel_pack *pack, real *p, size_t sides)
 {
     const size_t n = (size_t)pack->n, q = (size_t)pack->n_directions;
-    const size_t rows = pack->recorded ? 3 * (size_t)pack->n_free : 0;
+    const size_t rows = pack->recorded ? 3 * (size_t)pack->n_free : 0, in = (size_t)rgi_run_inputs_along(pack);
     const size_t sizes[] = {(size_t)rgi_rod_state_reals(pack->n),
                             RGI_DEFORM(pack) ? rgi_deform_kept_reals(pack->n, pack->sweeps) : 0,
                             pack->force.data ? 3 * n : 0,
                             rgi_run_needs_full(pack)    ? RGI_NH * n
                             : rgi_run_needs_first(pack) ? RGI_TURN_REALS * n
                                                         : 0,
-                            4 * n,
-                            3 * n,
+                            4 * n * in,
+                            3 * n * in,
                             q * n * RGI_NT,
                             pack->plan ? n * RGI_NT : 0,
                             q ? sides * RGI_JVP_SCRATCH * n : 0,
                             pack->rows ? 0 : q * rows * (size_t)rgi_run_normal_frames(pack),
                             2 * rows,
                             2,
-                            rgi_run_needs_forces(pack) ? (1 + RGI_NU + 3) * n : 0};
+                            rgi_run_needs_forces(pack) ? RGI_FORCE_REALS * n * (q > 1 ? q : 1) : 0};
     size_t at[sizeof sizes / sizeof *sizes], used = 0;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         at[k] = used;
@@ -240,6 +270,17 @@ RG_FN rgi_tangent rgi_run_tangent(const rgi_run *run, int q)
     return rgi_tangent_at(run->tangents + (size_t)q * (size_t)n * RGI_NT, n, run->odd);
 }
 
+/* where changes of forces in direction q go */
+RG_FN rgi_forces rgi_run_forces_along(const rgi_run *run, int q)
+{
+    const size_t apart = (size_t)q * RGI_FORCE_REALS * (size_t)run->rod.n;
+    rgi_forces to = run->forces;
+    if (to.tension) to.tension += apart;
+    if (to.reaction) to.reaction += apart;
+    if (to.moment) to.moment += apart;
+    return to;
+}
+
 /* which lanes of a pack go on */
 RG_FN void rgi_run_set_alive(rgi_run *run, rmask alive)
 {
@@ -286,8 +327,9 @@ RG_FN void rgi_run_init(rgi_run *run, const rgi_kernel_pack *pack, real *fast)
     }
     RG_TEAM_SYNC();
     if (RGI_DEFORM(pack)) rgi_deform_clear(&run->deform, pack->n, pack->sweeps);
-    RG_TEAM_FOR(i, 0, RGI_NU * pack->n) run->din_y[i] = rg_set1(0.0);
-    RG_TEAM_FOR(i, 0, 3 * pack->n) run->din_f[i] = rg_set1(0.0);
+    const int along = pack->n * rgi_run_inputs_along(pack);
+    RG_TEAM_FOR(i, 0, RGI_NU * along) run->din_y[i] = rg_set1(0.0);
+    RG_TEAM_FOR(i, 0, 3 * along) run->din_f[i] = rg_set1(0.0);
     RG_TEAM_SYNC();
 }
 
@@ -361,16 +403,20 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
     RG_TEAM_SYNC();
 }
 
-/* changes of these inputs in direction 0 */
+/* changes of these inputs in every direction */
 RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     rgi_input_tangent in = {0, 0, 0};
-    RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)
-        for (int c = 0; c < 3; c++)
-            run->din_y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(k, 0, pack->ddrive_turn.data ? pack->n_fixed_theta : 0)
-        run->din_y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->ddrive_turn, pack->rods, s, k);
-    RG_TEAM_FOR(i, 0, pack->dforce.data ? 3 * pack->n : 0) run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
+    for (int q = 0; q < rgi_run_inputs_along(pack); q++) {
+        const rgi_series_in x = rgi_in_along(pack, &pack->ddrive_x, q), f = rgi_in_along(pack, &pack->dforce, q);
+        const rgi_series_in turn = rgi_in_along(pack, &pack->ddrive_turn, q);
+        real *y = run->din_y + RGI_NU * q * pack->n, *to = run->din_f + 3 * q * pack->n;
+        RG_TEAM_FOR(k, 0, x.data ? pack->n_fixed_x : 0)
+            for (int c = 0; c < 3; c++) y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&x, pack->rods, s, 3 * k + c);
+        RG_TEAM_FOR(k, 0, turn.data ? pack->n_fixed_theta : 0)
+            y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&turn, pack->rods, s, k);
+        RG_TEAM_FOR(i, 0, f.data ? 3 * pack->n : 0) to[i] = rgi_get(&f, pack->rods, s, i);
+    }
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;

@@ -29,7 +29,8 @@ rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, co
                               const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
                               rg_rod_status *statuses, rg_error *err)
 {
-    const size_t count = batch->at.n_rods * batch->at.vertices;
+    const size_t times = tangents->n_directions ? tangents->n_directions : 1;
+    const size_t count = times * batch->at.n_rods * batch->at.vertices;
     rg_batch_tangents wrong = *tangents;
     double *scaled = calloc(count, sizeof *scaled);
     if (!scaled) abort();

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "counted_malloc.h"
-#include "grad_scene.h"
+#include "directions.h"
 #include "grad_table.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -35,7 +35,7 @@ static void all_of(grad_scene *s, const grad_vector *d, const grad_outputs *out,
                    const grad_outputs *bar, const grad_vector *g)
 {
     rg_batch_inputs in = grad_inputs(s);
-    rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
+    rg_batch_tangents t = directions_tangents(d, GRAD_ALL, s->opts.directions);
     rg_batch_outputs to = grad_batch_outputs(out);
     rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(d_out);
     rg_batch_cotangents c = grad_cotangents(bar);
@@ -62,9 +62,11 @@ static void memory_as_described(void **state)
                 for (size_t b = 0; b < (adjoint ? 3 : 1); b++) {
                     grad_scene *s = grad_scene_sized(b ? GRAD_BDF2 : GRAD_DEFORM, GRAD_ENDS, sizes[k].rods,
                                                      sizes[k].frames, 1, 13, 1, 0x3e3);
-                    grad_vector d = grad_vector_random(s, 1), g = grad_vector_zero(s);
+                    const size_t directions = threads == 2 ? 5 : 1;
+                    grad_vector d = directions_random(s, directions, 1), g = grad_vector_zero(s);
                     grad_outputs bar = grad_outputs_random(s, 2), out = grad_outputs_zero(s);
-                    grad_outputs d_out = grad_outputs_zero(s);
+                    grad_outputs d_out = directions_outputs(s, directions);
+                    s->opts.directions = directions;
                     s->opts.adjoint = adjoint;
                     s->opts.budget_bytes = budgets[b];
                     s->opts.rollout.threads = threads;

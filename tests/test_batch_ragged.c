@@ -1,8 +1,8 @@
 /* test_batch_ragged.c: rods of several meshes in one batch are, to the bit, those rods alone.
  *
- * Outputs, tangents, gradients and statuses of both steppers and schemes, with rows of NaN where a rod has
- * fewer vertices, clamps or markers than another: those are not read, and of results not written.
- * All of it in double and in float; RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
+ * Outputs, tangents (in one direction and in several), gradients and statuses of both steppers and schemes, with rows
+ * of NaN where a rod has fewer vertices, clamps or markers than another: those are not read, and of results not
+ * written. All of it in double and in float; RODGRAD_TEST_BACKEND=cuda runs it on a GPU. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,10 +14,20 @@
 #include <cmocka.h>
 
 #include "backend.h"
-#include "grad_scene.h"
+#include "directions.h"
 
 /* shapes whose vertices, clamped edges and markers are most in different ones */
-enum { FEW, MANY_MARKERS, LONG, SHAPES, FRAMES = 6, SUBSTEPS = 2, STEPS = FRAMES * SUBSTEPS, EVERY = 4 };
+enum {
+    FEW,
+    MANY_MARKERS,
+    LONG,
+    SHAPES,
+    FRAMES = 6,
+    SUBSTEPS = 2,
+    STEPS = FRAMES * SUBSTEPS,
+    EVERY = 4,
+    DIRECTIONS = 3
+};
 static const struct {
     size_t markers, refine, rods;
     grad_grip grip;
@@ -142,7 +152,7 @@ static void widen(const grad_scene *narrow, const double *a, size_t from, const 
         if (n) memcpy(b + (to * rows_of(array) + row) * room, a + (from * rows_of(array) + row) * n, n * sizeof *a);
 }
 
-enum { POISON = 0xfb }; /* a NaN of these bytes */
+enum { POISON = 0xff }; /* a NaN of these bytes */
 
 static int poisoned(const double *a, size_t n)
 {
@@ -261,6 +271,7 @@ static bench make(int stepper, size_t budget, const rod *rods, size_t n)
         s->opts.budget_bytes = budget;
         s->opts.rollout.context = backend;
         s->opts.rollout.real = real;
+        s->opts.directions = DIRECTIONS;
         b.narrow[k] = s;
         b.of[k].d = grad_vector_random(s, 2);
         b.of[k].bar = grad_outputs_random(s, 3);
@@ -323,6 +334,38 @@ static void check_alone(const bench *b, const result *r, size_t i)
     grad_scene_free(s);
 }
 
+/* Several directions, the problem's times powers of two: tangents are those in the problem's own, times as much, to the
+ * bit, and nothing is read or written behind a rod's own. */
+static void check_directions(const bench *b, const result *one)
+{
+    static const double times[DIRECTIONS] = {0.5, 1.0, -0.25};
+    grad_scene *s = b->wide;
+    const grad_vector d = directions_random(s, DIRECTIONS, 1);
+    const grad_outputs d_out = directions_outputs(s, DIRECTIONS);
+    const rg_batch_inputs in = grad_inputs(s);
+    const rg_batch_tangents along = directions_tangents(&d, GRAD_ALL, DIRECTIONS);
+    const rg_batch_tangent_outputs to = grad_batch_tangent_outputs(&d_out);
+    double *a[OUTPUTS], *c[OUTPUTS];
+    size_t all[ARRAYS];
+    rg_error err = {0};
+    for (int kind = 0; kind < GRAD_KINDS; kind++)
+        for (size_t q = 0, count = s->rods * s->count[kind]; q < DIRECTIONS; q++)
+            for (size_t i = 0; i < count; i++) d.of[kind][q * count + i] = times[q] * b->all.d.of[kind][i];
+    s->rods *= DIRECTIONS;
+    poison_outputs(s, &d_out);
+    s->rods /= DIRECTIONS;
+    if (rg_batch_jvp(s->batch, &in, &along, NULL, &to, NULL, &err) != RG_OK) fail_msg("%s", err.text);
+    outputs_of(&one->d_out, a);
+    outputs_of(&d_out, c);
+    for (int part = 0; part < OUTPUTS; part++)
+        for (size_t q = 0, count = s->rods * FRAMES * counts(s, all)[OUT_X + part]; a[part] && q < DIRECTIONS; q++)
+            for (size_t i = 0; i < count; i++) {
+                const double *now = c[part] + q * count + i, *own = a[part] + i, was = times[q] * *own;
+                const int same = poisoned(own, 1) ? poisoned(now, 1) : *now == was;
+                if (!same) fail_msg("direction %zu, output %d, number %zu: %g is not %g", q, part, i, *now, was);
+            }
+}
+
 static void check(int stepper, size_t budget, const rod *rods, size_t n)
 {
     bench b = make(stepper, budget, rods, n);
@@ -332,6 +375,7 @@ static void check(int stepper, size_t budget, const rod *rods, size_t n)
     poison_vector(b.wide, &r.g);
     run(b.wide, &b.all, &r);
     for (size_t i = 0; i < n; i++) check_alone(&b, &r, i);
+    check_directions(&b, &r);
     release(&b);
 }
 

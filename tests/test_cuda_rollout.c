@@ -15,7 +15,10 @@
 #include <cmocka.h>
 
 #include "core/context.h"
+#include "directions.h"
 #include "test_cuda_scene.h"
+
+enum { DIRECTIONS = 3 };
 
 static rg_context *gpu;
 
@@ -156,7 +159,7 @@ typedef struct copies {
         void *memory;
         double *host;
         size_t bytes;
-    } at[96];
+    } at[160];
     size_t n;
 } copies;
 
@@ -185,6 +188,31 @@ static void bring_back(copies *c)
     c->n = 0;
 }
 
+/* several directions with arrays of the GPU against those of the host */
+static void directions_there(grad_scene *s, copies *c, const rg_batch_inputs *in, const grad_outputs *host)
+{
+    const grad_vector d = directions_random(s, DIRECTIONS, 4);
+    const grad_outputs there = directions_outputs(s, DIRECTIONS);
+    const size_t n = s->vertices, all = DIRECTIONS * s->rods * s->opts.n_frames;
+    grad_vector d_there;
+    rg_error err = {0};
+    for (int k = 0; k < GRAD_KINDS; k++) d_there.of[k] = copy_of(c, d.of[k], DIRECTIONS * s->rods * s->count[k]);
+    const rg_batch_tangents t = directions_tangents(&d_there, GRAD_ALL, DIRECTIONS);
+    const rg_batch_tangent_outputs to = {.x = copy_of(c, there.x, all * 3 * n),
+                                         .v = copy_of(c, there.v, all * 3 * n),
+                                         .turn = copy_of(c, there.turn, all * (n - 1)),
+                                         .markers = copy_of(c, there.markers, all * 3 * s->markers),
+                                         .tension = copy_of(c, there.tension, all * (n - 1)),
+                                         .reaction = copy_of(c, there.reaction, all * 3 * s->clamped),
+                                         .reaction_moment = copy_of(c, there.reaction_moment, all * s->held),
+                                         .moment = copy_of(c, there.moment, all * 3 * n),
+                                         .energy = copy_of(c, there.energy, all * 5)};
+    if (rg_batch_jvp(s->batch, in, &t, NULL, &to, NULL, &err) != RG_OK) fail_msg("%s", err.text);
+    bring_back(c);
+    for (size_t i = 0; i < DIRECTIONS * s->rods; i++)
+        if (grad_outputs_differ(s, host, i, &there, i)) fail_msg("directions: row %zu has other bits", i);
+}
+
 static void rollout_device_memory_bitwise(void **state)
 {
     (void)state;
@@ -195,7 +223,16 @@ static void rollout_device_memory_bitwise(void **state)
             grad_vector d = grad_vector_random(s, 2);
             grad_outputs bar = grad_outputs_random(s, 3);
             result host = make_result(s), there = make_result(s);
+            s->opts.directions = DIRECTIONS;
             run_way(s, which, gpu, &d, &bar, &host);
+            const grad_outputs along = directions_outputs(s, DIRECTIONS);
+            const grad_vector several = directions_random(s, DIRECTIONS, 4);
+            const rg_batch_inputs host_in = grad_inputs(s);
+            const rg_batch_tangents host_t = directions_tangents(&several, GRAD_ALL, DIRECTIONS);
+            const rg_batch_tangent_outputs host_to = grad_batch_tangent_outputs(&along);
+            rg_error err = {0};
+            if (rg_batch_jvp(s->batch, &host_in, &host_t, NULL, &host_to, NULL, &err) != RG_OK)
+                fail_msg("%s", err.text);
             s->opts.memory = RG_MEMORY_DEVICE;
             grad_scene_open(s);
 
@@ -245,12 +282,11 @@ static void rollout_device_memory_bitwise(void **state)
             }
             const rg_batch_tangents t = grad_tangents(&d_there, GRAD_ALL);
             const rg_batch_gradients g = grad_gradients(&g_there, GRAD_ALL);
-            rg_error err = {0};
             if (rg_batch_jvp(s->batch, &in, &t, &out, &d_out, there.d_status, &err) != RG_OK ||
                 rg_batch_forward(s->batch, &in, &out, there.status, &err) != RG_OK ||
                 rg_batch_adjoint(s->batch, &b, &g, there.back, &err) != RG_OK)
                 fail_msg("%s", err.text);
-            bring_back(&c);
+            directions_there(s, &c, &in, &along);
             all_equal(s, &host, &there, "arrays of the GPU");
             grad_scene_free(s);
         }

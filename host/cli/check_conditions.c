@@ -2,9 +2,8 @@
  * of a fit to these recordings (check.h).
  *
  * The step's Hessian H is seen from outside: one step under a force f moves the vertices by H^-1 f
- * (free directors giving way), so that a batch of equal rods, each with a unit tangent of one
- * force, gives the inverse column by column. The fit's normal matrix comes from its own first
- * evaluation at the model. */
+ * (free directors giving way), so that tangents in unit forces, one for each free coordinate, give the inverse column
+ * by column. The fit's normal matrix comes from its own first evaluation at the model. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include "fit/lapack.h"
 #include "core/words.h"
 
-enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are rods of a batch */
+enum { MOST_FREE = 100 }; /* vertices: the inverse's columns are directions of a run */
 
 /* free vertices of the model, ascending, into list [vertices]; returns how many */
 static size_t free_vertices(const rgc_check_job *job, size_t *list)
@@ -29,59 +28,40 @@ static size_t free_vertices(const rgc_check_job *job, size_t *list)
     return n;
 }
 
-/* [rods][count]: the same row for every rod */
-static double *repeated(const double *row, size_t count, size_t rods)
-{
-    double *all = calloc(rods * count + 1, sizeof *all);
-    for (size_t i = 0; all && i < rods; i++) memcpy(all + i * count, row, count * sizeof *row);
-    return all;
-}
-
 /* the inverse Hessian of rod `rod`'s first step [q][q], q = 3 free vertices; *flag: how the step
  * went */
 static rg_status compliance(const rgc_check_job *job, size_t rod, const size_t *list, size_t q, double *inverse,
                             rg_rod_flag *flag, rg_error *err)
 {
     const rgc_rods *p = job->rods;
-    const size_t row = 3 * p->vertices, cx = 3 * p->clamped_vertices, cm = 3 * p->clamped_edges;
+    const size_t row = 3 * p->vertices;
     rg_batch *batch = NULL;
+    rg_rod_status ended = {0};
     rg_batch_opts opts = rg_batch_opts_default();
     opts.rollout = p->rollout;
     opts.rollout.substeps = 1;
     opts.dt_s = p->dt_s / job->opts.substeps;
     opts.adjoint = 0;
-    double *x0 = repeated(p->x0 + rod * row, row, q), *v0 = repeated(p->v0 + rod * row, row, q);
-    double *m0 = repeated(p->m0 + 3 * rod * p->edges, 3 * p->edges, q);
-    double *clamp_x = repeated(p->clamp_x + rod * p->steps * cx, cx, q);
-    double *clamp_m = repeated(p->clamp_m + rod * p->steps * cm, cm, q);
+    opts.directions = q;
     double *force = calloc(q * row, sizeof *force), *dx = calloc(q * row, sizeof *dx);
-    rg_rod_status *statuses = calloc(q, sizeof *statuses);
-    rg_status status = x0 && v0 && m0 && clamp_x && clamp_m && force && dx && statuses
-                           ? RG_OK
-                           : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices.", p->vertices);
-    if (status == RG_OK) status = rg_batch_create(p->models[rod], q, &opts, &batch, err);
-    if (status != RG_OK) goto done;
-    for (size_t k = 0; k < q; k++) force[k * row + 3 * list[k / 3] + k % 3] = 1.0;
-    const rg_batch_inputs in = {.x0 = x0, .v0 = v0, .m0 = m0, .clamp_x = clamp_x, .clamp_m = clamp_m};
-    rg_batch_tangents by;
-    memset(&by, 0, sizeof by);
-    by.force = force;
+    rg_status status =
+        force && dx ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a mesh of %zu vertices.", p->vertices);
+    if (status == RG_OK) status = rg_batch_create(p->models[rod], 1, &opts, &batch, err);
+    for (size_t k = 0; k < q && status == RG_OK; k++) force[k * row + 3 * list[k / 3] + k % 3] = 1.0;
+    const rg_batch_inputs in = {.x0 = p->x0 + rod * row,
+                                .v0 = p->v0 + rod * row,
+                                .m0 = p->m0 + 3 * rod * p->edges,
+                                .clamp_x = p->clamp_x + 3 * rod * p->steps * p->clamped_vertices,
+                                .clamp_m = p->clamp_m + 3 * rod * p->steps * p->clamped_edges};
+    const rg_batch_tangents by = {.force = force, .n_directions = q};
     const rg_batch_tangent_outputs out = {.x = dx};
-    status = rg_batch_jvp(batch, &in, &by, NULL, &out, statuses, err);
-    if (status != RG_OK) goto done;
-    *flag = statuses[0].flag;
-    for (size_t k = 0; k < q; k++)
+    if (status == RG_OK) status = rg_batch_jvp(batch, &in, &by, NULL, &out, &ended, err);
+    *flag = ended.flag;
+    for (size_t k = 0; k < q && status == RG_OK; k++)
         for (size_t l = 0; l < q; l++) inverse[k * q + l] = dx[k * row + 3 * list[l / 3] + l % 3];
-done:
     rg_batch_destroy(&batch);
-    free(x0);
-    free(v0);
-    free(m0);
-    free(clamp_x);
-    free(clamp_m);
     free(force);
     free(dx);
-    free(statuses);
     return status;
 }
 
@@ -95,6 +75,10 @@ rg_status rgc_check_hessian(rgc_check_job *job, rg_error *err)
     }
     if (!list) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
     const size_t n_free = free_vertices(job, list), q = 3 * n_free;
+    if (n_free == 0) {
+        free(list);
+        return RG_OK;
+    }
     while (rod < job->n && !rgc_check_rod_ok(job, rod)) rod++;
     if (rod == job->n || n_free > MOST_FREE) {
         if (rod < job->n)

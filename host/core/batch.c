@@ -90,7 +90,9 @@ rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *e
     rgi_packs *p = &t->packs;
     static const double *const none[RG_FIELD_COUNT] = {NULL};
     RG_TRY(rgi_tape_set_parameters(t, of->input_fields, err));
-    if (of->tangents) RG_TRY(rgi_tape_set_direction(t, of->tangent_fields ? of->tangent_fields : none, err));
+    if (of->tangents)
+        RG_TRY(rgi_tape_set_directions(t, of->tangent_fields ? of->tangent_fields : none, of->tangents->n_directions,
+                                       err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -151,7 +153,7 @@ static rg_status take_run(call *c, const rg_batch_inputs *inputs, const rg_batch
 static rg_status take_tangents(call *c, const rg_batch_tangents *tangents, const rg_batch_tangent_outputs *outputs,
                                rg_error *err)
 {
-    TAKE(rg_batch_tangents, n_fields, tangents, &c->tangents, err);
+    TAKE(rg_batch_tangents, n_directions, tangents, &c->tangents, err);
     TAKE(rg_batch_tangent_outputs, energy, outputs, &c->tangent_outputs, err);
     c->of.tangents = &c->tangents;
     c->of.tangent_outputs = &c->tangent_outputs;
@@ -208,13 +210,18 @@ rg_status rg_tape_jvp(rg_tape *t, const rg_batch_inputs *inputs, const rg_batch_
 {
     call c = {0};
     if (!t || !tangents || !out)
-        return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, a direction and outputs");
+        return RG_FAIL(err, RG_ERR_ARGUMENT, "a run with tangents needs a batch or tape, directions and outputs");
     if (t->batch->opts.carry_on)
         return RG_FAIL(err, RG_ERR_ARGUMENT,
                        "a batch that carries on has no tangents of the states that it goes on from; "
                        "create one without carry_on");
     RG_TRY(take_run(&c, inputs, outputs, err));
     RG_TRY(take_tangents(&c, tangents, out, err));
+    if (c.tangents.n_directions > t->packs.opts.directions)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "the call has n_directions = %zu, but the batch was created for at most %zu; create it with "
+                       "directions = %zu",
+                       c.tangents.n_directions, t->packs.opts.directions, c.tangents.n_directions);
     RG_TRY(check_forces(t->batch, HAS_FORCES(&c.tangent_outputs) || HAS_FORCES(&c.outputs), err));
     RG_TRY(check_inputs(t->batch, &c.inputs, err));
     return rgi_tape_run(t, &c.of, statuses, err);

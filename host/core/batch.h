@@ -70,8 +70,8 @@ rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
 /* Parameters of a run: the models' but for these fields [RG_FIELD_COUNT], each NULL where it is not given; NULL: none
  * is. RG_ERR_VALUE for a field out of its range. */
 rg_status rgi_tape_set_parameters(rg_tape *tape, const double *const *fields, rg_error *err);
-/* a direction in fields, as changes of coefficients */
-rg_status rgi_tape_set_direction(rg_tape *tape, const double *const *fields, rg_error *err);
+/* the directions in fields, as changes of coefficients; n_directions 0: 1 */
+rg_status rgi_tape_set_directions(rg_tape *tape, const double *const *fields, size_t n_directions, rg_error *err);
 /* gradients of fields, from those of coefficients */
 rg_status rgi_tape_give_fields(rg_tape *tape, double *const *fields, rg_error *err);
 

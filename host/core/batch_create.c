@@ -1,6 +1,7 @@
 /* core/batch_create.c: making a batch (include/rodgrad/batch.h): its options, its models, what it keeps. */
 #include "core/batch.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,8 +13,8 @@
 #include "core/structs.h"
 #include "core/words.h"
 
-static const rgi_struct opts_struct = {"rg_batch_opts", sizeof(rg_batch_opts), RGI_SIZE_UP_TO(rg_batch_opts, carry_on),
-                                       offsetof(rg_batch_opts, rollout)};
+static const rgi_struct opts_struct = {"rg_batch_opts", sizeof(rg_batch_opts),
+                                       RGI_SIZE_UP_TO(rg_batch_opts, directions), offsetof(rg_batch_opts, rollout)};
 
 void rg_batch_opts_init(rg_batch_opts *opts)
 {
@@ -78,7 +79,7 @@ static rgi_packs_opts packs_opts(const rg_batch_opts *o)
                                  .n_frames = o->n_frames,
                                  .want = RGI_WANT_TANGENTS | RGI_WANT_INPUTS | (o->adjoint ? RGI_WANT_ADJOINT : 0) |
                                          (o->carry_on ? RGI_WANT_CARRY : 0),
-                                 .directions = 1,
+                                 .directions = o->directions ? o->directions : 1,
                                  .budget_bytes = o->budget_bytes,
                                  .window = o->window};
     return opts;
@@ -127,6 +128,13 @@ static rg_status create(rg_batch *b, const rgi_models *models, const size_t *fra
     rgi_packs_opts opts = packs_opts(&b->opts);
     opts.frames = frames;
     RG_TRY(rgi_placement_shapes(models, &b->opts.rollout, &b->cpu, &b->at, err));
+    /* packs count the reals of all directions in int */
+    const size_t most = INT_MAX / (RGI_NC + 2 + RGI_NT) / (b->at.vertices + b->at.markers);
+    if (opts.directions > most)
+        return RG_FAIL(err, RG_ERR_ARGUMENT,
+                       "directions is %zu; with rods of %zu vertices and %zu markers it can be at most %zu: split them "
+                       "over several calls",
+                       opts.directions, b->at.vertices, b->at.markers, most);
     b->own = rgi_calloc(b->opts.rollout.context, 1, sizeof *b->own);
     if (!b->own) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for a tape");
     b->own->batch = b;

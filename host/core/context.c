@@ -18,7 +18,7 @@ struct rg_context {
 };
 
 static const rgi_struct opts_struct = {"rg_context_opts", sizeof(rg_context_opts),
-                                       RGI_SIZE_UP_TO(rg_context_opts, executor), 0};
+                                       RGI_SIZE_UP_TO(rg_context_opts, host_release), 0};
 
 void rg_context_opts_init(rg_context_opts *opts)
 {

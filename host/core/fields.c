@@ -46,25 +46,26 @@ rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
     return RG_OK;
 }
 
-/* Fields [n_rods][field_row] that are on a device: copies of them on the host, in *block, which the caller frees; NULL
- * of fields that are on the host or not there. bring: their numbers matter. */
-static rg_status copy_fields(rg_tape *t, const double *const *fields, double **copies, double **block, int bring,
-                             rg_error *err)
+/* Fields [times][n_rods][field_row] that are on a device: copies of them on the host, in *block, which the caller
+ * frees; NULL of fields that are on the host or not there. bring: their numbers matter. */
+static rg_status copy_fields(rg_tape *t, const double *const *fields, size_t times, double **copies, double **block,
+                             int bring, rg_error *err)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
+    const size_t rods = times * p->at->n_rods;
     size_t count = 0;
     *block = NULL;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         copies[field] = NULL;
-        if (fields[field]) count += p->at->n_rods * field_row(b, field);
+        if (fields[field]) count += rods * field_row(b, field);
     }
     if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
     *block = rgi_calloc(b->opts.rollout.context, count, sizeof **block);
     if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
     count = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t own = p->at->n_rods * field_row(b, field);
+        const size_t own = rods * field_row(b, field);
         char label[64];
         if (!fields[field]) continue;
         copies[field] = *block + count;
@@ -76,17 +77,17 @@ static rg_status copy_fields(rg_tape *t, const double *const *fields, double **c
 }
 
 /* the same for reading: the caller's own where they are on the host */
-static rg_status read_fields(rg_tape *t, const double *const *fields, const double **from, double **block,
+static rg_status read_fields(rg_tape *t, const double *const *fields, size_t times, const double **from, double **block,
                              rg_error *err)
 {
     double *copies[RG_FIELD_COUNT];
-    RG_TRY(copy_fields(t, fields, copies, block, 1, err));
+    RG_TRY(copy_fields(t, fields, times, copies, block, 1, err));
     for (int field = 0; field < RG_FIELD_COUNT; field++) from[field] = copies[field] ? copies[field] : fields[field];
     return RG_OK;
 }
 
-/* a rod's changes of coefficients and offsets into values[place * w] */
-static void add_changes(const rg_tape *t, size_t rod, const double *const *fields, size_t w, double *values)
+/* a rod's changes of coefficients and offsets in direction q into values[place * w] */
+static void add_changes(const rg_tape *t, size_t rod, const double *const *fields, size_t q, size_t w, double *values)
 {
     const rg_batch *b = t->batch;
     const rg_model *model = rgi_tape_model_of(t, rod);
@@ -94,7 +95,7 @@ static void add_changes(const rg_tape *t, size_t rod, const double *const *field
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
         for (size_t k = 0; fields[field] && k < rgi_field_numbers(model, field); k++) {
-            const double by = fields[field][rod * field_row(b, field) + k];
+            const double by = fields[field][(q * b->at.n_rods + rod) * field_row(b, field) + k];
             rgi_pack_entry entries[RGI_MAX_ENTRIES];
             double own[RGI_MAX_ENTRIES];
             if (by == 0.0) continue;
@@ -112,30 +113,42 @@ static void add_changes(const rg_tape *t, size_t rod, const double *const *field
 typedef struct entries_job {
     rg_tape *tape;
     const double *const *fields;
-    int count; /* of places that any rod moves */
+    size_t q;     /* direction */
+    size_t begin; /* of its entries */
+    int count;    /* of places that any rod moves */
 } entries_job;
+
+/* the values of the direction's entries, or of all places, of a pack: [..][W] */
+static double *values_of(const entries_job *job, size_t pack)
+{
+    const rgi_packs *p = &job->tape->packs;
+    return p->entry_values + (pack * p->entries_capacity + job->begin) * p->at->lanes;
+}
 
 static void set_slot(void *arg, size_t slot, size_t worker)
 {
     const entries_job *job = arg;
     const rgi_packs *p = &job->tape->packs;
-    const size_t w = p->at->lanes, places = p->entries_capacity;
+    const size_t w = p->at->lanes;
     const rgi_place_of_pack *place = &p->at->places[slot / w];
     const size_t lane = slot % w < place->rods ? slot % w : 0;
+    double *values = values_of(job, slot / w) + slot % w;
     (void)worker;
-    add_changes(job->tape, place->first + lane, job->fields, w, p->entry_values + slot / w * places * w + slot % w);
+    for (size_t at = 0; at < rgi_packs_places(p); at++) values[at * w] = 0.0;
+    add_changes(job->tape, place->first + lane, job->fields, job->q, w, values);
 }
 
 static void flag_moved(void *arg, size_t i, size_t worker)
 {
     const entries_job *job = arg;
     const rgi_packs *p = &job->tape->packs;
-    const size_t w = p->at->lanes, places = p->entries_capacity;
+    const size_t w = p->at->lanes;
+    const double *values = values_of(job, i);
     (void)worker;
-    for (size_t at = 0; at < places; at++) {
+    for (size_t at = 0; at < rgi_packs_places(p); at++) {
         int moved = 0;
-        for (size_t lane = 0; lane < w; lane++) moved |= p->entry_values[(i * places + at) * w + lane] != 0.0;
-        if (moved) __atomic_store_n(&p->entries[at].coefficient, 1, __ATOMIC_RELAXED);
+        for (size_t lane = 0; lane < w; lane++) moved |= values[at * w + lane] != 0.0;
+        if (moved) __atomic_store_n(&p->entries[job->begin + at].coefficient, 1, __ATOMIC_RELAXED);
     }
 }
 
@@ -143,46 +156,45 @@ static void gather_moved(void *arg, size_t i, size_t worker)
 {
     const entries_job *job = arg;
     const rgi_packs *p = &job->tape->packs;
+    const rgi_pack_entry *entries = p->entries + job->begin;
     const size_t w = p->at->lanes;
-    double *values = p->entry_values + i * p->entries_capacity * w;
+    double *values = values_of(job, i);
     (void)worker;
     for (int k = 0; k < job->count; k++)
-        memmove(values + (size_t)k * w, values + (size_t)p->entries[k].node * w, w * sizeof *values);
+        memmove(values + (size_t)k * w, values + (size_t)entries[k].node * w, w * sizeof *values);
 }
 
-/* the fields' direction as changes of coefficients, one list for all rods: places that any rod moves */
-static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *err)
+/* the fields' direction q as changes of coefficients, one list for all rods: places that any rod moves */
+static void set_entries(rg_tape *t, const double *const *fields, size_t q)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
-    const size_t w = p->at->lanes, n = p->at->vertices, places = p->entries_capacity;
-    memset(p->entry_values, 0, p->at->n_packs * places * w * sizeof *p->entry_values);
-    entries_job job = {t, fields, 0};
+    const size_t w = p->at->lanes, n = p->at->vertices, places = rgi_packs_places(p);
+    entries_job job = {.tape = t, .fields = fields, .q = q, .begin = (size_t)p->entry_begin[q]};
+    rgi_pack_entry *entries = p->entries + job.begin;
     rgi_batch_run_jobs(b, p->at->n_packs * w, RODS_AT_A_TIME, set_slot, &job);
     /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
-    for (size_t at = 0; at < places; at++) p->entries[at].coefficient = 0;
+    for (size_t at = 0; at < places; at++) entries[at].coefficient = 0;
     rgi_batch_run_jobs(b, p->at->n_packs, PACKS_AT_A_TIME, flag_moved, &job);
-    int count = 0;
     for (size_t at = 0; at < places; at++)
-        if (p->entries[at].coefficient) p->entries[count++].node = (int)at;
-    job.count = count;
+        if (entries[at].coefficient) entries[job.count++].node = (int)at;
     rgi_batch_run_jobs(b, p->at->n_packs, PACKS_AT_A_TIME, gather_moved, &job);
-    for (int k = 0; k < count; k++) {
-        const size_t at = (size_t)p->entries[k].node, offset = at - n * RGI_NC;
-        p->entries[k].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
-        p->entries[k].coefficient = at < n * RGI_NC ? (int)(at % RGI_NC) : RGI_O1 + (int)(offset % 2);
+    for (int k = 0; k < job.count; k++) {
+        const size_t at = (size_t)entries[k].node, offset = at - n * RGI_NC;
+        entries[k].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
+        entries[k].coefficient = at < n * RGI_NC ? (int)(at % RGI_NC) : RGI_O1 + (int)(offset % 2);
     }
-    p->entry_begin[0] = 0;
-    p->entry_begin[1] = count;
-    return rgi_packs_directions(p, 1, err);
+    p->entry_begin[q + 1] = p->entry_begin[q] + job.count;
 }
 
-rg_status rgi_tape_set_direction(rg_tape *t, const double *const *fields, rg_error *err)
+rg_status rgi_tape_set_directions(rg_tape *t, const double *const *fields, size_t n_directions, rg_error *err)
 {
+    const size_t count = n_directions ? n_directions : 1;
     const double *from[RG_FIELD_COUNT];
     double *block = NULL;
-    rg_status status = read_fields(t, fields, from, &block, err);
-    if (status == RG_OK) status = set_entries(t, from, err);
+    rg_status status = read_fields(t, fields, count, from, &block, err);
+    for (size_t q = 0; q < count && status == RG_OK; q++) set_entries(t, from, q);
+    if (status == RG_OK) status = rgi_packs_directions(&t->packs, (int)count, err);
     rgi_free(t->batch->opts.rollout.context, block);
     return status;
 }
@@ -233,7 +245,7 @@ rg_status rgi_tape_set_parameters(rg_tape *t, const double *const *fields, rg_er
     for (int field = 0; fields && field < RG_FIELD_COUNT; field++) any |= fields[field] != NULL;
     if (!any) return rgi_tape_set_models(t, err);
     RG_TRY(make_given(t, err));
-    rg_status status = read_fields(t, fields, from, &block, err);
+    rg_status status = read_fields(t, fields, 1, from, &block, err);
     if (status == RG_OK) status = set_given(t, from, err);
     rgi_free(t->batch->opts.rollout.context, block);
     return status;
@@ -276,7 +288,7 @@ rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
     rgi_packs *p = &t->packs;
     double *to[RG_FIELD_COUNT], *block = NULL;
     /* rods that do not use all of a row leave the rest as it was */
-    rg_status status = copy_fields(t, (const double *const *)fields, to, &block, p->at->n_shapes > 1, err);
+    rg_status status = copy_fields(t, (const double *const *)fields, 1, to, &block, p->at->n_shapes > 1, err);
     for (int field = 0; field < RG_FIELD_COUNT && status == RG_OK; field++)
         if (!to[field]) to[field] = fields[field];
     if (status == RG_OK) gather_fields(t, to);

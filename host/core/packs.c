@@ -220,7 +220,7 @@ static rg_status create(rgi_packs *p, rgi_placement *incomplete, const rgi_model
     p->entry_begin = rgi_calloc(context, p->opts.directions + 1, sizeof *p->entry_begin);
     if (!p->packs || !p->stable_step_s || !p->coef || !p->entry_begin) return no_memory(p, err);
     if (incomplete) RG_TRY(rgi_placement_packs(models, incomplete, err));
-    if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, at->vertices * RGI_NC + 2 * at->markers, err));
+    if (p->opts.want & RGI_WANT_INPUTS) RG_TRY(rgi_packs_reserve(p, p->opts.directions * rgi_packs_places(p), err));
     set_packs(p);
     lay_out_all(p);
     memset(p->memory, 0, p->memory_doubles * sizeof *p->memory);
@@ -355,7 +355,9 @@ void rgi_packs_describe_run(rgi_packs *p, const rgi_batch_arrays *of)
 {
     memset(&p->call, 0, sizeof p->call);
     p->call.vertices = (int)p->at->vertices;
-    p->call.set_tangents = p->call.n_directions = of->tangents != NULL;
+    p->call.all_rods = (int)p->at->n_rods;
+    p->call.set_tangents = of->tangents != NULL;
+    if (of->tangents) p->call.n_directions = of->tangents->n_directions ? (int)of->tangents->n_directions : 1;
     describe(p, of);
 }
 

@@ -11,6 +11,7 @@
 #include "core/placement.h"
 #include "cpu/dispatch.h"
 #include "cuda/rollout.h"
+#include "rod/layout.h"
 #include "rodgrad/batch.h"
 
 /* sections of memory: parameters; starts, with their tangents; what never changes; results of a run, of a reverse run,
@@ -92,8 +93,8 @@ typedef struct rgi_packs {
     double *memory;          /* all packs', and what the runner works on behind them; opts.room or owned */
     size_t memory_doubles, section_end[RGI_SECTIONS];
     rgi_call call; /* the last, with the caller's arrays or the runner's copies of them */
-    /* directions; entry_values [n_packs][entries_capacity][W]. With RGI_WANT_INPUTS there is room for the change of
-     * every coefficient and offset of the largest rod, else it grows. */
+    /* directions; entry_values [n_packs][entries_capacity][W]. With RGI_WANT_INPUTS there is room for rgi_packs_places
+     * of every direction, else it grows. */
     int *entry_begin;
     rgi_pack_entry *entries;
     double *entry_values;
@@ -159,15 +160,26 @@ rg_status rgi_packs_room_bytes(const rgi_placement *at, const rgi_packs_opts *op
 void rgi_packs_set_rod(rgi_packs *packs, size_t rod, const rg_model *model);
 rg_status rgi_packs_send_section(rgi_packs *packs, int section, rg_error *err);
 
+/* places that a direction can change: every coefficient and offset of the largest rod */
+static inline size_t rgi_packs_places(const rgi_packs *packs)
+{
+    return packs->at->vertices * RGI_NC + 2 * packs->at->markers;
+}
 /* room for so many entries of all directions, then fill entries, entry_begin and entry_values; RG_ERR_MEMORY */
 rg_status rgi_packs_reserve(rgi_packs *packs, size_t entries, rg_error *err);
 /* after that: values to the packs in their own reals, and to the runner */
 rg_status rgi_packs_directions(rgi_packs *packs, int n_directions, rg_error *err);
 
-/* packs->call for a run of these arrays [n_rods][rows][width], forward and, with tangents, along them, or for a reverse
- * run after it */
+/* packs->call for a run of these arrays [n_rods][rows][width], tangents [n_directions][n_rods][rows][width], forward
+ * and, with tangents, along them, or for a reverse run after it */
 void rgi_packs_describe_run(rgi_packs *packs, const rgi_batch_arrays *of);
 void rgi_packs_describe_reverse(rgi_packs *packs, const rgi_batch_arrays *of);
+
+/* how often the last call's arrays of a struct (RGI_OF_...) have all rods: once for each direction of tangents */
+static inline size_t rgi_packs_times(const rgi_packs *packs, int source)
+{
+    return source == RGI_OF_tangents || source == RGI_OF_tangent_outputs ? (size_t)packs->call.n_directions : 1;
+}
 
 /* as far as a fetched run says */
 void rgi_packs_status(const rgi_packs *packs, size_t rod, rg_rod_status *out);

@@ -105,14 +105,16 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
     return RG_OK;
 }
 
-/* spread the first count values of a pack's rods [n_rods][row] over its lanes [room][W]; the rest, or NULL: zero */
-static void spread(const rgi_packs *p, size_t index, const double *from, size_t row, size_t count, size_t room,
-                   double *to)
+/* spread the first count values of a pack's rods [times][n_rods][row] over its lanes [times][room][W]; the rest, or
+ * NULL: zero */
+static void spread(const rgi_packs *p, size_t index, const double *from, size_t times, size_t row, size_t count,
+                   size_t room, double *to)
 {
     const size_t w = p->at->lanes, rods = p->at->places[index].rods;
-    for (size_t lane = 0; lane < w; lane++) {
-        const size_t rod = p->at->places[index].first + (lane < rods ? lane : 0);
-        for (size_t i = 0; i < room; i++) to[i * w + lane] = from && i < count ? from[rod * row + i] : 0.0;
+    for (size_t k = 0; k < times * w; k++) {
+        const size_t q = k / w, lane = k % w, rod = p->at->places[index].first + (lane < rods ? lane : 0);
+        const double *own = from ? from + (q * p->at->n_rods + rod) * row : NULL;
+        for (size_t i = 0; i < room; i++) to[(q * room + i) * w + lane] = own && i < count ? own[i] : 0.0;
     }
 }
 
@@ -126,7 +128,8 @@ static rg_status point(rgi_packs *p, rg_error *err)
         RGI_POINT_PACK
 #define SPREAD(name, per, less, source, ...)                                                                           \
     if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
-        spread(p, index, call->name, (per) * (p->at->vertices - (less)), (per) * (n - (less)), (per)*n, to->name);
+        spread(p, index, call->name, rgi_packs_times(p, RGI_OF_##source), (per) * (p->at->vertices - (less)),          \
+               (per) * (n - (less)), (per)*n, to->name);
         RGI_PACK_STARTS_IN(SPREAD)
 #undef SPREAD
     }

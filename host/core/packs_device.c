@@ -367,16 +367,17 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
     void *copy = NULL;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name, (per) * (p->at->vertices - (less)), 1, &copy, \
-                         err));                                                                                        \
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name,                                               \
+                         rgi_packs_times(p, RGI_OF_##source) * (per) * (p->at->vertices - (less)), 1, &copy, err));    \
         if (copy) c->name = copy;                                                                                      \
     }
     RGI_PACK_STARTS_IN(START)
 #undef START
 #define SERIES(name, rows, width, source, member, stage)                                                               \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name.data, (size_t)c->name.rod,                     \
-                         is_input(RGI_OF_##source), &copy, err));                                                      \
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name.data,                                          \
+                         rgi_packs_times(p, RGI_OF_##source) * (size_t)c->name.rod, is_input(RGI_OF_##source), &copy,  \
+                         err));                                                                                        \
         if (copy) c->name.data = copy;                                                                                 \
     }
     RGI_PACK_SERIES(SERIES)
@@ -420,7 +421,9 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #define BACK_tangents(...)
 #define BACK_cotangents(...)
 #define BACK_outputs(name, source, member, stage)                                                                      \
-    if (of->source) RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (size_t)p->call.name.rod, err));
+    if (of->source)                                                                                                    \
+        RG_TRY(bring_back(p, STAGE_##stage, of->source->member,                                                        \
+                          rgi_packs_times(p, RGI_OF_##source) * (size_t)p->call.name.rod, err));
 #define BACK_tangent_outputs BACK_outputs
 #define BACK_gradients BACK_outputs
 #define SERIES(name, rows, width, source, member, stage) BACK_##source(name, source, member, stage)

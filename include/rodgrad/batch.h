@@ -60,6 +60,9 @@ typedef struct rg_batch_opts {
     int carry_on;            /* a forward run goes on where the last one ended, but for rods that rg_batch_reset
                                 named, which start from its inputs; with adjoint = 0 and without rg_batch_jvp.
                                 (default 0) */
+    size_t directions;       /* most that a call of rg_batch_jvp or rg_tape_jvp may have: memory for them is had at
+                                create, about 40 numbers of the batch's real a vertex, direction and thread (on a GPU
+                                rod); 0 (default): 1 */
 } rg_batch_opts;
 
 /* The default options into *opts, as far as it reaches: its struct_size and that of its rollout say how far.
@@ -195,7 +198,8 @@ rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const
  * [n_rods], the host's. RG_ERR_ARGUMENT. */
 rg_status rg_batch_reset(rg_batch *batch, const unsigned char *mask, rg_error *err);
 
-/* A direction in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. */
+/* Directions in everything that goes in; NULL: zero. Shapes as in rg_batch_inputs; turns [rad]. Of n_directions > 1
+ * every array begins with [n_directions], outermost: clamp_turn is [n_directions][n_rods][S][D]. */
 typedef struct rg_batch_tangents {
     size_t struct_size; /* sizeof(rg_batch_tangents); 0: of the first version (version.h) */
     const double *x0, *v0;
@@ -205,8 +209,10 @@ typedef struct rg_batch_tangents {
     const double *force;
     const rg_field_values *fields; /* [n_fields] each field once */
     size_t n_fields;
+    size_t n_directions; /* 1 to rg_batch_opts.directions; 0: 1 */
 } rg_batch_tangents;
 
+/* Every array begins with [n_directions] as those of rg_batch_tangents do. */
 typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     size_t struct_size;                   /* sizeof(rg_batch_tangent_outputs); 0: of the first version (version.h) */
     double *x, *v;
@@ -219,8 +225,9 @@ typedef struct rg_batch_tangent_outputs { /* NULL where not wanted */
     double *energy;          /* [n_rods][F][5] [J] */
 } rg_batch_tangent_outputs;
 
-/* Simulate, and carry one direction along (forward mode). Errors as rg_batch_forward. An adjoint may
- * follow as after rg_batch_forward. */
+/* Simulate, and carry the directions along (forward mode): each costs a solve with the step's factor, and its results
+ * are, to the bit, those of a call with it alone. Errors as rg_batch_forward, and RG_ERR_ARGUMENT for more directions
+ * than the batch was created for. An adjoint may follow as after rg_batch_forward. */
 rg_status rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
                        const rg_batch_outputs *outputs, const rg_batch_tangent_outputs *tangent_outputs,
                        rg_rod_status *statuses, rg_error *err);

@@ -77,10 +77,15 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
     if (rod < rods) rgi_reverse_steps(rgi_my_run(runs), packs + rod, rgi_my_fast(runs, fast, fast_reals));
 }
 
-/* count numbers of row `rod` into a pack's reals; with from NULL zeros, the rest of `room` too */
-static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, real *to)
+/* count numbers of row `rod` into a pack's reals, `times` direction by direction, of so many rods; with from NULL
+ * zeros, the rest of `room` too */
+static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int rods, int times, int count,
+                                         int room, real *to)
 {
-    RG_TEAM_FOR(i, 0, to ? room : 0) to[i] = from && i < count ? (real)from[(size_t)rod * row + (size_t)i] : (real)0;
+    for (int q = 0; to && q < times; q++, to += room) {
+        const size_t at = ((size_t)q * (size_t)rods + (size_t)rod) * row;
+        RG_TEAM_FOR(i, 0, room) to[i] = from && i < count ? (real)from[at + (size_t)i] : (real)0;
+    }
 }
 
 extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods, const rgi_call given)
@@ -92,8 +97,9 @@ extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods
     RG_TEAM_ONE{RGI_POINT_PACK}
 #define RGI_SPREAD(name, per, less, source, ...)                                                                       \
     if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
-        rgi_spread(call->name, (size_t)(per) * ((size_t)call->vertices - (less)), rod, (per) * (to->n - (less)),       \
-                   (per)*to->n, to->name);
+        rgi_spread(call->name, (size_t)(per) * ((size_t)call->vertices - (less)), rod, rods,                           \
+                   RGI_OF_##source == RGI_OF_tangents ? call->n_directions : 1, (per) * (to->n - (less)), (per)*to->n, \
+                   to->name);
     RGI_PACK_STARTS_IN(RGI_SPREAD)
 #undef RGI_SPREAD
 }

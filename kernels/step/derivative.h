@@ -20,12 +20,22 @@ typedef struct rgi_forces {
     real *reaction; /* [n][RGI_NU] at prescribed unknowns [N], [N m]; cotangents are zero at free ones */
 } rgi_forces;
 
-/* changes of what a step takes, next to the state and the coefficients, and of what it puts out; NULL for none */
+/* changes of what a step takes, next to the state and the coefficients, and of what it puts out; NULL for none. Those
+ * of further directions follow. */
 typedef struct rgi_input_tangent {
     const real *y;            /* [n][RGI_NU] of prescribed positions and directors, 0 elsewhere */
     const real *f;            /* [n][3] of external forces [N] */
-    const rgi_forces *forces; /* where they go; reactions with full */
+    const rgi_forces *forces; /* where they go, of one direction; reactions with full */
 } rgi_input_tangent;
+
+/* as direction q has it, with these forces */
+RG_DISSOLVED rgi_input_tangent rgi_input_along(rgi_input_tangent in, int n, int q, const rgi_forces *forces)
+{
+    if (in.y) in.y += (size_t)(RGI_NU * n) * (size_t)q;
+    if (in.f) in.f += (size_t)(3 * n) * (size_t)q;
+    in.forces = forces;
+    return in;
+}
 
 /* cotangents of what a step takes next to the state, and of what it puts out; NULL where not asked for, or zero */
 typedef struct rgi_input_bar {
@@ -152,11 +162,28 @@ RG_APART void rgi_forces_stress_adj(const rgi_forces *of, int i, real *w_bar)
     for (int c = 0; of->moment && c < 3; c++) w_bar[1 + c] += RG_TERM(of->moment[3 * i + c]);
 }
 
+/* What a step's inputs change in the right-hand side dy: external forces at n nodes; prescribed unknowns y [n][RGI_NU]
+ * through the Hessian `full`. product [n][RGI_NU]: zeros before and after. Plain code, for one lane. */
+RG_APART void rgi_inputs_force_jvp(const real *f, int n, real *dy)
+{
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += f[3 * i + c];
+}
+RG_APART void rgi_inputs_fixed_jvp(const rgi_rod *rod, const real *full, const real *y, real *dy, real *product)
+{
+    rgi_blocks_times(rod->plan, full, y, product);
+    for (int k = 0; k < RGI_NU * rod->n; k++) {
+        dy[k] -= product[k];
+        product[k] = rg_set1(0.0);
+    }
+}
+
 /* `count` directions, a constant, through the step just solved and linearised, before rgi_step_accept. Plain
  * code, for one lane: a team's lanes take directions of their own. What all directions need, the factor above
  * all, is read once for them. The new states are written over those before the last (rgi_tangent_at). in: of
- * the first, its forces with `with_forces`, a constant; full: the Hessian before prescribed unknowns went, with in.y
- * and reactions. scratch: [RGI_BESIDE][n][RGI_CHANGES], zeros before and after, and [RGI_BESIDE][n][RGI_NU].
+ * the first, the others follow; its forces with `with_forces`, a constant, and one direction. full: the Hessian before
+ * prescribed unknowns went, with in.y and reactions. scratch: [RGI_BESIDE][n][RGI_CHANGES], zeros before and after, and
+ * [RGI_BESIDE][n][RGI_NU].
  *
  * The right-hand side, -(G^T dw1 + d(a (x - c))), node by node: a joint's stresses pull on the edges before and
  * after it, and node i takes the pull of edge i - 1 less that of edge i, which is whole once joint i + 1 has
@@ -219,18 +246,13 @@ RG_DISSOLVED void rgi_step_jvp_beside(const rgi_rod *rod, const rgi_step *step, 
         }
     }
     for (int q = 0; q < count; q++) rgi_course_clear(rod, courses[q], scratch + q * RGI_CHANGES * n);
-    for (int i = 0; in.f && i < n; i++)
-        for (int c = 0; c < 3; c++) dy[RGI_NU * i + c] += in.f[3 * i + c];
+    if (in.f) rgi_inputs_force_jvp(in.f, n * count, dy);
     if (with_forces && in.forces) rgi_forces_begin_jvp(rod, dy, in.forces);
-    if (in.y) rgi_blocks_times(rod->plan, full, in.y, scratch);
-    for (int k = 0; in.y && k < apart; k++) {
-        dy[k] -= scratch[k];
-        scratch[k] = zero;
-    }
+    for (int q = 0; in.y && q < count; q++) rgi_inputs_fixed_jvp(rod, full, in.y + q * apart, dy + q * apart, scratch);
     for (int i = 0; i < n; i++)
         for (int q = 0; q < count; q++) rgi_mask_fixed_node(rod, i, dy + q * apart);
     rgi_ldlt_solve_beside(rod->plan, rod->hess, dy, count, apart);
-    for (int k = 0; in.y && k < apart; k++) dy[k] += in.y[k];
+    for (int k = 0; in.y && k < apart * count; k++) dy[k] += in.y[k];
     if (with_forces && in.forces) rgi_forces_jvp(rod, step, courses[0], full, dy, scratch, in.forces);
     for (int i = 0; i < n; i++) {
         const rgi_keeping keeping = rgi_keeping_of(rod, step, i);

@@ -202,7 +202,7 @@ class Batch:
     -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA. `real`
     "float" computes in single precision; arrays are doubles in any case. `at_limit` "continue" simulates past steps that
     Newton has not solved after `max_iterations` or, on the CPU, `deadline` seconds, which makes results depend on
-    timing; statuses count them.
+    timing; statuses count them. `directions`: the most that a call of jvp may have.
     """
 
     def __init__(self, model: Model | Sequence[Model], n_rods: int | None = None, *, n_frames: int = 1,
@@ -211,7 +211,7 @@ class Batch:
                  budget_bytes: int = 0, window: int = 0, carry_on: bool = False,
                  tolerance: float | None = None, max_iterations: int | None = None, threads: int = 0,
                  isa: str | None = None, backend: str = "cpu", real: str = "double", at_limit: str = "freeze",
-                 deadline: float = 0.0) -> None:
+                 deadline: float = 0.0, directions: int = 1) -> None:
         if n_rods is not None:
             n_rods = c.integer("n_rods", n_rods)
         models = [model] * (1 if n_rods is None else n_rods) if isinstance(model, Model) else list(model)
@@ -219,6 +219,7 @@ class Batch:
             raise RodgradError(f"{len(models)} models for {n_rods} rods: a batch needs one or more rods, and "
                                "a model each, or one model for all.")
         n_frames, window = c.integer("n_frames", n_frames), c.integer("window", window)
+        directions = c.integer("directions", directions, 1)
         budget_bytes = c.integer("budget_bytes", budget_bytes, -1, _MOST_BYTES)
         opts = c.default_opts(c.BatchOpts)
         fill_rollout(opts.rollout, gravity=gravity, substeps=substeps, stepper=stepper, scheme=scheme,
@@ -229,7 +230,7 @@ class Batch:
         opts.dt_s, opts.n_frames = float(dt), n_frames
         opts.adjoint, opts.carry_on = int(adjoint), int(carry_on)
         opts.budget_bytes = ctypes.c_size_t(-1).value if budget_bytes == -1 else budget_bytes
-        opts.window = window
+        opts.window, opts.directions = window, directions
 
         pointer = c_void_p()
         handles = (c_void_p * len(models))(*[m._handle.pointer for m in models])
@@ -360,24 +361,40 @@ class Batch:
     def jvp(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
             fields: Mapping[str, np.ndarray] | None = None, tangents: Mapping[str, np.ndarray], outputs: Sequence[str] = ("x",)
             ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-        """Simulate, and carry one direction along: `tangents` of x0, v0, turn0, clamp_x, clamp_turn, force
-        and fields by name. Returns outputs, their derivatives ("m"'s is "turn"), and the rods' statuses."""
+        """Simulate, and carry a direction along: `tangents` of x0, v0, turn0, clamp_x, clamp_turn, force
+        and fields by name. Returns outputs, their derivatives ("m"'s is "turn"), and the rods' statuses. Tangents that
+        all have a leading axis more, [n, ...], are n directions (up to the batch's `directions`); the derivatives have
+        it then, too."""
         shapes, turn_shapes, direction = self._output_shapes("m"), self._output_shapes("turn"), {}
         _known(outputs, shapes, "output")
         wanted = self._shapes(True)
         _known(tangents, wanted, "tangent")
+        leading = self._leading(tangents, wanted)
         for name, value in tangents.items():
-            direction[name] = _array(f"the tangent of {name}", value, wanted[name])
+            direction[name] = _array(f"the tangent of {name}", value, leading + wanted[name])
         arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
                                                 force=force), fields)
         out = {name: np.zeros(shapes[name]) for name in outputs}
         turns = ["turn" if name == "m" else name for name in outputs]
-        along = {name: np.zeros(turn_shapes[name]) for name in turns}
+        along = {name: np.zeros(leading + turn_shapes[name]) for name in turns}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
-        c.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(self._fill(c.Tangents, direction)),
+        filled = self._fill(c.Tangents, direction)
+        filled.n_directions = leading[0] if leading else 1
+        c.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(filled),
                byref(self._fill(c.Outputs, out)), byref(self._fill(c.TurnOutputs, along)), _address(statuses))
         self._inputs = arrays
         return out, along, statuses
+
+    @staticmethod
+    def _leading(tangents: Mapping[str, object], wanted: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """(n,) where the first of the tangents has n directions, () where it is one without a leading axis"""
+        for name, value in tangents.items():
+            try:
+                shape = np.shape(value)
+            except ValueError:  # no array: _array says so
+                break
+            return shape[:1] if len(shape) == len(wanted[name]) + 1 and shape[0] > 0 else ()
+        return ()
 
     @staticmethod
     def _fill(structure: type, arrays: Mapping[str, np.ndarray]):

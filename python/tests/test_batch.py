@@ -285,6 +285,28 @@ class Derivatives(unittest.TestCase):
                 # central differences: h^2 of the third derivative, and rounding over h
                 self.assertLessEqual(abs(adjoint - difference), 2e-5 * abs(difference) + 1e-7)
 
+    def test_several_directions(self):
+        # with a leading axis, the bits of one after the other
+        n, outputs = 3, ("x", "v", "m", "markers", "tension", "reaction", "reaction_moment", "moment", "energy")
+        random = np.random.default_rng(2)
+        tangents = {name: random.standard_normal((n,) + d.shape) for name, d in self.directions.items()}
+        batch = make(self.model, directions=n)
+        out, along, _ = batch.jvp(**self.inputs, tangents=tangents, outputs=outputs)
+        self.assertEqual(out["x"].shape, (1, FRAMES, MARKERS, 3))
+        self.assertEqual(along["x"].shape, (n, 1, FRAMES, MARKERS, 3))
+        for q in range(n):
+            _, alone, _ = batch.jvp(**self.inputs, tangents={k: t[q] for k, t in tangents.items()}, outputs=outputs)
+            for name, value in alone.items():
+                self.assertTrue(np.array_equal(along[name][q], value) and value.any(), name)
+        two = dict(tangents, x0=tangents["x0"][:2])
+        for batch, given, text in ((make(self.model), tangents, "created for at most 1"), (batch, two, "has shape"),
+                                   (batch, {"x0": tangents["x0"][:0]}, "has shape")):
+            with self.assertRaises(RodgradError) as caught:
+                batch.jvp(**self.inputs, tangents=given)
+            self.assertIn(text, str(caught.exception))
+        with self.assertRaises(RodgradError):
+            make(self.model, directions=0)
+
     def test_inputs_are_kept(self):
         # what the caller does to its arrays after the run is not seen by the adjoint
         batch = make(self.model)
