@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <string.h>
 
 /* Prescribed directors: the simulator would take any vector for one, and strains would be wrong without a word. What is
  * not finite ends its rod at its step. */
@@ -87,8 +88,12 @@ static rg_status check_inputs(const rg_batch *b, const rg_batch_inputs *in, rg_e
 rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
     rgi_packs *p = &t->packs;
-    RG_TRY(rgi_tape_set_parameters(t, of->inputs, err));
-    if (of->tangents) RG_TRY(rgi_tape_set_direction(t, of->tangents->fields, err));
+    RG_TRY(rgi_tape_set_parameters(t, of->inputs->fields, err));
+    if (of->tangents) {
+        rgi_direction_fields along;
+        memcpy(along.of, of->tangents->fields, sizeof along.of);
+        RG_TRY(rgi_tape_set_directions(t, &along, 1, err));
+    }
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -202,10 +207,10 @@ rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *bar, const rg_b
     const rgi_batch_arrays of = {.cotangents = bar, .gradients = g};
     RG_TRY(rgi_tape_point_reverse(t, &of, err));
     RG_TRY(t->packs.runner->reverse(&t->packs, err));
-    const int fields = t->packs.call.want_coef;
-    RG_TRY(finish(t, &of, statuses || fields, RGI_SECTION_REVERSE, err));
+    if (t->packs.call.want_coef) RG_TRY(rgi_tape_give_fields(t, g->fields, err));
+    RG_TRY(finish(t, &of, statuses != NULL, RGI_SECTION_REVERSE, err));
     give_adjoint_statuses(&t->packs, statuses);
-    return fields ? rgi_tape_give_fields(t, g->fields, err) : RG_OK;
+    return RG_OK;
 }
 
 /* ---- on the batch's own tape ---- */

@@ -112,8 +112,6 @@ rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_erro
 void rg_tape_destroy(rg_tape **tape)
 {
     if (!tape || !*tape) return;
-    for (size_t i = 0; (*tape)->given && i < (*tape)->batch->at.n_rods; i++) rg_model_destroy(&(*tape)->given[i]);
-    free((*tape)->given);
     rgi_packs_clear(&(*tape)->packs);
     free(*tape);
     *tape = NULL;
