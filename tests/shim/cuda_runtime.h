@@ -192,6 +192,8 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void (*ke
 /* what tests ask: bytes of device, managed and page-locked memory, and streams, events and modules, not given back */
 size_t rgs_allocated_bytes(void);
 int rgs_live_handles(void);
+/* how often somebody has waited for a stream */
+size_t rgs_waits(void);
 
 /* between the files of the shim: 1 when [pointer, pointer + bytes) is memory of `device`, or managed */
 int rgs_device_range(const void *pointer, size_t bytes, int device);
