@@ -171,11 +171,11 @@ function(rodgrad_add_images target)
         # for GPUs that are still to come
         list(GET cuda_targets -1 newest)
         set(kinds ${cuda_targets} ptx)
-        set(modules normal rollout_implicit_float_t8_r255 rollout_implicit_double_t8_r255
+        set(modules fields normal rollout_implicit_float_t8_r255 rollout_implicit_double_t8_r255
                     rollout_deform_float_t8_r255 rollout_deform_double_t8_r255)
         foreach(module IN LISTS modules)
             set(definitions "")
-            set(source ${kernels}/normal.cu)
+            set(source ${kernels}/${module}.cu)
             if(module MATCHES "^rollout_(.*)$")
                 rodgrad_cuda_rollout(definitions ${CMAKE_MATCH_1})
                 set(source ${kernels}/rollout.cu)

@@ -89,6 +89,28 @@ static _Thread_local rg_field_gradient gradients[LISTS][RG_FIELD_COUNT];
 static _Thread_local unsigned lists;
 #define next_list(of) (of)[lists++ % LISTS]
 
+rg_field_values *grad_list_fields(rg_batch_inputs *in, const double *const *of)
+{
+    rg_field_values *list = next_list(values);
+    for (int f = 0; f < RG_FIELD_COUNT; f++) list[f] = (rg_field_values){(rg_field)f, of[f]};
+    in->fields = list;
+    in->n_fields = RG_FIELD_COUNT;
+    return list;
+}
+
+rg_field_values *grad_give_fields(grad_scene *s, const grad_scene *from, rg_batch_inputs *in)
+{
+    const double *of[RG_FIELD_COUNT];
+    for (int f = 0; f < RG_FIELD_COUNT; f++) {
+        const size_t count = s->count[GRAD_FIELD + f];
+        double *to = grad_alloc(s, s->rods * count);
+        for (size_t rod = 0; rod < s->rods; rod++)
+            memcpy(to + rod * count, rg_model_field(from->models[rod], (rg_field)f), count * sizeof *to);
+        of[f] = to;
+    }
+    return grad_list_fields(in, of);
+}
+
 rg_batch_tangents grad_tangents(const grad_vector *d, int kind)
 {
     const double *p[GRAD_KINDS];

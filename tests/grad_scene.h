@@ -90,6 +90,10 @@ rg_batch_inputs grad_inputs(const grad_scene *s);
 void grad_forward(grad_scene *s, const grad_outputs *out);
 void grad_jvp(grad_scene *s, const grad_vector *d, int kind, const grad_outputs *d_out);
 void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, int kind);
+/* fields of every rod of `from` among the inputs of s: a list of all, in order, whose values may be changed */
+rg_field_values *grad_give_fields(grad_scene *s, const grad_scene *from, rg_batch_inputs *in);
+/* such a list of values [RG_FIELD_COUNT], good until as many others have been made on the same thread */
+rg_field_values *grad_list_fields(rg_batch_inputs *in, const double *const *values);
 rg_batch_tangents grad_tangents(const grad_vector *d, int kind);
 rg_batch_gradients grad_gradients(const grad_vector *g, int kind);
 rg_batch_outputs grad_batch_outputs(const grad_outputs *out);

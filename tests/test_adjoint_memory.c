@@ -31,10 +31,9 @@
 
 static size_t long_steps = 2000;
 
-static void all_of(grad_scene *s, const grad_vector *d, const grad_outputs *out, const grad_outputs *d_out,
-                   const grad_outputs *bar, const grad_vector *g)
+static void all_of(grad_scene *s, rg_batch_inputs in, const grad_vector *d, const grad_outputs *out,
+                   const grad_outputs *d_out, const grad_outputs *bar, const grad_vector *g)
 {
-    rg_batch_inputs in = grad_inputs(s);
     rg_batch_tangents t = directions_tangents(d, GRAD_ALL, s->opts.directions);
     rg_batch_outputs to = grad_batch_outputs(out);
     rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(d_out);
@@ -70,17 +69,23 @@ static void memory_as_described(void **state)
                     s->opts.adjoint = adjoint;
                     s->opts.budget_bytes = budgets[b];
                     s->opts.rollout.threads = threads;
+                    rg_batch_inputs with_fields = grad_inputs(s);
+                    grad_give_fields(s, s, &with_fields);
                     const size_t before = counted.live;
                     counted.peak = counted.live;
                     grad_scene_open(s);
                     rg_batch_plan plan = rg_batch_describe(s->batch);
                     const size_t calls = counted.calls;
                     if (adjoint) {
-                        all_of(s, &d, &out, &d_out, &bar, &g);
+                        all_of(s, grad_inputs(s), &d, &out, &d_out, &bar, &g);
+                        all_of(s, with_fields, &d, &out, &d_out, &bar, &g);
                     } else {
                         rg_batch_inputs in = grad_inputs(s);
                         rg_batch_outputs to = grad_batch_outputs(&out);
-                        rg_batch_forward(s->batch, &in, &to, NULL, NULL);
+                        rg_error err = {0};
+                        if (rg_batch_forward(s->batch, &in, &to, NULL, &err) != RG_OK ||
+                            rg_batch_forward(s->batch, &with_fields, &to, NULL, &err) != RG_OK)
+                            fail_msg("%s", err.text);
                     }
                     assert_int_equal(counted.calls, calls);
                     const double peak = (double)(counted.peak - before);

@@ -479,14 +479,57 @@ static void context_steps_allocate_nothing(void **state)
     cotangents.x = bar;
     rg_batch_gradients gradients = {};
     gradients.x0 = g;
-    const size_t calls = a.calls, bytes = rgs_allocated_bytes();
+    size_t calls = a.calls, bytes = rgs_allocated_bytes(), waits = rgs_waits();
     for (int k = 0; k < 2; k++) {
         assert_int_equal(rg_batch_forward(s->batch, &in, &out, nullptr, &err), RG_OK);
         assert_int_equal(rg_batch_adjoint(s->batch, &cotangents, &gradients, nullptr, &err), RG_OK);
     }
+    assert_int_equal(rgs_waits(), waits);
     assert_int_equal(rg_context_wait(context, &err), RG_OK);
     assert_int_equal(a.calls, calls);
     assert_int_equal(rgs_allocated_bytes(), bytes);
+
+    /* ---- fields, half of them the models': what the first run allocates does for the others, and none waits ---- */
+    rg_batch_inputs with = in;
+    rg_batch_tangents along = {};
+    rg_batch_tangent_outputs d_out = {};
+    rg_batch_gradients to = gradients;
+    double *fields[3][RG_FIELD_COUNT];
+    rg_field_values with_list[RG_FIELD_COUNT], along_list[RG_FIELD_COUNT];
+    rg_field_gradient to_list[RG_FIELD_COUNT];
+    with.fields = with_list;
+    along.fields = along_list;
+    to.fields = to_list;
+    with.n_fields = along.n_fields = to.n_fields = RG_FIELD_COUNT;
+    for (int f = 0; f < RG_FIELD_COUNT; f++) {
+        const size_t count = s->count[GRAD_FIELD + f];
+        double *values = grad_alloc(s, s->rods * count);
+        for (size_t rod = 0; rod < s->rods; rod++)
+            memcpy(values + rod * count, rg_model_field(s->models[rod], (rg_field)f), count * sizeof *values);
+        for (int k = 0; k < 3; k++) fields[k][f] = device_copy(values, s->rods * count);
+        with_list[f] = {(rg_field)f, f % 2 ? fields[0][f] : nullptr};
+        along_list[f] = {(rg_field)f, fields[1][f]};
+        to_list[f] = {(rg_field)f, fields[2][f]};
+    }
+    d_out.x = g;
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(rg_batch_jvp(s->batch, &with, &along, &out, &d_out, nullptr, &err), RG_OK);
+        assert_int_equal(rg_batch_forward(s->batch, &with, &out, nullptr, &err), RG_OK);
+        assert_int_equal(rg_batch_adjoint(s->batch, &cotangents, &to, nullptr, &err), RG_OK);
+        if (k == 0) {
+            calls = a.calls;
+            bytes = rgs_allocated_bytes();
+            waits = rgs_waits();
+        }
+    }
+    assert_int_equal(rgs_waits(), waits);
+    assert_int_equal(a.calls, calls);
+    assert_int_equal(rgs_allocated_bytes(), bytes);
+    with_list[RG_DRAG].values = grad_alloc(s, s->rods * s->count[GRAD_FIELD + RG_DRAG]);
+    check_error(rg_batch_forward(s->batch, &with, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "drag");
+    assert_int_equal(rg_batch_forward(s->batch, &in, &out, nullptr, &err), RG_OK);
+    for (auto &arrays : fields)
+        for (double *p : arrays) assert_int_equal(cudaFree(p), cudaSuccess);
 
     /* ---- arrays where they are not promised ---- */
     rg_batch_inputs wrong = in;

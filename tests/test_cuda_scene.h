@@ -45,23 +45,30 @@ static inline result make_result(grad_scene *s)
     return r;
 }
 
-/* tangents, states and gradients by a batch made anew */
-static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad_vector *d, const grad_outputs *bar,
-                           const result *r)
+/* tangents, states and gradients by the scene's batch as it is */
+static inline void run_open(const grad_scene *s, const rg_batch_inputs *in, const grad_vector *d,
+                            const grad_outputs *bar, const result *r)
 {
-    const rg_batch_inputs in = grad_inputs(s);
     const rg_batch_outputs to = grad_batch_outputs(&r->out);
     const rg_batch_tangents t = grad_tangents(d, GRAD_ALL);
     const rg_batch_tangent_outputs dto = grad_batch_tangent_outputs(&r->d_out);
     const rg_batch_cotangents c = grad_cotangents(bar);
     const rg_batch_gradients g = grad_gradients(&r->g, GRAD_ALL);
     rg_error err = {0};
+    if (rg_batch_jvp(s->batch, in, &t, &to, &dto, r->d_status, &err) != RG_OK ||
+        rg_batch_forward(s->batch, in, &to, r->status, &err) != RG_OK ||
+        rg_batch_adjoint(s->batch, &c, &g, r->back, &err) != RG_OK)
+        fail_msg("%s", err.text);
+}
+
+/* by a batch made anew */
+static inline void run_way(grad_scene *s, way which, rg_context *gpu, const grad_vector *d, const grad_outputs *bar,
+                           const result *r)
+{
+    const rg_batch_inputs in = grad_inputs(s);
     way_options(&s->opts.rollout, which, gpu);
     grad_scene_open(s);
-    if (rg_batch_jvp(s->batch, &in, &t, &to, &dto, r->d_status, &err) != RG_OK ||
-        rg_batch_forward(s->batch, &in, &to, r->status, &err) != RG_OK ||
-        rg_batch_adjoint(s->batch, &c, &g, r->back, &err) != RG_OK)
-        fail_msg("%s: %s", way_names[which], err.text);
+    run_open(s, &in, d, bar, r);
 }
 
 /* bytes that differ between rod i of a and rod k of b, statuses among them */

@@ -132,7 +132,9 @@ static rg_status life_run(life *l, const host *h, rg_error *err)
     const rg_batch_gradients g = grad_gradients(&l->g, GRAD_ALL);
     rg_batch *batch = NULL;
     rg_tape *tape = NULL;
-    in.fields[RG_BEND_STIFFNESS_2] = l->fields;
+    const rg_field_values fields[] = {{RG_BEND_STIFFNESS_2, l->fields}};
+    in.fields = fields;
+    in.n_fields = 1;
     for (int i = 0; i < RODS; i++) models[i] = s->models[i];
     rg_status status = rg_batch_create_ragged(models, RODS, &s->opts, &batch, err);
     if (status == RG_OK) l->plan = rg_batch_describe(batch);
@@ -235,7 +237,7 @@ static rg_status simulate(study *s, rg_context *context, rg_error *err)
     rg_rollout_opts opts = rg_rollout_opts_default();
     rg_rod_status statuses[RECORDINGS];
     double *out[RECORDINGS];
-    rg_forces forces[RECORDINGS] = {{NULL, NULL, NULL, NULL}};
+    rg_forces forces[RECORDINGS] = {{.tension = NULL}};
     opts.context = context;
     for (int i = 0; i < RECORDINGS; i++) {
         out[i] = s->markers[i];

@@ -136,20 +136,6 @@ static void tape_other_model(void **state)
     grad_scene_free(b.scene);
 }
 
-/* all fields of the models that scene b's rods have, as inputs' fields of scene a */
-static void give_fields(grad_scene *a, const grad_scene *b, rg_field_values *list, rg_batch_inputs *in)
-{
-    for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t count = a->count[GRAD_FIELD + field];
-        double *values = grad_alloc(a, a->rods * count);
-        for (size_t rod = 0; rod < a->rods; rod++)
-            memcpy(values + rod * count, rg_model_field(b->models[rod], (rg_field)field), count * sizeof *values);
-        list[field] = (rg_field_values){(rg_field)field, values};
-    }
-    in->fields = list;
-    in->n_fields = RG_FIELD_COUNT;
-}
-
 /* one run with tangents and its adjoint, against scene `as`, whose models have these parameters */
 static void fields_run(grad_scene *s, const rg_batch_inputs *in, grad_scene *as, const char *what)
 {
@@ -187,8 +173,7 @@ static void tape_fields(void **state)
         const rg_batch_inputs plain = grad_inputs(a);
         rg_batch_inputs in = plain;
         fields_run(a, &plain, b, "models");
-        rg_field_values list[RG_FIELD_COUNT];
-        give_fields(a, other, list, &in);
+        rg_field_values *list = grad_give_fields(a, other, &in);
         for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, other->models[i], &err), &err);
         fields_run(a, &in, b, "fields");
         for (size_t i = 0; i < RODS; i++) ok(rg_batch_set_model(b->batch, i, b->models[i], &err), &err);
@@ -206,6 +191,87 @@ static void tape_fields(void **state)
         grad_scene_free(b);
         grad_scene_free(other);
     }
+}
+
+/* the first bad rod in order, its first bad field and entry, whatever the number of threads */
+static void tape_fields_err(void **state)
+{
+    (void)state;
+    static const struct {
+        rg_field field;
+        size_t entry;
+        double value;
+        const char *text;
+    } faults[] = {
+        {RG_REST_LENGTH, 2, 0.0, "the fields of rod 7: rest_length, entry 2, is 0 m; it must be positive."},
+        {RG_DRAG, 1, -3.0, "the fields of rod 7: drag, entry 1, is -3 1/s; it must not be negative."},
+        {RG_MARKER_OFFSET, 5, NAN, "the fields of rod 7: marker_offset, entry 2, is nan m; it must be finite."},
+        {RG_BEND_MEMORY_TIME, 0, INFINITY,
+         "the fields of rod 7: bend_memory_time, entry 0, is inf s; it must be finite."},
+        {RG_BEND_COUPLING, 3, 1.0, "the fields of rod 7: bend_coupling, entry 3, is 1 N m^2; its size must stay below"},
+    };
+    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
+        for (int threads = 1; threads <= 3; threads += 2) {
+            grad_scene *s = grad_scene_make(GRAD_BDF2, GRAD_ENDS, RODS, 1, 1, 0x7a9e);
+            const size_t count = s->count[GRAD_FIELD + faults[k].field];
+            rg_error err = {0};
+            s->opts.rollout.threads = threads;
+            grad_scene_open(s);
+            rg_batch_inputs in = grad_inputs(s);
+            rg_field_values *list = grad_give_fields(s, s, &in);
+            double *values = grad_alloc(s, RODS * count), x[3 * RODS * 9], untouched[3 * RODS * 9];
+            memcpy(values, list[faults[k].field].values, RODS * count * sizeof *values);
+            list[faults[k].field].values = values;
+            for (size_t rod = 7; rod < RODS; rod++) values[rod * count + faults[k].entry + (rod > 7)] = faults[k].value;
+            assert_int_equal(s->vertices, 9);
+            memset(x, 0x5a, sizeof x);
+            memset(untouched, 0x5a, sizeof x);
+            const rg_batch_outputs out = {.x = x};
+            assert_int_equal(rg_batch_forward(s->batch, &in, &out, NULL, &err), RG_ERR_VALUE);
+            if (strncmp(err.text, faults[k].text, strlen(faults[k].text)) != 0) fail_msg("%s", err.text);
+            assert_memory_equal(x, untouched, sizeof x);
+            grad_scene_free(s);
+        }
+}
+
+/* A direction's zeros change nothing: arrays of them are as good as none, and where a column of the derivative is
+ * infinite (a memory time of 1e-200 s, whose rate changes by -1e400 per second) the tangent stays finite. */
+static void tape_direction_zeros(void **state)
+{
+    (void)state;
+    for (int stepper = 0; stepper < GRAD_STEPPERS; stepper++)
+        for (int real = 0; real < 2; real++) {
+            grad_scene *s = grad_scene_make(stepper, GRAD_ENDS, RODS, FRAMES, SUBSTEPS, 0x7a9e);
+            const size_t numbers = 3 * (size_t)RODS * FRAMES * s->vertices;
+            const grad_vector d = grad_vector_random(s, 5), zero = grad_vector_zero(s);
+            double *x[2] = {grad_alloc(s, numbers), grad_alloc(s, numbers)}, moved = 0.0;
+            rg_error err = {0};
+            for (size_t rod = 0; rod < RODS; rod++) {
+                rg_model_field_data(s->models[rod], RG_BEND_MEMORY_TIME)[4] = 1e-200;
+                d.of[GRAD_FIELD + RG_BEND_MEMORY_TIME][rod * s->count[GRAD_FIELD + RG_BEND_MEMORY_TIME] + 4] = 0.0;
+            }
+            s->opts.rollout.real = real ? RG_REAL_FLOAT : RG_REAL_DOUBLE;
+            grad_scene_open(s);
+            for (int k = 0; k < 2; k++) {
+                const rg_batch_inputs in = grad_inputs(s);
+                rg_field_values list[RG_FIELD_COUNT] = {{RG_BEND_MEMORY_TIME, d.of[GRAD_FIELD + RG_BEND_MEMORY_TIME]},
+                                                        {RG_DRAG, d.of[GRAD_FIELD + RG_DRAG]}};
+                rg_batch_tangents along = {.fields = list, .n_fields = 2};
+                for (int f = 0; k && f < RG_FIELD_COUNT; f++)
+                    if (f != RG_BEND_MEMORY_TIME && f != RG_DRAG)
+                        list[along.n_fields++] = (rg_field_values){(rg_field)f, zero.of[GRAD_FIELD + f]};
+                const rg_batch_tangent_outputs to = {.x = x[k]};
+                ok(rg_batch_jvp(s->batch, &in, &along, &(rg_batch_outputs){0}, &to, NULL, &err), &err);
+            }
+            for (size_t i = 0; i < numbers; i++) {
+                if (!isfinite(x[0][i]) || x[0][i] != x[1][i])
+                    fail_msg("%s, number %zu: %g without zeros, %g with", grad_stepper_name(stepper), i, x[0][i],
+                             x[1][i]);
+                moved = fmax(moved, fabs(x[0][i]));
+            }
+            assert_true(moved > 0.0);
+            grad_scene_free(s);
+        }
 }
 
 static void tape_bad_input_err(void **state)
@@ -340,8 +406,9 @@ static void tape_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tape_two_runs),      cmocka_unit_test(tape_other_model), cmocka_unit_test(tape_fields),
-        cmocka_unit_test(tape_bad_input_err), cmocka_unit_test(tape_threads),
+        cmocka_unit_test(tape_two_runs),        cmocka_unit_test(tape_other_model), cmocka_unit_test(tape_fields),
+        cmocka_unit_test(tape_bad_input_err),   cmocka_unit_test(tape_threads),     cmocka_unit_test(tape_fields_err),
+        cmocka_unit_test(tape_direction_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

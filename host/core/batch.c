@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <string.h>
 
 /* Prescribed directors: the simulator would take any vector for one, and strains would be wrong without a word. What is
  * not finite ends its rod at its step. */
@@ -89,10 +90,10 @@ rg_status rgi_tape_point_run(rg_tape *t, const rgi_batch_arrays *of, rg_error *e
 {
     rgi_packs *p = &t->packs;
     static const double *const none[RG_FIELD_COUNT] = {NULL};
-    RG_TRY(rgi_tape_set_parameters(t, of->input_fields, err));
+    RG_TRY(rgi_tape_set_parameters(t, of->input_fields ? of->input_fields : none, err));
     if (of->tangents)
-        RG_TRY(rgi_tape_set_directions(t, of->tangent_fields ? of->tangent_fields : none, of->tangents->n_directions,
-                                       err));
+        RG_TRY(rgi_tape_set_directions(t, of->tangent_fields ? of->tangent_fields : none,
+                                       of->tangents->n_directions ? (int)of->tangents->n_directions : 1, err));
     rgi_packs_describe_run(p, of);
     RG_TRY(p->runner->place(p, of, err));
     return p->runner->point(p, err);
@@ -268,10 +269,10 @@ rg_status rg_tape_adjoint(rg_tape *t, const rg_batch_cotangents *cotangents, con
     RG_TRY(check_forces(t->batch, HAS_FORCES(&c.cotangents), err));
     RG_TRY(rgi_tape_point_reverse(t, &c.of, err));
     RG_TRY(t->packs.runner->reverse(&t->packs, err));
-    const int fields = t->packs.call.want_coef;
-    RG_TRY(finish(t, &c.of, statuses || fields, RGI_SECTION_REVERSE, err));
+    if (t->packs.call.want_coef) RG_TRY(rgi_tape_give_fields(t, c.gradient_fields, err));
+    RG_TRY(finish(t, &c.of, statuses != NULL, RGI_SECTION_REVERSE, err));
     give_adjoint_statuses(&t->packs, statuses);
-    return fields ? rgi_tape_give_fields(t, c.gradient_fields, err) : RG_OK;
+    return RG_OK;
 }
 
 /* ---- on the batch's own tape ---- */

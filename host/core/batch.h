@@ -20,10 +20,9 @@ struct rg_batch {
 struct rg_tape {
     const rg_batch *batch;
     rgi_packs packs;
-    size_t version;   /* of the batch's models that the packs have; 0: they have those of `given` */
-    size_t ran;       /* of the batch's models at the last run; 0: there is none */
-    rg_model **given; /* [n_rods] of a run with fields among its inputs; NULL before there was one */
-    int fields_given; /* the last run had some */
+    size_t version;          /* of the batch's models that the packs have; 0: they have fields of a run */
+    size_t ran;              /* of the batch's models at the last run; 0: there is none */
+    rgi_batch_fields fields; /* of the last run; its fields are the caller's */
 };
 
 /* A batch of models and options that are checked, whose rods have so many frames each; NULL: all n_frames. */
@@ -38,12 +37,6 @@ static inline const rgi_shape *rgi_batch_shape_of(const rg_batch *batch, size_t 
 static inline const rg_model *rgi_batch_model_of(const rg_batch *batch, size_t rod)
 {
     return batch->models[rod] ? batch->models[rod] : batch->model;
-}
-
-/* of the tape's last run */
-static inline const rg_model *rgi_tape_model_of(const rg_tape *tape, size_t rod)
-{
-    return tape->fields_given ? tape->given[rod] : rgi_batch_model_of(tape->batch, rod);
 }
 
 static inline size_t rgi_batch_steps(const rg_batch *batch)
@@ -67,12 +60,13 @@ void rgi_batch_run_jobs(const rg_batch *batch, size_t jobs, size_t at_a_time, rg
 
 /* the models that were set since the packs' last run, to the packs (fields.c) */
 rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
-/* Parameters of a run: the models' but for these fields [RG_FIELD_COUNT], each NULL where it is not given; NULL: none
- * is. RG_ERR_VALUE for a field out of its range. */
+/* Parameters of a run: fields [RG_FIELD_COUNT] of its inputs, NULL: the models'. RG_ERR_VALUE for one out of its range,
+ * which is looked at where arrays are the host's. */
 rg_status rgi_tape_set_parameters(rg_tape *tape, const double *const *fields, rg_error *err);
-/* the directions in fields, as changes of coefficients; n_directions 0: 1 */
-rg_status rgi_tape_set_directions(rg_tape *tape, const double *const *fields, size_t n_directions, rg_error *err);
-/* gradients of fields, from those of coefficients */
+/* n directions in fields of a run, whose parameters are set, as changes of coefficients: along [RG_FIELD_COUNT] as in
+ * rgi_direction_fields_of */
+rg_status rgi_tape_set_directions(rg_tape *tape, const double *const *along, int n, rg_error *err);
+/* gradients of fields [RG_FIELD_COUNT], NULL: not asked for, from those of coefficients after a reverse run */
 rg_status rgi_tape_give_fields(rg_tape *tape, double *const *fields, rg_error *err);
 
 /* A run of these arrays, whose numbers are not looked at: a rod with a bad start fails. */

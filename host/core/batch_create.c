@@ -114,12 +114,8 @@ rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_erro
 void rg_tape_destroy(rg_tape **tape)
 {
     if (!tape || !*tape) return;
-    const rg_context *context = (*tape)->batch->opts.rollout.context;
-    for (size_t i = 0; (*tape)->given && i < (*tape)->batch->at.n_rods; i++)
-        rgi_model_free(context, &(*tape)->given[i]);
-    rgi_free(context, (*tape)->given);
     rgi_packs_clear(&(*tape)->packs);
-    rgi_free(context, *tape);
+    rgi_free((*tape)->batch->opts.rollout.context, *tape);
     *tape = NULL;
 }
 

@@ -1,43 +1,24 @@
-/* core/fields.c: parameters of a tape's runs: models, or fields among the inputs; a direction in fields, and gradients
- * of them (see batch.h). Fields are turned into coefficients, and their derivatives back, on the host. */
-#include <stdio.h>
+/* core/fields.c: parameters of a tape's runs: models, or fields among the inputs; directions in fields, and gradients
+ * of them (see batch.h). The packs' runner turns fields into coefficients, and derivatives back (packs.h). */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "core/batch.h"
 #include "core/coefficients.h"
-#include "core/jobs.h"
-#include "core/memory.h"
 
-enum { RODS_AT_A_TIME = 32, PACKS_AT_A_TIME = 4 };
-
-/* numbers of a field in a row of the caller's arrays */
-static size_t field_row(const rg_batch *b, int field)
-{
-    const rg_field_info *info = rg_field_describe((rg_field)field);
-    const rgi_placement *at = &b->at;
-    const size_t entries = info->location == RG_PER_EDGE     ? at->vertices - 1
-                           : info->location == RG_PER_VERTEX ? at->vertices
-                                                             : at->markers;
-    return entries * (size_t)info->components;
-}
-
-/* threads for what the host does rod by rod, whose sums are each rod's own */
-static size_t host_threads(const rg_batch *b)
-{
-    enum { RODS_OF_THREAD = 256 };
-    const size_t most = rgi_workers(&b->opts.rollout), useful = b->at.n_rods / RODS_OF_THREAD + 1;
-    return most < useful ? most : useful;
-}
+enum { RODS_AT_A_TIME = 32 };
 
 void rgi_batch_run_jobs(const rg_batch *b, size_t jobs, size_t at_a_time, rgi_job job, void *arg)
 {
-    rgi_run_jobs(&b->opts.rollout, host_threads(b), jobs, at_a_time, job, arg);
+    rgi_run_jobs(&b->opts.rollout, rgi_rod_workers(&b->opts.rollout, b->at.n_rods), jobs, at_a_time, job, arg);
 }
+
+/* ---- parameters ---- */
 
 rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
 {
     const rg_batch *b = t->batch;
-    t->fields_given = 0;
+    t->fields = (rgi_batch_fields){.model = b->model, .models = b->models, .version = b->version};
     if (t->version == b->version) return RG_OK;
     for (size_t i = 0; i < b->at.n_rods; i++)
         if (b->changed[i] > t->version) rgi_packs_set_rod(&t->packs, i, rgi_batch_model_of(b, i));
@@ -46,255 +27,103 @@ rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
     return RG_OK;
 }
 
-/* Fields [times][n_rods][field_row] that are on a device: copies of them on the host, in *block, which the caller
- * frees; NULL of fields that are on the host or not there. bring: their numbers matter. */
-static rg_status copy_fields(rg_tape *t, const double *const *fields, size_t times, double **copies, double **block,
-                             int bring, rg_error *err)
+typedef struct check_job {
+    const rgi_batch_fields *of;
+    const rgi_placement *at;
+    atomic_size_t bad; /* the first rod found so far */
+} check_job;
+
+static rg_status check_rod(const rgi_batch_fields *of, const rgi_placement *at, size_t rod, rg_error *err)
 {
-    const rg_batch *b = t->batch;
-    rgi_packs *p = &t->packs;
-    const size_t rods = times * p->at->n_rods;
-    size_t count = 0;
-    *block = NULL;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        copies[field] = NULL;
-        if (fields[field]) count += rods * field_row(b, field);
-    }
-    if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
-    *block = rgi_calloc(b->opts.rollout.context, count, sizeof **block);
-    if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
-    count = 0;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t own = rods * field_row(b, field);
-        char label[64];
-        if (!fields[field]) continue;
-        copies[field] = *block + count;
-        count += own;
-        snprintf(label, sizeof label, "the array for field %s", rg_field_describe((rg_field)field)->name);
-        RG_TRY(p->runner->read(p, label, copies[field], fields[field], bring ? own : 0, err));
-    }
-    return RG_OK;
+    const rgi_rod_fields fields = rgi_rod_fields_of(of, at, rod);
+    return rgi_fields_check(&fields, of->given, err);
 }
 
-/* the same for reading: the caller's own where they are on the host */
-static rg_status read_fields(rg_tape *t, const double *const *fields, size_t times, const double **from, double **block,
-                             rg_error *err)
+static void check_one(void *arg, size_t rod, size_t worker)
 {
-    double *copies[RG_FIELD_COUNT];
-    RG_TRY(copy_fields(t, fields, times, copies, block, 1, err));
-    for (int field = 0; field < RG_FIELD_COUNT; field++) from[field] = copies[field] ? copies[field] : fields[field];
-    return RG_OK;
-}
-
-/* a rod's changes of coefficients and offsets in direction q into values[place * w] */
-static void add_changes(const rg_tape *t, size_t rod, const double *const *fields, size_t q, size_t w, double *values)
-{
-    const rg_batch *b = t->batch;
-    const rg_model *model = rgi_tape_model_of(t, rod);
-    const size_t n = b->at.vertices;
-    for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t components = (size_t)rg_field_describe((rg_field)field)->components;
-        for (size_t k = 0; fields[field] && k < rgi_field_numbers(model, field); k++) {
-            const double by = fields[field][(q * b->at.n_rods + rod) * field_row(b, field) + k];
-            rgi_pack_entry entries[RGI_MAX_ENTRIES];
-            double own[RGI_MAX_ENTRIES];
-            if (by == 0.0) continue;
-            const int got =
-                rgi_coefficients_jvp(model, (rg_field)field, k / components, (int)(k % components), entries, own);
-            for (int e = 0; e < got; e++) {
-                const size_t node = (size_t)entries[e].node, c = (size_t)entries[e].coefficient;
-                const size_t at = c < RGI_NC ? node * RGI_NC + c : n * RGI_NC + 2 * node + c - RGI_O1;
-                values[at * w] += by * own[e];
-            }
-        }
-    }
-}
-
-typedef struct entries_job {
-    rg_tape *tape;
-    const double *const *fields;
-    size_t q;     /* direction */
-    size_t begin; /* of its entries */
-    int count;    /* of places that any rod moves */
-} entries_job;
-
-/* the values of the direction's entries, or of all places, of a pack: [..][W] */
-static double *values_of(const entries_job *job, size_t pack)
-{
-    const rgi_packs *p = &job->tape->packs;
-    return p->entry_values + (pack * p->entries_capacity + job->begin) * p->at->lanes;
-}
-
-static void set_slot(void *arg, size_t slot, size_t worker)
-{
-    const entries_job *job = arg;
-    const rgi_packs *p = &job->tape->packs;
-    const size_t w = p->at->lanes;
-    const rgi_place_of_pack *place = &p->at->places[slot / w];
-    const size_t lane = slot % w < place->rods ? slot % w : 0;
-    double *values = values_of(job, slot / w) + slot % w;
+    check_job *job = arg;
+    size_t bad = atomic_load(&job->bad);
     (void)worker;
-    for (size_t at = 0; at < rgi_packs_places(p); at++) values[at * w] = 0.0;
-    add_changes(job->tape, place->first + lane, job->fields, job->q, w, values);
+    if (rod >= bad || check_rod(job->of, job->at, rod, NULL) == RG_OK) return;
+    while (rod < bad && !atomic_compare_exchange_weak(&job->bad, &bad, rod)) {}
 }
 
-static void flag_moved(void *arg, size_t i, size_t worker)
+/* the first rod in order that has a field out of its range says so */
+static rg_status check_fields(const rg_batch *b, const rgi_batch_fields *of, rg_error *err)
 {
-    const entries_job *job = arg;
-    const rgi_packs *p = &job->tape->packs;
-    const size_t w = p->at->lanes;
-    const double *values = values_of(job, i);
-    (void)worker;
-    for (size_t at = 0; at < rgi_packs_places(p); at++) {
-        int moved = 0;
-        for (size_t lane = 0; lane < w; lane++) moved |= values[at * w + lane] != 0.0;
-        if (moved) __atomic_store_n(&p->entries[job->begin + at].coefficient, 1, __ATOMIC_RELAXED);
-    }
-}
-
-static void gather_moved(void *arg, size_t i, size_t worker)
-{
-    const entries_job *job = arg;
-    const rgi_packs *p = &job->tape->packs;
-    const rgi_pack_entry *entries = p->entries + job->begin;
-    const size_t w = p->at->lanes;
-    double *values = values_of(job, i);
-    (void)worker;
-    for (int k = 0; k < job->count; k++)
-        memmove(values + (size_t)k * w, values + (size_t)entries[k].node * w, w * sizeof *values);
-}
-
-/* the fields' direction q as changes of coefficients, one list for all rods: places that any rod moves */
-static void set_entries(rg_tape *t, const double *const *fields, size_t q)
-{
-    const rg_batch *b = t->batch;
-    rgi_packs *p = &t->packs;
-    const size_t w = p->at->lanes, n = p->at->vertices, places = rgi_packs_places(p);
-    entries_job job = {.tape = t, .fields = fields, .q = q, .begin = (size_t)p->entry_begin[q]};
-    rgi_pack_entry *entries = p->entries + job.begin;
-    rgi_batch_run_jobs(b, p->at->n_packs * w, RODS_AT_A_TIME, set_slot, &job);
-    /* which places any rod moves: first as flags in `coefficient`, then as places in `node` */
-    for (size_t at = 0; at < places; at++) entries[at].coefficient = 0;
-    rgi_batch_run_jobs(b, p->at->n_packs, PACKS_AT_A_TIME, flag_moved, &job);
-    for (size_t at = 0; at < places; at++)
-        if (entries[at].coefficient) entries[job.count++].node = (int)at;
-    rgi_batch_run_jobs(b, p->at->n_packs, PACKS_AT_A_TIME, gather_moved, &job);
-    for (int k = 0; k < job.count; k++) {
-        const size_t at = (size_t)entries[k].node, offset = at - n * RGI_NC;
-        entries[k].node = (int)(at < n * RGI_NC ? at / RGI_NC : offset / 2);
-        entries[k].coefficient = at < n * RGI_NC ? (int)(at % RGI_NC) : RGI_O1 + (int)(offset % 2);
-    }
-    p->entry_begin[q + 1] = p->entry_begin[q] + job.count;
-}
-
-rg_status rgi_tape_set_directions(rg_tape *t, const double *const *fields, size_t n_directions, rg_error *err)
-{
-    const size_t count = n_directions ? n_directions : 1;
-    const double *from[RG_FIELD_COUNT];
-    double *block = NULL;
-    rg_status status = read_fields(t, fields, count, from, &block, err);
-    for (size_t q = 0; q < count && status == RG_OK; q++) set_entries(t, from, q);
-    if (status == RG_OK) status = rgi_packs_directions(&t->packs, (int)count, err);
-    rgi_free(t->batch->opts.rollout.context, block);
-    return status;
-}
-
-/* a model for every rod, to be given fields */
-static rg_status make_given(rg_tape *t, rg_error *err)
-{
-    const rg_context *context = t->batch->opts.rollout.context;
-    const size_t n = t->batch->at.n_rods;
-    if (t->given) return RG_OK;
-    rg_model **given = rgi_calloc(context, n, sizeof *given);
-    rg_status status = given ? RG_OK : RG_FAIL(err, RG_ERR_MEMORY, "out of memory for the models of %zu rods", n);
-    for (size_t i = 0; i < n && status == RG_OK; i++)
-        status = rgi_model_copy(context, rgi_batch_model_of(t->batch, i), &given[i], err);
-    if (status == RG_OK) t->given = given;
-    for (size_t i = 0; given && i < n && status != RG_OK; i++) rgi_model_free(context, &given[i]);
-    if (status != RG_OK) rgi_free(context, given);
-    return status;
-}
-
-/* the packs have the batch's models with these fields (host arrays) */
-static rg_status set_given(rg_tape *t, const double *const *fields, rg_error *err)
-{
-    const rg_batch *b = t->batch;
-    for (size_t rod = 0; rod < b->at.n_rods; rod++) {
-        const rg_model *model = rgi_batch_model_of(b, rod);
-        rg_error why = {0};
-        for (int field = 0; field < RG_FIELD_COUNT; field++) {
-            const double *from = rg_model_field(model, (rg_field)field);
-            if (fields[field]) from = fields[field] + rod * field_row(b, field);
-            memcpy(rg_model_field_data(t->given[rod], (rg_field)field), from,
-                   rgi_field_numbers(model, field) * sizeof *from);
-        }
-        const rg_status status = rg_model_check(t->given[rod], &why);
-        if (status != RG_OK) return RG_FAIL(err, status, "the fields of rod %zu: %s", rod, why.text);
-    }
-    t->version = 0;
-    t->fields_given = 1;
-    for (size_t rod = 0; rod < b->at.n_rods; rod++) rgi_packs_set_rod(&t->packs, rod, t->given[rod]);
-    return rgi_packs_send_section(&t->packs, RGI_SECTION_SET, err);
+    check_job job = {.of = of, .at = &b->at, .bad = b->at.n_rods};
+    rg_error why = {0};
+    rgi_batch_run_jobs(b, b->at.n_rods, RODS_AT_A_TIME, check_one, &job);
+    const size_t bad = atomic_load(&job.bad);
+    if (bad == b->at.n_rods) return RG_OK;
+    const rg_status status = check_rod(of, &b->at, bad, &why);
+    return RG_FAIL(err, status, "the fields of rod %zu: %s", bad, why.text);
 }
 
 rg_status rgi_tape_set_parameters(rg_tape *t, const double *const *fields, rg_error *err)
 {
-    const double *from[RG_FIELD_COUNT];
-    double *block = NULL;
+    const rg_batch *b = t->batch;
+    rgi_batch_fields of = {.model = b->model, .models = b->models, .version = b->version};
     int any = 0;
-    for (int field = 0; fields && field < RG_FIELD_COUNT; field++) any |= fields[field] != NULL;
+    for (int field = 0; field < RG_FIELD_COUNT; field++) any |= fields[field] != NULL;
     if (!any) return rgi_tape_set_models(t, err);
-    RG_TRY(make_given(t, err));
-    rg_status status = read_fields(t, fields, 1, from, &block, err);
-    if (status == RG_OK) status = set_given(t, from, err);
-    rgi_free(t->batch->opts.rollout.context, block);
-    return status;
+    memcpy(of.given, fields, sizeof of.given);
+    if (b->opts.memory == RG_MEMORY_HOST) RG_TRY(check_fields(b, &of, err));
+    t->version = 0;
+    t->fields = of;
+    return t->packs.runner->set_fields(&t->packs, &of, err);
 }
 
-typedef struct field_job {
-    const rg_tape *tape;
-    int field;
-    double *out; /* [n_rods][field_row] */
-} field_job;
+/* ---- directions ---- */
 
-static void gather_rod(void *arg, size_t rod, size_t worker)
-{
-    const field_job *job = arg;
-    const rgi_packs *p = &job->tape->packs;
-    const size_t components = (size_t)rg_field_describe((rg_field)job->field)->components;
-    const size_t row = field_row(job->tape->batch, job->field);
-    const rg_model *model = rgi_tape_model_of(job->tape, rod);
-    (void)worker;
-    for (size_t k = 0, count = rgi_field_numbers(model, job->field); k < count; k++) {
-        double sum = 0.0;
-        rgi_coefficients_adj(model, (rg_field)job->field, k / components, (int)(k % components), 1.0,
-                             &p->packs[p->at->pack_of[rod]], p->at->lanes, rgi_lane_of(p->at, rod), &sum);
-        job->out[rod * row + k] = sum;
-    }
-}
-
-/* gradients of fields from those of coefficients */
-static void gather_fields(const rg_tape *t, double *const *fields)
-{
-    for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        field_job job = {t, field, fields[field]};
-        if (fields[field]) rgi_batch_run_jobs(t->batch, t->batch->at.n_rods, RODS_AT_A_TIME, gather_rod, &job);
-    }
-}
-
-rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
+/* The places that direction d moves, behind those of directions before it: coefficients node by node, then offsets.
+ * They depend on which fields it has and on the meshes, not on a value: what moves by zero is there too. */
+static void list_entries(rg_tape *t, const double *const *along, int d)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
-    double *to[RG_FIELD_COUNT], *block = NULL;
-    /* rods that do not use all of a row leave the rest as it was */
-    rg_status status = copy_fields(t, (const double *const *)fields, 1, to, &block, p->at->n_shapes > 1, err);
-    for (int field = 0; field < RG_FIELD_COUNT && status == RG_OK; field++)
-        if (!to[field]) to[field] = fields[field];
-    if (status == RG_OK) gather_fields(t, to);
-    for (int field = 0; field < RG_FIELD_COUNT && block && status == RG_OK; field++)
-        if (fields[field])
-            status = p->runner->write(p, fields[field], to[field], p->at->n_rods * field_row(b, field), err);
-    rgi_free(t->batch->opts.rollout.context, block);
-    return status;
+    const int n = (int)b->at.vertices, places = n * RGI_NC + 2 * (int)b->at.markers;
+    rgi_pack_entry *entries = p->entries + p->entry_begin[d];
+    int count = 0;
+    /* first as flags in `coefficient` */
+    for (int at = 0; at < places; at++) entries[at].coefficient = 0;
+    for (size_t k = 0; k < b->at.n_shapes; k++) {
+        const rgi_rod_fields mesh = rgi_model_fields(rgi_batch_model_of(b, b->at.shapes[k].rod));
+        for (int field = 0; field < RG_FIELD_COUNT; field++) {
+            const int components = rgi_field_components(field);
+            const int numbers = along[field] ? rgi_field_count(field, mesh.n, mesh.n_markers) : 0;
+            for (int at = 0; at < numbers; at++) {
+                rgi_pack_entry moved[RGI_MAX_ENTRIES];
+                double values[RGI_MAX_ENTRIES];
+                const int got = rgi_coefficients_column(&mesh, field, at / components, at % components, moved, values);
+                for (int e = 0; e < got; e++) {
+                    const int node = moved[e].node, c = moved[e].coefficient;
+                    entries[c < RGI_NC ? node * RGI_NC + c : n * RGI_NC + 2 * node + c - RGI_O1].coefficient = 1;
+                }
+            }
+        }
+    }
+    for (int at = 0; at < places; at++) {
+        if (!entries[at].coefficient) continue;
+        const int offset = at - n * RGI_NC;
+        entries[count].node = offset < 0 ? at / RGI_NC : offset / 2;
+        entries[count++].coefficient = offset < 0 ? at % RGI_NC : RGI_O1 + offset % 2;
+    }
+    p->entry_begin[d + 1] = p->entry_begin[d] + count;
+}
+
+rg_status rgi_tape_set_directions(rg_tape *t, const double *const *along, int n, rg_error *err)
+{
+    rgi_packs *p = &t->packs;
+    p->entry_begin[0] = 0;
+    for (int d = 0; d < n; d++) list_entries(t, along, d);
+    rgi_packs_point_entries(p);
+    return p->runner->set_directions(p, &t->fields, along, n, err);
+}
+
+/* ---- gradients ---- */
+
+rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
+{
+    return t->packs.runner->pull_back(&t->packs, &t->fields, fields, err);
 }

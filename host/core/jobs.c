@@ -31,6 +31,13 @@ size_t rgi_workers(const rg_rollout_opts *opts)
     return own && own->workers < (size_t)opts->threads ? own->workers : (size_t)opts->threads;
 }
 
+size_t rgi_rod_workers(const rg_rollout_opts *opts, size_t n_rods)
+{
+    enum { RODS_OF_WORKER = 256 };
+    const size_t most = rgi_workers(opts), useful = n_rods / RODS_OF_WORKER + 1;
+    return most < useful ? most : useful;
+}
+
 void rgi_run_jobs(const rg_rollout_opts *opts, size_t workers, size_t jobs, size_t at_a_time, rgi_job job, void *arg)
 {
     const rg_executor *own = rgi_context_executor(opts->context);

@@ -4,10 +4,10 @@
  * vertices, then clamps. A copy is therefore one memcpy and a new set of pointers. */
 #include "rodgrad/model.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/coefficients.h"
 #include "core/memory.h"
 #include "core/words.h"
 
@@ -258,36 +258,9 @@ const double *rg_model_field(const rg_model *model, rg_field field)
     return (unsigned)field < RG_FIELD_COUNT ? model->fields[field] : NULL;
 }
 
-static rg_status check_field(const rg_model *model, rg_field field, rg_error *err)
-{
-    const rg_field_info *info = &field_infos[field];
-    const size_t components = (size_t)info->components;
-    for (size_t i = 0; i < model->entries[field] * components; i++) {
-        const double value = model->fields[field][i];
-        const char *rule = NULL;
-        if (!isfinite(value)) rule = "be finite";
-        else if (info->range == RG_POSITIVE && !(value > 0)) rule = "be positive";
-        else if (info->range == RG_NONNEGATIVE && !(value >= 0)) rule = "not be negative";
-        if (rule)
-            return RG_FAIL(err, RG_ERR_VALUE, "%s, entry %zu, is %g %s; it must %s.", info->name, i / components, value,
-                           info->unit, rule);
-    }
-    return RG_OK;
-}
-
 rg_status rg_model_check(const rg_model *model, rg_error *err)
 {
     if (!model) return RG_FAIL(err, RG_ERR_ARGUMENT, "The model to check is NULL.");
-    for (int f = 0; f < RG_FIELD_COUNT; f++) RG_TRY(check_field(model, (rg_field)f, err));
-
-    const double *b11 = model->fields[RG_BEND_STIFFNESS_1];
-    const double *b22 = model->fields[RG_BEND_STIFFNESS_2];
-    const double *b12 = model->fields[RG_BEND_COUPLING];
-    for (size_t i = 0; i < model->vertices; i++)
-        if (!(fabs(b12[i]) < sqrt(b11[i]) * sqrt(b22[i]))) /* roots: the product may underflow */
-            return RG_FAIL(err, RG_ERR_VALUE,
-                           "bend_coupling, entry %zu, is %g N m^2; its size must stay below "
-                           "sqrt(bend_stiffness_1 bend_stiffness_2) = %g N m^2.",
-                           i, b12[i], sqrt(b11[i]) * sqrt(b22[i]));
-    return RG_OK;
+    const rgi_rod_fields fields = rgi_model_fields(model);
+    return rgi_fields_check(&fields, fields.of, err);
 }

@@ -7,10 +7,8 @@
 #include <time.h>
 
 #include "core/checkpoints.h"
-#include "core/coefficients.h"
 #include "core/context.h"
 #include "core/memory.h"
-#include "core/stability.h"
 #include "core/words.h"
 #include "rod/layout.h"
 
@@ -216,7 +214,8 @@ static rg_status create(rgi_packs *p, rgi_placement *incomplete, const rgi_model
     if (!p->memory) return no_memory(p, err);
     p->packs = rgi_calloc(context, at->n_packs, sizeof *p->packs);
     p->stable_step_s = rgi_calloc(context, at->n_rods, sizeof *p->stable_step_s);
-    p->coef = rgi_calloc(context, at->vertices * (RGI_NC + 3), sizeof *p->coef);
+    p->workers = rgi_rod_workers(&p->opts.rollout, at->n_rods);
+    p->coef = rgi_calloc(context, p->workers * at->vertices * (RGI_NC + 3), sizeof *p->coef);
     p->entry_begin = rgi_calloc(context, p->opts.directions + 1, sizeof *p->entry_begin);
     if (!p->packs || !p->stable_step_s || !p->coef || !p->entry_begin) return no_memory(p, err);
     if (incomplete) RG_TRY(rgi_placement_packs(models, incomplete, err));
@@ -270,25 +269,15 @@ void rgi_packs_clear(rgi_packs *p)
 
 /* ---- parameters and directions ---- */
 
-void rgi_packs_set_rod(rgi_packs *p, size_t rod, const rg_model *model)
-{
-    const size_t w = p->at->lanes, index = p->at->pack_of[rod], own = rgi_lane_of(p->at, rod);
-    const rgi_shape *s = p->at->places[index].shape;
-    const rgi_pack *j = &p->packs[index];
-    const double *offset = rg_model_field(model, RG_MARKER_OFFSET);
-    rgi_coefficients(model, p->coef);
-    if (j->deform) p->stable_step_s[rod] = rgi_deform_step_limit(s, p->coef, j->h, p->coef + s->n * RGI_NC);
-    for (size_t lane = own; lane < w; lane++) {
-        if (lane != own && (own != 0 || lane < (size_t)j->rods)) continue;
-        for (size_t i = 0; i < s->n * RGI_NC; i++) j->coef[i * w + lane] = p->coef[i];
-        for (size_t i = 0; i < 2 * s->n_markers; i++) j->offset[i * w + lane] = offset[i];
-    }
-}
-
 rg_status rgi_packs_send_section(rgi_packs *p, int section, rg_error *err)
 {
     const size_t first = section > 0 ? p->section_end[section - 1] : 0;
     return p->runner->send(p, p->memory + first, p->section_end[section] - first, err);
+}
+
+void rgi_packs_run_jobs(const rgi_packs *p, size_t jobs, size_t at_a_time, rgi_job job, void *arg)
+{
+    rgi_run_jobs(&p->opts.rollout, p->workers, jobs, at_a_time, job, arg);
 }
 
 rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
@@ -308,13 +297,18 @@ rg_status rgi_packs_reserve(rgi_packs *p, size_t entries, rg_error *err)
     return RG_OK;
 }
 
-rg_status rgi_packs_directions(rgi_packs *p, int n_directions, rg_error *err)
+void rgi_packs_point_entries(rgi_packs *p)
 {
     for (size_t i = 0; i < p->at->n_packs; i++) {
         rgi_pack *j = &p->packs[i];
         j->entry_begin = p->entry_begin;
         j->entries = p->entries;
     }
+}
+
+rg_status rgi_packs_directions(rgi_packs *p, int n_directions, rg_error *err)
+{
+    rgi_packs_point_entries(p);
     return p->runner->directions(p, n_directions, err);
 }
 
@@ -412,7 +406,7 @@ rg_batch_plan rgi_packs_plan(const rgi_packs *p, size_t more_bytes)
     size_t total = more_bytes + sizeof *p + p->memory_doubles * sizeof *p->memory + p->runner->bytes(p) +
                    p->entries_capacity * entry + p->at->n_packs * (sizeof *p->packs + sizeof *p->at->places) +
                    p->at->n_rods * (sizeof *p->at->pack_of + sizeof *p->stable_step_s) +
-                   p->at->vertices * (RGI_NC + 3) * sizeof *p->coef;
+                   p->workers * p->at->vertices * (RGI_NC + 3) * sizeof *p->coef;
     for (size_t k = 0; k < p->at->n_shapes; k++) {
         const rgi_shape *s = p->at->shapes[k].shape;
         total += sizeof p->at->shapes[k] + sizeof *s + s->n * (sizeof(double) + 8 * sizeof(int));

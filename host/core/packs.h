@@ -8,6 +8,8 @@
 #ifndef RGI_PACKS_H
 #define RGI_PACKS_H
 
+#include "core/coefficients.h"
+#include "core/jobs.h"
 #include "core/placement.h"
 #include "cpu/dispatch.h"
 #include "cuda/rollout.h"
@@ -100,7 +102,8 @@ typedef struct rgi_packs {
     double *entry_values;
     size_t entries_capacity;
     double *stable_step_s; /* [n_rods] as in rg_rod_status */
-    double *coef;          /* [n][RGI_NC], [n][3] scratch */
+    size_t workers;        /* of what the host does rod by rod */
+    double *coef;          /* [workers]: [n][RGI_NC], [n][3] scratch */
 } rgi_packs;
 
 /* Who runs packs. Functions return RG_ERR_DEVICE, RG_ERR_MEMORY, and what they say. */
@@ -134,9 +137,14 @@ typedef struct rgi_runner {
     rg_status (*wait)(rgi_packs *packs, rg_error *err);
     /* rods whose mask [n_rods] is not 0 start anew */
     rg_status (*reset)(rgi_packs *packs, const unsigned char *mask, rg_error *err);
-    /* count doubles of an array in RG_MEMORY_DEVICE to the host, and back; label: its name for RG_ERR_ARGUMENT */
-    rg_status (*read)(rgi_packs *packs, const char *label, double *to, const double *from, size_t count, rg_error *err);
-    rg_status (*write)(rgi_packs *packs, double *to, const double *from, size_t count, rg_error *err);
+    /* Parameters of all rods into the packs: fields of a call, from where the caller has them. The host's are in range;
+     * a rod with one of RG_MEMORY_DEVICE that is not fails at step 0 with RG_ROD_BAD_FIELD. */
+    rg_status (*set_fields)(rgi_packs *packs, const rgi_batch_fields *of, rg_error *err);
+    /* directions along[0 ... n - 1], at these parameters, as values of the entries that packs list */
+    rg_status (*set_directions)(rgi_packs *packs, const rgi_batch_fields *at, const double *const *along, int n,
+                                rg_error *err);
+    /* after a reverse run: gradients to [RG_FIELD_COUNT] of fields, NULL: not asked for; there as outputs are */
+    rg_status (*pull_back)(rgi_packs *packs, const rgi_batch_fields *at, double *const *to, rg_error *err);
 } rgi_runner;
 
 extern const rgi_runner rgi_runner_cpu, rgi_runner_device;
@@ -159,6 +167,8 @@ rg_status rgi_packs_room_bytes(const rgi_placement *at, const rgi_packs_opts *op
  * rgi_packs_send_section(RGI_SECTION_SET) follows the last of them. */
 void rgi_packs_set_rod(rgi_packs *packs, size_t rod, const rg_model *model);
 rg_status rgi_packs_send_section(rgi_packs *packs, int section, rg_error *err);
+/* what the host does rod by rod or pack by pack, whose results are each one's own; workers are below packs->workers */
+void rgi_packs_run_jobs(const rgi_packs *packs, size_t jobs, size_t at_a_time, rgi_job job, void *arg);
 
 /* places that a direction can change: every coefficient and offset of the largest rod */
 static inline size_t rgi_packs_places(const rgi_packs *packs)
@@ -167,7 +177,9 @@ static inline size_t rgi_packs_places(const rgi_packs *packs)
 }
 /* room for so many entries of all directions, then fill entries, entry_begin and entry_values; RG_ERR_MEMORY */
 rg_status rgi_packs_reserve(rgi_packs *packs, size_t entries, rg_error *err);
-/* after that: values to the packs in their own reals, and to the runner */
+/* the packs' entries are those */
+void rgi_packs_point_entries(rgi_packs *packs);
+/* after reserve: values to the packs in their own reals, and to the runner */
 rg_status rgi_packs_directions(rgi_packs *packs, int n_directions, rg_error *err);
 
 /* packs->call for a run of these arrays [n_rods][rows][width], tangents [n_directions][n_rods][rows][width], forward
@@ -188,6 +200,11 @@ rg_batch_plan rgi_packs_plan(const rgi_packs *packs, size_t more_bytes);
 const rgi_rollout *rgi_packs_rollout(const rgi_packs *packs);
 
 /* ---- for runners ---- */
+
+/* the runner's functions of these names on the host (packs_fields.c) */
+rg_status rgi_packs_set_fields(rgi_packs *packs, const rgi_batch_fields *of, rg_error *err);
+void rgi_packs_set_directions(rgi_packs *packs, const rgi_batch_fields *at, const double *const *along, int n);
+rg_status rgi_packs_pull_back(rgi_packs *packs, const rgi_batch_fields *at, double *const *to, rg_error *err);
 
 /* take count doubles of a block, aligned to 64 bytes, and note in *used; with base NULL only count */
 double *rgi_take(double *base, size_t *used, size_t count);

@@ -99,6 +99,13 @@ static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
     return RG_OK;
 }
 
+static rg_status set_directions(rgi_packs *p, const rgi_batch_fields *at, const double *const *along, int n,
+                                rg_error *err)
+{
+    rgi_packs_set_directions(p, at, along, n);
+    return directions(p, n, err);
+}
+
 static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
     (void)p, (void)of, (void)err;
@@ -226,4 +233,7 @@ const rgi_runner rgi_runner_cpu = {.workers = workers,
                                    .reverse = reverse,
                                    .collect = collect,
                                    .wait = wait,
-                                   .reset = reset};
+                                   .reset = reset,
+                                   .set_fields = rgi_packs_set_fields,
+                                   .set_directions = set_directions,
+                                   .pull_back = rgi_packs_pull_back};

@@ -10,60 +10,21 @@
 
 #include "core/context.h"
 #include "core/memory.h"
-#include "core/packs.h"
+#include "core/packs_device.h"
 
-/* integers of a pack's shape, once on the device for all packs that share them */
-typedef struct shape_copy {
-    const int *of; /* the host's elimination order: who shares it shares the shape */
-#define MEMBER(name, count) const int *name;
-    RGI_PACK_INTS(MEMBER)
-#undef MEMBER
-    const unsigned char *fixed;
-} shape_copy;
-
-/* copies of the caller's arrays: one for every start and series, of which some share another's */
-enum {
-#define STAGE(name, ...) STAGE_##name,
-    RGI_PACK_STARTS_IN(STAGE) RGI_PACK_STARTS_OUT(STAGE) RGI_PACK_SERIES(STAGE) STAGES
-#undef STAGE
-};
-typedef struct stage {
-    void *memory;
-    size_t bytes;
-} stage;
-
-typedef struct copies {
-    rgi_device *device;
-    rgi_rollout rollout;
-    size_t rods;
-    rgi_device_pack *packs; /* [rods] what the device has, made on the host */
-    float *narrow;          /* [memory_doubles] in single precision, the host's; NULL in double */
-    shape_copy shape;       /* the last one */
-    size_t rest_reals, kept_reals, pool_reals, entries_capacity, begin_capacity, bytes;
-    /* of the device */
-    rgi_device_pack *device_packs;
-    char *memory, *scratch, *values;
-    size_t memory_bytes;
-    int *ints, *begin;
-    rgi_pack_entry *entries;
-    rgi_plan *plan;
-    unsigned char *mask; /* [rods], with RGI_WANT_CARRY */
-    size_t ints_used, ints_bytes;
-    int ints_sent; /* they never change */
-    int stale;     /* what the packs point to has moved since they were sent */
-    stage stages[STAGES];
-} copies;
+typedef rgi_copies copies;
+typedef rgi_stage stage;
 
 static copies *of_packs(const rgi_packs *p) { return p->own; }
 
-static rg_status take(copies *m, size_t bytes, const char *what, void *out, rg_error *err)
+rg_status rgi_copies_take(copies *m, size_t bytes, const char *what, void *out, rg_error *err)
 {
     RG_TRY(rgi_device_allocate(m->device, bytes + 1, what, out, err));
     m->bytes += bytes + 1;
     return RG_OK;
 }
 
-static void give(copies *m, void *memory, size_t bytes)
+void rgi_copies_give(copies *m, void *memory, size_t bytes)
 {
     if (!memory) return;
     rgi_device_free(m->device, memory, bytes + 1);
@@ -82,16 +43,19 @@ static void destroy(rgi_packs *p)
 {
     copies *m = of_packs(p);
     const rg_context *context = p->opts.rollout.context;
+    rgi_copies_clear_fields(p);
     for (int i = 0; i < STAGES; i++) rgi_device_free(m->device, m->stages[i].memory, m->stages[i].bytes);
-    give(m, m->mask, m->rods);
-    give(m, m->device_packs, m->rods * sizeof *m->packs);
-    give(m, m->memory, m->memory_bytes);
-    give(m, m->scratch, m->scratch ? scratch_bytes(m) : 0);
-    give(m, m->ints, m->ints_bytes);
-    give(m, m->plan, sizeof *m->plan);
-    give(m, m->values, m->rods * m->entries_capacity * (m->values ? real_bytes(m) : 0));
-    give(m, m->entries, m->entries_capacity * sizeof *m->entries);
-    give(m, m->begin, m->begin_capacity * sizeof *m->begin);
+    rgi_copies_give(m, m->mask, m->rods);
+    rgi_copies_give(m, m->device_packs, m->rods * sizeof *m->packs);
+    rgi_copies_give(m, m->memory, m->memory_bytes);
+    rgi_copies_give(m, m->scratch, m->scratch ? scratch_bytes(m) : 0);
+    rgi_copies_give(m, m->ints, m->ints_bytes);
+    rgi_copies_give(m, m->plan, sizeof *m->plan);
+    rgi_copies_give(m, m->values, m->rods * m->entries_capacity * (m->values ? real_bytes(m) : 0));
+    rgi_copies_give(m, m->entries, m->entries_capacity * sizeof *m->entries);
+    rgi_copies_give(m, m->begin, m->begin_capacity * sizeof *m->begin);
+    rgi_free(context, m->listed_begin);
+    rgi_free(context, m->listed_entries);
     rgi_free(context, m->packs);
     rgi_free(context, m->narrow);
     rgi_free(context, m);
@@ -191,34 +155,45 @@ static rg_status send_packs(rgi_packs *p, rg_error *err)
 }
 
 /* room for directions; where some is made, the packs must be sent again */
-static rg_status make_room(copies *m, size_t entries, size_t directions, rg_error *err)
+static rg_status make_room(rgi_packs *p, size_t entries, size_t directions, rg_error *err)
 {
+    copies *m = of_packs(p);
+    const rg_context *context = p->opts.rollout.context;
     const size_t real = real_bytes(m);
     if (entries > m->entries_capacity || !m->values || !m->entries) {
         m->stale = 1;
-        give(m, m->values, m->rods * m->entries_capacity * real);
-        give(m, m->entries, m->entries_capacity * sizeof *m->entries);
+        rgi_copies_give(m, m->values, m->rods * m->entries_capacity * real);
+        rgi_copies_give(m, m->entries, m->entries_capacity * sizeof *m->entries);
         m->values = NULL;
         m->entries = NULL;
         m->entries_capacity = entries;
-        RG_TRY(take(m, m->rods * entries * real, "directions", &m->values, err));
-        RG_TRY(take(m, entries * sizeof *m->entries, "directions", &m->entries, err));
+        RG_TRY(rgi_copies_take(m, m->rods * entries * real, "directions", &m->values, err));
+        RG_TRY(rgi_copies_take(m, entries * sizeof *m->entries, "directions", &m->entries, err));
+        rgi_free(context, m->listed_entries);
+        m->listed = 0;
+        m->listed_entries = rgi_calloc(context, entries + 1, sizeof *m->listed_entries);
+        if (!m->listed_entries) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu directions", directions);
     }
     if (directions + 1 > m->begin_capacity || !m->begin) {
         m->stale = 1;
-        give(m, m->begin, m->begin_capacity * sizeof *m->begin);
+        rgi_copies_give(m, m->begin, m->begin_capacity * sizeof *m->begin);
         m->begin = NULL;
         m->begin_capacity = directions + 1;
-        RG_TRY(take(m, m->begin_capacity * sizeof *m->begin, "directions", &m->begin, err));
+        RG_TRY(rgi_copies_take(m, m->begin_capacity * sizeof *m->begin, "directions", &m->begin, err));
+        rgi_free(context, m->listed_begin);
+        m->listed = 0;
+        m->listed_begin = rgi_calloc(context, m->begin_capacity, sizeof *m->listed_begin);
+        if (!m->listed_begin) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for %zu directions", directions);
     }
     return RG_OK;
 }
 
 static rg_status send(rgi_packs *p, const double *from, size_t count, rg_error *err)
 {
-    const copies *m = of_packs(p);
+    copies *m = of_packs(p);
     const size_t at = (size_t)(from - p->memory), real = real_bytes(m);
     if (count == 0) return RG_OK;
+    if (at < p->section_end[RGI_SECTION_SET]) m->fields_set = 0;
     if (!m->narrow) return rgi_device_upload(m->device, m->memory + at * real, from, count * real, err);
     for (size_t i = 0; i < count; i++) m->narrow[at + i] = (float)from[i];
     return rgi_device_upload(m->device, m->memory + at * real, m->narrow + at, count * real, err);
@@ -230,6 +205,7 @@ static rg_status fetch(rgi_packs *p, int first, int last, rg_error *err)
     const size_t at = first > 0 ? p->section_end[first - 1] : 0, count = p->section_end[last] - at;
     double *to = p->memory + at;
     void *into = m->narrow ? (void *)(m->narrow + at) : to;
+    if (first <= RGI_SECTION_RUN && RGI_SECTION_RUN <= last) RG_TRY(rgi_copies_fetch_steps(p, err));
     if (count) RG_TRY(rgi_device_download(m->device, into, m->memory + at * real_bytes(m), count * real_bytes(m), err));
     RG_TRY(rgi_device_wait(m->device, err));
     for (size_t i = 0; m->narrow && i < count; i++) to[i] = (double)m->narrow[at + i];
@@ -265,17 +241,18 @@ static rg_status allocate(rgi_packs *p, rg_error *err)
         m->pool_reals = ((size_t)rgi_plan_pool(pack.plan) + 1) * state;
     }
     RG_TRY(rgi_rollout_place(&m->rollout, m->rods, most, err));
-    RG_TRY(take(m, m->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err));
+    RG_TRY(rgi_copies_take(m, m->rods * sizeof *m->packs, "descriptions of the rods", &m->device_packs, err));
     m->memory_bytes = p->memory_doubles * real_bytes(m);
-    RG_TRY(take(m, m->memory_bytes, "the rods' arrays", &m->memory, err));
-    RG_TRY(take(m, m->ints_bytes, "the meshes", &m->ints, err));
-    RG_TRY(take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err));
-    RG_TRY(make_room(m, p->entries_capacity, o->directions, err));
-    RG_TRY(take(m, scratch_bytes(m), "what steps work on and the states kept for gradients", &m->scratch, err));
+    RG_TRY(rgi_copies_take(m, m->memory_bytes, "the rods' arrays", &m->memory, err));
+    RG_TRY(rgi_copies_take(m, m->ints_bytes, "the meshes", &m->ints, err));
+    RG_TRY(rgi_copies_take(m, sizeof *m->plan, "the plan of checkpoints", &m->plan, err));
+    RG_TRY(make_room(p, p->entries_capacity, o->directions, err));
+    RG_TRY(
+        rgi_copies_take(m, scratch_bytes(m), "what steps work on and the states kept for gradients", &m->scratch, err));
     /* behind the last rod's own: a block of all rods' */
     if (!m->rollout.shared)
         m->rollout.fast = m->scratch + m->rods * (m->rest_reals + m->kept_reals + m->pool_reals) * real_bytes(m);
-    if (o->want & RGI_WANT_CARRY) RG_TRY(take(m, m->rods, "a mask of rods", &m->mask, err));
+    if (o->want & RGI_WANT_CARRY) RG_TRY(rgi_copies_take(m, m->rods, "a mask of rods", &m->mask, err));
     return RG_OK;
 }
 
@@ -292,15 +269,30 @@ static rg_status create(rgi_packs *p, rg_error *err)
     return send_packs(p, err);
 }
 
-static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
+rg_status rgi_copies_list(rgi_packs *p, int n, rg_error *err)
 {
     copies *m = of_packs(p);
-    const size_t count = (size_t)p->entry_begin[n_directions], real = real_bytes(m);
-    RG_TRY(make_room(m, p->entries_capacity, (size_t)n_directions, err));
+    RG_TRY(make_room(p, p->entries_capacity, (size_t)n, err));
     if (m->stale) RG_TRY(send_packs(p, err));
-    RG_TRY(rgi_device_upload(m->device, m->begin, p->entry_begin, ((size_t)n_directions + 1) * sizeof *m->begin, err));
+    const size_t begin = ((size_t)n + 1) * sizeof *m->begin, count = (size_t)p->entry_begin[n] * sizeof *m->entries;
+    if (m->listed == n && memcmp(m->listed_begin, p->entry_begin, begin) == 0 &&
+        memcmp(m->listed_entries, p->entries, count) == 0)
+        return RG_OK;
+    m->listed = 0;
+    RG_TRY(rgi_device_upload(m->device, m->begin, p->entry_begin, begin, err));
+    RG_TRY(rgi_device_upload(m->device, m->entries, p->entries, count, err));
+    memcpy(m->listed_begin, p->entry_begin, begin);
+    memcpy(m->listed_entries, p->entries, count);
+    m->listed = n;
+    return RG_OK;
+}
+
+static rg_status directions(rgi_packs *p, int n_directions, rg_error *err)
+{
+    const copies *m = of_packs(p);
+    const size_t count = (size_t)p->entry_begin[n_directions], real = real_bytes(m);
+    RG_TRY(rgi_copies_list(p, n_directions, err));
     if (count == 0) return RG_OK;
-    RG_TRY(rgi_device_upload(m->device, m->entries, p->entries, count * sizeof *m->entries, err));
     const size_t room = m->entries_capacity, all = (m->rods - 1) * room + count;
     if (!m->narrow) return rgi_device_upload(m->device, m->values, p->entry_values, all * real, err);
     float *narrow = rgi_calloc(p->opts.rollout.context, all, sizeof *narrow);
@@ -333,9 +325,7 @@ static rg_status check_owner(const rgi_packs *p, const char *label, const void *
                    owned ? "another GPU's memory" : "the host's memory", rg_context_backend(p->opts.rollout.context));
 }
 
-/* Where an array of so many numbers a rod is on the device: *copy, filled with `bring`, or NULL where the caller has it
- * there. label: its name for messages. */
-static rg_status place_one(rgi_packs *p, int which, const char *label, const void *array, size_t numbers, int bring,
+rg_status rgi_copies_place(rgi_packs *p, int which, const char *label, const void *array, size_t numbers, int bring,
                            void **copy, rg_error *err)
 {
     copies *m = of_packs(p);
@@ -367,32 +357,32 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
     void *copy = NULL;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name,                                               \
-                         rgi_packs_times(p, RGI_OF_##source) * (per) * (p->at->vertices - (less)), 1, &copy, err));    \
+        RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, c->name,                                        \
+                                rgi_packs_times(p, RGI_OF_##source) * (per) * (p->at->vertices - (less)), 1, &copy,    \
+                                err));                                                                                 \
         if (copy) c->name = copy;                                                                                      \
     }
     RGI_PACK_STARTS_IN(START)
 #undef START
 #define SERIES(name, rows, width, source, member, stage)                                                               \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name.data,                                          \
-                         rgi_packs_times(p, RGI_OF_##source) * (size_t)c->name.rod, is_input(RGI_OF_##source), &copy,  \
-                         err));                                                                                        \
+        RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, c->name.data,                                   \
+                                rgi_packs_times(p, RGI_OF_##source) * (size_t)c->name.rod, is_input(RGI_OF_##source),  \
+                                &copy, err));                                                                          \
         if (copy) c->name.data = copy;                                                                                 \
     }
     RGI_PACK_SERIES(SERIES)
 #undef SERIES
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source)                                                                                                    \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, of->source->member,                                    \
-                         (per) * (p->at->vertices - (less)), 0, &copy, err));
+        RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, of->source->member,                             \
+                                (per) * (p->at->vertices - (less)), 0, &copy, err));
     RGI_PACK_STARTS_OUT(START)
 #undef START
     return RG_OK;
 }
 
-/* results back into the caller's array, where that is the host's */
-static rg_status bring_back(rgi_packs *p, int which, double *array, size_t numbers, rg_error *err)
+rg_status rgi_copies_bring_back(rgi_packs *p, int which, double *array, size_t numbers, rg_error *err)
 {
     const copies *m = of_packs(p);
     const size_t size = m->rods * numbers * sizeof(double);
@@ -413,7 +403,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #undef START
         RG_TRY(rgi_rollout_starts_of(&m->rollout, m->device_packs, &to, err));
 #define START(name, per, less, source, member, stage)                                                                  \
-    RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)), err));
+    RG_TRY(rgi_copies_bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)), err));
         RGI_PACK_STARTS_OUT(START)
 #undef START
     }
@@ -422,28 +412,14 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #define BACK_cotangents(...)
 #define BACK_outputs(name, source, member, stage)                                                                      \
     if (of->source)                                                                                                    \
-        RG_TRY(bring_back(p, STAGE_##stage, of->source->member,                                                        \
-                          rgi_packs_times(p, RGI_OF_##source) * (size_t)p->call.name.rod, err));
+        RG_TRY(rgi_copies_bring_back(p, STAGE_##stage, of->source->member,                                             \
+                                     rgi_packs_times(p, RGI_OF_##source) * (size_t)p->call.name.rod, err));
 #define BACK_tangent_outputs BACK_outputs
 #define BACK_gradients BACK_outputs
 #define SERIES(name, rows, width, source, member, stage) BACK_##source(name, source, member, stage)
     RGI_PACK_SERIES(SERIES)
 #undef SERIES
     return RG_OK;
-}
-
-static rg_status read_array(rgi_packs *p, const char *label, double *to, const double *from, size_t count,
-                            rg_error *err)
-{
-    const copies *m = of_packs(p);
-    RG_TRY(check_owner(p, label, from, err));
-    RG_TRY(rgi_device_download(m->device, to, from, count * sizeof *to, err));
-    return rgi_device_wait(m->device, err);
-}
-
-static rg_status write_array(rgi_packs *p, double *to, const double *from, size_t count, rg_error *err)
-{
-    return rgi_device_upload(of_packs(p)->device, to, from, count * sizeof *to, err);
 }
 
 /* ---- runs ---- */
@@ -457,7 +433,8 @@ static rg_status point(rgi_packs *p, rg_error *err)
 static rg_status run(rgi_packs *p, int begin, int end, rg_error *err)
 {
     const copies *m = of_packs(p);
-    return rgi_rollout_run(&m->rollout, m->device_packs, begin, end, err);
+    RG_TRY(rgi_rollout_run(&m->rollout, m->device_packs, begin, end, err));
+    return rgi_copies_flag_faults(p, err);
 }
 
 static rg_status reverse(rgi_packs *p, rg_error *err)
@@ -496,5 +473,6 @@ const rgi_runner rgi_runner_device = {.never = RGI_WANT_NORMAL,
                                       .collect = collect,
                                       .wait = wait,
                                       .reset = reset,
-                                      .read = read_array,
-                                      .write = write_array};
+                                      .set_fields = rgi_copies_set_fields,
+                                      .set_directions = rgi_copies_set_directions,
+                                      .pull_back = rgi_copies_pull_back};

@@ -62,6 +62,7 @@ static rg_status make_shapes(const rgi_models *list, const rg_rollout_opts *opts
         if (!s) {
             RG_TRY(rgi_rollout_check_model(opts, listed(list, first), err));
             RG_TRY(add_shape(at, listed(list, first), &s, err));
+            s->rod = first;
         }
         end = run_end(list, s->shape, first);
         const size_t packs = (end - first - 1) / at->lanes + 1;

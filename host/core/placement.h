@@ -16,10 +16,10 @@ typedef struct rgi_models {
     int each;
 } rgi_models;
 
-/* a mesh with its clamps, and how many packs have it */
+/* a mesh with its clamps, how many packs have it, and the first rod that has it */
 typedef struct rgi_placed_shape {
     rgi_shape *shape;
-    size_t packs;
+    size_t packs, rod;
 } rgi_placed_shape;
 
 typedef struct rgi_place_of_pack {

@@ -5,12 +5,8 @@
 #include "core/motion.h"
 #include "rodgrad/model.h"
 
-/* The longest stable step [s] of a model's free vertices, an estimate for a straight rod
- * (stability.c); INFINITY where nothing bounds it. RG_ERR_MEMORY. */
+/* The longest stable step [s] of a model's free vertices, an estimate for a straight rod (rod/stability.h); INFINITY
+ * where nothing bounds it. RG_ERR_MEMORY. */
 rg_status rgi_deform_longest_step(const rg_model *model, double *step_s, rg_error *err);
-
-/* The longest stable step [s] of a rod with coefficients coef [n][RGI_NC], or 0 where h [s] is one. bands: [3 n]
- * scratch. */
-double rgi_deform_step_limit(const rgi_shape *shape, const double *coef, double h, double *bands);
 
 #endif

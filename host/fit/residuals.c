@@ -178,13 +178,15 @@ static void set_directions(rgi_residuals *b, const rg_model *model, const rgi_di
                            size_t n_directions, double *values)
 {
     rgi_packs *p = &b->packs;
+    const rgi_rod_fields fields = rgi_model_fields(model);
     size_t count = 0;
     for (size_t q = 0; q < n_directions; q++) {
         p->entry_begin[q] = (int)count;
         for (size_t e = 0; e < directions[q].n_places; e++) {
             const rgi_place *at = &directions[q].places[e];
             double own[RGI_MAX_ENTRIES];
-            const int got = rgi_coefficients_jvp(model, at->field, at->entry, at->component, p->entries + count, own);
+            const int got = rgi_coefficients_column(&fields, (int)at->field, (int)at->entry, at->component,
+                                                    p->entries + count, own);
             /* a slipped interval's length is the recording's, no parameter moves it */
             const int gone = at->field == RG_REST_LENGTH && b->inputs->slipped[at->entry];
             for (int k = 0; k < got; k++, count++) values[count * p->at->lanes] = gone ? 0.0 : at->scale * own[k];
@@ -283,12 +285,13 @@ static void pull_back(rgi_residuals *b, const rgi_direction *directions, size_t 
 {
     for (size_t r = 0; r < b->n; r++) {
         const lane l = lane_of(b, r);
-        const rg_model *own = rgi_inputs_model(b->inputs, r);
+        const rgi_rod_fields own = rgi_model_fields(rgi_inputs_model(b->inputs, r));
+        const rgi_coefficient_bars bar = {l.pack->coef_bar + l.at, l.pack->offset_bar + l.at, l.w, 0};
         for (size_t q = 0; q < n_directions; q++)
             for (size_t e = 0; e < directions[q].n_places; e++) {
                 const rgi_place *at = &directions[q].places[e];
                 if (at->field == RG_REST_LENGTH && b->inputs->slipped[at->entry]) continue;
-                rgi_coefficients_adj(own, at->field, at->entry, at->component, at->scale, l.pack, l.w, l.at,
+                rgi_coefficients_adj(&own, (int)at->field, (int)at->entry, at->component, at->scale, &bar,
                                      &gradient[q]);
                 /* an offset moves the start as well */
                 if (at->field == RG_MARKER_OFFSET)

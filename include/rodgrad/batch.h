@@ -14,14 +14,15 @@
  *
  *   rg_batch_create -> rg_batch_forward -> (your loss and its derivatives) -> rg_batch_adjoint
  *                   -> rg_batch_jvp
- * Everything is allocated at create (on a GPU with arrays of the host, their copies by the first call that needs
- * them). Results do not depend on threads, on n_rods, on a rod's place or on what is kept for the adjoint: the
- * same bits. One thread at a time per batch or, of the runs of one batch, per tape.
+ * Everything is allocated at create (on a GPU copies of the host's arrays, and what runs with fields need, by the first
+ * call that needs them). Results do not depend on threads, on n_rods, on a rod's place or on what is kept for the
+ * adjoint: the same bits. One thread at a time per batch or, of the runs of one batch, per tape.
  *
  * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`), doubles either
- * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses or
- * fields; starts and prescribed directors are not checked then: a bad start is a rod that fails. Statuses and models
- * are always the host's.
+ * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses;
+ * starts, prescribed directors and fields are not checked then: a rod with a bad start fails, and so does one with a
+ * field out of its range, at step 0 with RG_ROD_BAD_FIELD; its gradients of fields are zero. Statuses and models are
+ * always the host's.
  * Derivations: docs/physics.md, sections 3, 4, 6 and 7. */
 #ifndef RODGRAD_BATCH_H
 #define RODGRAD_BATCH_H
@@ -114,7 +115,7 @@ typedef struct rg_batch_plan {
     int levels;          /* 1: every state; 2: checkpoints; more: checkpoints within */
     size_t length[12];   /* [levels] steps of a piece; length[0] = S */
     size_t kept_bytes;   /* states and checkpoints */
-    size_t total_bytes;  /* all memory of the batch with its own tape; models of runs with fields come on top */
+    size_t total_bytes;  /* all memory of the batch with its own tape */
     double forward_runs; /* how often a step is run, its first time included, at most */
 } rg_batch_plan;
 
@@ -144,7 +145,8 @@ typedef struct rg_batch_inputs {
     const double *clamp_m; /* [n_rods][S][D][3] prescribed directors there */
     const double *force;   /* [n_rods][S][V][3] external forces [N], or NULL */
     /* [n_fields] parameters of this run instead of the models', each field once. Tangents and gradients of fields are
-     * taken there. The list may go when the call returns, the values may not. */
+     * taken there, by the adjoint too, which reads them again. The list may go when the call returns, the values may
+     * not. */
     const rg_field_values *fields;
     size_t n_fields;
 } rg_batch_inputs;
@@ -188,9 +190,8 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
  * statuses [n_rods] or NULL. A rod that fails is flagged and stays where the last good step left it.
  * RG_ERR_ARGUMENT (a missing array; tension, reactions, moments or energies with the deform stepper), RG_ERR_VALUE
  * (coincident vertices at the start, a director of m0 or clamp_m that is not a unit vector across its edge: the
- * sentence names rod, step and edge; a field out of its range: rod, field and entry); nothing is written then. The
- * first run with fields allocates a model for each rod. A prescribed value that is not finite ends its rod at its step.
- */
+ * sentence names rod, step and edge; a field out of its range: rod, field and entry); nothing is written then. A
+ * prescribed value that is not finite ends its rod at its step. */
 rg_status rg_batch_forward(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                            rg_rod_status *statuses, rg_error *err);
 
@@ -290,7 +291,7 @@ rg_status rg_tape_create(const rg_batch *batch, void *memory, rg_tape **out, rg_
 void rg_tape_destroy(rg_tape **tape);
 
 /* As rg_batch_forward, rg_batch_jvp, rg_batch_adjoint and rg_batch_reset, of this tape's runs. None of them allocates
- * memory on the CPU, but for the first run with fields. */
+ * memory on the CPU. */
 rg_status rg_tape_forward(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs,
                           rg_rod_status *statuses, rg_error *err);
 rg_status rg_tape_jvp(rg_tape *tape, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,

@@ -5,6 +5,7 @@
 #include "rodgrad/batch.h"
 #include "rodgrad/context.h"
 #include "rodgrad/executor.h"
+#include "rodgrad/field.h"
 #include "rodgrad/layout.h"
 #include "rodgrad/model.h"
 #include "rodgrad/fit.h"

@@ -157,7 +157,8 @@ static inline rg_rollout_opts rg_rollout_opts_default(void)
     X(RG_ROD_TWIST_WRAPPED, 4, "the twist at a vertex turned by half a turn in one step")                              \
     X(RG_ROD_UNSTABLE, 5,                                                                                              \
       "the projection left an edge stretched by half: the step is too long "                                           \
-      "for the stiffness, take more substeps")
+      "for the stiffness, take more substeps")                                                                         \
+    X(RG_ROD_BAD_FIELD, 6, "a field of the rod is out of its range")
 
 typedef enum rg_rod_flag {
 #define RG_ROD_STATUS_ENUM(name, code, text) name = code,

@@ -1,7 +1,8 @@
 /* cuda/images.h: the compiled kernels that are part of the library, made by the build (cmake/RodgradCuda.cmake).
  *
  * A module is one of the .cu files of kernels/cuda compiled for one chip, or as PTX, which a driver compiles for chips
- * that came later. Modules are named "normal" and "rollout_<stepper>_<real>_t<team>_r<registers>" (rollout.cu). */
+ * that came later. Modules are named "fields", "normal" and "rollout_<stepper>_<real>_t<team>_r<registers>"
+ * (rollout.cu). */
 #ifndef RGI_IMAGES_H
 #define RGI_IMAGES_H
 

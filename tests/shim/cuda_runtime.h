@@ -198,6 +198,8 @@ int rgs_live_handles(void);
 /* of a live stream: launches, copies and fills so far; events of other work that it waited for; -1 otherwise */
 int rgs_stream_work(cudaStream_t stream);
 int rgs_stream_follows(cudaStream_t stream);
+/* how often somebody has waited for a stream */
+size_t rgs_waits(void);
 
 /* between the files of the shim: 1 when [pointer, pointer + bytes) is memory of `device`, or managed */
 int rgs_device_range(const void *pointer, size_t bytes, int device);

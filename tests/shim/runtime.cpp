@@ -407,8 +407,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     return cudaSuccess;
 }
 
+static std::atomic<size_t> waits;
+size_t rgs_waits(void) { return waits; }
+
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    waits++;
     cudaError_t error = absent();
     if (error != cudaSuccess) return record(error);
     guard held(all().lock);
