@@ -31,7 +31,7 @@ refuse 2 "no command \"swim\"" help swim
 refuse 2 "one command" help fit evaluate
 
 # lists COMMAND OPTIONS: the help of a command lists these common options, and its parser takes no other
-common="output dt clamp axes units stepper sweeps scheme substeps gravity newton-tolerance refine threads backend real isa"
+common="output dt clamp axes units stepper sweeps scheme substeps gravity newton-tolerance newton-iterations at-limit refine threads backend real isa"
 lists() {
     command=$1 listed=$2
     "$program" "$command" --help >out.txt
@@ -45,15 +45,15 @@ lists() {
         esac
     done
 }
-numeric="stepper sweeps scheme substeps newton-tolerance threads backend real isa"
-steps="gravity $numeric"
+numeric="stepper sweeps scheme substeps newton-tolerance newton-iterations threads backend real isa"
+steps="gravity at-limit $numeric"
 lists import "output dt clamp axes units"
 lists fit "output dt clamp axes units refine $steps"
 lists evaluate "dt clamp axes units refine $steps"
 lists check "dt clamp axes units refine $steps"
 lists report "output dt clamp axes units refine $steps"
 lists simulate "output dt clamp axes units refine $steps"
-lists plant "output dt refine $steps"
+lists plant "output dt refine gravity $numeric"
 lists bench "output dt $numeric"
 lists section "output"
 lists new "output dt clamp refine stepper sweeps scheme substeps gravity"

@@ -76,6 +76,11 @@ printf '{}' >spec.json
 "$program" plant spec.json -o plain --json >/dev/null 2>&1 || complain "plant"
 expect 0 "verdict: ok" plain/truth.json plain/train
 
+# steps that are not solved have no exact derivative
+expect 1 "first rollout: 3 of 3 rods have steps that Newton did not solve within its 1 iteration" rope/truth.json $rope \
+    --newton-iterations 1 --at-limit continue
+grep -q "warning: Newton did not solve every step within its 1 iteration in 3 of 3 rods" err.txt || complain "no warning"
+
 # a derivative that is wrong: the adjoint alone by its last digits, tangent and adjoint alike, and one that is missing
 "$wrong" check rope/truth.json $rope --substeps 4 --json >out.txt 2>err.txt || complain "not wrong, and failed"
 RODGRAD_WRONG_ADJOINT=1e-8 "$wrong" check rope/truth.json $rope --substeps 4 --json >out.txt 2>err.txt

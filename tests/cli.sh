@@ -87,6 +87,20 @@ accept '"status":"ok"' simulate "$model" --drive good.csv -o out.npy --json
 accept '"status":"ok"' simulate "$model" --drive two -o out.h5 --json
 accept "overall" evaluate "$model" out.npy out.h5
 
+# a rod whose step is not solved freezes, or continues, with a warning
+"$program" simulate "$model" --drive good.csv -o limit.npy --newton-iterations 2 >out.txt 2>err.txt &&
+    complain "a step of 2 iterations is solved"
+grep -q "step 0, vertex [0-9]*: Newton did not converge" err.txt || complain "two iterations: $(cat err.txt)"
+accept '"status":"ok, but [1-9][0-9]* steps from step 0 on left up to 0.[0-9]* N.*"unfinished_steps":[1-9]' simulate \
+    "$model" --drive good.csv -o limit.npy --newton-iterations 2 --at-limit continue --json
+accept '"first_unfinished_step":0,"worst_residual_n":0.[0-9]*[1-9].*"warnings":\["Newton did not solve every step within' \
+    evaluate "$model" good.csv --newton-iterations 2 --at-limit continue --json
+accept "ok, but [1-9][0-9]* steps from step 0 on left" evaluate "$model" good.csv --newton-iterations 2 --at-limit continue
+accept '"unfinished_steps":0,"first_unfinished_step":null,"worst_residual_n":0.0.*"warnings":\[\]' simulate "$model" \
+    --drive good.csv -o limit.npy --at-limit continue --json
+cmp out.npy limit.npy || complain "--at-limit changes steps that are solved"
+rm -f limit.npy out.txt err.txt
+
 # forces are put beside the motion, which does not change by them
 accept '"forces":"forces.h5"' simulate "$model" --drive good.csv -o same.npy --forces forces.h5 --json
 cmp out.npy same.npy || complain "--forces changes the motion"
@@ -110,6 +124,10 @@ refuse 2 "dt.*nan" evaluate "$model" good.csv --dt nan
 refuse 2 "dt.*-1" evaluate "$model" good.csv --dt -1
 refuse 2 "substeps" evaluate "$model" good.csv --substeps 1.5
 refuse 2 "newton-tolerance.*0" evaluate "$model" good.csv --newton-tolerance 0
+refuse 2 "newton-iterations.*0" evaluate "$model" good.csv --newton-iterations 0
+refuse 2 "at-limit is \"stop\" but must be freeze or continue" evaluate "$model" good.csv --at-limit stop
+refuse 2 "continue.*deform" evaluate "$model" good.csv --at-limit continue --stepper deform
+refuse 2 "continue.*static" evaluate "$model" good.csv --at-limit continue --scheme static
 refuse 2 "newton-tolerance.*tight" evaluate "$model" good.csv --newton-tolerance tight
 refuse 2 "threads" evaluate "$model" good.csv --threads 0
 for bad in 1,2 1,2,3,4 a,b,c 0,0,nan 0,0,inf 0,0,1e9 "" ,,; do

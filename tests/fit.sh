@@ -79,6 +79,9 @@ assert o["converged"] and o["stopped_by"] == "tolerance" and o["warnings"] == []
 expect 0 "warning: The fit has not converged, and its intervals do not hold: it was ended by its number of iterations" \
     "$program" fit "$@" -o short.json --iterations 1
 [ "$(ended short.json)" = "False iterations False True" ] || complain "--iterations 1: $(ended short.json)"
+expect 0 "warning: Newton did not solve every step within its 1 iteration in 3 of 3 rods" \
+    "$program" fit "$@" -o short.json --iterations 1 --newton-iterations 1 --at-limit continue
+grep -q "Newton did not solve every step of 3 of 3 recordings within its limit" short.json || complain "no note of it"
 # --max-time bounds all stages, and the error reported is the model's
 expect 0 "ended by its time limit" "$program" fit "$@" -o short.json --max-time 0.001 --json
 [ "$(ended short.json)" = "False time False True" ] || complain "--max-time: $(ended short.json)"

@@ -151,6 +151,14 @@ static json_t *notes_json(const rgc_fit_job *job)
         unknown += !job->parameters[i].identifiable && !job->parameters[i].at_bound;
         at_bound += job->parameters[i].at_bound != 0;
     }
+    size_t unsolved = 0;
+    double residual = 0.0;
+    for (size_t i = 0; i < job->n; i++) {
+        rg_rod_status s;
+        (void)rg_fit_recording_l1(job->fit, i, &s);
+        unsolved += s.unfinished_steps > 0;
+        residual = fmax(residual, s.worst_residual_n);
+    }
     if (rg_fit_group_mode(job->fit, RG_GROUP_MASS) == RG_HELD)
         json_array_append_new(notes, json_string("Positions alone fix ratios of stiffness to mass: "
                                                  "mass_per_length is held at its start value, and every "
@@ -169,6 +177,14 @@ static json_t *notes_json(const rgc_fit_job *job)
         json_array_append_new(notes,
                               json_string("Deviations and intervals are not known: the matrix that they come from "
                                           "is not positive definite."));
+    if (unsolved) {
+        snprintf(
+            text, sizeof text,
+            "Newton did not solve every step of %zu of %zu recording%s within its limit (--at-limit continue): up to "
+            "%.2g N were left out of balance, and parameters are off by what that does.",
+            unsolved, job->n, rgi_plural(job->n), residual);
+        json_array_append_new(notes, json_string(text));
+    }
     if (!job->progress.converged) {
         rgc_fit_unfinished(job, text, sizeof text);
         json_array_append_new(notes, json_string(text));

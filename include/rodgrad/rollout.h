@@ -75,13 +75,14 @@ const char *rg_real_name(rg_real real);
 int rg_real_find(const char *name, rg_real *out);
 
 /* What happens to a rod whose step Newton has not solved at its limit, max_iterations or deadline_s. freeze (default):
- * the rod is flagged RG_ROD_NOT_CONVERGED and stays where it was. continue: the step ends with the last iterate, the
- * best that is known: the trial that the next iteration would have begun with, or where the search along the increment
- * refuses that one, the last that it took. The rod is simulated further, its flag stays RG_ROD_OK, and its status
+ * the rod is flagged RG_ROD_NOT_CONVERGED and stays where it was. continue: the step ends with the last iterate: the
+ * trial that the next iteration would have begun with, or where the search along the increment refuses that one, the
+ * last that it took. The rod is simulated further, its flag stays RG_ROD_OK, and its status
  * counts the step. Motion and forces are then off by what the step left out of balance (worst_residual_n of
  * rg_rod_status). A step that ends so takes one assembly of its equations more, about half an iteration. Failures of
- * another kind, a value that is not finite, a fold or a twist by half a turn, end a rod as ever. Of the implicit
- * stepper with inertia. */
+ * another kind, a value that is not finite, a fold or a twist by half a turn, end a rod as ever. Tangents and adjoints
+ * through such a step are a solved step's formulas at the iterate: each other's transpose, and off from the solution's
+ * derivative by about as much as the iterate is from the solution. Of the implicit stepper with inertia. */
 #define RG_AT_LIMIT_LIST(X)                                                                                            \
     X(RG_LIMIT_FREEZE, 0, "freeze")                                                                                    \
     X(RG_LIMIT_CONTINUE, 1, "continue")

@@ -398,6 +398,23 @@ class Errors(unittest.TestCase):
         batch.forward(**inputs)
         return batch
 
+    def test_limit(self):
+        model, inputs = cantilever()
+        _, frozen = make(model, max_iterations=1).forward(**inputs)
+        self.assertEqual(rodgrad.rod_flag_text(frozen["flag"][0]), "Newton did not converge")
+        for options in ({"max_iterations": 1, "adjoint": False}, {"deadline": 1e-12, "budget_bytes": -1}):
+            out, statuses = make(model, at_limit="continue", **options).forward(**inputs)
+            self.assertEqual(statuses["flag"][0], 0)
+            self.assertEqual(statuses["unfinished_steps"][0], FRAMES * SUBSTEPS)
+            self.assertEqual(statuses["first_unfinished_step"][0], 0)
+            self.assertGreater(statuses["worst_residual_n"][0], 0.0)
+            self.assertTrue(np.isfinite(out["x"]).all())
+        _, solved = make(model, at_limit="continue").forward(**inputs)
+        self.assertEqual((solved["unfinished_steps"][0], solved["first_unfinished_step"][0]), (0, -1))
+        self.refused("at_limit is 'stop'; it can be 'freeze', 'continue'", Batch, model, at_limit="stop")
+        self.refused("deadline_s is -1", Batch, model, deadline=-1.0)
+        self.refused("RG_STORE_ALL", Batch, model, n_frames=100, deadline=0.1)
+
     def test_not_a_number(self):
         model, inputs = cantilever()
         bad = inputs["x0"].copy()
