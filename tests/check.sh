@@ -54,6 +54,9 @@ of_json 'len(d["convergence"]) == 4 and 1.5 < d["convergence_order"] < 2.5'
 of_json '[c["substeps"] for c in d["convergence"]] == [4, 8, 16, 32]'
 of_json 'all(checks["taylor, " + k]["figure"] <= 1e-4 for k in ("start", "drive", "parameters"))'
 of_json 'all(abs(d["taylor, " + k]["slope"] - 2) <= 0.1 for k in ("start", "drive", "parameters"))'
+of_json 'len(d["dot_products_forces"]) == 23 and max(d["dot_products_forces"].values()) <= 1e-9'
+of_json 'all(checks["forces, " + k]["figure"] <= 1e-4 for k in ("start", "drive", "parameters"))'
+of_json 'all(abs(d["forces, " + k]["slope"] - 2) <= 0.1 for k in ("start", "drive", "parameters"))'
 of_json 'len(d["growth"]["tangent"]) == 3 and d["growth"]["horizon_s"] is None or d["growth"]["horizon_s"] > 0'
 of_json '1 < checks["step matrix"]["figure"] < 1e12 and 0 < d["conditioning"]["determined"] <= d["conditioning"]["parameters"]'
 cp out.txt first.txt
@@ -92,6 +95,16 @@ RODGRAD_WRONG_TANGENT=1e-3 RODGRAD_WRONG_ADJOINT=1e-3 "$wrong" check rope/truth.
 [ $? -eq 1 ] || complain "a derivative that is wrong by 1e-3 passed"
 of_json 'checks["dot product"]["passed"] and checks["taylor, start"]["passed"] and checks["taylor, drive"]["passed"]'
 of_json 'not checks["taylor, parameters"]["passed"] and "derivative is wrong" in checks["taylor, parameters"]["verdict"]'
+# of forces alone: the adjoint by its last digits, tangent and adjoint alike
+RODGRAD_WRONG_FORCES_ADJOINT=1e-6 "$wrong" check rope/truth.json $rope --substeps 4 --json >out.txt 2>err.txt
+[ $? -eq 1 ] || complain "an adjoint of tensions that is wrong by 1e-6 passed"
+of_json 'all(w in checks["forces, dot product"]["verdict"] for w in ("of 23", "gradient is wrong"))'
+of_json 'sum(not c["passed"] for c in d["checks"]) == 1'
+RODGRAD_WRONG_FORCES=1e-2 "$wrong" check rope/truth.json $rope --substeps 4 --json >out.txt 2>err.txt
+[ $? -eq 1 ] || complain "derivatives of tensions that are wrong by 1e-2 passed"
+of_json 'checks["dot product"]["passed"] and checks["forces, dot product"]["passed"]'
+of_json 'all("derivative is wrong" in checks["forces, " + k]["verdict"] for k in ("start", "drive", "parameters"))'
+of_json 'sum(not c["passed"] for c in d["checks"]) == 3'
 RODGRAD_WRONG_SILENT=1 "$wrong" check rope/truth.json $rope --substeps 4 --json >out.txt 2>err.txt
 of_json '"derivative is wrong" in checks["taylor, start"]["verdict"] and checks["taylor, drive"]["passed"]'
 of_json '"initial velocities" in checks["dot product"]["verdict"] and "gradient is wrong" in checks["dot product"]["verdict"]'
@@ -141,7 +154,7 @@ of_json 'checks["stability"]["verdict"].endswith("take --substeps %d" % d["fewes
 enough=$(python3 -c 'import json; print(int(json.load(open("out.txt"))["fewest_stable_substeps"]))')
 "$program" check rope/truth.json $rope --stepper deform --substeps "$enough" --frames 30 --json >out.txt 2>err.txt
 of_json 'checks["stability"]["passed"] and checks["rollout"]["passed"] and checks["dot product"]["passed"]'
-of_json 'checks["reverse run"]["passed"] and checks["growth"]["passed"]'
+of_json 'checks["reverse run"]["passed"] and checks["growth"]["passed"] and not any("forces" in c for c in checks)'
 
 # where free markers were seen does not matter: only frames 0 and 1 and the drivers go in
 recording() { # FRAMES AWAY PULL: a rod of edges of 0.245 m that sags between slowly moving ends

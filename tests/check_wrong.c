@@ -2,7 +2,8 @@
  *
  * Linked in front of the program's calls (--wrap). RODGRAD_WRONG_TANGENT and RODGRAD_WRONG_ADJOINT are shares by which
  * the derivative with respect to bend_stiffness_1 is too large in either; RODGRAD_WRONG_SILENT is set where the
- * tangent knows nothing of initial velocities. */
+ * tangent knows nothing of initial velocities. RODGRAD_WRONG_FORCES and RODGRAD_WRONG_FORCES_ADJOINT are shares by
+ * which derivatives of tensions are too large, in tangent and adjoint, and in the adjoint alone. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,13 @@ static double too_large_by(const char *name)
 {
     const char *text = getenv(name);
     return text ? strtod(text, NULL) : 0.0;
+}
+
+/* tensions of all frames and rods, too large by a share */
+static void scale_tensions(const rg_batch *batch, const double *from, double share, double *to)
+{
+    const size_t count = batch->at.n_rods * batch->opts.n_frames * (batch->at.vertices - 1);
+    for (size_t i = 0; i < count; i++) to[i] = (1.0 + share) * from[i];
 }
 
 rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, const rg_batch_tangents *tangents,
@@ -46,13 +54,25 @@ rg_status __wrap_rg_batch_jvp(rg_batch *batch, const rg_batch_inputs *inputs, co
     if (getenv("RODGRAD_WRONG_SILENT")) wrong.v0 = NULL;
     const rg_status status = __real_rg_batch_jvp(batch, inputs, &wrong, outputs, tangent_outputs, statuses, err);
     free(scaled);
+    double *tension = tangent_outputs->tension;
+    if (tension) scale_tensions(batch, tension, too_large_by("RODGRAD_WRONG_FORCES"), tension);
     return status;
 }
 
 rg_status __wrap_rg_batch_adjoint(rg_batch *batch, const rg_batch_cotangents *cotangents,
                                   const rg_batch_gradients *gradients, rg_adjoint_status *statuses, rg_error *err)
 {
-    const rg_status status = __real_rg_batch_adjoint(batch, cotangents, gradients, statuses, err);
+    const size_t count = batch->at.n_rods * batch->opts.n_frames * batch->at.vertices;
+    rg_batch_cotangents wrong = *cotangents;
+    double *tension = calloc(count, sizeof *tension);
+    if (!tension) abort();
+    if (wrong.tension) {
+        scale_tensions(batch, wrong.tension,
+                       too_large_by("RODGRAD_WRONG_FORCES") + too_large_by("RODGRAD_WRONG_FORCES_ADJOINT"), tension);
+        wrong.tension = tension;
+    }
+    const rg_status status = __real_rg_batch_adjoint(batch, &wrong, gradients, statuses, err);
+    free(tension);
     double *field = NULL;
     for (size_t k = 0; k < gradients->n_fields; k++)
         if (gradients->fields[k].field == RG_BEND_STIFFNESS_1) field = gradients->fields[k].values;

@@ -217,10 +217,10 @@ static void print_figure(double value)
 static int print_table(const rgc_check_job *job)
 {
     char text[640];
-    printf("%-18s  %9s  %9s  %-6s  verdict\n", "check", "figure", "bar", "");
+    printf("%-19s  %9s  %9s  %-6s  verdict\n", "check", "figure", "bar", "");
     for (size_t i = 0; i < job->n_verdicts; i++) {
         const rgc_verdict *v = &job->verdicts[i];
-        printf("%-18s", v->name);
+        printf("%-19s", v->name);
         print_figure(v->figure);
         print_figure(v->bar);
         printf("  %-6s  %s\n", v->passed ? "good" : "FAILED", v->text);

@@ -16,6 +16,22 @@ typedef struct rgc_verdict {
 
 enum { RGC_VERDICTS = 24 };
 
+/* outputs, in two groups that are judged apart: how rods move; and their forces, which the deform stepper has none of,
+ * with moments and energies */
+enum {
+    RGC_X,
+    RGC_V,
+    RGC_TURN,
+    RGC_MARKERS,
+    RGC_TENSION,
+    RGC_REACTION,
+    RGC_REACTION_MOMENT,
+    RGC_MOMENT,
+    RGC_ENERGY,
+    RGC_OUTPUTS
+};
+enum { RGC_MOTION, RGC_FORCES, RGC_GROUPS };
+
 typedef struct rgc_check_job {
     rgi_model_file file;
     rg_recording *recordings; /* [n_read] as read */
@@ -24,12 +40,13 @@ typedef struct rgc_check_job {
     double *whole_s;    /* [n] how long each is uncut [s] */
     size_t n;
     rg_rollout_opts opts;
-    rgc_rods *rods;          /* solved to round-off, once rgc_check_solve has been */
-    rgc_rods *shaken;        /* the same, but for the last bits of its inputs; NULL: none can be made */
-    rg_batch *batch;         /* of `rods` */
-    int unsolved;            /* round-off is too large for that: steps are solved less far */
-    size_t budget;           /* bytes for states kept for gradients */
-    rg_rod_status *statuses; /* [n] of the forward run */
+    rgc_rods *rods;            /* solved to round-off, once rgc_check_solve has been */
+    rgc_rods *shaken;          /* the same, but for the last bits of its inputs; NULL: none can be made */
+    rg_batch *batch;           /* of `rods` */
+    int unsolved;              /* round-off is too large for that: steps are solved less far */
+    size_t budget;             /* bytes for states kept for gradients */
+    rg_rod_status *statuses;   /* [n] of the forward run */
+    double scale[RGC_OUTPUTS]; /* of forces: 1/their root mean square over all rods and frames; of how rods move: 1 */
     unsigned long long random;
     rgc_verdict verdicts[RGC_VERDICTS];
     size_t n_verdicts;
@@ -87,14 +104,27 @@ rg_batch_tangents rgc_direction_tangents(rgc_direction *direction);
 rg_batch_gradients rgc_direction_gradients(rgc_direction *direction);
 const char *rgc_kind_name(int kind);
 
-/* outputs of all rods, or their tangents or cotangents; owned by the caller (check_direction.c) */
+/* outputs of all rods, or their tangents or cotangents; owned by the caller (check_series.c) */
 typedef struct rgc_series {
-    double *x, *v, *turn, *markers;
-    size_t size[4]; /* of a rod */
+    double *of[RGC_OUTPUTS];  /* NULL: none of a rod */
+    size_t size[RGC_OUTPUTS]; /* of a rod */
 } rgc_series;
 
 rg_status rgc_series_create(const rgc_rods *rods, rgc_series *series, rg_error *err);
 void rgc_series_clear(rgc_series *series);
+/* groups that the stepper puts out */
+int rgc_check_groups(const rgc_rods *rods);
+/* sets job->scale by a forward run of its batch; RG_ERR_MEMORY */
+rg_status rgc_check_scales(rgc_check_job *job, rg_error *err);
+rg_batch_outputs rgc_series_outputs(const rgc_series *series);
+rg_batch_tangent_outputs rgc_series_tangents(const rgc_series *series);
+rg_batch_cotangents rgc_series_cotangents(const rgc_series *series, int group);
+/* a . b of a rod's outputs of a group */
+double rgc_series_dot(const rgc_series *a, const rgc_series *b, size_t rod, int group);
+/* |moved - base - e d| of a rod's outputs of a group, times their scales; of how rods move positions and markers [m].
+ * moved, base NULL: zero. */
+double rgc_series_remainder(const rgc_check_job *job, const rgc_series *moved, const rgc_series *base,
+                            const rgc_series *d, size_t rod, double e, int group);
 double rgc_check_dot(const double *a, const double *b, size_t n);
 
 /* Words for round-off (check_round_off.c): the digits that a relative error leaves, and "the problem is

@@ -1,5 +1,4 @@
-/* cli/check_direction.c: random directions in what goes into a batch, places for gradients, and what
- * comes out (check.h). */
+/* cli/check_direction.c: random directions in what goes into a batch, and places for gradients (check.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,37 +117,4 @@ rg_batch_gradients rgc_direction_gradients(rgc_direction *d)
     g.fields = d->gradient_fields;
     g.n_fields = RG_FIELD_COUNT;
     return g;
-}
-
-void rgc_series_clear(rgc_series *s)
-{
-    free(s->x);
-    free(s->v);
-    free(s->turn);
-    free(s->markers);
-    memset(s, 0, sizeof *s);
-}
-
-rg_status rgc_series_create(const rgc_rods *p, rgc_series *s, rg_error *err)
-{
-    const size_t size[4] = {3 * p->frames * p->vertices, 3 * p->frames * p->vertices, p->frames * p->edges,
-                            3 * p->frames * p->markers};
-    memcpy(s->size, size, sizeof size);
-    s->x = calloc(p->n * size[0], sizeof *s->x);
-    s->v = calloc(p->n * size[1], sizeof *s->v);
-    s->turn = calloc(p->n * size[2], sizeof *s->turn);
-    s->markers = calloc(p->n * size[3], sizeof *s->markers);
-    if (s->x && s->v && s->turn && s->markers) return RG_OK;
-    rgc_series_clear(s);
-    return RG_FAIL(err, RG_ERR_MEMORY,
-                   "out of memory for %zu recordings of %zu frames; check fewer with --rods or "
-                   "--frames.",
-                   p->n, p->frames);
-}
-
-double rgc_check_dot(const double *a, const double *b, size_t n)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
 }

@@ -70,44 +70,40 @@ rg_status rgc_check_rollout(rgc_check_job *job, rg_error *err)
 
 enum { USUAL = 11, LEVELS = 16 }; /* e = 1, 1/4, ... 4^-10, and on where the rollout is so curved */
 
-/* one direction of a rod: changes of its outputs by e = 1, and what last bits of the inputs do to
- * it (check_round_off.c) */
+/* one direction of a rod: changes of its outputs of one group by e = 1, and what last bits of the inputs do to
+ * it (check_round_off.c). Sizes are in m; those of forces have no unit (rgc_check_job.scale). */
 typedef struct answer {
     double largest;          /* of a vertex or marker, by the derivative [m] */
-    double size;             /* |J d| [m] */
-    double noise;            /* how far the rod moves [m] */
-    double derivative_noise; /* |change of J d| [m] */
+    double whole;            /* |y| */
+    double size;             /* |J d| */
+    double noise;            /* how far the outputs move */
+    double derivative_noise; /* |change of J d| */
 } answer;
 
-/* |moved - base - e d| of a rod's positions [m] */
-static double remainder_of(const rgc_series *moved, const rgc_series *base, const rgc_series *d, size_t rod, double e)
-{
-    double sum = 0.0;
-    for (size_t i = rod * base->size[0]; i < (rod + 1) * base->size[0]; i++) {
-        const double r = moved->x[i] - base->x[i] - e * d->x[i];
-        sum += r * r;
-    }
-    for (size_t i = rod * base->size[3]; i < (rod + 1) * base->size[3]; i++) {
-        const double r = moved->markers[i] - base->markers[i] - e * d->markers[i];
-        sum += r * r;
-    }
-    return sqrt(sum);
-}
+/* what is judged: a direction's effect on a group of outputs */
+typedef struct trial {
+    const char *name;
+    int group;
+    answer *answers; /* [n] */
+    double *r;       /* [LEVELS][n] remainders; NaN where a rod failed */
+} trial;
 
 /* the direction of every rod, sized so that its largest answer is 1 cm, or less where a field would
  * change by more than a third or a vertex move by more than the shortest edge allows */
-static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc_series *d, answer *answers)
+static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc_series *d, trial *trials)
 {
     const rgc_rods *p = job->rods;
     for (size_t i = 0; i < job->n; i++) {
         double largest = 0.0;
-        for (size_t k = i * d->size[0]; k < (i + 1) * d->size[0]; k++) largest = fmax(largest, fabs(d->x[k]));
-        for (size_t k = i * d->size[3]; k < (i + 1) * d->size[3]; k++) largest = fmax(largest, fabs(d->markers[k]));
+        const size_t *own = d->size;
+        for (size_t k = i * own[RGC_X]; k < (i + 1) * own[RGC_X]; k++) largest = fmax(largest, fabs(d->of[RGC_X][k]));
+        for (size_t k = i * own[RGC_MARKERS]; k < (i + 1) * own[RGC_MARKERS]; k++)
+            largest = fmax(largest, fabs(d->of[RGC_MARKERS][k]));
         /* no answer: differences shall say whether that is right */
         double factor = largest > 0.0 && isfinite(largest) ? 0.01 / largest : largest == 0.0 ? 1.0 : 0.0;
         if (v->fields[0]) factor = fmin(factor, 0.3);
         factor = fmin(factor, 10.0);
-        answers[i].largest = factor * largest;
+        for (int group = 0; group < rgc_check_groups(p); group++) trials[group].answers[i].largest = factor * largest;
         for (int kind = 0; kind < RGC_KINDS; kind++) {
             const size_t size = rgc_direction_size(p, kind);
             double *to = *rgc_direction_array(v, kind);
@@ -116,38 +112,38 @@ static void size_direction(const rgc_check_job *job, rgc_direction *v, const rgc
     }
 }
 
-/* remainders r [n] of the problem q for e d; NaN where a rod failed */
+/* Remainders of the problem q for e d, of each group into level `level` of its trial; NaN where a rod failed. */
 static rg_status run_problem(rgc_check_job *job, const rgc_rods *q, double e, const rgc_series *base,
-                             const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
+                             const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, trial *trials, int level,
+                             rg_error *err)
 {
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
     RG_TRY(rgc_rods_batch(q, &opts, &batch, err));
     const rg_batch_inputs in = rgc_rods_inputs(q);
-    const rg_batch_outputs out = {.x = moved->x, .markers = moved->markers};
+    const rg_batch_outputs out = rgc_series_outputs(moved);
     const rg_status status = rg_batch_forward(batch, &in, &out, statuses, err);
-    for (size_t i = 0; i < job->n; i++)
-        r[i] = status == RG_OK && statuses[i].flag == RG_ROD_OK && rgc_check_rod_ok(job, i)
-                   ? remainder_of(moved, base, d, i, e)
-                   : (double)NAN;
+    for (int group = 0; group < rgc_check_groups(q) && status == RG_OK; group++)
+        for (size_t i = 0; i < job->n; i++)
+            if (statuses[i].flag == RG_ROD_OK && rgc_check_rod_ok(job, i))
+                trials[group].r[(size_t)level * job->n + i] = rgc_series_remainder(job, moved, base, d, i, e, group);
     rg_batch_destroy(&batch);
     return status;
 }
 
 static rg_status run_moved(rgc_check_job *job, const rg_batch_tangents *by, double e, const rgc_series *base,
-                           const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, double *r, rg_error *err)
+                           const rgc_series *d, rgc_series *moved, rg_rod_status *statuses, trial *trials, int level,
+                           rg_error *err)
 {
     rgc_rods *q = NULL;
     rg_error own = {0};
     RG_TRY(rgc_check_go_on(err));
     rg_status status = rgc_rods_move(job->rods, by, e, &q, &own);
-    if (status == RG_OK) status = run_problem(job, q, e, base, d, moved, statuses, r, &own);
+    if (status == RG_OK) status = run_problem(job, q, e, base, d, moved, statuses, trials, level, &own);
     rgc_rods_destroy(&q);
-    if (status == RG_OK) return RG_OK;
-    for (size_t i = 0; i < job->n; i++) r[i] = NAN;
     /* moved out of range: this e says nothing */
-    if (status == RG_ERR_VALUE) return RG_OK;
+    if (status == RG_OK || status == RG_ERR_VALUE) return RG_OK;
     *err = own;
     return status;
 }
@@ -188,19 +184,19 @@ static void slopes_of(const rgc_check_job *job, const double *r, finding *f)
     }
 }
 
-/* rounding errors in a rod's remainders [m]: roots of sums over the outputs, and ten times those of one sample */
+/* rounding errors in a rod's remainders: roots of sums over the outputs, and ten times those of one sample */
 static double noise_of(const rgc_check_job *job, const answer *a)
 {
     return fmax(10.0 * a->noise, 1e-13 * sqrt((double)(job->rods->frames * job->rods->vertices)));
 }
 
 /* does no rod's remainder at level k want a smaller change? */
-static int settled(const rgc_check_job *job, const double *r, const answer *answers, int k)
+static int settled(const rgc_check_job *job, const trial *t, int k)
 {
     int done = 1;
     for (size_t i = 0; i < job->n; i++) {
-        const double now = r[(size_t)k * job->n + i], most = CONFIRMED_BAR * pow(4.0, -k) * answers[i].size;
-        done &= !(now > fmax(most, noise_of(job, &answers[i])));
+        const double now = t->r[(size_t)k * job->n + i], most = CONFIRMED_BAR * pow(4.0, -k) * t->answers[i].size;
+        done &= !(now > fmax(most, noise_of(job, &t->answers[i])));
     }
     return done;
 }
@@ -250,9 +246,9 @@ static finding find(const rgc_check_job *job, const double *r, size_t rod, const
     return f;
 }
 
-static void add_finding(rgc_check_job *job, const char *name, const finding *f, const double *own, const answer *a)
+static void add_finding(rgc_check_job *job, const trial *t, const finding *f, const double *own, const answer *a)
 {
-    const char *rod = job->used[f->rod].name;
+    const char *name = t->name, *rod = job->used[f->rod].name;
     const double response = a->largest;
     const double top = response * pow(4.0, -f->from), bottom = response * pow(4.0, -f->to);
     const int bearable = f->error <= RGC_BEARABLE;
@@ -270,9 +266,11 @@ static void add_finding(rgc_check_job *job, const char *name, const finding *f, 
     else if (f->kind == ILL_CONDITIONED)
         rgc_check_add(job, name, f->error, RGC_BEARABLE, bearable,
                       "differences confirm %d digit%s of the derivative of %.80s and can tell no more: %sthe inputs' "
-                      "last bits move the rod by %.0e m and the derivative by %.0e of its size%s",
+                      "last bits move %s by %.0e%s and the derivative by %.0e of its size%s",
                       rgc_check_digits(f->error), rgi_plural((size_t)rgc_check_digits(f->error)), rod,
-                      bearable ? "" : rgc_check_ill_conditioned(job), a->noise, a->derivative_noise / a->size,
+                      bearable ? "" : rgc_check_ill_conditioned(job), t->group == RGC_MOTION ? "the rod" : "forces",
+                      t->group == RGC_MOTION ? a->noise : a->noise / a->whole,
+                      t->group == RGC_MOTION ? " m" : " of their size", a->derivative_noise / a->size,
                       bearable ? "" : "; see \"growth\" and \"step matrix\"");
     else if (f->kind == NOT_SMOOTH)
         rgc_check_add(
@@ -289,93 +287,110 @@ static void add_finding(rgc_check_job *job, const char *name, const finding *f, 
                       rod, f->slope, f->error);
 }
 
-/* judge one direction by its worst rod */
-static rg_status judge(rgc_check_job *job, const char *name, const double *r, const answer *answers, rg_error *err)
+/* judge one trial by its worst rod */
+static rg_status judge(rgc_check_job *job, const trial *t, rg_error *err)
 {
     finding worst = {job->n, CONFIRMED, 0.0, 2.0, 0, 0, 0};
     for (size_t i = 0; i < job->n; i++) {
         if (!rgc_check_rod_ok(job, i)) continue;
-        const finding f = find(job, r, i, &answers[i]);
+        const finding f = find(job, t->r, i, &t->answers[i]);
         if (worst.rod < job->n && (f.kind < worst.kind || (f.kind == worst.kind && f.error <= worst.error))) continue;
         worst = f;
     }
     if (worst.rod == job->n) return RG_OK; /* no rod is left to judge */
     double own[LEVELS];
-    for (int k = 0; k < LEVELS; k++) own[k] = r[(size_t)k * job->n + worst.rod];
-    const answer *a = &answers[worst.rod];
-    add_finding(job, name, &worst, own, a);
+    for (int k = 0; k < LEVELS; k++) own[k] = t->r[(size_t)k * job->n + worst.rod];
+    const answer *a = &t->answers[worst.rod];
+    const int motion = t->group == RGC_MOTION;
+    add_finding(job, t, &worst, own, a);
     json_t *detail =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rod", rgc_json_text(job->used[worst.rod].name), "slope",
-                  rgc_json_number(worst.slope), "largest_change_m", rgc_json_number(a->largest), "derivative_m",
-                  rgc_json_number(a->size), "derivative_round_off_m", rgc_json_number(a->derivative_noise),
-                  "round_off_m", rgc_json_number(a->noise), "remainders_m", rgc_check_numbers(own, LEVELS));
-    return rgc_check_detail(job, name, detail, err);
+                  rgc_json_number(worst.slope), "largest_change_m", rgc_json_number(a->largest),
+                  motion ? "derivative_m" : "derivative", rgc_json_number(a->size),
+                  motion ? "derivative_round_off_m" : "derivative_round_off", rgc_json_number(a->derivative_noise),
+                  motion ? "round_off_m" : "round_off", rgc_json_number(a->noise),
+                  motion ? "remainders_m" : "remainders", rgc_check_numbers(own, LEVELS));
+    return rgc_check_detail(job, t->name, detail, err);
 }
 
 /* the answers of all rods to direction v, given their size: |J d|, and both under last bits */
 static rg_status measure(rgc_check_job *job, rgc_direction *v, const rgc_series *base, const rgc_series *d,
-                         rgc_series *moved, answer *answers, rg_error *err)
+                         rgc_series *moved, rg_rod_status *statuses, trial *trials, rg_error *err)
 {
     const rg_batch_tangents by = rgc_direction_tangents(v);
-    const rg_batch_tangent_outputs to = {.x = moved->x, .markers = moved->markers};
+    const rg_batch_tangent_outputs to = rgc_series_tangents(moved);
+    const int groups = rgc_check_groups(job->rods);
     rg_batch *batch = NULL;
     rg_batch_opts opts = rg_batch_opts_default();
     opts.adjoint = 0;
-    for (size_t i = 0; i < job->n; i++)
-        answers[i].size = sqrt(rgc_check_dot(d->x + i * d->size[0], d->x + i * d->size[0], d->size[0]) +
-                               rgc_check_dot(d->markers + i * d->size[3], d->markers + i * d->size[3], d->size[3]));
+    for (int group = 0; group < groups; group++)
+        for (size_t i = 0; i < job->n; i++) {
+            trials[group].answers[i].size = rgc_series_remainder(job, d, NULL, d, i, 0.0, group);
+            trials[group].answers[i].whole = rgc_series_remainder(job, base, NULL, d, i, 0.0, group);
+        }
     if (!job->shaken) return RG_OK;
-    rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
-    double *noise = calloc(job->n, sizeof *noise);
-    rg_status status = statuses && noise ? run_problem(job, job->shaken, 0.0, base, d, moved, statuses, noise, err)
-                                         : RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
-    for (size_t i = 0; i < job->n && status == RG_OK; i++) answers[i].noise = isfinite(noise[i]) ? noise[i] : 0.0;
+    /* the first level's place serves for what last bits do */
+    rg_status status = run_problem(job, job->shaken, 0.0, base, d, moved, statuses, trials, 0, err);
+    for (int group = 0; group < groups && status == RG_OK; group++)
+        for (size_t i = 0; i < job->n; i++) {
+            const double noise = trials[group].r[i];
+            trials[group].answers[i].noise = isfinite(noise) ? noise : 0.0;
+            trials[group].r[i] = NAN;
+        }
     if (status == RG_OK) status = rgc_rods_batch(job->shaken, &opts, &batch, err);
     const rg_batch_inputs in = rgc_rods_inputs(job->shaken);
     if (status == RG_OK) status = rg_batch_jvp(batch, &in, &by, NULL, &to, statuses, err);
-    for (size_t i = 0; i < job->n && status == RG_OK; i++) {
-        const double apart = remainder_of(moved, d, d, i, 0.0);
-        answers[i].derivative_noise = statuses[i].flag == RG_ROD_OK && isfinite(apart) ? apart : 0.0;
-    }
+    for (int group = 0; group < groups && status == RG_OK; group++)
+        for (size_t i = 0; i < job->n; i++) {
+            const double apart = rgc_series_remainder(job, moved, d, d, i, 0.0, group);
+            trials[group].answers[i].derivative_noise = statuses[i].flag == RG_ROD_OK && isfinite(apart) ? apart : 0.0;
+        }
     rg_batch_destroy(&batch);
-    free(statuses);
-    free(noise);
     return status;
 }
 
-static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RGC_KINDS], rg_error *err)
+/* names: of the trials of each group */
+static rg_status taylor(rgc_check_job *job, const char *const names[RGC_GROUPS], const int kinds[RGC_KINDS],
+                        rg_error *err)
 {
     const rg_batch_inputs in = rgc_rods_inputs(job->rods);
+    const int groups = rgc_check_groups(job->rods);
     rgc_series base = {0}, d = {0}, moved = {0};
+    trial trials[RGC_GROUPS];
     rgc_direction v;
     rg_status status = RG_OK;
     memset(&v, 0, sizeof v);
-    double *r = calloc(LEVELS * job->n, sizeof *r);
-    answer *answers = calloc(job->n, sizeof *answers);
     rg_rod_status *statuses = calloc(job->n, sizeof *statuses);
+    answer *answers = calloc(RGC_GROUPS * job->n, sizeof *answers);
+    double *r = calloc(RGC_GROUPS * LEVELS * job->n, sizeof *r);
     if (!r || !answers || !statuses) status = RG_FAIL(err, RG_ERR_MEMORY, "out of memory.");
+    for (size_t i = 0; i < RGC_GROUPS * LEVELS * job->n && r; i++) r[i] = NAN;
+    for (int group = 0; group < RGC_GROUPS && status == RG_OK; group++)
+        trials[group] =
+            (trial){names[group], group, answers + (size_t)group * job->n, r + (size_t)group * LEVELS * job->n};
     if (status == RG_OK) status = rgc_series_create(job->rods, &base, err);
     if (status == RG_OK) status = rgc_series_create(job->rods, &d, err);
     if (status == RG_OK) status = rgc_series_create(job->rods, &moved, err);
     if (status == RG_OK) status = rgc_direction_create(job, kinds, 0, &v, err);
-    const rg_batch_outputs out = {.x = base.x, .markers = base.markers};
-    const rg_batch_tangent_outputs to = {.x = d.x, .markers = d.markers};
+    const rg_batch_outputs out = rgc_series_outputs(&base);
+    const rg_batch_tangent_outputs to = rgc_series_tangents(&d);
     for (int pass = 0; pass < 2 && status == RG_OK; pass++) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
-        rgc_progress("%s: derivative", name);
+        rgc_progress("%s: derivative", names[RGC_MOTION]);
         status = rg_batch_jvp(job->batch, &in, &by, &out, &to, statuses, err);
-        if (pass == 0 && status == RG_OK) size_direction(job, &v, &d, answers);
+        if (pass == 0 && status == RG_OK) size_direction(job, &v, &d, trials);
     }
-    for (size_t i = 0; i < LEVELS * job->n && r; i++) r[i] = NAN;
-    if (status == RG_OK) status = measure(job, &v, &base, &d, &moved, answers, err);
+    if (status == RG_OK) status = measure(job, &v, &base, &d, &moved, statuses, trials, err);
     double e = 1.0;
     for (int k = 0; k < LEVELS && status == RG_OK; k++, e *= 0.25) {
         const rg_batch_tangents by = rgc_direction_tangents(&v);
-        if (k >= USUAL && settled(job, r, answers, k - 1)) break;
-        rgc_progress("%s: change %d of %d", name, k + 1, k < USUAL ? (int)USUAL : (int)LEVELS);
-        status = run_moved(job, &by, e, &base, &d, &moved, statuses, r + (size_t)k * job->n, err);
+        int done = k >= USUAL;
+        for (int group = 0; group < groups && done; group++) done = settled(job, &trials[group], k - 1);
+        if (done) break;
+        rgc_progress("%s: change %d of %d", names[RGC_MOTION], k + 1, k < USUAL ? (int)USUAL : (int)LEVELS);
+        status = run_moved(job, &by, e, &base, &d, &moved, statuses, trials, k, err);
     }
-    if (status == RG_OK) status = judge(job, name, r, answers, err);
+    for (int group = 0; group < groups && status == RG_OK; group++) status = judge(job, &trials[group], err);
     free(r);
     free(answers);
     free(statuses);
@@ -388,12 +403,16 @@ static rg_status taylor(rgc_check_job *job, const char *name, const int kinds[RG
 
 rg_status rgc_check_gradient(rgc_check_job *job, rg_error *err)
 {
+    static const char *const names[3][RGC_GROUPS] = {{"taylor, start", "forces, start"},
+                                                     {"taylor, drive", "forces, drive"},
+                                                     {"taylor, parameters", "forces, parameters"}};
     int start[RGC_KINDS] = {0}, drive[RGC_KINDS] = {0}, fields[RGC_KINDS] = {0};
     start[RGC_X0] = start[RGC_V0] = start[RGC_TURN0] = 1;
     drive[RGC_CLAMP_X] = drive[RGC_CLAMP_TURN] = drive[RGC_FORCE] = 1;
     for (int k = RGC_FIELDS; k < RGC_KINDS; k++) fields[k] = 1;
+    RG_TRY(rgc_check_scales(job, err));
     RG_TRY(rgc_check_dot_products(job, err));
-    RG_TRY(taylor(job, "taylor, start", start, err));
-    RG_TRY(taylor(job, "taylor, drive", drive, err));
-    return taylor(job, "taylor, parameters", fields, err);
+    RG_TRY(taylor(job, names[0], start, err));
+    RG_TRY(taylor(job, names[1], drive, err));
+    return taylor(job, names[2], fields, err);
 }
