@@ -61,9 +61,8 @@ typedef struct rg_batch_opts {
     int carry_on;            /* a forward run goes on where the last one ended, but for rods that rg_batch_reset
                                 named, which start from its inputs; with adjoint = 0 and without rg_batch_jvp.
                                 (default 0) */
-    size_t directions;       /* most that a call of rg_batch_jvp or rg_tape_jvp may have: memory for them is had at
-                                create, about 40 numbers of the batch's real a vertex, direction and thread (on a GPU
-                                rod); 0 (default): 1 */
+    size_t directions;       /* most that a call of rg_batch_jvp or rg_tape_jvp may have; 0 (default): 1. Memory for
+                                them is had at create: each takes about 30 numbers a vertex of every rod, on a GPU 65 */
 } rg_batch_opts;
 
 /* The default options into *opts, as far as it reaches: its struct_size and that of its rollout say how far.
