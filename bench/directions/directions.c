@@ -61,12 +61,13 @@ static double *make(size_t count, double size)
 /* n directions from number `first` on in one call */
 static void call(const problem *p, size_t first, size_t n, int inputs, double *dx)
 {
-    rg_batch_tangents t = {.x0 = p->x0 + first * ROW * 3, .n_directions = n};
+    const double *stiffness = p->stiffness + first * ROW;
+    const rg_field_values fields[] = {{RG_BEND_STIFFNESS_1, stiffness}, {RG_BEND_STIFFNESS_2, stiffness}};
+    rg_batch_tangents t = {.x0 = p->x0 + first * ROW * 3, .fields = fields, .n_fields = 2, .n_directions = n};
     const rg_batch_outputs out = {.x = p->x};
     const rg_batch_tangent_outputs to = {.x = dx + first * STEP_ROW};
     rg_rod_status statuses[RODS];
     rg_error err = {0};
-    t.fields[RG_BEND_STIFFNESS_1] = t.fields[RG_BEND_STIFFNESS_2] = p->stiffness + first * ROW;
     if (inputs) t.clamp_x = p->clamp_x + first * CLAMP_ROW;
     if (inputs) t.force = p->force + first * STEP_ROW;
     if (rg_batch_jvp(p->batch, &p->in, &t, &out, &to, statuses, &err) != RG_OK) fail(err.text);
