@@ -184,6 +184,11 @@ enum { RGI_ENERGIES = 5 }; /* of a rod: step/energy.h */
     X(v0_bar, 3, 0, gradients, v0, dv0)                                                                                \
     X(turn0_bar, 1, 1, gradients, turn0, dturn0)
 
+/* of a pack's status, the places of those numbers that rg_batch_outputs.status has (rg_status_number) */
+#define RGI_STATUS_PLACES                                                                                              \
+    {                                                                                                                  \
+        0, 1, 5, 2, 3, 4, 11, 13                                                                                       \
+    }
 enum { RGI_STATUS = 14 };
 
 #define RGI_ARRAY_NUMBER double *

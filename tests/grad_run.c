@@ -82,6 +82,20 @@ void grad_forward(grad_scene *s, const grad_outputs *out)
     free(statuses);
 }
 
+void grad_same_status(const double *numbers, const rg_rod_status *s)
+{
+    const double expected[RG_STATUS_NUMBERS] = {s->flag,
+                                                s->step,
+                                                s->vertex,
+                                                s->iterations,
+                                                s->worst_iterations,
+                                                s->worst_increment_m,
+                                                s->unfinished_steps,
+                                                s->worst_residual_n};
+    for (int k = 0; k < RG_STATUS_NUMBERS; k++)
+        if (numbers[k] != expected[k]) fail_msg("status number %d: %g, not %g", k, numbers[k], expected[k]);
+}
+
 /* lists of fields, each good until as many others have been made on the same thread */
 enum { LISTS = 64 };
 static _Thread_local rg_field_values values[LISTS][RG_FIELD_COUNT];

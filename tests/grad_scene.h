@@ -94,6 +94,8 @@ void grad_adjoint(grad_scene *s, const grad_outputs *bar, const grad_vector *g, 
 rg_field_values *grad_give_fields(grad_scene *s, const grad_scene *from, rg_batch_inputs *in);
 /* such a list of values [RG_FIELD_COUNT], good until as many others have been made on the same thread */
 rg_field_values *grad_list_fields(rg_batch_inputs *in, const double *const *values);
+/* numbers of a rod's status as rg_batch_outputs.status has them, against the status itself */
+void grad_same_status(const double *numbers, const rg_rod_status *status);
 rg_batch_tangents grad_tangents(const grad_vector *d, int kind);
 rg_batch_gradients grad_gradients(const grad_vector *g, int kind);
 rg_batch_outputs grad_batch_outputs(const grad_outputs *out);

@@ -242,6 +242,7 @@ static void run_device(grad_scene *s, const rg_batch_inputs *from, const grad_ve
 #define COPY(array, count) copy_of(&c, array, count)
 #define FORCES(array, row) (array ? COPY(array, all * (row)) : NULL)
     const rg_batch_inputs in = inputs_there(s, &c, from);
+    double *numbers = grad_alloc(s, s->rods * RG_STATUS_NUMBERS);
     const rg_batch_outputs out = {.x = COPY(there->out.x, all * 3 * n),
                                   .v = COPY(there->out.v, all * 3 * n),
                                   .m = COPY(there->out.m, all * 3 * (n - 1)),
@@ -250,7 +251,8 @@ static void run_device(grad_scene *s, const rg_batch_inputs *from, const grad_ve
                                   .reaction = FORCES(there->out.reaction, 3 * s->clamped),
                                   .reaction_moment = FORCES(there->out.reaction_moment, s->held),
                                   .moment = FORCES(there->out.moment, 3 * n),
-                                  .energy = FORCES(there->out.energy, 5)};
+                                  .energy = FORCES(there->out.energy, 5),
+                                  .status = COPY(numbers, s->rods * RG_STATUS_NUMBERS)};
     const rg_batch_tangent_outputs d_out = {.x = COPY(there->d_out.x, all * 3 * n),
                                             .v = COPY(there->d_out.v, all * 3 * n),
                                             .turn = COPY(there->d_out.turn, all * (n - 1)),
@@ -284,6 +286,7 @@ static void run_device(grad_scene *s, const rg_batch_inputs *from, const grad_ve
         rg_batch_adjoint(s->batch, &b, &g, there->back, &err) != RG_OK)
         fail_msg("%s", err.text);
     bring_back(&c);
+    for (size_t i = 0; i < s->rods; i++) grad_same_status(numbers + i * RG_STATUS_NUMBERS, &there->status[i]);
 }
 
 static void rollout_device_memory_bitwise(void **state)

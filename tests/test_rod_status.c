@@ -15,6 +15,7 @@
 
 #include "backend.h"
 #include "core/stability.h"
+#include "grad_scene.h"
 
 enum { V = 8, E = V - 1, C = 4, D = 2, S = 6, RODS = 5 };
 static const double PI = 3.14159265358979323846, EDGE = 0.05;
@@ -81,10 +82,13 @@ static int run(const inputs *in, const rg_batch_opts *opts, rg_rod_status *statu
     rg_batch *batch = NULL;
     rg_error err = {0};
     const rg_batch_inputs at = point(in);
+    double numbers[RODS][RG_STATUS_NUMBERS];
+    const rg_batch_outputs to = {.status = numbers[0]};
     const rg_status status = rg_batch_create(model, RODS, opts, &batch, &err);
     rg_model_destroy(&model);
     if (status == RG_ERR_UNSUPPORTED) return 0;
-    if (status != RG_OK || rg_batch_forward(batch, &at, NULL, statuses, &err) != RG_OK) fail_msg("%s", err.text);
+    if (status != RG_OK || rg_batch_forward(batch, &at, &to, statuses, &err) != RG_OK) fail_msg("%s", err.text);
+    for (int i = 0; i < RODS; i++) grad_same_status(numbers[i], &statuses[i]);
     rg_batch_destroy(&batch);
     return 1;
 }

@@ -144,7 +144,7 @@ typedef struct call {
 static rg_status take_run(call *c, const rg_batch_inputs *inputs, const rg_batch_outputs *outputs, rg_error *err)
 {
     TAKE(rg_batch_inputs, n_fields, inputs, &c->inputs, err);
-    TAKE(rg_batch_outputs, energy, outputs, &c->outputs, err);
+    TAKE(rg_batch_outputs, status, outputs, &c->outputs, err);
     c->of.inputs = &c->inputs;
     c->of.outputs = outputs ? &c->outputs : NULL;
     c->of.input_fields = c->input_fields;
@@ -173,6 +173,17 @@ static rg_status take_reverse(call *c, const rg_batch_cotangents *cotangents, co
     return rgi_field_gradients(c->gradients.fields, c->gradients.n_fields, c->gradient_fields, err);
 }
 
+/* the numbers of the rods' statuses, where they were fetched */
+static void give_status_numbers(const rgi_packs *p, double *to)
+{
+    static const int places[RG_STATUS_NUMBERS] = RGI_STATUS_PLACES;
+    for (size_t i = 0; i < p->at->n_rods; i++) {
+        const double *from = p->packs[p->at->pack_of[i]].status + rgi_lane_of(p->at, i);
+        for (int k = 0; k < RG_STATUS_NUMBERS; k++)
+            to[i * RG_STATUS_NUMBERS + (size_t)k] = from[(size_t)places[k] * p->at->lanes];
+    }
+}
+
 /* what a call has put out: at the host's when it returns */
 static rg_status finish(rg_tape *t, const rgi_batch_arrays *of, int fetch, int section, rg_error *err)
 {
@@ -188,7 +199,11 @@ rg_status rgi_tape_run(rg_tape *t, const rgi_batch_arrays *of, rg_rod_status *st
     t->ran = 0;
     RG_TRY(rgi_tape_point_run(t, of, err));
     RG_TRY(p->runner->run(p, 0, (int)p->steps, err));
-    RG_TRY(finish(t, of, statuses != NULL, RGI_SECTION_RUN, err));
+    double *numbers = of->outputs ? of->outputs->status : NULL;
+    if (numbers && p->opts.memory == RG_MEMORY_DEVICE) RG_TRY(p->runner->give_statuses(p, numbers, err));
+    const int host = numbers && p->opts.memory == RG_MEMORY_HOST;
+    RG_TRY(finish(t, of, statuses || host, RGI_SECTION_RUN, err));
+    if (host) give_status_numbers(p, numbers);
     t->ran = t->batch->version;
     for (size_t i = 0; statuses && i < p->at->n_rods; i++) rgi_packs_status(p, i, &statuses[i]);
     return RG_OK;

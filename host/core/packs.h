@@ -135,6 +135,8 @@ typedef struct rgi_runner {
     /* outputs into the caller's arrays, and until they are there */
     rg_status (*collect)(rgi_packs *packs, const rgi_batch_arrays *of, rg_error *err);
     rg_status (*wait)(rgi_packs *packs, rg_error *err);
+    /* the numbers of the rods' statuses [n_rods][RG_STATUS_NUMBERS], into an array in RG_MEMORY_DEVICE */
+    rg_status (*give_statuses)(rgi_packs *packs, double *to, rg_error *err);
     /* rods whose mask [n_rods] is not 0 start anew */
     rg_status (*reset)(rgi_packs *packs, const unsigned char *mask, rg_error *err);
     /* Parameters of all rods into the packs: fields of a call, from where the caller has them. The host's are in range;

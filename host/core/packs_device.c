@@ -452,6 +452,13 @@ static rg_status reset(rgi_packs *p, const unsigned char *mask, rg_error *err)
     return rgi_rollout_reset(&m->rollout, m->device_packs, m->mask, err);
 }
 
+static rg_status give_statuses(rgi_packs *p, double *to, rg_error *err)
+{
+    const copies *m = of_packs(p);
+    RG_TRY(check_owner(p, "outputs.status", to, err));
+    return rgi_rollout_statuses(&m->rollout, m->device_packs, to, err);
+}
+
 const rgi_rollout *rgi_packs_rollout(const rgi_packs *p)
 {
     return p->runner == &rgi_runner_device ? &of_packs(p)->rollout : NULL;
@@ -472,6 +479,7 @@ const rgi_runner rgi_runner_device = {.never = RGI_WANT_NORMAL,
                                       .reverse = reverse,
                                       .collect = collect,
                                       .wait = wait,
+                                      .give_statuses = give_statuses,
                                       .reset = reset,
                                       .set_fields = rgi_copies_set_fields,
                                       .set_directions = rgi_copies_set_directions,

@@ -136,6 +136,24 @@ typedef struct rg_field_gradient {
     double *values;
 } rg_field_gradient;
 
+/* Numbers of a status in rg_batch_outputs.status: those of rg_rod_status of these names */
+#define RG_STATUS_NUMBER_LIST(X)                                                                                       \
+    X(RG_STATUS_FLAG, "flag") /* of rg_rod_flag; 0: all is well */                                                     \
+    X(RG_STATUS_STEP, "step")                                                                                          \
+    X(RG_STATUS_VERTEX, "vertex")                                                                                      \
+    X(RG_STATUS_ITERATIONS, "iterations")                                                                              \
+    X(RG_STATUS_WORST_ITERATIONS, "worst_iterations")                                                                  \
+    X(RG_STATUS_WORST_INCREMENT, "worst_increment_m")                                                                  \
+    X(RG_STATUS_UNFINISHED_STEPS, "unfinished_steps")                                                                  \
+    X(RG_STATUS_WORST_RESIDUAL, "worst_residual_n")
+
+typedef enum rg_status_number {
+#define RG_STATUS_NUMBER_ENUM(id, name) id,
+    RG_STATUS_NUMBER_LIST(RG_STATUS_NUMBER_ENUM)
+#undef RG_STATUS_NUMBER_ENUM
+        RG_STATUS_NUMBERS
+} rg_status_number;
+
 typedef struct rg_batch_inputs {
     size_t struct_size;    /* sizeof(rg_batch_inputs); 0: of the first version (version.h) */
     const double *x0, *v0; /* [n_rods][V][3] [m], [m/s] */
@@ -183,6 +201,9 @@ typedef struct rg_batch_outputs { /* NULL where not wanted */
      * of weight, which is 0 at the origin; 0 from the frame on in which the rod failed. Of the implicit stepper alone.
      */
     double *energy;
+    /* [n_rods][RG_STATUS_NUMBERS] how each rod ended, as numbers: what of `statuses` a program needs that masks rods on
+     * the GPU. With RG_MEMORY_DEVICE nothing waits for it. */
+    double *status;
 } rg_batch_outputs;
 
 /* Simulate. inputs stay the caller's and must live, unchanged, until the adjoint of this run is done;

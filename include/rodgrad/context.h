@@ -50,8 +50,7 @@ typedef struct rg_context_opts {
      * workspaces, meshes, copies of models. So do rg_simulate and rg_simulate_forces for what they need until they
      * return, and the rollouts of fits. From malloc are: the context itself and what it keeps of a GPU; models and
      * recordings, which know of no context; a list of the recordings in a simulation or fit; and a fit's own arrays,
-     * whose size depends on its parameters. Runs of a batch on the CPU allocate nothing, but for the first with fields
-     * among its inputs.
+     * whose size depends on its parameters. Runs of a batch on the CPU allocate nothing.
      *
      * They are called by the threads that call rodgrad, within those calls: never by threads of the library or of the
      * executor. Threads that use one context at the same time may call them at the same time. They must not call

@@ -89,6 +89,7 @@ rg_status rgi_rollout_open(rgi_device *device, const rgi_rollout_choice *choice,
     out->run.timed = out->reverse.timed = 1;
     RG_TRY(find(out, suffix, "point", &out->point, err));
     RG_TRY(find(out, suffix, "reset", &out->reset, err));
+    RG_TRY(find(out, suffix, "statuses", &out->statuses, err));
     RG_TRY(find(out, suffix, "starts", &out->starts, err));
     return check_layout(out, suffix, err);
 }
@@ -167,6 +168,14 @@ rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_device_pack *packs, 
     void *arguments[] = {&packs, &rods, &mask};
     return rgi_device_launch(r->device, &r->reset, blocks(r->rods, RGI_BLOCK_THREADS), RGI_BLOCK_THREADS, 0, arguments,
                              err);
+}
+
+rg_status rgi_rollout_statuses(const rgi_rollout *r, const rgi_device_pack *packs, double *to, rg_error *err)
+{
+    int rods = (int)r->rods;
+    void *arguments[] = {&packs, &rods, &to};
+    return rgi_device_launch(r->device, &r->statuses, blocks(r->rods, RGI_BLOCK_THREADS), RGI_BLOCK_THREADS, 0,
+                             arguments, err);
 }
 
 rg_status rgi_rollout_run(const rgi_rollout *r, const rgi_device_pack *packs, int begin, int end, rg_error *err)

@@ -110,6 +110,14 @@ extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_kernel_pack *packs, in
     if (rod < rods && mask[rod]) packs[rod].carried[2 * (RGI_STATE_REALS * packs[rod].n + 1)] = (real)0;
 }
 
+/* to [rods][number of places] */
+extern "C" __global__ void RGI_NAMED(rgi_statuses)(const rgi_kernel_pack *packs, int rods, double *to)
+{
+    const int places[] = RGI_STATUS_PLACES, count = (int)(sizeof places / sizeof *places);
+    const int rod = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+    for (int k = 0; rod < rods && k < count; k++) to[rod * count + k] = (double)packs[rod].status[places[k]];
+}
+
 extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, int rods, const rgi_call_starts to)
 {
     const int rod = rgi_my_rod();
@@ -124,11 +132,8 @@ extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, i
 
 #if defined(RGI_SHIM)
 extern const rgs_kernel RGI_NAMED(rgs_kernels)[];
-const rgs_kernel RGI_NAMED(rgs_kernels)[] = {RGS_KERNEL(RGI_NAMED(rgi_run)),
-                                             RGS_KERNEL(RGI_NAMED(rgi_reverse)),
-                                             RGS_KERNEL(RGI_NAMED(rgi_point)),
-                                             RGS_KERNEL(RGI_NAMED(rgi_reset)),
-                                             RGS_KERNEL(RGI_NAMED(rgi_starts)),
-                                             RGS_KERNEL(RGI_NAMED(rgi_layout)),
-                                             RGS_END};
+const rgs_kernel RGI_NAMED(rgs_kernels)[] = {RGS_KERNEL(RGI_NAMED(rgi_run)),      RGS_KERNEL(RGI_NAMED(rgi_reverse)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_point)),    RGS_KERNEL(RGI_NAMED(rgi_reset)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_statuses)), RGS_KERNEL(RGI_NAMED(rgi_starts)),
+                                             RGS_KERNEL(RGI_NAMED(rgi_layout)),   RGS_END};
 #endif
