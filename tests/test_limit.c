@@ -352,6 +352,97 @@ static void limit_residual(void **state)
         }
 }
 
+/* a rod that is only twisted is in balance: turns do not enter the residual */
+static void limit_residual_of_twist(void **state)
+{
+    enum { HELD = 4 };
+    static const int ends[HELD] = {0, 1, V - 2, V - 1};
+    double x0[V][3] = {{0.0}}, v0[V][3] = {{0.0}}, m0[E][3] = {{0.0}}, clamp_x[HELD][3], clamp_m[2][3] = {{0.0}};
+    rg_model *model = make_model(V, ends, HELD);
+    rg_batch_opts opts = options(RG_SCHEME_BE, RG_REAL_DOUBLE, NULL);
+    rg_batch *batch = NULL;
+    rg_rod_status status;
+    rg_error err = {0};
+    (void)state;
+    set_all(model, RG_BEND_STIFFNESS_2, 2e-3); /* of a rod that is round */
+    for (size_t i = 0; i < V; i++) x0[i][0] = EDGE * (double)i;
+    for (size_t i = 0; i < E; i++) m0[i][1] = 1.0;
+    for (size_t k = 0; k < HELD; k++) memcpy(clamp_x[k], x0[ends[k]], sizeof clamp_x[k]);
+    clamp_m[0][1] = 1.0;
+    clamp_m[1][1] = cos(2.5);
+    clamp_m[1][2] = sin(2.5);
+    const rg_batch_inputs in = {.x0 = x0[0], .v0 = v0[0], .m0 = m0[0], .clamp_x = clamp_x[0], .clamp_m = clamp_m[0]};
+    opts.n_frames = 1;
+    opts.rollout.gravity[2] = 0.0;
+    opts.rollout.at_limit = RG_LIMIT_CONTINUE;
+    opts.rollout.max_iterations = 1;
+    ok(rg_batch_create(model, 1, &opts, &batch, &err), &err);
+    ok(rg_batch_forward(batch, &in, NULL, &status, &err), &err);
+    assert_int_equal(status.unfinished_steps, 1);
+    print_message("a twisted rod: %.2g N\n", status.worst_residual_n);
+    assert_true(status.worst_residual_n <= 1e-10);
+    rg_batch_destroy(&batch);
+    rg_model_destroy(&model);
+}
+
+/* Where the search along the increment refuses the last trial the step ends with the one taken before, which is where
+ * it ends with one iteration less. Thrown ropes of hardly any bending stiffness, one step of each, at limits within the
+ * iterations that search. */
+static void limit_refused_trial(void **state)
+{
+    enum { THROWS = 40, FIRST = 16, LAST = 19 };
+    inputs *in = make_inputs(0.0, 0.0, 0);
+    rg_batch_opts opts = options(RG_SCHEME_BE, RG_REAL_DOUBLE, NULL);
+    int refused = 0, taken = 0;
+    (void)state;
+    opts.n_frames = 1;
+    opts.dt_s = 0.02;
+    opts.rollout.at_limit = RG_LIMIT_CONTINUE;
+    rg_model *model = make_rope();
+    set_all(model, RG_STRETCH_STIFFNESS, 1e6);
+    set_all(model, RG_BEND_STIFFNESS_1, 1e-6);
+    set_all(model, RG_BEND_STIFFNESS_2, 1e-6);
+    set_all(model, RG_TWIST_STIFFNESS, 1e-6);
+    for (int throw = 0; throw < THROWS; throw ++) {
+        static double x[LAST - FIRST + 2][RODS][V][3];
+        rg_rod_status status[LAST - FIRST + 2][RODS];
+        for (size_t r = 0; r < RODS; r++)
+            for (size_t i = 0; i < V; i++)
+                for (size_t c = 0; c < 3; c++)
+                    in->v0[r][i][c] = 20.0 * sin(7.3 * (double)((size_t) throw *RODS * V * 3 + (r * V + i) * 3 + c));
+        /* steps of one: rows of the inputs are as far apart as a run of one step has them */
+        double clamp_x[RODS][C][3], clamp_m[RODS][D][3];
+        for (size_t r = 0; r < RODS; r++) {
+            memcpy(clamp_x[r], in->clamp_x[r][0], sizeof clamp_x[r]);
+            memcpy(clamp_m[r], in->clamp_m[r][0], sizeof clamp_m[r]);
+        }
+        for (int limit = FIRST - 1; limit <= LAST; limit++) {
+            rg_batch_inputs at = rods_from(in, 0);
+            const rg_batch_outputs out = {.x = x[limit - FIRST + 1][0][0]};
+            rg_batch *batch = NULL;
+            rg_error err = {0};
+            at.clamp_x = clamp_x[0][0];
+            at.clamp_m = clamp_m[0][0];
+            opts.rollout.max_iterations = limit;
+            ok(rg_batch_create(model, RODS, &opts, &batch, &err), &err);
+            ok(rg_batch_forward(batch, &at, &out, status[limit - FIRST + 1], &err), &err);
+            rg_batch_destroy(&batch);
+        }
+        for (int k = 1; k <= LAST - FIRST + 1; k++)
+            for (size_t r = 0; r < RODS; r++) {
+                if (status[k][r].flag != RG_ROD_OK || !status[k][r].unfinished_steps) continue;
+                const int same = memcmp(x[k][r], x[k - 1][r], sizeof x[k][r]) == 0;
+                refused += same;
+                taken += !same;
+                if (same) assert_true(status[k][r].worst_residual_n == status[k - 1][r].worst_residual_n);
+            }
+    }
+    print_message("at the limit %d trials were refused and %d taken\n", refused, taken);
+    assert_true(refused > 0 && taken > 0);
+    rg_model_destroy(&model);
+    free(in);
+}
+
 /* ---- the same whoever runs it ---- */
 
 /* rods alone and together, on any instructions with the same rounding */
@@ -743,7 +834,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limit_continues),        cmocka_unit_test(limit_nears_solution),
-        cmocka_unit_test(limit_residual),         cmocka_unit_test(limit_bits),
+        cmocka_unit_test(limit_residual),         cmocka_unit_test(limit_residual_of_twist),
+        cmocka_unit_test(limit_refused_trial),    cmocka_unit_test(limit_bits),
         cmocka_unit_test(limit_carried),          cmocka_unit_test(limit_other_failures),
         cmocka_unit_test(limit_deadline),         cmocka_unit_test(limit_refuses),
         cmocka_unit_test(limit_checkpoints),      cmocka_unit_test(limit_transpose),

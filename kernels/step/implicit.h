@@ -290,21 +290,15 @@ RG_FN int rgi_step_return(rgi_rod *rod, rmask refused)
     return 1;
 }
 
-/* The step ends in lanes `open` with a trial that is no solution, whose gradient is in grad. What is not finite there
- * ends the rod. */
+/* The step ends in lanes `open` with a trial that is no solution, whose gradient is in grad. It is finite where its
+ * potential is. */
 RG_FN void rgi_step_leave(const rgi_rod *rod, rmask open, rgi_outcome *out)
 {
-    real largest = rg_set1(0.0), sum = rg_set1(0.0); /* a maximum passes over what is not a number */
+    real largest = rg_set1(0.0);
     RG_TEAM_FOR(i, 0, rod->n)
-        for (int d = 0; d < 3; d++) {
-            const real size = rg_abs(rod->grad[RGI_NU * i + d]);
-            largest = rg_max(largest, size);
-            sum = sum + size;
-        }
-    const rmask sane = rg_sane(rg_team_sum(sum));
+        for (int d = 0; d < 3; d++) largest = rg_max(largest, rg_abs(rod->grad[RGI_NU * i + d]));
     out->residual = rg_team_max(largest);
-    out->unfinished = rg_and(open, sane);
-    out->finite = rg_and(out->finite, rg_or(rg_not(open), sane));
+    out->unfinished = open;
 }
 
 /* Solve the step for the lanes `alive`; the trial ends at the solution, or with step->continues where Newton was when
