@@ -511,7 +511,8 @@ static void context_steps_allocate_nothing(void **state)
         along_list[f] = {(rg_field)f, fields[1][f]};
         to_list[f] = {(rg_field)f, fields[2][f]};
     }
-    d_out.x = g;
+    double *dx = device_copy(r.d_out.x, all * 3 * n);
+    d_out.x = dx;
     for (int k = 0; k < 3; k++) {
         assert_int_equal(rg_batch_jvp(s->batch, &with, &along, &out, &d_out, nullptr, &err), RG_OK);
         assert_int_equal(rg_batch_forward(s->batch, &with, &out, nullptr, &err), RG_OK);
@@ -563,7 +564,8 @@ static void context_steps_allocate_nothing(void **state)
     host = grad_inputs(s);
     check_error(rg_batch_forward(s->batch, &host, &out, nullptr, &err), RG_ERR_ARGUMENT, &err, "x is in");
     run_all(s, &r);
-    for (double *p : {x0, v0, m0, force, clamp_x, clamp_m, x, bar, g, far}) assert_int_equal(cudaFree(p), cudaSuccess);
+    for (double *p : {x0, v0, m0, force, clamp_x, clamp_m, x, bar, g, dx, far})
+        assert_int_equal(cudaFree(p), cudaSuccess);
     grad_scene_free(s);
     check_usable(context);
     rg_context_destroy(&context);

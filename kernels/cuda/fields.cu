@@ -2,8 +2,8 @@
  * gradients of them, by the text of rod/coefficients.h.
  *
  * Packs are of one rod each; their arrays are of floats where `single` is set. A rod with a field out of its range is
- * not run: it gets no steps, and faults [rods] says at which vertex the fault is, -1: nowhere. It has no directions,
- * and gradients of zero. */
+ * not run: it gets no steps and no offsets, and faults [rods] says at which vertex the fault is, -1: nowhere. It has no
+ * directions, and gradients of zero. */
 #include "kernel.h"
 
 #include "../rod/stability.h"
@@ -61,7 +61,7 @@ extern "C" __global__ void rgi_set_fields(const rgi_device_pack *packs, int rods
         for (int c = 0; c < RGI_NC; c++) rgi_put_real(pack->coef, (size_t)(i * RGI_NC + c), k[c], single);
     }
     for (int i = lane; i < 2 * f.n_markers; i += WARP)
-        rgi_put_real(pack->offset, (size_t)i, f.of[RG_MARKER_OFFSET][i], single);
+        rgi_put_real(pack->offset, (size_t)i, fault == RGI_NO_FAULT ? f.of[RG_MARKER_OFFSET][i] : 0.0, single);
     if (lane > 0) return;
     faults[rod] = fault == RGI_NO_FAULT ? -1 : rgi_fault_vertex(&f, fault);
     rgi_put_real(pack->lane_steps, 0, fault == RGI_NO_FAULT ? (double)pack->n_steps : 0.0, single);
