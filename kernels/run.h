@@ -109,14 +109,26 @@ typedef struct rgi_run {
 RG_FN real rgi_get(const rgi_series_in *a, int rods, int step, int item)
 {
     real r;
-    const rg_number *p = (const rg_number *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[(i < rods ? i : 0) * a->rod];
+    const ptrdiff_t at = step * a->step + item;
+    if (a->single) {
+        for (int i = 0; i < RGI_LANES; i++)
+            RG_LANE(r, i) = (rg_scalar)rgi_number_get(a->data, 1, at + (i < rods ? i : 0) * a->rod);
+    } else {
+        for (int i = 0; i < RGI_LANES; i++)
+            RG_LANE(r, i) = (rg_scalar)rgi_number_get(a->data, 0, at + (i < rods ? i : 0) * a->rod);
+    }
     return r;
 }
 RG_FN void rgi_put(const rgi_series_out *a, int rods, int step, int item, real value)
 {
-    rg_number *p = (rg_number *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = (rg_number)RG_LANE(value, i);
+    const ptrdiff_t at = step * a->step + item;
+    if (a->single) {
+        for (int i = 0; i < rods && i < RGI_LANES; i++)
+            rgi_number_put(a->data, 1, at + i * a->rod, (rg_number)RG_LANE(value, i));
+    } else {
+        for (int i = 0; i < rods && i < RGI_LANES; i++)
+            rgi_number_put(a->data, 0, at + i * a->rod, (rg_number)RG_LANE(value, i));
+    }
 }
 RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, const real *values)
 {

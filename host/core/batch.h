@@ -24,6 +24,8 @@ struct rg_tape {
     size_t ran;       /* of the batch's models at the last run; 0: there is none */
     rg_model **given; /* [n_rods] of a run with fields among its inputs; NULL before there was one */
     int fields_given; /* the last run had some */
+    double *numbers;  /* [numbers_room] a call's fields, where those of the caller are not the host's doubles */
+    size_t numbers_room;
 };
 
 /* A batch of models and options that are checked, whose rods have so many frames each; NULL: all n_frames. */
@@ -51,15 +53,47 @@ static inline size_t rgi_batch_steps(const rg_batch *batch)
     return batch->opts.n_frames * (size_t)batch->opts.rollout.substeps;
 }
 
+/* half the distance of floats next to each other, relative: what rounding to one moves a number by, at most */
+#define RGI_FLOAT_ROUNDING 0x1p-24
+/* the largest share of an edge that rounding of its ends to floats may be */
+#define RGI_FLOAT_SHARE 0.01
+
+/* The share of the edge from x to x + 3, in length or as an angle [rad], that rounding its ends to floats moves it by,
+ * at most: u(|x| + |x'|)/|e|, u of RGI_FLOAT_ROUNDING, since each number moves by u times itself. NaN or infinite for
+ * an edge that is not finite or has no length. */
+static inline double rgi_float_share(const double *x)
+{
+    const double d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
+    const double ends = sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) + sqrt(x[3] * x[3] + x[4] * x[4] + x[5] * x[5]);
+    return RGI_FLOAT_ROUNDING * ends / sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+}
+
 /* Is m a unit vector across the edge from x to x + 3, to 1e-6? Within that it is used as it is: single precision rounds
  * to less, and strains are wrong by no more than this share. Any unit vector is across an edge that is not finite or
- * has no length; what is not finite is no unit vector. */
-static inline int rgi_is_director(const double *x, const double *m)
+ * has no length; what is not finite is no unit vector.
+ *
+ * single: x and m were rounded to floats, and may be off by as much more as that can be. With m + dm of |dm| <= u and
+ * e + de of |de| <= u(|x| + |x'|), of a director m of its edge e, to first order
+ *   | |m + dm|^2 - 1 | <= 1e-6 + 2u,   |(e + de).(m + dm)|/|e| <= 1e-6 + u + |de|/|e|,
+ * with a share of u for the rest. Such a director is used as it is, too: those of free edges are made perpendicular
+ * when a step moves them, bending strains see no part of a director along its edge, since kb is across it, and twist is
+ * off by that part times the angle between edges, which is what rounding of the positions does to it anyway. */
+static inline int rgi_is_director(const double *x, const double *m, int single)
 {
     const double tolerance = 1e-6, d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
     const double along = d[0] * m[0] + d[1] * m[1] + d[2] * m[2], e = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    if (!(fabs(m[0] * m[0] + m[1] * m[1] + m[2] * m[2] - 1.0) < tolerance)) return 0;
-    return along * along < tolerance * tolerance * e || !(e > 1e-18) || !isfinite(e);
+    const double rounding = single ? 2.0 * RGI_FLOAT_ROUNDING : 0.0;
+    const double across = tolerance + rounding + (single ? fmin(rgi_float_share(x), RGI_FLOAT_SHARE) : 0.0);
+    if (!(fabs(m[0] * m[0] + m[1] * m[1] + m[2] * m[2] - 1.0) < tolerance + 1.5 * rounding)) return 0;
+    return along * along < across * across * e || !(e > 1e-18) || !isfinite(e);
+}
+
+/* count numbers of the caller's from number `at` on as doubles: where they are, or in room [count] */
+static inline const double *rgi_numbers_at(const void *array, int single, size_t at, size_t count, double *room)
+{
+    if (!single) return (const double *)array + at;
+    for (size_t i = 0; i < count; i++) room[i] = rgi_number_get(array, 1, (ptrdiff_t)(at + i));
+    return room;
 }
 
 /* what the host does rod by rod, whose results are each rod's own (fields.c) */
@@ -68,11 +102,18 @@ void rgi_batch_run_jobs(const rg_batch *batch, size_t jobs, size_t at_a_time, rg
 /* the models that were set since the packs' last run, to the packs (fields.c) */
 rg_status rgi_tape_set_models(rg_tape *tape, rg_error *err);
 /* parameters of a run: its inputs', or the models'. RG_ERR_VALUE for a field out of its range. */
-rg_status rgi_tape_set_parameters(rg_tape *tape, const rg_batch_inputs *inputs, rg_error *err);
-/* a direction in fields, as changes of coefficients */
-rg_status rgi_tape_set_direction(rg_tape *tape, const double *const *fields, rg_error *err);
+rg_status rgi_tape_set_parameters(rg_tape *tape, const rgi_batch_arrays *of, rg_error *err);
+/* the tangents' direction in fields, as changes of coefficients */
+rg_status rgi_tape_set_direction(rg_tape *tape, const rgi_batch_arrays *of, rg_error *err);
 /* gradients of fields, from those of coefficients */
-rg_status rgi_tape_give_fields(rg_tape *tape, double *const *fields, rg_error *err);
+rg_status rgi_tape_give_fields(rg_tape *tape, const rgi_batch_arrays *of, rg_error *err);
+
+/* The calls of batch.h and batch_float.h; `of` has what they are given. */
+rg_status rgi_tape_forward(rg_tape *tape, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);
+rg_status rgi_tape_jvp(rg_tape *tape, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);
+rg_status rgi_tape_adjoint(rg_tape *tape, const rgi_batch_arrays *of, rg_adjoint_status *statuses, rg_error *err);
+rg_status rgi_batch_carry_directors(const rg_batch *batch, const void *m0, const void *x0, const void *clamp_x,
+                                    int single, void *clamp_m, rg_error *err);
 
 /* A run of these arrays, whose numbers are not looked at: a rod with a bad start fails. */
 rg_status rgi_tape_run(rg_tape *tape, const rgi_batch_arrays *of, rg_rod_status *statuses, rg_error *err);

@@ -114,6 +114,7 @@ void rg_tape_destroy(rg_tape **tape)
     if (!tape || !*tape) return;
     for (size_t i = 0; (*tape)->given && i < (*tape)->batch->at.n_rods; i++) rg_model_destroy(&(*tape)->given[i]);
     free((*tape)->given);
+    free((*tape)->numbers);
     rgi_packs_clear(&(*tape)->packs);
     free(*tape);
     *tape = NULL;

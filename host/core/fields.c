@@ -46,41 +46,70 @@ rg_status rgi_tape_set_models(rg_tape *t, rg_error *err)
     return RG_OK;
 }
 
-/* Fields [n_rods][field_row] that are on a device: copies of them on the host, in *block, which the caller frees; NULL
- * of fields that are on the host or not there. bring: their numbers matter. */
-static rg_status copy_fields(rg_tape *t, const double *const *fields, double **copies, double **block, int bring,
+/* from floats, in the second half of a block of doubles, to the doubles that fill it: what is read is not yet written
+ */
+static void widen(double *block, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float number;
+        memcpy(&number, (const char *)block + (count + i) * sizeof number, sizeof number);
+        block[i] = (double)number;
+    }
+}
+
+/* and from doubles to floats, in the first half of their block */
+static void narrow(double *block, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float number = (float)block[i];
+        memcpy((char *)block + i * sizeof number, &number, sizeof number);
+    }
+}
+
+/* Fields [n_rods][field_row] that are on a device or of floats: copies of them, doubles of the host's in the tape's
+ * own memory, which grows to what any call has needed; NULL of fields that are the host's doubles or not there.
+ * bring: their numbers matter. */
+static rg_status copy_fields(rg_tape *t, const double *const *fields, int single, double **copies, int bring,
                              rg_error *err)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
     size_t count = 0;
-    *block = NULL;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
         copies[field] = NULL;
         if (fields[field]) count += p->at->n_rods * field_row(b, field);
     }
-    if (b->opts.memory == RG_MEMORY_HOST || count == 0) return RG_OK;
-    *block = calloc(count, sizeof **block);
-    if (!*block) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
+    if ((b->opts.memory == RG_MEMORY_HOST && !single) || count == 0) return RG_OK;
+    if (count > t->numbers_room) {
+        free(t->numbers);
+        t->numbers = calloc(count, sizeof *t->numbers);
+        t->numbers_room = t->numbers ? count : 0;
+    }
+    if (!t->numbers) return RG_FAIL(err, RG_ERR_MEMORY, "out of memory for derivatives of %zu rods", p->at->n_rods);
     count = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) {
-        const size_t own = p->at->n_rods * field_row(b, field);
+        const size_t own = p->at->n_rods * field_row(b, field), bytes = bring ? own * rgi_number_bytes(single) : 0;
         char label[64];
         if (!fields[field]) continue;
-        copies[field] = *block + count;
+        copies[field] = t->numbers + count;
         count += own;
-        snprintf(label, sizeof label, "the array for field %s", rg_field_describe((rg_field)field)->name);
-        RG_TRY(p->runner->read(p, label, copies[field], fields[field], bring ? own : 0, err));
+        char *to = (char *)copies[field] + (single ? own * sizeof(float) : 0);
+        if (b->opts.memory == RG_MEMORY_DEVICE) {
+            snprintf(label, sizeof label, "the array for field %s", rg_field_describe((rg_field)field)->name);
+            RG_TRY(p->runner->read(p, label, to, fields[field], bytes, err));
+        } else {
+            memcpy(to, fields[field], bytes);
+        }
+        if (single && bring) widen(copies[field], own);
     }
     return RG_OK;
 }
 
-/* the same for reading: the caller's own where they are on the host */
-static rg_status read_fields(rg_tape *t, const double *const *fields, const double **from, double **block,
-                             rg_error *err)
+/* the same for reading: the caller's own where they are the host's doubles */
+static rg_status read_fields(rg_tape *t, const double *const *fields, int single, const double **from, rg_error *err)
 {
     double *copies[RG_FIELD_COUNT];
-    RG_TRY(copy_fields(t, fields, copies, block, 1, err));
+    RG_TRY(copy_fields(t, fields, single, copies, 1, err));
     for (int field = 0; field < RG_FIELD_COUNT; field++) from[field] = copies[field] ? copies[field] : fields[field];
     return RG_OK;
 }
@@ -177,14 +206,11 @@ static rg_status set_entries(rg_tape *t, const double *const *fields, rg_error *
     return rgi_packs_directions(p, 1, err);
 }
 
-rg_status rgi_tape_set_direction(rg_tape *t, const double *const *fields, rg_error *err)
+rg_status rgi_tape_set_direction(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
     const double *from[RG_FIELD_COUNT];
-    double *block = NULL;
-    rg_status status = read_fields(t, fields, from, &block, err);
-    if (status == RG_OK) status = set_entries(t, from, err);
-    free(block);
-    return status;
+    RG_TRY(read_fields(t, of->tangents->fields, of->single, from, err));
+    return set_entries(t, from, err);
 }
 
 /* a model for every rod, to be given fields */
@@ -225,18 +251,16 @@ static rg_status set_given(rg_tape *t, const double *const *fields, rg_error *er
 }
 
 /* parameters of a run: its inputs', or the models' */
-rg_status rgi_tape_set_parameters(rg_tape *t, const rg_batch_inputs *in, rg_error *err)
+rg_status rgi_tape_set_parameters(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
+    const rg_batch_inputs *in = of->inputs;
     const double *from[RG_FIELD_COUNT];
-    double *block = NULL;
     int any = 0;
     for (int field = 0; field < RG_FIELD_COUNT; field++) any |= in->fields[field] != NULL;
     if (!any) return rgi_tape_set_models(t, err);
     RG_TRY(make_given(t, err));
-    rg_status status = read_fields(t, in->fields, from, &block, err);
-    if (status == RG_OK) status = set_given(t, from, err);
-    free(block);
-    return status;
+    RG_TRY(read_fields(t, in->fields, of->single, from, err));
+    return set_given(t, from, err);
 }
 
 typedef struct field_job {
@@ -270,19 +294,33 @@ static void gather_fields(const rg_tape *t, double *const *fields)
     }
 }
 
-rg_status rgi_tape_give_fields(rg_tape *t, double *const *fields, rg_error *err)
+/* a field of the host's doubles into the caller's floats: what its rods use of their rows */
+static void give_floats(const rg_tape *t, int field, const double *from, void *to)
+{
+    const size_t row = field_row(t->batch, field);
+    for (size_t rod = 0; rod < t->batch->at.n_rods; rod++)
+        for (size_t k = 0, count = rgi_field_numbers(rgi_tape_model_of(t, rod), field); k < count; k++)
+            rgi_number_put(to, 1, (ptrdiff_t)(rod * row + k), from[rod * row + k]);
+}
+
+rg_status rgi_tape_give_fields(rg_tape *t, const rgi_batch_arrays *of, rg_error *err)
 {
     const rg_batch *b = t->batch;
     rgi_packs *p = &t->packs;
-    double *to[RG_FIELD_COUNT], *block = NULL;
+    double *const *fields = of->gradients->fields, *to[RG_FIELD_COUNT];
+    const int single = of->single, on_device = b->opts.memory == RG_MEMORY_DEVICE;
     /* rods that do not use all of a row leave the rest as it was */
-    rg_status status = copy_fields(t, (const double *const *)fields, to, &block, p->at->n_shapes > 1, err);
-    for (int field = 0; field < RG_FIELD_COUNT && status == RG_OK; field++)
+    RG_TRY(copy_fields(t, (const double *const *)fields, single, to, on_device && p->at->n_shapes > 1, err));
+    for (int field = 0; field < RG_FIELD_COUNT; field++)
         if (!to[field]) to[field] = fields[field];
-    if (status == RG_OK) gather_fields(t, to);
-    for (int field = 0; field < RG_FIELD_COUNT && block && status == RG_OK; field++)
-        if (fields[field])
-            status = p->runner->write(p, fields[field], to[field], p->at->n_rods * field_row(b, field), err);
-    free(block);
-    return status;
+    gather_fields(t, to);
+    for (int field = 0; field < RG_FIELD_COUNT; field++) {
+        const size_t own = p->at->n_rods * field_row(b, field);
+        if (!fields[field]) continue;
+        if (single && !on_device) give_floats(t, field, to[field], fields[field]);
+        if (!on_device) continue;
+        if (single) narrow(to[field], own);
+        RG_TRY(p->runner->write(p, fields[field], to[field], own * rgi_number_bytes(single), err));
+    }
+    return RG_OK;
 }

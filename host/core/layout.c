@@ -29,6 +29,8 @@ typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
     X(m, uint8_t *, "pointer")                                                                                         \
     X(m, double *, "pointer")                                                                                          \
     X(m, const double *, "pointer")                                                                                    \
+    X(m, float *, "pointer")                                                                                           \
+    X(m, const float *, "pointer")                                                                                     \
     X(m, rg_context *, "pointer")                                                                                      \
     X(m, allocate_function, "pointer")                                                                                 \
     X(m, release_function, "pointer")                                                                                  \
@@ -111,6 +113,12 @@ static const row rows[] = {
     STRUCT(rg_batch_tangent_outputs, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
     STRUCT(rg_batch_cotangents, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
     STRUCT(rg_batch_gradients, x0, v0, turn0, clamp_x, clamp_turn, force, fields, growth_every, growth),
+    STRUCT(rg_batch_inputs_float, x0, v0, m0, clamp_x, clamp_m, force, fields),
+    STRUCT(rg_batch_outputs_float, x, v, m, markers, tension, reaction, reaction_moment, moment, energy),
+    STRUCT(rg_batch_tangents_float, x0, v0, turn0, clamp_x, clamp_turn, force, fields),
+    STRUCT(rg_batch_tangent_outputs_float, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
+    STRUCT(rg_batch_cotangents_float, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
+    STRUCT(rg_batch_gradients_float, x0, v0, turn0, clamp_x, clamp_turn, force, fields, growth_every, growth),
     STRUCT(rg_adjoint_status, flag, step, vertex),
     STRUCT(rg_fit_opts, struct_size, rollout, modes, priors, refine, budget_bytes, method, max_iterations, tolerance,
            learning_rate, floor_m, correlation, starts, seed, bend_measure),

@@ -45,7 +45,8 @@ enum {
 /* rows of a series */
 enum { RGI_ROWS_STEPS, RGI_ROWS_FRAMES, RGI_ROWS_GROWTH };
 
-/* the caller's arrays in a call; a NULL pointer: the call has no such struct */
+/* The caller's arrays in a call; a NULL pointer: the call has no such struct. single: the arrays are of floats, of the
+ * structs of batch_float.h, and the pointers here are only handed on: rgi_number_get reads what they point to. */
 typedef struct rgi_batch_arrays {
     const rg_batch_inputs *inputs;
     const rg_batch_outputs *outputs;
@@ -53,6 +54,7 @@ typedef struct rgi_batch_arrays {
     const rg_batch_tangent_outputs *tangent_outputs;
     const rg_batch_cotangents *cotangents;
     const rg_batch_gradients *gradients;
+    int single;
 } rgi_batch_arrays;
 
 typedef struct rgi_packs_opts {
@@ -130,9 +132,9 @@ typedef struct rgi_runner {
     rg_status (*wait)(rgi_packs *packs, rg_error *err);
     /* rods whose mask [n_rods] is not 0 start anew */
     rg_status (*reset)(rgi_packs *packs, const unsigned char *mask, rg_error *err);
-    /* count doubles of an array in RG_MEMORY_DEVICE to the host, and back; label: its name for RG_ERR_ARGUMENT */
-    rg_status (*read)(rgi_packs *packs, const char *label, double *to, const double *from, size_t count, rg_error *err);
-    rg_status (*write)(rgi_packs *packs, double *to, const double *from, size_t count, rg_error *err);
+    /* bytes of an array in RG_MEMORY_DEVICE to the host, and back; label: its name for RG_ERR_ARGUMENT */
+    rg_status (*read)(rgi_packs *packs, const char *label, void *to, const void *from, size_t bytes, rg_error *err);
+    rg_status (*write)(rgi_packs *packs, void *to, const void *from, size_t bytes, rg_error *err);
 } rgi_runner;
 
 extern const rgi_runner rgi_runner_cpu, rgi_runner_device;

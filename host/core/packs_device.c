@@ -1,7 +1,7 @@
 /* core/packs_device.c: packs on a GPU (packs.h): copies of their arrays, and their runs there.
  *
  * Packs are of one rod each. The host's packs stay as they are; the device's point to its own copies. packs->memory is
- * copied in the real that the device computes in, the caller's arrays, where they are the host's, as doubles;
+ * copied in the real that the device computes in, the caller's arrays, where they are the host's, as they are;
  * workspace, kept and scratch states exist on the device only. Everything is enqueued on the device's stream; fetching
  * waits. A call makes one description of all arrays, for rod 0 with the distance to the next, which the device spreads
  * over its packs. */
@@ -332,13 +332,13 @@ static rg_status check_owner(const rgi_packs *p, const char *label, const void *
                    owned ? "another GPU's memory" : "the host's memory", rg_context_backend(p->opts.rollout.context));
 }
 
-/* Where an array of so many numbers a rod is on the device: *copy, filled with `bring`, or NULL where the caller has it
+/* Where an array of so many bytes a rod is on the device: *copy, filled with `bring`, or NULL where the caller has it
  * there. label: its name for messages. */
-static rg_status place_one(rgi_packs *p, int which, const char *label, const void *array, size_t numbers, int bring,
+static rg_status place_one(rgi_packs *p, int which, const char *label, const void *array, size_t rod_bytes, int bring,
                            void **copy, rg_error *err)
 {
     copies *m = of_packs(p);
-    const size_t size = m->rods * numbers * sizeof(double);
+    const size_t size = m->rods * rod_bytes;
     stage *s = &m->stages[which];
     *copy = NULL;
     if (!array || size == 0) return RG_OK;
@@ -362,19 +362,20 @@ static int is_input(int source)
 
 static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
+    const size_t each = rgi_number_bytes(of->single);
     rgi_call *c = &p->call;
     void *copy = NULL;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name, (per) * (p->at->vertices - (less)), 1, &copy, \
-                         err));                                                                                        \
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name, (per) * (p->at->vertices - (less)) * each, 1, \
+                         &copy, err));                                                                                 \
         if (copy) c->name = copy;                                                                                      \
     }
     RGI_PACK_STARTS_IN(START)
 #undef START
 #define SERIES(name, rows, width, source, member, stage)                                                               \
     if (of->source) {                                                                                                  \
-        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name.data, (size_t)c->name.rod,                     \
+        RG_TRY(place_one(p, STAGE_##stage, #source "." #member, c->name.data, (size_t)c->name.rod *each,               \
                          is_input(RGI_OF_##source), &copy, err));                                                      \
         if (copy) c->name.data = copy;                                                                                 \
     }
@@ -383,17 +384,17 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source)                                                                                                    \
         RG_TRY(place_one(p, STAGE_##stage, #source "." #member, of->source->member,                                    \
-                         (per) * (p->at->vertices - (less)), 0, &copy, err));
+                         (per) * (p->at->vertices - (less)) * each, 0, &copy, err));
     RGI_PACK_STARTS_OUT(START)
 #undef START
     return RG_OK;
 }
 
 /* results back into the caller's array, where that is the host's */
-static rg_status bring_back(rgi_packs *p, int which, double *array, size_t numbers, rg_error *err)
+static rg_status bring_back(rgi_packs *p, int which, void *array, size_t rod_bytes, rg_error *err)
 {
     const copies *m = of_packs(p);
-    const size_t size = m->rods * numbers * sizeof(double);
+    const size_t size = m->rods * rod_bytes;
     if (!array || size == 0 || p->opts.memory == RG_MEMORY_DEVICE) return RG_OK;
     return rgi_device_download(m->device, array, m->stages[which].memory, size, err);
 }
@@ -402,8 +403,9 @@ static rg_status bring_back(rgi_packs *p, int which, double *array, size_t numbe
 static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
     const copies *m = of_packs(p);
+    const size_t each = rgi_number_bytes(of->single);
     if (of->gradients && p->call.want_start) {
-        rgi_call_starts to = {.vertices = (int)p->at->vertices};
+        rgi_call_starts to = {.vertices = (int)p->at->vertices, .single = of->single};
 #define START(name, per, less, source, member, stage)                                                                  \
     to.name = p->opts.memory == RG_MEMORY_DEVICE || !of->source->member ? of->source->member                           \
                                                                         : m->stages[STAGE_##stage].memory;
@@ -411,7 +413,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #undef START
         RG_TRY(rgi_rollout_starts_of(&m->rollout, m->device_packs, &to, err));
 #define START(name, per, less, source, member, stage)                                                                  \
-    RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)), err));
+    RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)) * each, err));
         RGI_PACK_STARTS_OUT(START)
 #undef START
     }
@@ -419,7 +421,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #define BACK_tangents(...)
 #define BACK_cotangents(...)
 #define BACK_outputs(name, source, member, stage)                                                                      \
-    if (of->source) RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (size_t)p->call.name.rod, err));
+    if (of->source) RG_TRY(bring_back(p, STAGE_##stage, of->source->member, (size_t)p->call.name.rod *each, err));
 #define BACK_tangent_outputs BACK_outputs
 #define BACK_gradients BACK_outputs
 #define SERIES(name, rows, width, source, member, stage) BACK_##source(name, source, member, stage)
@@ -428,18 +430,17 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
     return RG_OK;
 }
 
-static rg_status read_array(rgi_packs *p, const char *label, double *to, const double *from, size_t count,
-                            rg_error *err)
+static rg_status read_array(rgi_packs *p, const char *label, void *to, const void *from, size_t size, rg_error *err)
 {
     const copies *m = of_packs(p);
     RG_TRY(check_owner(p, label, from, err));
-    RG_TRY(rgi_device_download(m->device, to, from, count * sizeof *to, err));
+    RG_TRY(rgi_device_download(m->device, to, from, size, err));
     return rgi_device_wait(m->device, err);
 }
 
-static rg_status write_array(rgi_packs *p, double *to, const double *from, size_t count, rg_error *err)
+static rg_status write_array(rgi_packs *p, void *to, const void *from, size_t size, rg_error *err)
 {
-    return rgi_device_upload(of_packs(p)->device, to, from, count * sizeof *to, err);
+    return rgi_device_upload(of_packs(p)->device, to, from, size, err);
 }
 
 /* ---- runs ---- */

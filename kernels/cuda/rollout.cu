@@ -78,9 +78,11 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 }
 
 /* count numbers of row `rod` into a pack's reals; with from NULL zeros, the rest of `room` too */
-static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int count, int room, real *to)
+static __device__ inline void rgi_spread(const void *from, int single, ptrdiff_t row, int rod, int count, int room,
+                                         real *to)
 {
-    RG_TEAM_FOR(i, 0, to ? room : 0) to[i] = from && i < count ? (real)from[(size_t)rod * row + (size_t)i] : (real)0;
+    RG_TEAM_FOR(i, 0, to ? room : 0)
+        to[i] = from && i < count ? (real)rgi_number_get(from, single, rod * row + i) : (real)0;
 }
 
 extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods, const rgi_call given)
@@ -92,8 +94,8 @@ extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods
     RG_TEAM_ONE{RGI_POINT_PACK}
 #define RGI_SPREAD(name, per, less, source, ...)                                                                       \
     if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
-        rgi_spread(call->name, (size_t)(per) * ((size_t)call->vertices - (less)), rod, (per) * (to->n - (less)),       \
-                   (per)*to->n, to->name);
+        rgi_spread(call->name, call->single, (ptrdiff_t)(per) * (call->vertices - (less)), rod,                        \
+                   (per) * (to->n - (less)), (per)*to->n, to->name);
     RGI_PACK_STARTS_IN(RGI_SPREAD)
 #undef RGI_SPREAD
 }
@@ -111,7 +113,7 @@ extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, i
     const rgi_kernel_pack *p = packs + rod;
 #define RGI_GATHER(name, per, less, ...)                                                                               \
     RG_TEAM_FOR(i, 0, to.name ? (per) * (p->n - (less)) : 0)                                                           \
-        to.name[(size_t)rod * (per) * ((size_t)to.vertices - (less)) + (size_t)i] = (double)p->name[i];
+        rgi_number_put(to.name, to.single, rod *((ptrdiff_t)(per) * (to.vertices - (less))) + i, (double)p->name[i]);
     RGI_PACK_STARTS_OUT(RGI_GATHER)
 #undef RGI_GATHER
 }

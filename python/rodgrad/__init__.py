@@ -2,7 +2,7 @@
 
 A thin layer over librodgrad.so: `Model` is the description of one rod, `Batch` runs many of them forward,
 backward (`adjoint`) and along one direction (`jvp`), `directors_along` makes directors for a start. Arrays are
-numpy's, of doubles, rods outermost; shapes, units and meaning are those of include/rodgrad/model.h and batch.h.
+numpy's, of float64 or float32, rods outermost; shapes, units and meaning are those of include/rodgrad/model.h and batch.h.
 Every failure is a `RodgradError` with a sentence that says what to do.
 """
 
