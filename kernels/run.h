@@ -105,8 +105,29 @@ typedef struct rgi_run {
     real *spare_offset;  /* [2] */
 } rgi_run;
 
-/* item of a series, lane by lane; lanes not in use repeat the first */
-RG_FN real rgi_get(const rgi_series_in *a, int rods, int step, int item)
+/* Numbers of series, lane by lane, in and out; lanes not in use repeat the first and put out nothing. Each function is
+ * its loop twice, for doubles and for floats, so that it is called (RG_APART). */
+RG_DISSOLVED void rgi_get_row_of(const rgi_series_in *a, const int single, int rods, int step, int count,
+                                 const int *nodes, int width, int apart, real *to)
+{
+    ptrdiff_t first[RGI_LANES];
+    for (int i = 0; i < RGI_LANES; i++) first[i] = step * a->step + (i < rods ? i : 0) * a->rod;
+    RG_TEAM_FOR(k, 0, count)
+        for (int c = 0; c < width; c++) {
+            real r;
+            for (int i = 0; i < RGI_LANES; i++)
+                RG_LANE(r, i) = (rg_scalar)rgi_number_get(a->data, single, first[i] + width * k + c);
+            to[apart * (nodes ? nodes[k] : k) + c] = r;
+        }
+}
+/* a row of `width` numbers for each of count nodes (NULL: the first ones), node j's into to[apart j] and on */
+RG_APART void rgi_get_row(const rgi_series_in *a, int rods, int step, int count, const int *nodes, int width, int apart,
+                          real *to)
+{
+    if (a->single) rgi_get_row_of(a, 1, rods, step, count, nodes, width, apart, to);
+    else rgi_get_row_of(a, 0, rods, step, count, nodes, width, apart, to);
+}
+RG_APART real rgi_get(const rgi_series_in *a, int rods, int step, int item)
 {
     real r;
     const ptrdiff_t at = step * a->step + item;
@@ -119,20 +140,36 @@ RG_FN real rgi_get(const rgi_series_in *a, int rods, int step, int item)
     }
     return r;
 }
+/* count items from `item` on, by one lane of a team, and a whole row of count items by all of them */
+RG_APART void rgi_put_items(const rgi_series_out *a, int rods, int step, int item, int count, const real *values)
+{
+    for (int i = 0; i < rods && i < RGI_LANES; i++) {
+        const ptrdiff_t at = step * a->step + item + i * a->rod;
+        if (a->single) {
+            for (int k = 0; k < count; k++) rgi_number_put(a->data, 1, at + k, (rg_number)RG_LANE(values[k], i));
+        } else {
+            for (int k = 0; k < count; k++) rgi_number_put(a->data, 0, at + k, (rg_number)RG_LANE(values[k], i));
+        }
+    }
+}
+RG_APART void rgi_put_row(const rgi_series_out *a, int rods, int step, int count, const real *values)
+{
+    for (int i = 0; i < rods && i < RGI_LANES; i++) {
+        const ptrdiff_t at = step * a->step + i * a->rod;
+        if (a->single) {
+            RG_TEAM_FOR(k, 0, count) rgi_number_put(a->data, 1, at + k, (rg_number)RG_LANE(values[k], i));
+        } else {
+            RG_TEAM_FOR(k, 0, count) rgi_number_put(a->data, 0, at + k, (rg_number)RG_LANE(values[k], i));
+        }
+    }
+}
 RG_FN void rgi_put(const rgi_series_out *a, int rods, int step, int item, real value)
 {
-    const ptrdiff_t at = step * a->step + item;
-    if (a->single) {
-        for (int i = 0; i < rods && i < RGI_LANES; i++)
-            rgi_number_put(a->data, 1, at + i * a->rod, (rg_number)RG_LANE(value, i));
-    } else {
-        for (int i = 0; i < rods && i < RGI_LANES; i++)
-            rgi_number_put(a->data, 0, at + i * a->rod, (rg_number)RG_LANE(value, i));
-    }
+    rgi_put_items(a, rods, step, item, 1, &value);
 }
 RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, const real *values)
 {
-    RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
+    if (a->data) rgi_put_row(a, rods, step, count, values);
 }
 
 /* are changes or cotangents of reactions asked for? */
@@ -360,13 +397,10 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_kernel_pack *pack)
 /* what a step takes: prescribed positions and directors into the trial, external forces */
 RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
-    RG_TEAM_FOR(k, 0, pack->n_fixed_x)
-        for (int c = 0; c < 3; c++)
-            run->rod.y[3 * pack->fixed_x[k] + c] = rgi_get(&pack->drive_x, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
-        for (int c = 0; c < 3; c++)
-            run->rod.y1[3 * pack->fixed_theta[k] + c] = rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(i, 0, run->force ? 3 * pack->n : 0) run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
+    const int rods = pack->rods;
+    rgi_get_row(&pack->drive_x, rods, s, pack->n_fixed_x, pack->fixed_x, 3, 3, run->rod.y);
+    rgi_get_row(&pack->drive_m, rods, s, pack->n_fixed_theta, pack->fixed_theta, 3, 3, run->rod.y1);
+    if (run->force) rgi_get_row(&pack->force, rods, s, 3 * pack->n, 0, 1, 1, run->force);
     RG_TEAM_SYNC();
 }
 
@@ -374,12 +408,12 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     rgi_input_tangent in = {0, 0, 0};
-    RG_TEAM_FOR(k, 0, pack->ddrive_x.data ? pack->n_fixed_x : 0)
-        for (int c = 0; c < 3; c++)
-            run->din_y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&pack->ddrive_x, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(k, 0, pack->ddrive_turn.data ? pack->n_fixed_theta : 0)
-        run->din_y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&pack->ddrive_turn, pack->rods, s, k);
-    RG_TEAM_FOR(i, 0, pack->dforce.data ? 3 * pack->n : 0) run->din_f[i] = rgi_get(&pack->dforce, pack->rods, s, i);
+    const int rods = pack->rods, held = pack->n_fixed_theta;
+    if (pack->ddrive_x.data)
+        rgi_get_row(&pack->ddrive_x, rods, s, pack->n_fixed_x, pack->fixed_x, 3, RGI_NU, run->din_y);
+    if (pack->ddrive_turn.data)
+        rgi_get_row(&pack->ddrive_turn, rods, s, held, pack->fixed_theta, 1, RGI_NU, run->din_y + 3);
+    if (pack->dforce.data) rgi_get_row(&pack->dforce, rods, s, 3 * pack->n, 0, 1, 1, run->din_f);
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;
     if (pack->dforce.data) in.f = run->din_f;

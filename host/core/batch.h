@@ -80,11 +80,14 @@ static inline double rgi_float_share(const double *x)
  * off by that part times the angle between edges, which is what rounding of the positions does to it anyway. */
 static inline int rgi_is_director(const double *x, const double *m, int single)
 {
-    const double tolerance = 1e-6, d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
+    const double d[3] = {x[3] - x[0], x[4] - x[1], x[5] - x[2]};
     const double along = d[0] * m[0] + d[1] * m[1] + d[2] * m[2], e = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-    const double rounding = single ? 2.0 * RGI_FLOAT_ROUNDING : 0.0;
-    const double across = tolerance + rounding + (single ? fmin(rgi_float_share(x), RGI_FLOAT_SHARE) : 0.0);
-    if (!(fabs(m[0] * m[0] + m[1] * m[1] + m[2] * m[2] - 1.0) < tolerance + 1.5 * rounding)) return 0;
+    double unit = 1e-6, across = 1e-6;
+    if (single) {
+        unit += 3.0 * RGI_FLOAT_ROUNDING;
+        across += 2.0 * RGI_FLOAT_ROUNDING + fmin(rgi_float_share(x), RGI_FLOAT_SHARE);
+    }
+    if (!(fabs(m[0] * m[0] + m[1] * m[1] + m[2] * m[2] - 1.0) < unit)) return 0;
     return along * along < across * across * e || !(e > 1e-18) || !isfinite(e);
 }
 
