@@ -116,7 +116,7 @@ RG_APART void rgi_run_frame_jvp(const rgi_run *run, const rgi_kernel_pack *pack,
             real at[3];
             const rgi_marker_arms arms = rgi_run_marker_arms(run, pack, k);
             v3_store(at, rgi_run_marker_jvp(run, pack, &arms, q, k));
-            for (int c = 0; c < 3; c++) rgi_put(&markers, rods, f, 3 * k + c, at[c]);
+            rgi_put_items(&markers, rods, f, 3 * k, 3, at);
         }
     }
     if (pack->out_denergy.data) rgi_run_energy_jvp(run, pack, f);
@@ -136,7 +136,7 @@ RG_FN void rgi_run_frame(rgi_run *run, const rgi_kernel_pack *pack, int f)
     RG_TEAM_FOR(k, 0, pack->out_markers.data ? pack->n_markers : 0) {
         real at[3];
         v3_store(at, rgi_run_marker(run, pack, k));
-        for (int c = 0; c < 3; c++) rgi_put(&pack->out_markers, rods, f, 3 * k + c, at[c]);
+        rgi_put_items(&pack->out_markers, rods, f, 3 * k, 3, at);
     }
     if (pack->markers_jvp)
         RG_TEAM_FOR(q, 0, pack->n_directions)

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "number.h"
 #include "plan.h"
 #include "state.h"
 
@@ -92,16 +93,17 @@ typedef struct rgi_extents {
     X(fixed_theta, p->n_fixed_theta)                                                                                   \
     X(free_markers, p->n_free)
 
-/* Numbers (rg_number: doubles, whatever the pack computes in) by rod, step and item that stay where the caller has
- * them, distances in numbers; data NULL: none. Output frames count as steps here. in: runs read it, out: they write it.
- */
+/* Numbers (number.h) by rod, step and item that stay where the caller has them, distances in numbers, items next to
+ * each other; data NULL: none. Output frames count as steps here. in: runs read it, out: they write it. */
 typedef struct rgi_series_in {
     const void *data; /* of the pack's first rod */
-    ptrdiff_t rod, step, item;
+    ptrdiff_t rod, step;
+    int single; /* numbers are floats */
 } rgi_series_in;
 typedef struct rgi_series_out {
     void *data;
-    ptrdiff_t rod, step, item;
+    ptrdiff_t rod, step;
+    int single;
 } rgi_series_out;
 
 /* where cotangents of markers come from */
@@ -221,8 +223,9 @@ typedef struct rgi_device_pack {
 typedef struct rgi_call {
     int vertices, all_rods;
     int set_tangents; /* of the start: zero where NULL */
+    int single;       /* numbers of the starts are floats */
     int n_directions, bar, want_coef, want_start, growth_every;
-#define RGI_MEMBER(name, ...) const double *name;
+#define RGI_MEMBER(name, ...) const void *name;
     RGI_PACK_STARTS_IN(RGI_MEMBER)
 #undef RGI_MEMBER
 #define RGI_MEMBER(name, rows, width, source, ...) RGI_SERIES_##source name;
@@ -232,23 +235,24 @@ typedef struct rgi_call {
 
 /* where a reverse run's start goes: rows as above, or NULL */
 typedef struct rgi_call_starts {
-    int vertices;
-#define RGI_MEMBER(name, ...) double *name;
+    int vertices, single;
+#define RGI_MEMBER(name, ...) void *name;
     RGI_PACK_STARTS_OUT(RGI_MEMBER)
 #undef RGI_MEMBER
 } rgi_call_starts;
 
 /* Statements that point the pack *to, of any of these structs, whose first rod is number `rod`, to what *call says, but
  * for the starts. */
-#define RGI_CONST_inputs const
-#define RGI_CONST_outputs
-#define RGI_CONST_tangents const
-#define RGI_CONST_tangent_outputs
-#define RGI_CONST_cotangents const
-#define RGI_CONST_gradients
+#define RGI_NUMBERS_inputs rgi_numbers_in
+#define RGI_NUMBERS_outputs rgi_numbers_out
+#define RGI_NUMBERS_tangents rgi_numbers_in
+#define RGI_NUMBERS_tangent_outputs rgi_numbers_out
+#define RGI_NUMBERS_cotangents rgi_numbers_in
+#define RGI_NUMBERS_gradients rgi_numbers_out
 #define RGI_POINT_SERIES(name, rows, width, source, ...)                                                               \
     to->name = call->name;                                                                                             \
-    if (call->name.data) to->name.data = (RGI_CONST_##source double *)call->name.data + (ptrdiff_t)rod * call->name.rod;
+    if (call->name.data)                                                                                               \
+        to->name.data = RGI_NUMBERS_##source(call->name.data, call->name.single, (ptrdiff_t)rod * call->name.rod);
 #define RGI_POINT_PACK                                                                                                 \
     to->n_directions = call->n_directions;                                                                             \
     to->all_rods = call->all_rods;                                                                                     \

@@ -7,6 +7,7 @@
 #define RGI_RUN_H
 
 #include "pack.h"
+#include "series.h"
 #include "step/deform.h"
 #include "step/energy.h"
 #include "step/observe.h"
@@ -105,35 +106,17 @@ typedef struct rgi_run {
     real *spare_offset;  /* [2] */
 } rgi_run;
 
-/* item of a series, lane by lane; lanes not in use repeat the first */
-RG_FN real rgi_get(const rgi_series_in *a, int rods, int step, int item)
-{
-    real r;
-    const rg_number *p = (const rg_number *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < RGI_LANES; i++) RG_LANE(r, i) = (rg_scalar)p[(i < rods ? i : 0) * a->rod];
-    return r;
-}
-RG_FN void rgi_put(const rgi_series_out *a, int rods, int step, int item, real value)
-{
-    rg_number *p = (rg_number *)a->data + step * a->step + item * a->item;
-    for (int i = 0; i < rods && i < RGI_LANES; i++) p[i * a->rod] = (rg_number)RG_LANE(value, i);
-}
-RG_FN void rgi_put_many(const rgi_series_out *a, int rods, int step, int count, const real *values)
-{
-    RG_TEAM_FOR(k, 0, a->data ? count : 0) rgi_put(a, rods, step, k, values[k]);
-}
-
 /* what direction q has of a series of tangents */
 RG_FN rgi_series_in rgi_in_along(const rgi_kernel_pack *pack, const rgi_series_in *a, int q)
 {
     rgi_series_in to = *a;
-    if (a->data) to.data = (const rg_number *)a->data + (ptrdiff_t)q * pack->all_rods * a->rod;
+    if (a->data) to.data = rgi_numbers_in(a->data, a->single, (ptrdiff_t)q * pack->all_rods * a->rod);
     return to;
 }
 RG_FN rgi_series_out rgi_out_along(const rgi_kernel_pack *pack, const rgi_series_out *a, int q)
 {
     rgi_series_out to = *a;
-    if (a->data) to.data = (rg_number *)a->data + (ptrdiff_t)q * pack->all_rods * a->rod;
+    if (a->data) to.data = rgi_numbers_out(a->data, a->single, (ptrdiff_t)q * pack->all_rods * a->rod);
     return to;
 }
 
@@ -393,13 +376,10 @@ RG_FN void rgi_run_start(rgi_run *run, const rgi_kernel_pack *pack)
 /* what a step takes: prescribed positions and directors into the trial, external forces */
 RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
-    RG_TEAM_FOR(k, 0, pack->n_fixed_x)
-        for (int c = 0; c < 3; c++)
-            run->rod.y[3 * pack->fixed_x[k] + c] = rgi_get(&pack->drive_x, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(k, 0, pack->n_fixed_theta)
-        for (int c = 0; c < 3; c++)
-            run->rod.y1[3 * pack->fixed_theta[k] + c] = rgi_get(&pack->drive_m, pack->rods, s, 3 * k + c);
-    RG_TEAM_FOR(i, 0, run->force ? 3 * pack->n : 0) run->force[i] = rgi_get(&pack->force, pack->rods, s, i);
+    const int rods = pack->rods;
+    rgi_get_row(&pack->drive_x, rods, s, pack->n_fixed_x, pack->fixed_x, 3, 3, run->rod.y);
+    rgi_get_row(&pack->drive_m, rods, s, pack->n_fixed_theta, pack->fixed_theta, 3, 3, run->rod.y1);
+    if (run->force) rgi_get_row(&pack->force, rods, s, 3 * pack->n, 0, 1, 1, run->force);
     RG_TEAM_SYNC();
 }
 
@@ -407,15 +387,14 @@ RG_FN void rgi_run_drive(rgi_run *run, const rgi_kernel_pack *pack, int s)
 RG_FN rgi_input_tangent rgi_run_drive_jvp(rgi_run *run, const rgi_kernel_pack *pack, int s)
 {
     rgi_input_tangent in = {0, 0, 0};
+    const int rods = pack->rods, n = pack->n;
     for (int q = 0; q < rgi_run_inputs_along(pack); q++) {
         const rgi_series_in x = rgi_in_along(pack, &pack->ddrive_x, q), f = rgi_in_along(pack, &pack->dforce, q);
         const rgi_series_in turn = rgi_in_along(pack, &pack->ddrive_turn, q);
-        real *y = run->din_y + RGI_NU * q * pack->n, *to = run->din_f + 3 * q * pack->n;
-        RG_TEAM_FOR(k, 0, x.data ? pack->n_fixed_x : 0)
-            for (int c = 0; c < 3; c++) y[RGI_NU * pack->fixed_x[k] + c] = rgi_get(&x, pack->rods, s, 3 * k + c);
-        RG_TEAM_FOR(k, 0, turn.data ? pack->n_fixed_theta : 0)
-            y[RGI_NU * pack->fixed_theta[k] + 3] = rgi_get(&turn, pack->rods, s, k);
-        RG_TEAM_FOR(i, 0, f.data ? 3 * pack->n : 0) to[i] = rgi_get(&f, pack->rods, s, i);
+        real *y = run->din_y + RGI_NU * q * n, *to = run->din_f + 3 * q * n;
+        if (x.data) rgi_get_row(&x, rods, s, pack->n_fixed_x, pack->fixed_x, 3, RGI_NU, y);
+        if (turn.data) rgi_get_row(&turn, rods, s, pack->n_fixed_theta, pack->fixed_theta, 1, RGI_NU, y + 3);
+        if (f.data) rgi_get_row(&f, rods, s, 3 * n, 0, 1, 1, to);
     }
     RG_TEAM_SYNC();
     if (pack->ddrive_x.data || pack->ddrive_turn.data) in.y = run->din_y;

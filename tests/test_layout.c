@@ -162,7 +162,7 @@ static const layout *headers(void)
     FILE *file = fopen(RODGRAD_SOURCE_DIR "/include/rodgrad/rodgrad.h", "rb");
     assert_non_null(file);
     for (char line[LINE], name[NAME]; fgets(line, sizeof line, file);)
-        if (sscanf(line, "#include \"%63[a-z/.]\"", name) == 1) read_header(name, &l);
+        if (sscanf(line, "#include \"%63[a-z_/.]\"", name) == 1) read_header(name, &l);
     fclose(file);
     return &l;
 }
@@ -338,12 +338,35 @@ static void layout_values(void **state)
     assert_int_equal(find(&l, "enum", "rg_group")->n, RG_GROUP_COUNT);
 }
 
+/* a run's structs of floats are those of doubles, member by member: batch_float.c takes one for the other */
+static void layout_floats(void **state)
+{
+    static const char *const names[] = {"rg_batch_inputs",          "rg_batch_outputs",    "rg_batch_tangents",
+                                        "rg_batch_tangent_outputs", "rg_batch_cotangents", "rg_batch_gradients"};
+    static layout l;
+    (void)state;
+    read_text(rg_layout_text(), &l);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[NAME];
+        snprintf(name, sizeof name, "%s_float", names[i]);
+        const block *a = find(&l, "struct", names[i]), *b = find(&l, "struct", name);
+        assert_non_null(a);
+        assert_non_null(b);
+        assert_int_equal(a->size, b->size);
+        assert_int_equal(a->n, b->n);
+        for (int k = 0; k < a->n; k++)
+            if (memcmp(&a->entries[k], &b->entries[k], sizeof a->entries[k]) != 0)
+                fail_msg("%s.%s is otherwise in %s", names[i], a->entries[k].name, name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout_complete),
         cmocka_unit_test(layout_misses),
         cmocka_unit_test(layout_values),
+        cmocka_unit_test(layout_floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,7 +251,6 @@ static pack_fixture *make_fixture(const scene *s)
     memcpy(f->pack->offset, s->offset, (size_t)(2 * s->n_markers) * sizeof *s->offset);
     f->pack->out_markers.data = pack_fixture_take(f, (size_t)(3 * FRAMES * s->n_markers));
     f->pack->out_markers.step = 3 * s->n_markers;
-    f->pack->out_markers.item = 1;
     return f;
 }
 

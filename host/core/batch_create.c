@@ -114,6 +114,8 @@ rg_status rg_tape_create(const rg_batch *b, void *memory, rg_tape **out, rg_erro
 void rg_tape_destroy(rg_tape **tape)
 {
     if (!tape || !*tape) return;
+    rgi_free((*tape)->batch->opts.rollout.context, (*tape)->input_numbers.of);
+    rgi_free((*tape)->batch->opts.rollout.context, (*tape)->other_numbers.of);
     rgi_packs_clear(&(*tape)->packs);
     rgi_free((*tape)->batch->opts.rollout.context, *tape);
     *tape = NULL;
@@ -253,5 +255,6 @@ rg_batch_plan rg_batch_describe(const rg_batch *b)
     if (b->model) own += model_bytes(b->model);
     for (size_t i = 0; i < b->at.n_rods; i++)
         if (b->models[i]) own += model_bytes(b->models[i]);
+    own += (b->own->input_numbers.room + b->own->other_numbers.room) * sizeof(double);
     return rgi_packs_plan(&b->own->packs, own);
 }

@@ -11,8 +11,8 @@ static int edge_direction(const double *a, const double *b, double *t)
     return rgi_unit_between(a, b, t) && t[0] * t[0] + t[1] * t[1] + t[2] * t[2] > 0.5;
 }
 
-rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0, const double *clamp_x,
-                                   double *clamp_m, rg_error *err)
+rg_status rgi_batch_carry_directors(const rg_batch *b, const void *m0, const void *x0, const void *clamp_x, int single,
+                                    void *clamp_m, rg_error *err)
 {
     if (!b || !m0 || !x0 || !clamp_x || !clamp_m)
         return RG_FAIL(err, RG_ERR_ARGUMENT, "rg_batch_carry_directors needs m0, x0, clamp_x and a place for clamp_m");
@@ -24,32 +24,39 @@ rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const do
         const rgi_shape *s = rgi_batch_shape_of(b, rod);
         for (size_t d = 0; d < s->n_fixed_theta; d++) {
             const size_t edge = (size_t)s->fixed_theta[d];
-            const double *x = x0 + 3 * (rod * b->at.vertices + edge);
-            double m[3], from[3], to[3];
+            double edge_room[6], room[3], m[3], from[3], to[3];
+            const double *x = rgi_numbers_at(x0, single, 3 * (rod * b->at.vertices + edge), 6, edge_room);
             size_t place = 0; /* of the edge's first vertex among the clamped */
             while ((size_t)s->fixed_x[place] != edge) place++;
-            memcpy(m, m0 + 3 * (rod * (b->at.vertices - 1) + edge), sizeof m);
+            memcpy(m, rgi_numbers_at(m0, single, 3 * (rod * (b->at.vertices - 1) + edge), 3, room), sizeof m);
             if (!edge_direction(x, x + 3, from))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "clamped edge %zu of rod %zu has no length at the "
                                "start",
                                edge, rod);
-            if (!rgi_is_director(x, m))
+            if (!rgi_is_director(x, m, single))
                 return RG_FAIL(err, RG_ERR_VALUE,
                                "the director of edge %zu of rod %zu in m0 is not a unit vector across its edge", edge,
                                rod);
             for (size_t k = 0; k < rgi_batch_steps(b); k++) {
-                const double *at = clamp_x + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.clamped + place);
+                const size_t step = rod * rgi_batch_steps(b) + k, put = 3 * (step * b->at.held + d);
+                const double *at = rgi_numbers_at(clamp_x, single, 3 * (step * b->at.clamped + place), 6, edge_room);
                 if (!edge_direction(at, at + 3, to))
                     return RG_FAIL(err, RG_ERR_VALUE, "clamped edge %zu of rod %zu has no length in step %zu", edge,
                                    rod, k);
                 rgi_transport(from, to, m);
                 memcpy(from, to, sizeof from);
-                memcpy(clamp_m + 3 * ((rod * rgi_batch_steps(b) + k) * b->at.held + d), m, sizeof m);
+                for (size_t c = 0; c < 3; c++) rgi_number_put(clamp_m, single, (ptrdiff_t)(put + c), m[c]);
             }
         }
     }
     return RG_OK;
+}
+
+rg_status rg_batch_carry_directors(const rg_batch *b, const double *m0, const double *x0, const double *clamp_x,
+                                   double *clamp_m, rg_error *err)
+{
+    return rgi_batch_carry_directors(b, m0, x0, clamp_x, 0, clamp_m, err);
 }
 
 double rg_growth_rate(const double *sizes, size_t n, double interval_s)

@@ -30,6 +30,8 @@ typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
     X(m, uint8_t *, "pointer")                                                                                         \
     X(m, double *, "pointer")                                                                                          \
     X(m, const double *, "pointer")                                                                                    \
+    X(m, float *, "pointer")                                                                                           \
+    X(m, const float *, "pointer")                                                                                     \
     X(m, rg_context *, "pointer")                                                                                      \
     X(m, allocate_function, "pointer")                                                                                 \
     X(m, release_function, "pointer")                                                                                  \
@@ -37,6 +39,8 @@ typedef void (*run_function)(void *user, size_t jobs, rg_job job, void *arg);
     X(m, run_function, "pointer")                                                                                      \
     X(m, const rg_field_values *, "pointer")                                                                           \
     X(m, const rg_field_gradient *, "pointer")                                                                         \
+    X(m, const rg_field_values_float *, "pointer")                                                                     \
+    X(m, const rg_field_gradient_float *, "pointer")                                                                   \
     X(m, const rg_group_choice *, "pointer")                                                                           \
     X(m, const rg_executor *, "pointer")                                                                               \
     X(m, rg_rollout_opts, "rg_rollout_opts")
@@ -116,6 +120,8 @@ static const row rows[] = {
     STRUCT(rg_batch_plan, levels, length, kept_bytes, total_bytes, forward_runs),
     STRUCT(rg_field_values, field, values),
     STRUCT(rg_field_gradient, field, values),
+    STRUCT(rg_field_values_float, field, values),
+    STRUCT(rg_field_gradient_float, field, values),
     STRUCT(rg_batch_inputs, struct_size, x0, v0, m0, clamp_x, clamp_m, force, fields, n_fields),
     STRUCT(rg_batch_outputs, struct_size, x, v, m, markers, tension, reaction, reaction_moment, moment, energy, status),
     STRUCT(rg_batch_tangents, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields, n_directions),
@@ -124,6 +130,17 @@ static const row rows[] = {
     STRUCT(rg_batch_cotangents, struct_size, x, v, turn, markers, tension, reaction, reaction_moment, moment, energy),
     STRUCT(rg_batch_gradients, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields, growth_every,
            growth),
+    STRUCT(rg_batch_inputs_float, struct_size, x0, v0, m0, clamp_x, clamp_m, force, fields, n_fields),
+    STRUCT(rg_batch_outputs_float, struct_size, x, v, m, markers, tension, reaction, reaction_moment, moment, energy,
+           status),
+    STRUCT(rg_batch_tangents_float, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields,
+           n_directions),
+    STRUCT(rg_batch_tangent_outputs_float, struct_size, x, v, turn, markers, tension, reaction, reaction_moment, moment,
+           energy),
+    STRUCT(rg_batch_cotangents_float, struct_size, x, v, turn, markers, tension, reaction, reaction_moment, moment,
+           energy),
+    STRUCT(rg_batch_gradients_float, struct_size, x0, v0, turn0, clamp_x, clamp_turn, force, fields, n_fields,
+           growth_every, growth),
     STRUCT(rg_adjoint_status, flag, step, vertex),
     STRUCT(rg_group_choice, group, mode, prior),
     STRUCT(rg_fit_opts, struct_size, rollout, groups, n_groups, only_groups, refine, budget_bytes, method,

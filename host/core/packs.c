@@ -329,6 +329,7 @@ static void describe(rgi_packs *p, const rgi_batch_arrays *of)
 {
     const rgi_placement *b = p->at;
     rgi_call *c = &p->call;
+    c->single = of->single;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) c->name = of->source->member;
     RGI_PACK_STARTS_IN(START)
@@ -339,7 +340,7 @@ static void describe(rgi_packs *p, const rgi_batch_arrays *of)
         c->name.data = items > 0 ? of->source->member : NULL;                                                          \
         c->name.rod = (ptrdiff_t)(count * items);                                                                      \
         c->name.step = (ptrdiff_t)items;                                                                               \
-        c->name.item = 1;                                                                                              \
+        c->name.single = of->single;                                                                                   \
     }
     RGI_PACK_SERIES(SERIES)
 #undef SERIES

@@ -48,7 +48,8 @@ enum {
 /* rows of a series */
 enum { RGI_ROWS_STEPS, RGI_ROWS_FRAMES, RGI_ROWS_GROWTH };
 
-/* the caller's arrays in a call; a NULL pointer: the call has no such struct */
+/* The caller's arrays in a call; a NULL pointer: the call has no such struct. single: the arrays are of floats, of the
+ * structs of batch_float.h, and the pointers here are only handed on: rgi_number_get reads what they point to. */
 typedef struct rgi_batch_arrays {
     const rg_batch_inputs *inputs;
     const rg_batch_outputs *outputs;
@@ -59,6 +60,7 @@ typedef struct rgi_batch_arrays {
     /* their lists of fields [RG_FIELD_COUNT], NULL for one that is not in the list; or NULL: none of them is */
     const double *const *input_fields, *const *tangent_fields;
     double *const *gradient_fields;
+    int single; /* all these arrays, fields too, are of floats, to be read by rgi_number_get and its like alone */
 } rgi_batch_arrays;
 
 typedef struct rgi_packs_opts {
@@ -135,8 +137,10 @@ typedef struct rgi_runner {
     /* outputs into the caller's arrays, and until they are there */
     rg_status (*collect)(rgi_packs *packs, const rgi_batch_arrays *of, rg_error *err);
     rg_status (*wait)(rgi_packs *packs, rg_error *err);
-    /* the numbers of the rods' statuses [n_rods][RG_STATUS_NUMBERS], into an array in RG_MEMORY_DEVICE */
-    rg_status (*give_statuses)(rgi_packs *packs, double *to, rg_error *err);
+    /* the numbers of the rods' statuses [n_rods][RG_STATUS_NUMBERS], into an array in RG_MEMORY_DEVICE; single: of
+     * floats
+     */
+    rg_status (*give_statuses)(rgi_packs *packs, int single, void *to, rg_error *err);
     /* rods whose mask [n_rods] is not 0 start anew */
     rg_status (*reset)(rgi_packs *packs, const unsigned char *mask, rg_error *err);
     /* Parameters of all rods into the packs: fields of a call, from where the caller has them. The host's are in range;
@@ -147,6 +151,11 @@ typedef struct rgi_runner {
                                 rg_error *err);
     /* after a reverse run: gradients to [RG_FIELD_COUNT] of fields, NULL: not asked for; there as outputs are */
     rg_status (*pull_back)(rgi_packs *packs, const rgi_batch_fields *at, double *const *to, rg_error *err);
+    /* Of a runner that has RG_MEMORY_DEVICE: fields that are floats there [times][n_rods][row], to[] doubles for them,
+     * until the next call with inputs, or without; bring: with their numbers. And doubles [n_rods][row] back. */
+    rg_status (*widen_fields)(rgi_packs *packs, int inputs, const double *const *from, size_t times, int bring,
+                              double **to, rg_error *err);
+    rg_status (*narrow_fields)(rgi_packs *packs, double *const *from, double *const *to, rg_error *err);
 } rgi_runner;
 
 extern const rgi_runner rgi_runner_cpu, rgi_runner_device;

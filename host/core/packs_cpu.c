@@ -114,14 +114,16 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 
 /* spread the first count values of a pack's rods [times][n_rods][row] over its lanes [times][room][W]; the rest, or
  * NULL: zero */
-static void spread(const rgi_packs *p, size_t index, const double *from, size_t times, size_t row, size_t count,
+static void spread(const rgi_packs *p, size_t index, const void *from, size_t times, size_t row, size_t count,
                    size_t room, double *to)
 {
     const size_t w = p->at->lanes, rods = p->at->places[index].rods;
+    const int single = p->call.single;
     for (size_t k = 0; k < times * w; k++) {
         const size_t q = k / w, lane = k % w, rod = p->at->places[index].first + (lane < rods ? lane : 0);
-        const double *own = from ? from + (q * p->at->n_rods + rod) * row : NULL;
-        for (size_t i = 0; i < room; i++) to[(q * room + i) * w + lane] = own && i < count ? own[i] : 0.0;
+        const ptrdiff_t own = (ptrdiff_t)((q * p->at->n_rods + rod) * row);
+        for (size_t i = 0; i < room; i++)
+            to[(q * room + i) * w + lane] = from && i < count ? rgi_number_get(from, single, own + (ptrdiff_t)i) : 0.0;
     }
 }
 
@@ -180,11 +182,13 @@ static rg_status reverse(rgi_packs *p, rg_error *err)
     return RG_OK;
 }
 
-static void gather(const rgi_packs *p, size_t index, const double *from, size_t row, size_t count, double *to)
+static void gather(const rgi_packs *p, size_t index, const double *from, size_t row, size_t count, int single, void *to)
 {
     const size_t w = p->at->lanes;
-    for (size_t lane = 0; to && lane < p->at->places[index].rods; lane++)
-        for (size_t i = 0; i < count; i++) to[(p->at->places[index].first + lane) * row + i] = from[i * w + lane];
+    for (size_t lane = 0; to && lane < p->at->places[index].rods; lane++) {
+        const size_t first = (p->at->places[index].first + lane) * row;
+        for (size_t i = 0; i < count; i++) rgi_number_put(to, single, (ptrdiff_t)(first + i), from[i * w + lane]);
+    }
 }
 
 static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
@@ -194,7 +198,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
     for (size_t index = 0; index < p->at->n_packs; index++) {
         const size_t n = p->at->places[index].shape->n;
 #define GATHER(name, per, less, source, member, stage)                                                                 \
-    gather(p, index, p->packs[index].name, (per) * (p->at->vertices - (less)), (per) * (n - (less)),                   \
+    gather(p, index, p->packs[index].name, (per) * (p->at->vertices - (less)), (per) * (n - (less)), of->single,       \
            of->source->member);
         RGI_PACK_STARTS_OUT(GATHER)
 #undef GATHER

@@ -1,7 +1,7 @@
 /* core/packs_device.c: packs on a GPU (packs.h): copies of their arrays, and their runs there.
  *
  * Packs are of one rod each. The host's packs stay as they are; the device's point to its own copies. packs->memory is
- * copied in the real that the device computes in, the caller's arrays, where they are the host's, as doubles;
+ * copied in the real that the device computes in, the caller's arrays, where they are the host's, as they are;
  * workspace, kept and scratch states exist on the device only. Everything is enqueued on the device's stream; fetching
  * waits. A call makes one description of all arrays, for rod 0 with the distance to the next, which the device spreads
  * over its packs. */
@@ -325,23 +325,30 @@ static rg_status check_owner(const rgi_packs *p, const char *label, const void *
                    owned ? "another GPU's memory" : "the host's memory", rg_context_backend(p->opts.rollout.context));
 }
 
-rg_status rgi_copies_place(rgi_packs *p, int which, const char *label, const void *array, size_t numbers, int bring,
+rg_status rgi_copies_stage(rgi_packs *p, int which, const char *label, size_t size, rg_error *err)
+{
+    const copies *m = of_packs(p);
+    stage *s = &of_packs(p)->stages[which];
+    if (s->bytes >= size) return RG_OK;
+    rgi_device_free(m->device, s->memory, s->bytes);
+    s->memory = NULL;
+    s->bytes = 0;
+    RG_TRY(rgi_device_allocate(m->device, size, label, &s->memory, err));
+    s->bytes = size;
+    return RG_OK;
+}
+
+rg_status rgi_copies_place(rgi_packs *p, int which, const char *label, const void *array, size_t rod_bytes, int bring,
                            void **copy, rg_error *err)
 {
     copies *m = of_packs(p);
-    const size_t size = m->rods * numbers * sizeof(double);
+    const size_t size = m->rods * rod_bytes;
     stage *s = &m->stages[which];
     *copy = NULL;
     if (!array || size == 0) return RG_OK;
     RG_TRY(check_owner(p, label, array, err));
     if (p->opts.memory == RG_MEMORY_DEVICE) return RG_OK;
-    if (s->bytes < size) {
-        rgi_device_free(m->device, s->memory, s->bytes);
-        s->memory = NULL;
-        s->bytes = 0;
-        RG_TRY(rgi_device_allocate(m->device, size, label, &s->memory, err));
-        s->bytes = size;
-    }
+    RG_TRY(rgi_copies_stage(p, which, label, size, err));
     *copy = s->memory;
     return bring || has_gaps(p) ? rgi_device_upload(m->device, s->memory, array, size, err) : RG_OK;
 }
@@ -353,13 +360,14 @@ static int is_input(int source)
 
 static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
+    const size_t each = rgi_number_bytes(of->single);
     rgi_call *c = &p->call;
     void *copy = NULL;
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source) {                                                                                                  \
         RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, c->name,                                        \
-                                rgi_packs_times(p, RGI_OF_##source) * (per) * (p->at->vertices - (less)), 1, &copy,    \
-                                err));                                                                                 \
+                                rgi_packs_times(p, RGI_OF_##source) * (per) * (p->at->vertices - (less)) * each, 1,    \
+                                &copy, err));                                                                          \
         if (copy) c->name = copy;                                                                                      \
     }
     RGI_PACK_STARTS_IN(START)
@@ -367,8 +375,8 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 #define SERIES(name, rows, width, source, member, stage)                                                               \
     if (of->source) {                                                                                                  \
         RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, c->name.data,                                   \
-                                rgi_packs_times(p, RGI_OF_##source) * (size_t)c->name.rod, is_input(RGI_OF_##source),  \
-                                &copy, err));                                                                          \
+                                rgi_packs_times(p, RGI_OF_##source) * (size_t)c->name.rod * each,                      \
+                                is_input(RGI_OF_##source), &copy, err));                                               \
         if (copy) c->name.data = copy;                                                                                 \
     }
     RGI_PACK_SERIES(SERIES)
@@ -376,16 +384,16 @@ static rg_status place(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 #define START(name, per, less, source, member, stage)                                                                  \
     if (of->source)                                                                                                    \
         RG_TRY(rgi_copies_place(p, STAGE_##stage, #source "." #member, of->source->member,                             \
-                                (per) * (p->at->vertices - (less)), 0, &copy, err));
+                                (per) * (p->at->vertices - (less)) * each, 0, &copy, err));
     RGI_PACK_STARTS_OUT(START)
 #undef START
     return RG_OK;
 }
 
-rg_status rgi_copies_bring_back(rgi_packs *p, int which, double *array, size_t numbers, rg_error *err)
+rg_status rgi_copies_bring_back(rgi_packs *p, int which, void *array, size_t rod_bytes, rg_error *err)
 {
     const copies *m = of_packs(p);
-    const size_t size = m->rods * numbers * sizeof(double);
+    const size_t size = m->rods * rod_bytes;
     if (!array || size == 0 || p->opts.memory == RG_MEMORY_DEVICE) return RG_OK;
     return rgi_device_download(m->device, array, m->stages[which].memory, size, err);
 }
@@ -394,8 +402,9 @@ rg_status rgi_copies_bring_back(rgi_packs *p, int which, double *array, size_t n
 static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err)
 {
     const copies *m = of_packs(p);
+    const size_t each = rgi_number_bytes(of->single);
     if (of->gradients && p->call.want_start) {
-        rgi_call_starts to = {.vertices = (int)p->at->vertices};
+        rgi_call_starts to = {.vertices = (int)p->at->vertices, .single = of->single};
 #define START(name, per, less, source, member, stage)                                                                  \
     to.name = p->opts.memory == RG_MEMORY_DEVICE || !of->source->member ? of->source->member                           \
                                                                         : m->stages[STAGE_##stage].memory;
@@ -403,7 +412,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #undef START
         RG_TRY(rgi_rollout_starts_of(&m->rollout, m->device_packs, &to, err));
 #define START(name, per, less, source, member, stage)                                                                  \
-    RG_TRY(rgi_copies_bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)), err));
+    RG_TRY(rgi_copies_bring_back(p, STAGE_##stage, of->source->member, (per) * (p->at->vertices - (less)) * each, err));
         RGI_PACK_STARTS_OUT(START)
 #undef START
     }
@@ -413,7 +422,7 @@ static rg_status collect(rgi_packs *p, const rgi_batch_arrays *of, rg_error *err
 #define BACK_outputs(name, source, member, stage)                                                                      \
     if (of->source)                                                                                                    \
         RG_TRY(rgi_copies_bring_back(p, STAGE_##stage, of->source->member,                                             \
-                                     rgi_packs_times(p, RGI_OF_##source) * (size_t)p->call.name.rod, err));
+                                     rgi_packs_times(p, RGI_OF_##source) * (size_t)p->call.name.rod * each, err));
 #define BACK_tangent_outputs BACK_outputs
 #define BACK_gradients BACK_outputs
 #define SERIES(name, rows, width, source, member, stage) BACK_##source(name, source, member, stage)
@@ -452,11 +461,11 @@ static rg_status reset(rgi_packs *p, const unsigned char *mask, rg_error *err)
     return rgi_rollout_reset(&m->rollout, m->device_packs, m->mask, err);
 }
 
-static rg_status give_statuses(rgi_packs *p, double *to, rg_error *err)
+static rg_status give_statuses(rgi_packs *p, int single, void *to, rg_error *err)
 {
     const copies *m = of_packs(p);
     RG_TRY(check_owner(p, "outputs.status", to, err));
-    return rgi_rollout_statuses(&m->rollout, m->device_packs, to, err);
+    return rgi_rollout_statuses(&m->rollout, m->device_packs, single, to, err);
 }
 
 const rgi_rollout *rgi_packs_rollout(const rgi_packs *p)
@@ -483,4 +492,6 @@ const rgi_runner rgi_runner_device = {.never = RGI_WANT_NORMAL,
                                       .reset = reset,
                                       .set_fields = rgi_copies_set_fields,
                                       .set_directions = rgi_copies_set_directions,
-                                      .pull_back = rgi_copies_pull_back};
+                                      .pull_back = rgi_copies_pull_back,
+                                      .widen_fields = rgi_copies_widen_fields,
+                                      .narrow_fields = rgi_copies_narrow_fields};

@@ -15,7 +15,7 @@ typedef struct rgi_shape_copy {
 } rgi_shape_copy;
 
 /* copies of the caller's arrays: one for every start and series, of which some share another's; for every field, of
- * inputs, and of a direction or gradients */
+ * inputs, and of directions or gradients: of the host's arrays, or doubles of a device's floats */
 enum {
 #define STAGE(name, ...) STAGE_##name,
     RGI_PACK_STARTS_IN(STAGE) RGI_PACK_STARTS_OUT(STAGE) RGI_PACK_SERIES(STAGE) STAGE_FIELDS
@@ -62,12 +62,14 @@ typedef struct rgi_copies {
 /* memory of the device, counted, and back */
 rg_status rgi_copies_take(rgi_copies *copies, size_t bytes, const char *what, void *out, rg_error *err);
 void rgi_copies_give(rgi_copies *copies, void *memory, size_t bytes);
-/* Where an array of so many numbers a rod is on the device: *copy, filled with `bring`, or NULL where the caller has it
+/* Where an array of so many bytes a rod is on the device: *copy, filled with `bring`, or NULL where the caller has it
  * there. label: its name for messages. */
-rg_status rgi_copies_place(rgi_packs *packs, int stage, const char *label, const void *array, size_t numbers, int bring,
-                           void **copy, rg_error *err);
+rg_status rgi_copies_place(rgi_packs *packs, int stage, const char *label, const void *array, size_t rod_bytes,
+                           int bring, void **copy, rg_error *err);
+/* so many bytes of the device's for a copy */
+rg_status rgi_copies_stage(rgi_packs *packs, int stage, const char *label, size_t size, rg_error *err);
 /* results back into the caller's array, where that is the host's */
-rg_status rgi_copies_bring_back(rgi_packs *packs, int stage, double *array, size_t numbers, rg_error *err);
+rg_status rgi_copies_bring_back(rgi_packs *packs, int stage, void *array, size_t rod_bytes, rg_error *err);
 /* lists of entries of n directions, and room for their values; what the device has already is not sent again */
 rg_status rgi_copies_list(rgi_packs *packs, int n, rg_error *err);
 
@@ -76,6 +78,9 @@ rg_status rgi_copies_set_fields(rgi_packs *packs, const rgi_batch_fields *of, rg
 rg_status rgi_copies_set_directions(rgi_packs *packs, const rgi_batch_fields *at, const double *const *along, int n,
                                     rg_error *err);
 rg_status rgi_copies_pull_back(rgi_packs *packs, const rgi_batch_fields *at, double *const *to, rg_error *err);
+rg_status rgi_copies_widen_fields(rgi_packs *packs, int inputs, const double *const *from, size_t times, int bring,
+                                  double **to, rg_error *err);
+rg_status rgi_copies_narrow_fields(rgi_packs *packs, double *const *from, double *const *to, rg_error *err);
 rg_status rgi_copies_flag_faults(rgi_packs *packs, rg_error *err);
 rg_status rgi_copies_fetch_steps(rgi_packs *packs, rg_error *err);
 void rgi_copies_clear_fields(rgi_packs *packs);

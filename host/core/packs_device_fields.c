@@ -85,7 +85,8 @@ static rg_status place(rgi_packs *p, int stage, int field, const double *array, 
 {
     char label[64];
     snprintf(label, sizeof label, "the array for field %s", rg_field_describe((rg_field)field)->name);
-    return rgi_copies_place(p, stage + field, label, array, rgi_field_row(p->at, field), bring, copy, err);
+    return rgi_copies_place(p, stage + field, label, array, rgi_field_row(p->at, field) * sizeof *array, bring, copy,
+                            err);
 }
 
 /* parameters of all rods, as the device has them; bring: the call's are new */
@@ -169,7 +170,38 @@ rg_status rgi_copies_pull_back(rgi_packs *p, const rgi_batch_fields *at, double 
     const rgi_device_rods rods = rods_of(p);
     RG_TRY(rgi_fields_pull_back(&rods, &in, &out, m->fields_set, err));
     for (int field = 0; field < RG_FIELD_COUNT; field++)
-        RG_TRY(rgi_copies_bring_back(p, STAGE_ALONG + field, to[field], rgi_field_row(p->at, field), err));
+        RG_TRY(rgi_copies_bring_back(p, STAGE_ALONG + field, to[field], rgi_field_row(p->at, field) * sizeof(double),
+                                     err));
+    return RG_OK;
+}
+
+/* ---- floats ---- */
+
+rg_status rgi_copies_widen_fields(rgi_packs *p, int inputs, const double *const *from, size_t times, int bring,
+                                  double **to, rg_error *err)
+{
+    const rgi_copies *m = of_packs(p);
+    const rgi_device_rods rods = rods_of(p);
+    const int stage = inputs ? STAGE_FIELDS : STAGE_ALONG;
+    for (int field = 0; field < RG_FIELD_COUNT; field++) {
+        const size_t count = times * m->rods * rgi_field_row(p->at, field);
+        void *none = NULL;
+        to[field] = NULL;
+        if (!from[field] || count == 0) continue;
+        RG_TRY(place(p, stage, field, from[field], 0, &none, err)); /* whose it is */
+        RG_TRY(rgi_copies_stage(p, stage + field, "fields of floats", count * sizeof(double), err));
+        to[field] = m->stages[stage + field].memory;
+        if (bring) RG_TRY(rgi_fields_widen(&rods, from[field], to[field], count, err));
+    }
+    return RG_OK;
+}
+
+rg_status rgi_copies_narrow_fields(rgi_packs *p, double *const *from, double *const *to, rg_error *err)
+{
+    const rgi_device_rods rods = rods_of(p);
+    for (int field = 0; field < RG_FIELD_COUNT; field++)
+        if (from[field])
+            RG_TRY(rgi_fields_narrow(&rods, from[field], to[field], rods.n * rgi_field_row(p->at, field), err));
     return RG_OK;
 }
 

@@ -106,9 +106,10 @@ rg_status rgi_field_values(const rg_field_values *list, size_t n, const char *of
     int there[RG_FIELD_COUNT] = {0};
     RG_TRY(check_list(list, n, of, err));
     for (size_t k = 0; k < n; k++) {
-        const rg_field field = list[k].field;
-        RG_TRY(check_field(field, of, (unsigned)field < RG_FIELD_COUNT && there[field]++, err));
-        to[field] = list[k].values;
+        rg_field_values own; /* list may be one of batch_float.h */
+        memcpy(&own, list + k, sizeof own);
+        RG_TRY(check_field(own.field, of, (unsigned)own.field < RG_FIELD_COUNT && there[own.field]++, err));
+        to[own.field] = own.values;
     }
     return RG_OK;
 }
@@ -118,9 +119,10 @@ rg_status rgi_field_gradients(const rg_field_gradient *list, size_t n, double **
     int there[RG_FIELD_COUNT] = {0};
     RG_TRY(check_list(list, n, "gradients", err));
     for (size_t k = 0; k < n; k++) {
-        const rg_field field = list[k].field;
-        RG_TRY(check_field(field, "gradients", (unsigned)field < RG_FIELD_COUNT && there[field]++, err));
-        to[field] = list[k].values;
+        rg_field_gradient own;
+        memcpy(&own, list + k, sizeof own);
+        RG_TRY(check_field(own.field, "gradients", (unsigned)own.field < RG_FIELD_COUNT && there[own.field]++, err));
+        to[own.field] = own.values;
     }
     return RG_OK;
 }

@@ -28,7 +28,8 @@ void rgi_struct_give(const rgi_struct *of, const void *own, void *given);
 
 extern const rgi_struct rgi_rollout_opts_struct;
 
-/* Lists of fields [n] to arrays [RG_FIELD_COUNT] that are NULL so far. of: "inputs", ... RG_ERR_ARGUMENT. */
+/* Lists of fields [n], of either kind of number, to arrays [RG_FIELD_COUNT] that are NULL so far. of: "inputs", ...
+ * RG_ERR_ARGUMENT. */
 rg_status rgi_field_values(const rg_field_values *list, size_t n, const char *of, const double **to, rg_error *err);
 rg_status rgi_field_gradients(const rg_field_gradient *list, size_t n, double **to, rg_error *err);
 

@@ -2,7 +2,7 @@
  * in.
  *
  * A batch holds n_rods rods, each with parameters of its own, on one mesh or on a mesh each. Inputs, outputs
- * and their derivatives are dense arrays of doubles that the caller owns, rods outermost:
+ * and their derivatives are dense arrays of doubles (of floats: batch_float.h) that the caller owns, rods outermost:
  *   V vertices, E = V - 1 edges, C clamped vertices, D clamped edges (both ends clamped), M markers,
  *   S = n_frames * substeps steps, F = n_frames frames (outputs at the end of every frame).
  * V, C, D and M, and with them the entries of fields, are the most that any rod has. A rod that has fewer uses
@@ -18,11 +18,10 @@
  * call that needs them). Results do not depend on threads, on n_rods, on a rod's place or on what is kept for the
  * adjoint: the same bits. One thread at a time per batch or, of the runs of one batch, per tape.
  *
- * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`), doubles either
- * way. With the GPU's, a call enqueues its work on the context's stream and returns, unless it hands out statuses;
- * starts, prescribed directors and fields are not checked then: a rod with a bad start fails, and so does one with a
- * field out of its range, at step 0 with RG_ROD_BAD_FIELD; its gradients of fields are zero. Statuses and models are
- * always the host's.
+ * On a GPU (rollout.context) arrays may lie in the host's memory or all in the GPU's (`memory`). With the GPU's, a call
+ * enqueues its work on the context's stream and returns, unless it hands out statuses; starts, prescribed directors and
+ * fields are not checked then: a rod with a bad start fails, and so does one with a field out of its range, at step 0
+ * with RG_ROD_BAD_FIELD; its gradients of fields are zero. Statuses and models are always the host's.
  * Derivations: docs/physics.md, sections 3, 4, 6 and 7. */
 #ifndef RODGRAD_BATCH_H
 #define RODGRAD_BATCH_H

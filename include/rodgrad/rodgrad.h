@@ -3,6 +3,7 @@
 #define RODGRAD_RODGRAD_H
 
 #include "rodgrad/batch.h"
+#include "rodgrad/batch_float.h"
 #include "rodgrad/context.h"
 #include "rodgrad/executor.h"
 #include "rodgrad/field.h"

@@ -57,8 +57,8 @@ const char *rg_stepper_name(rg_stepper stepper);
 int rg_stepper_find(const char *name, rg_stepper *out);
 
 /* What is computed in. float: faster, twice as many rods side by side on the CPU, with six digits or so of
- * positions, fewer of derivatives (docs/float.md); inputs and outputs stay doubles. Newton's method then stops
- * at increments of 2e-6 m, whatever the tolerance says. */
+ * positions, fewer of derivatives (docs/float.md), whatever the arrays of inputs and outputs are of. Newton's method
+ * then stops at increments of 2e-6 m, whatever the tolerance says. */
 #define RG_REAL_LIST(X)                                                                                                \
     X(RG_REAL_DOUBLE, 0, "double")                                                                                     \
     X(RG_REAL_FLOAT, 1, "float")

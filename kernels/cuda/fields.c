@@ -67,3 +67,15 @@ rg_status rgi_fields_stable_steps(const rgi_device_rods *r, const rgi_fields_in 
     }
     return RG_OK;
 }
+
+rg_status rgi_fields_widen(const rgi_device_rods *r, const void *from, double *to, size_t count, rg_error *err)
+{
+    void *arguments[] = {&from, &to, &count};
+    return launch(r, "rgi_widen", count, BLOCKS_MOST, arguments, err);
+}
+
+rg_status rgi_fields_narrow(const rgi_device_rods *r, const double *from, void *to, size_t count, rg_error *err)
+{
+    void *arguments[] = {&from, &to, &count};
+    return launch(r, "rgi_narrow", count, BLOCKS_MOST, arguments, err);
+}

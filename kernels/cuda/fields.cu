@@ -157,9 +157,19 @@ extern "C" __global__ void rgi_stable_steps(const rgi_device_pack *packs, size_t
     }
 }
 
+/* fields of floats into doubles, which the kernels above read and write, and back */
+extern "C" __global__ void rgi_widen(const float *from, double *to, size_t count)
+{
+    FOR_EACH(i, count) to[i] = (double)from[i];
+}
+extern "C" __global__ void rgi_narrow(const double *from, float *to, size_t count)
+{
+    FOR_EACH(i, count) to[i] = (float)from[i];
+}
+
 #if defined(RGI_SHIM)
 extern const rgs_kernel rgs_kernels_fields[];
-const rgs_kernel rgs_kernels_fields[] = {RGS_KERNEL(rgi_set_fields),    RGS_KERNEL(rgi_flag_faults),
-                                         RGS_KERNEL(rgi_set_direction), RGS_KERNEL(rgi_pull_back),
-                                         RGS_KERNEL(rgi_stable_steps),  RGS_END};
+const rgs_kernel rgs_kernels_fields[] = {
+    RGS_KERNEL(rgi_set_fields),   RGS_KERNEL(rgi_flag_faults), RGS_KERNEL(rgi_set_direction), RGS_KERNEL(rgi_pull_back),
+    RGS_KERNEL(rgi_stable_steps), RGS_KERNEL(rgi_widen),       RGS_KERNEL(rgi_narrow),        RGS_END};
 #endif

@@ -32,5 +32,8 @@ rg_status rgi_fields_pull_back(const rgi_device_rods *rods, const rgi_fields_in 
  * time. Both are the device's. */
 rg_status rgi_fields_stable_steps(const rgi_device_rods *rods, const rgi_fields_in *in, size_t most, double *scratch,
                                   double *out, rg_error *err);
+/* count > 0 floats of the device's into doubles of its, and back */
+rg_status rgi_fields_widen(const rgi_device_rods *rods, const void *from, double *to, size_t count, rg_error *err);
+rg_status rgi_fields_narrow(const rgi_device_rods *rods, const double *from, void *to, size_t count, rg_error *err);
 
 #endif

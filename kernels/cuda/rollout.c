@@ -170,10 +170,10 @@ rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_device_pack *packs, 
                              err);
 }
 
-rg_status rgi_rollout_statuses(const rgi_rollout *r, const rgi_device_pack *packs, double *to, rg_error *err)
+rg_status rgi_rollout_statuses(const rgi_rollout *r, const rgi_device_pack *packs, int single, void *to, rg_error *err)
 {
     int rods = (int)r->rods;
-    void *arguments[] = {&packs, &rods, &to};
+    void *arguments[] = {&packs, &rods, &single, &to};
     return rgi_device_launch(r->device, &r->statuses, blocks(r->rods, RGI_BLOCK_THREADS), RGI_BLOCK_THREADS, 0,
                              arguments, err);
 }

@@ -79,12 +79,12 @@ extern "C" __global__ void __launch_bounds__(RGI_BLOCK_THREADS, RGI_BLOCKS_RESID
 
 /* count numbers of row `rod` into a pack's reals, `times` direction by direction, of so many rods; with from NULL
  * zeros, the rest of `room` too */
-static __device__ inline void rgi_spread(const double *from, size_t row, int rod, int rods, int times, int count,
-                                         int room, real *to)
+static __device__ inline void rgi_spread(const void *from, int single, ptrdiff_t row, int rod, int rods, int times,
+                                         int count, int room, real *to)
 {
     for (int q = 0; to && q < times; q++, to += room) {
-        const size_t at = ((size_t)q * (size_t)rods + (size_t)rod) * row;
-        RG_TEAM_FOR(i, 0, room) to[i] = from && i < count ? (real)from[at + (size_t)i] : (real)0;
+        const ptrdiff_t at = ((ptrdiff_t)q * rods + rod) * row;
+        RG_TEAM_FOR(i, 0, room) to[i] = from && i < count ? (real)rgi_number_get(from, single, at + i) : (real)0;
     }
 }
 
@@ -97,7 +97,7 @@ extern "C" __global__ void RGI_NAMED(rgi_point)(rgi_kernel_pack *packs, int rods
     RG_TEAM_ONE{RGI_POINT_PACK}
 #define RGI_SPREAD(name, per, less, source, ...)                                                                       \
     if (RGI_OF_##source == RGI_OF_tangents ? call->set_tangents : call->name != NULL)                                  \
-        rgi_spread(call->name, (size_t)(per) * ((size_t)call->vertices - (less)), rod, rods,                           \
+        rgi_spread(call->name, call->single, (ptrdiff_t)(per) * (call->vertices - (less)), rod, rods,                  \
                    RGI_OF_##source == RGI_OF_tangents ? call->n_directions : 1, (per) * (to->n - (less)), (per)*to->n, \
                    to->name);
     RGI_PACK_STARTS_IN(RGI_SPREAD)
@@ -111,11 +111,12 @@ extern "C" __global__ void RGI_NAMED(rgi_reset)(const rgi_kernel_pack *packs, in
 }
 
 /* to [rods][number of places] */
-extern "C" __global__ void RGI_NAMED(rgi_statuses)(const rgi_kernel_pack *packs, int rods, double *to)
+extern "C" __global__ void RGI_NAMED(rgi_statuses)(const rgi_kernel_pack *packs, int rods, int single, void *to)
 {
     const int places[] = RGI_STATUS_PLACES, count = (int)(sizeof places / sizeof *places);
     const int rod = (int)(blockIdx.x * blockDim.x + threadIdx.x);
-    for (int k = 0; rod < rods && k < count; k++) to[rod * count + k] = (double)packs[rod].status[places[k]];
+    for (int k = 0; rod < rods && k < count; k++)
+        rgi_number_put(to, single, (ptrdiff_t)rod * count + k, (double)packs[rod].status[places[k]]);
 }
 
 extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, int rods, const rgi_call_starts to)
@@ -125,7 +126,7 @@ extern "C" __global__ void RGI_NAMED(rgi_starts)(const rgi_kernel_pack *packs, i
     const rgi_kernel_pack *p = packs + rod;
 #define RGI_GATHER(name, per, less, ...)                                                                               \
     RG_TEAM_FOR(i, 0, to.name ? (per) * (p->n - (less)) : 0)                                                           \
-        to.name[(size_t)rod * (per) * ((size_t)to.vertices - (less)) + (size_t)i] = (double)p->name[i];
+        rgi_number_put(to.name, to.single, rod *((ptrdiff_t)(per) * (to.vertices - (less))) + i, (double)p->name[i]);
     RGI_PACK_STARTS_OUT(RGI_GATHER)
 #undef RGI_GATHER
 }

@@ -54,8 +54,8 @@ rg_status rgi_rollout_place(rgi_rollout *r, size_t rods, size_t fast_reals, rg_e
 
 /* RG_ERR_DEVICE, all of them */
 rg_status rgi_rollout_point(const rgi_rollout *r, rgi_device_pack *packs, const rgi_call *call, rg_error *err);
-/* numbers of the rods' statuses (RGI_STATUS_PLACES) to an array of the device */
-rg_status rgi_rollout_statuses(const rgi_rollout *r, const rgi_device_pack *packs, double *to, rg_error *err);
+/* numbers of the rods' statuses (RGI_STATUS_PLACES) to an array of the device; single: of floats */
+rg_status rgi_rollout_statuses(const rgi_rollout *r, const rgi_device_pack *packs, int single, void *to, rg_error *err);
 /* rods whose mask is not 0 start anew at the next run; mask [rods] on the device */
 rg_status rgi_rollout_reset(const rgi_rollout *r, const rgi_device_pack *packs, const unsigned char *mask,
                             rg_error *err);

@@ -197,13 +197,6 @@ RG_DISSOLVED real rg_dot4(real a0, real b0, real a1, real b1, real a2, real b2, 
 #define RGI_FIRST(a) RGI_VALUE(a)
 #endif
 
-/* what numbers of series are (pack.h), whatever a rollout computes in */
-#if defined(RGI_REAL_COMPLEX)
-typedef double _Complex rg_number;
-#else
-typedef double rg_number;
-#endif
-
 /* A pivot at most this share of what it was made from is rounding error: of an angle's beside the largest
  * angle's, of any other beside its own diagonal. And the least Newton increment [m] that means anything,
  * for rods of about a metre. */

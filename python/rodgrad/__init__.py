@@ -2,8 +2,8 @@
 
 A thin layer over librodgrad.so: `Model` is the description of one rod, `Batch` runs many of them forward,
 backward (`adjoint`) and along one direction (`jvp`), `directors_along` makes directors for a start, `simulate` drives
-a model by recordings and gives its forces, which `hold_wrench` sums over a gripper. Arrays are numpy's, of doubles, rods outermost; shapes, units and meaning
-are those of include/rodgrad/model.h, batch.h and rollout.h.
+a model by recordings and gives its forces, which `hold_wrench` sums over a gripper. Arrays are numpy's, of float64 or,
+in calls of a batch, float32, rods outermost; shapes, units and meaning are those of include/rodgrad/model.h, batch.h and rollout.h.
 Every failure is a `RodgradError` with a sentence that says what to do.
 """
 

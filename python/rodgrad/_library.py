@@ -115,6 +115,10 @@ _USED = {
     "rg_recording": {"size_t": "n_frames n_markers n_lost n_clamps", "double": "dt_s", "pointer": "positions lost clamps"},
     "rg_forces": {"size_t": "struct_size", "pointer": "tension reaction reaction_moment moment"},
 }
+# a run's structs, which there are for arrays of doubles and, with _float behind their names, of floats
+_RUN = ("field_values", "field_gradient", "batch_inputs", "batch_outputs", "batch_tangents", "batch_tangent_outputs",
+        "batch_cotangents", "batch_gradients")
+_USED |= {f"rg_{name}_float": _USED[f"rg_{name}"] for name in _RUN}
 
 
 def _read_layout(text: str) -> tuple[dict[str, type[ctypes.Structure]], dict[int, str], dict[int, str]]:
@@ -146,14 +150,8 @@ RolloutOpts = _structures["rg_rollout_opts"]
 BatchOpts = _structures["rg_batch_opts"]
 ContextOpts = _structures["rg_context_opts"]
 FieldInfo = _structures["rg_field_info"]
-FieldValues = _structures["rg_field_values"]
-FieldGradient = _structures["rg_field_gradient"]
-Inputs = _structures["rg_batch_inputs"]
-Outputs = _structures["rg_batch_outputs"]
-Tangents = _structures["rg_batch_tangents"]
-TurnOutputs = _structures["rg_batch_tangent_outputs"]
-Cotangents = _structures["rg_batch_cotangents"]
-Gradients = _structures["rg_batch_gradients"]
+# a run's structs and elements of their lists by name, of doubles and of floats
+RUN = {suffix: {name: _structures[f"rg_{name}{suffix}"] for name in _RUN} for suffix in ("", "_float")}
 Plan = _structures["rg_batch_plan"]
 RodStatus = _structures["rg_rod_status"]
 AdjointStatus = _structures["rg_adjoint_status"]
@@ -162,6 +160,22 @@ Forces = _structures["rg_forces"]
 
 _ints, _status = POINTER(POINTER(c_int)), c_int
 _CHOICES = ("stepper", "scheme", "real", "at_limit", "bend_measure")
+
+
+def _run_functions(suffix: str) -> dict:
+    """the functions that take arrays of either kind"""
+    of = {name.removeprefix("batch_"): POINTER(structure) for name, structure in RUN[suffix].items()}
+    return {
+        f"rg_batch_forward{suffix}": (_status, [c_void_p, of["inputs"], of["outputs"], c_void_p, POINTER(Error)]),
+        f"rg_batch_jvp{suffix}": (_status, [c_void_p, of["inputs"], of["tangents"], of["outputs"],
+                                            of["tangent_outputs"], c_void_p, POINTER(Error)]),
+        f"rg_batch_adjoint{suffix}": (_status, [c_void_p, of["cotangents"], of["gradients"], c_void_p,
+                                                POINTER(Error)]),
+        f"rg_batch_carry_directors{suffix}": (_status, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
+                                                        POINTER(Error)]),
+    }
+
+
 # name: (result, arguments)
 _FUNCTIONS = {
     "rg_rollout_opts_init": (None, [POINTER(RolloutOpts)]),
@@ -196,19 +210,14 @@ _FUNCTIONS = {
     "rg_batch_rod_clamped_edges": (c_size_t, [c_void_p, c_size_t, _ints]),
     "rg_batch_describe": (Plan, [c_void_p]),
     "rg_batch_plan_text": (None, [POINTER(Plan), ctypes.c_char_p, c_size_t]),
-    "rg_batch_forward": (_status, [c_void_p, POINTER(Inputs), POINTER(Outputs), c_void_p, POINTER(Error)]),
     "rg_batch_reset": (_status, [c_void_p, c_void_p, POINTER(Error)]),
-    "rg_batch_jvp": (_status, [c_void_p, POINTER(Inputs), POINTER(Tangents), POINTER(Outputs),
-                               POINTER(TurnOutputs), c_void_p, POINTER(Error)]),
-    "rg_batch_adjoint": (_status, [c_void_p, POINTER(Cotangents), POINTER(Gradients), c_void_p,
-                                   POINTER(Error)]),
+    **_run_functions(""),
+    **_run_functions("_float"),
     "rg_simulate": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p), c_void_p,
                               POINTER(Error)]),
     "rg_simulate_forces": (_status, [c_void_p, POINTER(Recording), c_size_t, POINTER(RolloutOpts), POINTER(c_void_p),
                                      POINTER(Forces), c_void_p, POINTER(Error)]),
     "rg_hold_wrench": (_status, [c_void_p, c_size_t, c_size_t, *[c_void_p] * 6, POINTER(Error)]),
-    "rg_batch_carry_directors": (_status, [c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
-                                           POINTER(Error)]),
 }
 
 for _name, (_result, _arguments) in _FUNCTIONS.items():

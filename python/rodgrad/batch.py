@@ -1,6 +1,8 @@
 """Models and batches of rods over numpy arrays: the C API of model.h and batch.h, nothing added.
 
-Arrays that go in are converted to contiguous doubles and checked for shape; arrays that come out are fresh.
+Arrays that go in are made contiguous and checked for shape; arrays that come out are fresh. What a call's arrays are
+decides its kind: with arrays of float32 it takes and gives float32, as they are, else doubles, to which it converts;
+arrays of float32 and of float64 in one call are refused.
 V vertices, E = V - 1 edges, C clamped vertices, D clamped edges, M markers, S = n_frames * substeps steps,
 F = n_frames frames, R rods. A batch keeps what the library needs to outlive a call (inputs until the adjoint,
 a GPU's context), and objects may be dropped in any order. One thread at a time per object.
@@ -45,11 +47,58 @@ def _choice(option: str, name: str) -> int:
     return number.value
 
 
-def _array(name: str, value, shape: tuple[int, ...], keep: bool = False) -> np.ndarray:
-    """value as contiguous doubles of this very shape; with `keep` a copy that nobody else can change"""
+class _Kind:
+    """What the numbers of a call's arrays are: float32 where any array is of that, else float64."""
+
+    def __init__(self, arrays: Mapping[str, object]) -> None:
+        names = {np.dtype(np.float32): [], np.dtype(np.float64): []}
+        for name, value in arrays.items():
+            # lists and numbers of Python, and other types, go with either
+            if hasattr(value, "dtype") and (dtype := np.asarray(value).dtype.newbyteorder("=")) in names:
+                names[dtype].append(name)
+        singles, doubles = names.values()
+        if singles and doubles:
+            raise RodgradError(f"The arrays of one call must be of one type, but {', '.join(singles)} {_is(singles)} of "
+                               f"float32 and {', '.join(doubles)} of float64; convert one or the other with astype.",
+                               "value")
+        self.dtype = np.float32 if singles else np.float64
+        self.suffix = "_float" if singles else ""
+
+    def zeros(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.zeros(shape, self.dtype)
+
+    def array(self, name: str, value, shape: tuple[int, ...], keep: bool = False) -> np.ndarray:
+        return _array(name, value, shape, keep, self.dtype)
+
+    def call(self, function: str, *arguments) -> None:
+        c.call(function + self.suffix, *arguments)
+
+    def fill(self, structure: str, arrays: Mapping[str, np.ndarray]):
+        structures, fields = c.RUN[self.suffix], []
+        filled = structures[f"batch_{structure}"]()
+        filled.struct_size = ctypes.sizeof(filled)
+        for name, array in arrays.items():
+            number = c.field_number(name)
+            if number is None:
+                setattr(filled, name, _address(array))
+            else:
+                fields.append((number, _address(array)))
+        if fields:
+            element = structures["field_gradient" if structure == "gradients" else "field_values"]
+            filled.list = (element * len(fields))(*fields)  # lives as long as the struct
+            filled.fields, filled.n_fields = ctypes.addressof(filled.list), len(fields)
+        return filled
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _array(name: str, value, shape: tuple[int, ...], keep: bool = False, dtype: type = np.float64) -> np.ndarray:
+    """value as contiguous numbers of this very shape; with `keep` a copy that nobody else can change"""
     try:
-        array = np.array(value, dtype=np.float64, order="C", copy=True) if keep else \
-            np.ascontiguousarray(value, dtype=np.float64)
+        array = np.array(value, dtype=dtype, order="C", copy=True) if keep else \
+            np.ascontiguousarray(value, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise RodgradError(f"{name} is not an array of numbers: {error}.", "value") from None
     if array.shape != shape:
@@ -200,9 +249,10 @@ class Batch:
 
     Options are those of rg_batch_opts and rg_rollout_opts; None leaves the library's default. `budget_bytes`
     -1 keeps every state. `backend` "cuda:0" runs on a GPU where the library was built with CUDA. `real`
-    "float" computes in single precision; arrays are doubles in any case. `at_limit` "continue" simulates past steps that
-    Newton has not solved after `max_iterations` or, on the CPU, `deadline` seconds, which makes results depend on
-    timing; statuses count them. `directions`: the most that a call of jvp may have.
+    "float" computes in single precision; arrays are of float64 or of float32 in either case, as the caller has them.
+    `at_limit` "continue" simulates past steps that Newton has not solved after `max_iterations` or, on the CPU,
+    `deadline` seconds, which makes results depend on timing; statuses count them. `directions`: the most that a call of
+    jvp may have.
     """
 
     def __init__(self, model: Model | Sequence[Model], n_rods: int | None = None, *, n_frames: int = 1,
@@ -319,13 +369,15 @@ class Batch:
                 "tension": (r, f, v - 1), "reaction": (r, f, self._clamped, 3), "reaction_moment": (r, f, self._held),
                 "moment": (r, f, v, 3), "energy": (r, f, 5)}
 
-    def _give_inputs(self, given: Mapping[str, object], fields: Mapping[str, object] | None
-                     ) -> tuple[dict, c.Inputs]:
+    def _give_inputs(self, given: Mapping[str, object], fields: Mapping[str, object] | None,
+                     more: Mapping[str, object] | None = None) -> tuple[_Kind, dict, ctypes.Structure]:
+        """the kind of the call, of these arrays and `more`, by how to call them, with its inputs"""
         shapes, arrays = self._shapes(False), {}
         fields = {} if fields is None else fields
         _known(fields, (f.name for f in FIELDS), "field")
+        kind = _Kind({**given, **{f"the field {n}": v for n, v in fields.items()}, **(more or {})})
         for name, value in fields.items():
-            arrays[name] = _array(f"the field {name}", value, self._shapes(True)[name], keep=self._adjoint)
+            arrays[name] = kind.array(f"the field {name}", value, self._shapes(True)[name], keep=self._adjoint)
         for name, shape in shapes.items():
             value = given.get(name)
             if value is None and name == "force":
@@ -333,9 +385,9 @@ class Batch:
             if value is None:
                 if name in ("x0", "m0") or 0 not in shape and name != "v0":
                     raise RodgradError(f"{name} is missing; it needs shape {shape}.")
-                value = np.zeros(shape)
-            arrays[name] = _array(name, value, shape, keep=self._adjoint)
-        return arrays, self._fill(c.Inputs, arrays)
+                value = kind.zeros(shape)
+            arrays[name] = kind.array(name, value, shape, keep=self._adjoint)
+        return kind, arrays, kind.fill("inputs", arrays)
 
     def forward(self, x0, m0, clamp_x=None, clamp_m=None, *, v0=None, force=None,
                 fields: Mapping[str, np.ndarray] | None = None, outputs: Sequence[str] = ("x",)) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -349,12 +401,12 @@ class Batch:
         statuses (ROD_STATUS)."""
         shapes = self._output_shapes("m")
         _known(outputs, shapes, "output")
-        arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
-                                                force=force), fields)
-        out = {name: np.zeros(shapes[name]) for name in outputs}
+        kind, arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
+                                                      force=force), fields)
+        out = {name: kind.zeros(shapes[name]) for name in outputs}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
-        c.call("rg_batch_forward", self._pointer(), byref(inputs), byref(self._fill(c.Outputs, out)),
-               _address(statuses))
+        kind.call("rg_batch_forward", self._pointer(), byref(inputs), byref(kind.fill("outputs", out)),
+                  _address(statuses))
         self._inputs = arrays
         return out, statuses
 
@@ -365,23 +417,23 @@ class Batch:
         and fields by name. Returns outputs, their derivatives ("m"'s is "turn"), and the rods' statuses. Tangents that
         all have a leading axis more, [n, ...], are n directions (up to the batch's `directions`); the derivatives have
         it then, too."""
-        shapes, turn_shapes, direction = self._output_shapes("m"), self._output_shapes("turn"), {}
+        shapes, turn_shapes = self._output_shapes("m"), self._output_shapes("turn")
         _known(outputs, shapes, "output")
         wanted = self._shapes(True)
         _known(tangents, wanted, "tangent")
         leading = self._leading(tangents, wanted)
-        for name, value in tangents.items():
-            direction[name] = _array(f"the tangent of {name}", value, leading + wanted[name])
-        arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
-                                                force=force), fields)
-        out = {name: np.zeros(shapes[name]) for name in outputs}
+        kind, arrays, inputs = self._give_inputs(dict(x0=x0, v0=v0, m0=m0, clamp_x=clamp_x, clamp_m=clamp_m,
+                                                      force=force), fields,
+                                                 {f"the tangent of {n}": v for n, v in tangents.items()})
+        direction = {n: kind.array(f"the tangent of {n}", v, leading + wanted[n]) for n, v in tangents.items()}
+        out = {name: kind.zeros(shapes[name]) for name in outputs}
         turns = ["turn" if name == "m" else name for name in outputs]
-        along = {name: np.zeros(leading + turn_shapes[name]) for name in turns}
+        along = {name: kind.zeros(leading + turn_shapes[name]) for name in turns}
         statuses = np.zeros(self.n_rods, ROD_STATUS)
-        filled = self._fill(c.Tangents, direction)
+        filled = kind.fill("tangents", direction)
         filled.n_directions = leading[0] if leading else 1
-        c.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(filled),
-               byref(self._fill(c.Outputs, out)), byref(self._fill(c.TurnOutputs, along)), _address(statuses))
+        kind.call("rg_batch_jvp", self._pointer(), byref(inputs), byref(filled),
+                  byref(kind.fill("outputs", out)), byref(kind.fill("tangent_outputs", along)), _address(statuses))
         self._inputs = arrays
         return out, along, statuses
 
@@ -396,22 +448,6 @@ class Batch:
             return shape[:1] if len(shape) == len(wanted[name]) + 1 and shape[0] > 0 else ()
         return ()
 
-    @staticmethod
-    def _fill(structure: type, arrays: Mapping[str, np.ndarray]):
-        filled, fields = structure(), []
-        filled.struct_size = ctypes.sizeof(structure)
-        for name, array in arrays.items():
-            number = c.field_number(name)
-            if number is None:
-                setattr(filled, name, _address(array))
-            else:
-                fields.append((number, _address(array)))
-        if fields:
-            element = c.FieldGradient if structure is c.Gradients else c.FieldValues
-            filled.list = (element * len(fields))(*fields)  # lives as long as the struct
-            filled.fields, filled.n_fields = ctypes.addressof(filled.list), len(fields)
-        return filled
-
     def adjoint(self, cotangents: Mapping[str, np.ndarray], wrt: Sequence[str], *, growth_every: int = 0
                 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The gradient of a scalar after forward or jvp: from its derivatives with respect to the outputs
@@ -422,23 +458,25 @@ class Batch:
         known, wanted = self._output_shapes("turn"), self._shapes(True)
         _known(cotangents, known, "cotangent of an output")
         _known(wrt, wanted, "gradient")
-        bars = {n: _array(f"the cotangent of {n}", v, known[n]) for n, v in cotangents.items()}
-        gradients = {name: np.zeros(wanted[name]) for name in wrt}
+        kind = _Kind({f"the cotangent of {n}": v for n, v in cotangents.items()})
+        bars = {n: kind.array(f"the cotangent of {n}", v, known[n]) for n, v in cotangents.items()}
+        gradients = {name: kind.zeros(wanted[name]) for name in wrt}
         if growth_every > 0:
-            gradients["growth"] = np.zeros((self.n_rods, self.steps // growth_every + 1))
-        asked = self._fill(c.Gradients, gradients)
+            gradients["growth"] = kind.zeros((self.n_rods, self.steps // growth_every + 1))
+        asked = kind.fill("gradients", gradients)
         asked.growth_every = growth_every
         statuses = np.zeros(self.n_rods, ADJOINT_STATUS)
-        c.call("rg_batch_adjoint", self._pointer(), byref(self._fill(c.Cotangents, bars)), byref(asked),
-               _address(statuses))
+        kind.call("rg_batch_adjoint", self._pointer(), byref(kind.fill("cotangents", bars)), byref(asked),
+                  _address(statuses))
         return gradients, statuses
 
     def carry_directors(self, m0, x0, clamp_x) -> np.ndarray:
         """Prescribed directors [R, S, D, 3] for prescribed positions: m0's, carried along without turn."""
         shapes = self._shapes(False)
-        m0, x0 = _array("m0", m0, shapes["m0"]), _array("x0", x0, shapes["x0"])
-        clamp_x = _array("clamp_x", clamp_x, shapes["clamp_x"])
-        clamp_m = np.zeros(shapes["clamp_m"])
-        c.call("rg_batch_carry_directors", self._pointer(), _address(m0), _address(x0), _address(clamp_x),
-               _address(clamp_m))
+        kind = _Kind(dict(m0=m0, x0=x0, clamp_x=clamp_x))
+        m0, x0 = kind.array("m0", m0, shapes["m0"]), kind.array("x0", x0, shapes["x0"])
+        clamp_x = kind.array("clamp_x", clamp_x, shapes["clamp_x"])
+        clamp_m = kind.zeros(shapes["clamp_m"])
+        kind.call("rg_batch_carry_directors", self._pointer(), _address(m0), _address(x0), _address(clamp_x),
+                  _address(clamp_m))
         return clamp_m

@@ -104,6 +104,51 @@ class Values(unittest.TestCase):
         with self.assertRaisesRegex(RodgradError, "rod 0: rest_length, entry 0"):
             batch.forward(**given, fields={"rest_length": -np.ones((1, MARKERS - 1))})
 
+    def test_float32(self):
+        # what comes out of float32 is what comes out of its doubles, rounded, and of float32
+        model, given = cantilever()
+        given["x0"] = np.tile(np.arange(MARKERS)[:, None] * [0.125, 0.0, 0.0], (1, 1, 1))
+        given["m0"] = np.tile([0.0, 1.0, 0.0], (1, MARKERS - 1, 1))
+        given["clamp_x"] = np.repeat(given["x0"][:, None, :2], STEPS, axis=1)
+        given["clamp_m"] = np.repeat(given["m0"][:, None, :1], STEPS, axis=1)
+        floats = {name: a.astype(np.float32) for name, a in given.items()}
+        fields = {"bend_stiffness_1": np.full((1, MARKERS), 4e-3, np.float32)}
+        tangents = {"x0": 0.01 * floats["v0"], "bend_stiffness_1": fields["bend_stiffness_1"]}
+        outputs = ("x", "v", "m", "markers", "tension", "energy")
+        wrt = ("x0", "clamp_turn", "force", "bend_stiffness_1")
+
+        def run(kind):
+            batch = make(model, directions=2)
+            to = {name: a.astype(kind) for name, a in floats.items()}
+            clamp_m = batch.carry_directors(to["m0"], to["x0"], to["clamp_x"])
+            forward, _ = batch.forward(**to, fields={n: f.astype(kind) for n, f in fields.items()}, outputs=outputs)
+            gradients, _ = batch.adjoint({"x": to["force"][:, 1::2]}, wrt, growth_every=STEPS)
+            along = {n: t.astype(kind) for n, t in tangents.items()}
+            out, d_out, _ = batch.jvp(**to, tangents=along, outputs=outputs)
+            two = {n: np.stack([np.zeros_like(t), t]) for n, t in along.items()}
+            _, d_two, _ = batch.jvp(**to, tangents=two, outputs=outputs)
+            for name, d in d_two.items():
+                np.testing.assert_array_equal(d[1], d_out[name])
+            return [clamp_m, *(a for part in (forward, gradients, out, d_out, d_two) for a in part.values())]
+
+        for single, double in zip(run(np.float32), run(np.float64), strict=True):
+            self.assertEqual((single.dtype, double.dtype), (np.float32, np.float64))
+            self.assertTrue(np.abs(double).max() > 0)
+            np.testing.assert_array_equal(single, double.astype(np.float32))
+        # lists and whole numbers go with either; the library reads an array where it is when no adjoint follows
+        batch = make(model, adjoint=False)
+        out, _ = batch.forward(**(floats | {"m0": given["m0"].astype(int), "v0": given["v0"].tolist()}))
+        self.assertEqual(out["x"].dtype, np.float32)
+        self.assertIs(rodgrad.batch._Kind(floats).array("x0", floats["x0"], floats["x0"].shape), floats["x0"])
+        out, _ = batch.forward(**{name: a.tolist() for name, a in given.items()})
+        self.assertEqual(out["x"].dtype, np.float64)
+        with self.assertRaisesRegex(RodgradError, "v0, force are of float32 and x0, m0, clamp_x, clamp_m of float64"):
+            batch.forward(**(given | {"v0": floats["v0"], "force": floats["force"]}))
+        with self.assertRaisesRegex(RodgradError, "the field drag is of float32 and"):
+            batch.forward(**given, fields={"drag": np.ones((1, MARKERS), np.float32)})
+        with self.assertRaisesRegex(RodgradError, "the cotangent of v is of float32 and the cotangent of x of float64"):
+            make(model).adjoint({"x": np.ones((1, FRAMES, MARKERS, 3)), "v": np.ones(1, np.float32)}, ["x0"])
+
     def test_bend_measure(self):
         model, inputs = cantilever()
         self.assertEqual(model.bend_measure, "averaged")
@@ -501,7 +546,7 @@ class Library(unittest.TestCase):
                     (version, "it has no rg_layout_text"),
                     (version + text.format("layout_text", json.dumps(without)),
                      "its rg_batch_opts has no member carry_on"),
-                    (version + text.format("layout_text", json.dumps(layout)), "it has no rg_batch_opts_init")):
+                    (version + text.format("layout_text", json.dumps(layout)), "it has no rg_rollout_opts_init")):
                 source.write_text(code)
                 subprocess.run([compiler, "-shared", "-fPIC", "-o", other, source], check=True)
                 self.assertEqual(self.start(str(other)), "rodgrad._library.RodgradError: " + self.refusal(other, why))
