@@ -799,9 +799,10 @@ static void forces_read_back(void **state)
     assert_int_equal(rg_recordings_read(&drive, 1, NULL, &back, &n, &err), RG_OK);
     assert_int_equal(n, ALL);
     for (size_t i = 0; i < ALL; i++)
-        forces[i] =
-            (rg_forces){calloc((FRAMES + i) * (v - 1), sizeof(double)), calloc((FRAMES + i) * 12, sizeof(double)),
-                        calloc((FRAMES + i) * d, sizeof(double)), calloc((FRAMES + i) * 3 * v, sizeof(double))};
+        forces[i] = (rg_forces){.tension = calloc((FRAMES + i) * (v - 1), sizeof(double)),
+                                .reaction = calloc((FRAMES + i) * 12, sizeof(double)),
+                                .reaction_moment = calloc((FRAMES + i) * d, sizeof(double)),
+                                .moment = calloc((FRAMES + i) * 3 * v, sizeof(double))};
     assert_int_equal(rg_simulate_forces(file.model, back, ALL, &file.rollout, NULL, forces, statuses, &err), RG_OK);
 
     hid_t h5 = H5Fopen(in_folder("forces.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
