@@ -3,7 +3,7 @@
 #
 #   tools/test.sh [--slow] [--fuzz SECONDS] [--no-install] [--require-cuda] [--cuda-archs LIST]
 #
-#   release  all tests            asan  all tests, with address and undefined-behaviour sanitizers
+#   release  all tests            asan  all tests but rod theory, with address and undefined-behaviour sanitizers
 #   tsan     tests with threads   fuzz  each parser under libFuzzer (60 s; --fuzz SECONDS)
 #
 # The layout of the sources is checked first (tools/format.sh). --slow adds the tests labelled slow. The release build
