@@ -464,7 +464,8 @@ static void rollout_carry_on_bitwise(void **state)
             double *clamp_x = grad_alloc(s, RODS * steps * 3 * s->clamped), *x = grad_alloc(s, RODS * HALF * row);
             double *clamp_m = grad_alloc(s, RODS * steps * 3 * s->held), *force = grad_alloc(s, RODS * steps * row);
             double *part = grad_alloc(s, RODS * HALF * row);
-            const rg_batch_inputs in = {s->x0, s->v0, s->m0, clamp_x, clamp_m, force, {NULL}};
+            const rg_batch_inputs in = {
+                .x0 = s->x0, .v0 = s->v0, .m0 = s->m0, .clamp_x = clamp_x, .clamp_m = clamp_m, .force = force};
             const rg_batch_outputs out = {.x = x};
             rg_error err = {0};
             for (size_t run = 0; run < 3; run++) {
