@@ -11,6 +11,8 @@
 #ifndef RGI_DERIVATIVE_H
 #define RGI_DERIVATIVE_H
 
+#include <stddef.h>
+
 #include "reaction.h"
 
 /* changes, or cotangents, of forces that a step puts out; NULL where not asked for */
