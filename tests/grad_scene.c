@@ -322,8 +322,12 @@ grad_vector grad_vector_random(grad_scene *s, uint64_t seed)
     for (int k = 0; k < GRAD_KINDS; k++) {
         double size = 0.0;
         if (k < GRAD_FIELD) size = sizes[k];
-        for (size_t i = 0; k >= GRAD_FIELD && i < s->count[k]; i++)
-            size = fmax(size, 0.2 * fabs(rg_model_field(s->models[0], (rg_field)(k - GRAD_FIELD))[i]));
+        /* of the first rod, which can be shorter than others of a ragged scene */
+        const rg_field field = (rg_field)(k - GRAD_FIELD);
+        const size_t own =
+            k < GRAD_FIELD ? 0
+                           : rg_model_field_entries(s->models[0], field) * (size_t)rg_field_describe(field)->components;
+        for (size_t i = 0; i < own; i++) size = fmax(size, 0.2 * fabs(rg_model_field(s->models[0], field)[i]));
         /* lengths decide about the most: a fifth would tear the rod */
         if (k == GRAD_FIELD + RG_REST_LENGTH) size *= 0.1;
         for (size_t i = 0; i < s->rods * s->count[k]; i++) v.of[k][i] = size * random_signed(&seed);
