@@ -30,6 +30,7 @@ terms() {
         allow("rgi_reverse_growth:x", "a size to report, not a cotangent")
         allow("rgi_reverse_growth:v", "a size to report, not a cotangent")
         allow("rgi_reverse_growth:sum", "a size to report, not a cotangent")
+        allow("rgi_coefficients_adj:sum", "no part of a rollout; test_fit_map compares it with differences")
         allow("rgi_reverse_watch:sum", "looks for what is not finite")
         allow("rgi_reverse_watch:here", "looks for what is not finite")
         # calls that compute nothing; any other is arithmetic
