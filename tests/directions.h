@@ -5,11 +5,18 @@
 
 #include "grad_scene.h"
 
-/* random directions, and zero outputs, of n directions */
+/* random and zero vectors, and zero outputs, of n directions */
 static inline grad_vector directions_random(grad_scene *s, size_t n, uint64_t seed)
 {
     s->rods *= n;
     const grad_vector v = grad_vector_random(s, seed);
+    s->rods /= n;
+    return v;
+}
+static inline grad_vector directions_zero(grad_scene *s, size_t n)
+{
+    s->rods *= n;
+    const grad_vector v = grad_vector_zero(s);
     s->rods /= n;
     return v;
 }
