@@ -578,9 +578,9 @@ static void limit_other_failures(void **state)
 static void limit_deadline(void **state)
 {
     variant variants[VARIANTS];
-    inputs *in = make_inputs(0.002, 0.008, 0);
     (void)state;
     if (on_gpu()) skip();
+    inputs *in = make_inputs(0.002, 0.008, 0);
     for (size_t k = 0, n = list_variants(variants); k < n; k++) {
         const rg_batch_opts plain = options(variants[k].scheme, variants[k].real, variants[k].isa);
         for (int limit = 0; limit < 2; limit++) {
