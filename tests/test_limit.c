@@ -206,9 +206,9 @@ static const char *name_of(const variant *v)
     return text;
 }
 
-/* Frozen, a rod stops where its first step is not solved. Continued, it has the same bits up to there, goes on, and
- * says from where. A rod that solves its steps has the bits of a run without a limit either way, whatever its
- * neighbours do. */
+/* Frozen, a rod stops where its first step is not solved. Continued, it has the same bits up to there, moves on, and
+ * its status names that step. A rod that solves its steps has the bits of a run without a limit either way, whatever
+ * its neighbours do. */
 static void limit_continues(void **state)
 {
     variant variants[VARIANTS];
