@@ -86,7 +86,9 @@ static void compare(const problem *p, int inputs, size_t repeats)
         const double begin = now_s();
         if (together) call(p, 0, n, inputs, p->together);
         for (size_t q = 0; !together && q < n; q++) call(p, q, 1, inputs, p->apart);
-        if (turn > 0) (together ? one : each)[turn - 1] = now_s() - begin;
+        const double took = now_s() - begin;
+        if (turn > 0 && together) one[turn - 1] = took;
+        if (turn > 0 && !together) each[turn - 1] = took;
     }
     if (memcmp(p->together, p->apart, n * STEP_ROW * sizeof(double)) != 0) fail("the tangents have other bits.");
     for (size_t k = 0; k < repeats; k++) ratio[k] = one[k] / each[k];
